@@ -1,0 +1,122 @@
+// array: an immutable n-dimensional value over shared storage.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <vector>
+
+#include "upsweep/device.h"
+#include "upsweep/dtype.h"
+#include "upsweep/error.h"
+
+namespace upsweep {
+
+using Shape = std::vector<int64_t>;
+/// Distances between neighbours along each axis, in elements; any sign.
+using Strides = std::vector<int64_t>;
+
+class Storage;  // the bytes and the event of the work that writes them
+
+/// Shape, strides, offset and dtype over storage that arrays share and nobody
+/// changes. Copies and views are cheap. An array may still be being computed:
+/// whatever reads its elements waits first, and throws the error of the work
+/// that failed to produce it.
+class array {
+ public:
+  /// A 0-d array of one value.
+  template <class T>
+    requires requires { dtype_of<T>; }
+  explicit array(T value) : array(&value, {}, dtype_of<T>) {}
+
+  /// A 1-d array of the values.
+  template <class T>
+  array(std::initializer_list<T> values)
+      : array(values.begin(), {static_cast<int64_t>(values.size())}) {}
+
+  /// A copy of contiguous values in row-major order.
+  template <class T>
+  array(const T* values, Shape shape)
+      : array(static_cast<const void*>(values), std::move(shape), dtype_of<T>) {
+  }
+  array(const void* bytes, Shape shape, Dtype dtype);
+
+  /// Shares memory that lives elsewhere: data points at the element of index
+  /// zero, strides are in elements, and release is called once, on any thread,
+  /// when the last array over the memory is gone. The memory must not change
+  /// while arrays use it and must be aligned to its dtype.
+  static array adopt(const void* data, Shape shape, Strides strides,
+                     Dtype dtype, std::function<void()> release);
+
+  /// A view of the same storage with other geometry; offset is in elements
+  /// from the start of the storage. The caller answers for its bounds.
+  array as_strided(Shape shape, Strides strides, int64_t offset) const;
+
+  const Shape& shape() const { return shape_; }
+  /// The extent of one axis, counted from the end when negative.
+  int64_t shape(int axis) const;
+  const Strides& strides() const { return strides_; }
+  /// Elements from the start of the storage to the element of index zero.
+  int64_t offset() const { return offset_; }
+  Dtype dtype() const { return dtype_; }
+  int ndim() const { return static_cast<int>(shape_.size()); }
+  /// The number of elements.
+  int64_t size() const { return size_; }
+  size_t itemsize() const { return dtype_.size(); }
+  /// The number of bytes of all elements.
+  size_t nbytes() const { return static_cast<size_t>(size_) * itemsize(); }
+  /// The device on which the work that produces this array runs.
+  Device device() const;
+
+  /// Whether elements lie in row-major order without gaps.
+  bool is_contiguous() const;
+
+  /// Waits for the work that produces this array; throws its error.
+  void wait() const;
+  /// Whether wait() would return at once.
+  bool is_ready() const;
+
+  /// The address of the element of index zero, once the array is computed;
+  /// walk it with strides(). T must match the dtype (TypeError otherwise).
+  template <class T>
+  const T* data() const {
+    check_dtype(dtype_of<T>);
+    return static_cast<const T*>(raw_data());
+  }
+  const void* raw_data() const;
+
+  /// The only element. Throws std::invalid_argument where there are more or
+  /// none, and TypeError where T does not match the dtype.
+  template <class T>
+  T item() const {
+    check_one_element();
+    return *data<T>();
+  }
+
+  const std::shared_ptr<Storage>& storage() const { return storage_; }
+  /// For backends: an array over storage that work is about to write.
+  array(std::shared_ptr<Storage> storage, Shape shape, Dtype dtype);
+
+ private:
+  array(std::shared_ptr<Storage> storage, Shape shape, Strides strides,
+        int64_t offset, Dtype dtype);
+  void check_dtype(Dtype wanted) const;
+  void check_one_element() const;
+
+  std::shared_ptr<Storage> storage_;
+  Shape shape_;
+  Strides strides_;
+  int64_t offset_ = 0;
+  int64_t size_ = 1;
+  Dtype dtype_;
+};
+
+/// Waits for all the given arrays; throws the first error.
+void eval(const std::vector<array>& arrays);
+/// Returns at once: work starts when it is asked for, so there is nothing to
+/// launch. It is here so that code written for MLX runs as it stands.
+void async_eval(const std::vector<array>& arrays);
+
+}  // namespace upsweep

@@ -1,0 +1,27 @@
+// Memory counters and limits, in bytes, over all devices together.
+#pragma once
+
+#include <cstddef>
+
+namespace upsweep {
+
+/// Bytes that arrays hold now. Memory adopted from elsewhere does not count.
+size_t get_active_memory();
+/// The largest get_active_memory() since the start or reset_peak_memory().
+size_t get_peak_memory();
+void reset_peak_memory();
+/// Bytes of freed buffers that are kept for the next array.
+size_t get_cache_memory();
+/// Gives the cached buffers back to the system.
+void clear_cache();
+
+/// An allocation that would bring active memory over the limit throws
+/// OutOfMemory. It starts as the memory of the machine (or of its control
+/// group). Returns the previous limit.
+size_t set_memory_limit(size_t bytes);
+size_t get_memory_limit();
+/// Freed buffers above this limit go back to the system. Returns the previous
+/// limit.
+size_t set_cache_limit(size_t bytes);
+
+}  // namespace upsweep

@@ -1,0 +1,11 @@
+// Everything upsweep offers a C++ application.
+#pragma once
+
+#include "upsweep/array.h"
+#include "upsweep/device.h"
+#include "upsweep/dtype.h"
+#include "upsweep/error.h"
+#include "upsweep/memory.h"
+#include "upsweep/ops.h"
+#include "upsweep/scan.h"
+#include "upsweep/version.h"

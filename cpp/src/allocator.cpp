@@ -1,0 +1,116 @@
+// The cache of freed buffers. Sizes are rounded up to a few classes, so that a
+// freed buffer fits the next array of about the same size.
+#include "allocator.h"
+
+#include <algorithm>
+#include <bit>
+#include <string>
+#include <utility>
+
+#include "upsweep/error.h"
+
+namespace upsweep {
+
+namespace {
+
+// Powers of two and three steps between each two of them.
+size_t size_class(size_t nbytes) {
+  if (nbytes <= 256) return (std::max<size_t>(nbytes, 1) + 63) / 64 * 64;
+  size_t step = std::bit_floor(nbytes - 1) / 4;
+  return (nbytes + step - 1) / step * step;
+}
+
+}  // namespace
+
+void* Allocator::allocate(size_t nbytes) {
+  auto no_memory = [&](const std::string& why) {
+    return OutOfMemory("[malloc] Unable to allocate " + std::to_string(nbytes) +
+                       " bytes: " + why);
+  };
+  std::lock_guard lock(mutex_);
+  // Compared before rounding up, which would overflow for absurd sizes.
+  if (nbytes > memory_limit_ || active_ > memory_limit_ - nbytes) {
+    throw no_memory(std::to_string(active_) + " are in use, and the limit is " +
+                    std::to_string(memory_limit_) +
+                    " (set_memory_limit changes it).");
+  }
+  size_t size = size_class(nbytes);
+  void* data = take_cached(size);
+  if (!data) {
+    if (cached_ > memory_limit_ - std::min(active_ + size, memory_limit_)) {
+      shrink_cache(0);
+    }
+    data = source_.allocate(size);
+  }
+  if (!data && cached_ > 0) {
+    shrink_cache(0);
+    data = source_.allocate(size);
+  }
+  if (!data) throw no_memory("the system has no more.");
+  active_ += size;
+  peak_ = std::max(peak_, active_);
+  return data;
+}
+
+void Allocator::free(void* data, size_t nbytes) noexcept {
+  size_t size = size_class(nbytes);
+  std::lock_guard lock(mutex_);
+  active_ -= size;
+  try {
+    cache_[size].push_back(data);
+    cached_ += size;
+  } catch (const std::bad_alloc&) {
+    source_.free(data, size);
+  }
+  shrink_cache(cache_limit_);
+}
+
+void* Allocator::take_cached(size_t size) {
+  auto found = cache_.find(size);
+  if (found == cache_.end() || found->second.empty()) return nullptr;
+  void* data = found->second.back();
+  found->second.pop_back();
+  cached_ -= size;
+  return data;
+}
+
+// The largest buffers go first: they give most back and cost least to miss.
+void Allocator::shrink_cache(size_t limit) noexcept {
+  while (cached_ > limit) {
+    auto largest = std::prev(cache_.end());
+    while (!largest->second.empty() && cached_ > limit) {
+      source_.free(largest->second.back(), largest->first);
+      largest->second.pop_back();
+      cached_ -= largest->first;
+    }
+    if (largest->second.empty()) cache_.erase(largest);
+  }
+}
+
+size_t Allocator::locked(const size_t& counter) const {
+  std::lock_guard lock(mutex_);
+  return counter;
+}
+
+void Allocator::reset_peak() {
+  std::lock_guard lock(mutex_);
+  peak_ = active_;
+}
+
+void Allocator::clear_cache() {
+  std::lock_guard lock(mutex_);
+  shrink_cache(0);
+}
+
+size_t Allocator::set_memory_limit(size_t nbytes) {
+  std::lock_guard lock(mutex_);
+  return std::exchange(memory_limit_, nbytes);
+}
+
+size_t Allocator::set_cache_limit(size_t nbytes) {
+  std::lock_guard lock(mutex_);
+  shrink_cache(nbytes);
+  return std::exchange(cache_limit_, nbytes);
+}
+
+}  // namespace upsweep

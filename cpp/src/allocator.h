@@ -1,0 +1,61 @@
+// Allocator: a device's memory with a cache of freed buffers, counters and
+// limits.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <mutex>
+#include <vector>
+
+namespace upsweep {
+
+class Allocator {
+ public:
+  // Where buffers come from. allocate gives nullptr where there is no memory.
+  struct Source {
+    void* (*allocate)(size_t nbytes);
+    void (*free)(void* data, size_t nbytes);
+  };
+
+  Allocator(Source source, size_t memory_limit)
+      : source_(source),
+        memory_limit_(memory_limit),
+        cache_limit_(memory_limit) {}
+
+  // At least nbytes, aligned to 64 bytes; throws OutOfMemory. free takes the
+  // same nbytes.
+  void* allocate(size_t nbytes);
+  void free(void* data, size_t nbytes) noexcept;
+
+  size_t active() const { return locked(active_); }
+  size_t peak() const { return locked(peak_); }
+  size_t cached() const { return locked(cached_); }
+  size_t memory_limit() const { return locked(memory_limit_); }
+  void reset_peak();
+  void clear_cache();
+  size_t set_memory_limit(size_t nbytes);
+  size_t set_cache_limit(size_t nbytes);
+
+  // Around a fork, so that the child finds no half-made change.
+  void lock() { mutex_.lock(); }
+  void unlock() { mutex_.unlock(); }
+
+ private:
+  size_t locked(const size_t& counter) const;
+  void* take_cached(size_t nbytes);
+  void shrink_cache(size_t limit) noexcept;
+
+  Source source_;
+  mutable std::mutex mutex_;
+  std::map<size_t, std::vector<void*>> cache_;  // by buffer size
+  size_t active_ = 0;
+  size_t peak_ = 0;
+  size_t cached_ = 0;
+  size_t memory_limit_;
+  size_t cache_limit_;
+};
+
+// The allocator of main memory.
+Allocator& cpu_allocator();
+
+}  // namespace upsweep

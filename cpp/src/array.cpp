@@ -1,0 +1,124 @@
+// array: construction, geometry, and waiting for its storage.
+#include "upsweep/array.h"
+
+#include <cstring>
+
+#include "axis.h"
+#include "backend.h"
+#include "plan.h"
+
+namespace upsweep {
+
+int64_t checked_size(const char* op, const Shape& shape, Dtype dtype) {
+  bool empty = false;
+  for (int64_t extent : shape) {
+    if (extent < 0) {
+      throw std::invalid_argument(std::string("[") + op +
+                                  "] Negative dimensions not allowed.");
+    }
+    empty |= extent == 0;
+  }
+  if (empty) return 0;
+  int64_t limit = INT64_MAX / static_cast<int64_t>(dtype.size());
+  int64_t size = 1;
+  for (int64_t extent : shape) {
+    if (size > limit / extent) {
+      throw OutOfMemory(std::string("[") + op + "] Shape " + to_string(shape) +
+                        " holds more bytes than can be addressed.");
+    }
+    size *= extent;
+  }
+  return size;
+}
+
+array::array(std::shared_ptr<Storage> storage, Shape shape, Strides strides,
+             int64_t offset, Dtype dtype)
+    : storage_(std::move(storage)),
+      shape_(std::move(shape)),
+      strides_(std::move(strides)),
+      offset_(offset),
+      dtype_(dtype) {
+  for (int64_t extent : shape_) size_ *= extent;
+}
+
+array::array(std::shared_ptr<Storage> storage, Shape shape, Dtype dtype)
+    : array(std::move(storage), shape, contiguous_strides(shape), 0, dtype) {}
+
+array::array(const void* bytes, Shape shape, Dtype dtype)
+    : array(find_backend(DeviceType::cpu)
+                ->allocate(DeviceType::cpu,
+                           static_cast<size_t>(
+                               checked_size("array", shape, dtype)) *
+                               dtype.size()),
+            shape, dtype) {
+  if (size_ > 0) std::memcpy(storage_->data(), bytes, nbytes());
+  storage_->ready().signal();
+}
+
+array array::adopt(const void* data, Shape shape, Strides strides, Dtype dtype,
+                   std::function<void()> release) {
+  // The storage starts at the lowest address that the strides reach.
+  int64_t below = 0, above = 0;
+  for (size_t i = 0; i < shape.size(); ++i) {
+    (strides[i] < 0 ? below : above) += (shape[i] - 1) * strides[i];
+  }
+  bool empty = checked_size("array", shape, dtype) == 0;
+  if (empty) below = 0, above = -1;
+  auto* start = static_cast<const char*>(data) +
+                below * static_cast<int64_t>(dtype.size());
+  auto storage = std::make_shared<AdoptedStorage>(
+      start, static_cast<size_t>(above - below + 1) * dtype.size(),
+      std::move(release));
+  return array(std::move(storage), std::move(shape), std::move(strides), -below,
+               dtype);
+}
+
+array array::as_strided(Shape shape, Strides strides, int64_t offset) const {
+  return array(storage_, std::move(shape), std::move(strides), offset, dtype_);
+}
+
+int64_t array::shape(int axis) const {
+  return shape_[static_cast<size_t>(normalize_axis("shape", axis, ndim()))];
+}
+
+Device array::device() const { return storage_->device(); }
+
+bool array::is_contiguous() const {
+  int64_t step = 1;
+  for (size_t i = shape_.size(); i-- > 0;) {
+    if (shape_[i] != 1 && strides_[i] != step) return size_ == 0;
+    step *= shape_[i];
+  }
+  return true;
+}
+
+void array::wait() const { storage_->ready().wait(); }
+bool array::is_ready() const { return storage_->ready().is_ready(); }
+
+const void* array::raw_data() const {
+  wait();
+  return static_cast<const char*>(storage_->data()) +
+         offset_ * static_cast<int64_t>(itemsize());
+}
+
+void array::check_dtype(Dtype wanted) const {
+  if (wanted != dtype_) {
+    throw TypeError(std::string("[data] The array holds ") + dtype_.name() +
+                    ", not " + wanted.name() + "; astype converts it.");
+  }
+}
+
+void array::check_one_element() const {
+  if (size_ != 1) {
+    throw std::invalid_argument(
+        "[convert] Only length-1 arrays can be converted to Python scalars.");
+  }
+}
+
+void eval(const std::vector<array>& arrays) {
+  for (const array& a : arrays) a.wait();
+}
+
+void async_eval(const std::vector<array>&) {}
+
+}  // namespace upsweep

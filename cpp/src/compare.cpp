@@ -1,0 +1,181 @@
+// Comparison of arrays: exact whatever the two dtypes, hence not by promotion.
+#include <cmath>
+#include <complex>
+#include <type_traits>
+
+#include "axis.h"
+#include "backend.h"
+#include "half.h"
+#include "upsweep/ops.h"
+
+namespace upsweep {
+
+namespace {
+
+// One element of any dtype: an integer as sign and magnitude, anything else as
+// a complex number of doubles.
+struct Number {
+  bool is_integer;
+  bool negative;
+  uint64_t magnitude;
+  std::complex<double> value;
+
+  template <class T>
+  static Number of(T x) {
+    if constexpr (std::is_integral_v<T>) {
+      bool negative = x < T{0};
+      auto bits = static_cast<uint64_t>(x);
+      return {true, negative, negative ? -bits : bits,
+              static_cast<double>(x)};
+    } else if constexpr (std::is_same_v<T, complex64_t>) {
+      return {false, false, 0, {x.real(), x.imag()}};
+    } else {
+      return {false, false, 0, widen(x)};
+    }
+  }
+
+  bool is_nan() const {
+    return std::isnan(value.real()) || std::isnan(value.imag());
+  }
+};
+
+bool same(const Number& a, const Number& b) {
+  if (a.is_integer && b.is_integer) {
+    return a.negative == b.negative && a.magnitude == b.magnitude;
+  }
+  if (a.is_integer) return same(b, a);
+  if (a.value != b.value) return false;
+  if (!b.is_integer) return true;
+  // The integer, rounded to double, equals a; it is a only if it was not
+  // rounded. A magnitude of 2^64 comes from rounding alone.
+  double magnitude = std::abs(a.value.real());
+  return magnitude < 0x1p64 && static_cast<uint64_t>(magnitude) == b.magnitude;
+}
+
+bool close(const Number& a, const Number& b, double rtol, double atol) {
+  if (same(a, b)) return true;  // infinities of one sign too
+  double distance = std::abs(a.value - b.value);
+  return distance <= atol + rtol * std::abs(b.value) &&
+         !std::isinf(std::abs(b.value));
+}
+
+using Load = Number (*)(const void* data, int64_t index);
+
+template <class T>
+Number load(const void* data, int64_t index) {
+  return Number::of(static_cast<const T*>(data)[index]);
+}
+
+Load loader(Dtype dtype) {
+  constexpr Load loads[] = {
+      load<bool>,     load<uint8_t>,   load<uint16_t>,   load<uint32_t>,
+      load<uint64_t>, load<int8_t>,    load<int16_t>,    load<int32_t>,
+      load<int64_t>,  load<float16_t>, load<bfloat16_t>, load<float>,
+      load<double>,   load<complex64_t>};
+  return loads[static_cast<size_t>(dtype.val)];
+}
+
+Shape broadcast_shapes(const Shape& a, const Shape& b) {
+  const Shape& longer = a.size() >= b.size() ? a : b;
+  const Shape& shorter = a.size() >= b.size() ? b : a;
+  Shape shape = longer;
+  size_t added = longer.size() - shorter.size();
+  for (size_t i = 0; i < shorter.size(); ++i) {
+    int64_t& extent = shape[added + i];
+    if (extent == 1) {
+      extent = shorter[i];
+    } else if (shorter[i] != 1 && shorter[i] != extent) {
+      throw std::invalid_argument("[broadcast_shapes] Shapes " + to_string(a) +
+                                  " and " + to_string(b) +
+                                  " cannot be broadcast.");
+    }
+  }
+  return shape;
+}
+
+// Calls visit(i, number of a, number of b) for the elements of two arrays of
+// one shape in row-major order, until it returns false.
+template <class Visit>
+void for_each_pair(const array& a, const array& b, const Visit& visit) {
+  Load load_a = loader(a.dtype()), load_b = loader(b.dtype());
+  const void* data_a = a.storage()->data();
+  const void* data_b = b.storage()->data();
+  std::vector<int64_t> index(a.shape().size(), 0);
+  int64_t at_a = a.offset(), at_b = b.offset();
+  for (int64_t i = 0; i < a.size(); ++i) {
+    if (!visit(i, load_a(data_a, at_a), load_b(data_b, at_b))) return;
+    for (size_t d = index.size(); d-- > 0;) {
+      at_a += a.strides()[d];
+      at_b += b.strides()[d];
+      if (++index[d] < a.shape()[d]) break;
+      at_a -= index[d] * a.strides()[d];
+      at_b -= index[d] * b.strides()[d];
+      index[d] = 0;
+    }
+  }
+}
+
+// A bool_ array of the given shape, filled by fill(result) on the stream once
+// a and b are computed.
+template <class Fill>
+array compare(const array& a, const array& b, const Shape& shape,
+              StreamOrDevice s, Fill fill) {
+  Stream stream = to_stream(s);
+  auto size = static_cast<size_t>(checked_size("compare", shape, bool_));
+  array out(backend(stream).allocate(stream.device, size), shape, bool_);
+  auto* result = static_cast<bool*>(out.storage()->data());
+  backend(stream).run_on_host(stream, {[=] { fill(result); },
+                                       {a.storage(), b.storage()},
+                                       out.storage(),
+                                       std::max(a.size(), b.size())});
+  return out;
+}
+
+array compare_elements(const array& a, const array& b, bool equal,
+                       StreamOrDevice s) {
+  Shape shape = broadcast_shapes(a.shape(), b.shape());
+  array left = broadcast_to(a, shape), right = broadcast_to(b, shape);
+  return compare(left, right, shape, s, [=](bool* result) {
+    for_each_pair(left, right, [&](int64_t i, Number x, Number y) {
+      result[i] = same(x, y) == equal;
+      return true;
+    });
+  });
+}
+
+}  // namespace
+
+array equal(const array& a, const array& b, StreamOrDevice s) {
+  return compare_elements(a, b, true, s);
+}
+
+array not_equal(const array& a, const array& b, StreamOrDevice s) {
+  return compare_elements(a, b, false, s);
+}
+
+array array_equal(const array& a, const array& b, bool equal_nan,
+                  StreamOrDevice s) {
+  bool same_shape = a.shape() == b.shape();
+  return compare(a, b, {}, s, [=](bool* result) {
+    *result = same_shape;
+    if (!same_shape) return;
+    for_each_pair(a, b, [&](int64_t, Number x, Number y) {
+      return *result = same(x, y) || (equal_nan && x.is_nan() && y.is_nan());
+    });
+  });
+}
+
+array allclose(const array& a, const array& b, double rtol, double atol,
+               bool equal_nan, StreamOrDevice s) {
+  Shape shape = broadcast_shapes(a.shape(), b.shape());
+  array left = broadcast_to(a, shape), right = broadcast_to(b, shape);
+  return compare(left, right, {}, s, [=](bool* result) {
+    *result = true;
+    for_each_pair(left, right, [&](int64_t, Number x, Number y) {
+      return *result = close(x, y, rtol, atol) ||
+                       (equal_nan && x.is_nan() && y.is_nan());
+    });
+  });
+}
+
+}  // namespace upsweep

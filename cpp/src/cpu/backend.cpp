@@ -1,0 +1,132 @@
+// The CPU's streams, memory and description.
+#include "backend.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <atomic>
+#include <fstream>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "../allocator.h"
+#include "copy.h"
+#include "pool.h"
+#include "scan.h"
+#include "stream.h"
+
+namespace upsweep {
+
+namespace {
+
+class CpuStorage final : public Storage {
+ public:
+  explicit CpuStorage(size_t nbytes)
+      : Storage(cpu_allocator().allocate(nbytes), nbytes, DeviceType::cpu) {}
+  ~CpuStorage() override { cpu_allocator().free(data(), nbytes()); }
+};
+
+std::string processor_name() {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);) {
+    if (line.starts_with("model name")) {
+      return line.substr(line.find(": ") + 2);
+    }
+  }
+  return "CPU";
+}
+
+constexpr const char* kArchitecture =
+#if defined(__x86_64__)
+    "x86_64";
+#elif defined(__aarch64__)
+    "arm64";
+#else
+    "unknown";
+#endif
+
+// The streams' threads do not survive a fork: the child gets empty streams
+// under the same numbers.
+struct Streams {
+  std::mutex mutex;
+  std::vector<std::unique_ptr<CpuStream>> streams;
+};
+
+class CpuBackend final : public Backend {
+ public:
+  CpuBackend() : streams_(new Streams) {
+    pthread_atfork(nullptr, nullptr, [] {
+      static_cast<CpuBackend&>(cpu_backend()).streams_ = new Streams;
+    });
+  }
+
+  int device_count() const override { return 1; }
+
+  DeviceInfo info(int) const override {
+    return {{"device_name", processor_name()},
+            {"architecture", std::string(kArchitecture)},
+            {"memory_size", cpu_allocator().memory_limit()},
+            {"isa", std::string("baseline")},
+            {"threads", static_cast<size_t>(pool().threads())}};
+  }
+
+  Stream new_stream(Device device) override { return {count_++, device}; }
+  bool has_stream(Stream stream) const override {
+    return stream.index >= 0 && stream.index < count_;
+  }
+  void synchronize(Stream stream) override { find(stream).synchronize(); }
+
+  StoragePtr allocate(Device, size_t nbytes) override {
+    return std::make_shared<CpuStorage>(nbytes);
+  }
+
+  void scan(Stream stream, ScanWork work) override {
+    const Plan& plan = work.plan;
+    int64_t elements =
+        plan.outer_size * plan.inner.extent * plan.length.extent;
+    StoragePtr in = work.in, out = work.out;
+    run_on_host(stream, {[work = std::move(work)] { run_scan(work); },
+                         {std::move(in)},
+                         std::move(out),
+                         elements});
+  }
+
+  void copy(Stream stream, CopyWork work) override {
+    int64_t elements = 1;
+    for (const Plan::Axis& axis : work.axes) elements *= axis.extent;
+    StoragePtr in = work.in, out = work.out;
+    run_on_host(stream, {[work = std::move(work)] { run_copy(work); },
+                         {std::move(in)},
+                         std::move(out),
+                         elements});
+  }
+
+  void run_on_host(Stream stream, Work work) override {
+    find(stream).submit(std::move(work));
+  }
+
+ private:
+  CpuStream& find(Stream stream) {
+    Streams& all = *streams_;
+    std::lock_guard lock(all.mutex);
+    auto index = static_cast<size_t>(stream.index);
+    if (all.streams.size() <= index) all.streams.resize(index + 1);
+    auto& found = all.streams[index];
+    if (!found) found = std::make_unique<CpuStream>();
+    return *found;
+  }
+
+  std::atomic<int> count_{1};
+  std::atomic<Streams*> streams_;
+};
+
+}  // namespace
+
+Backend& cpu_backend() {
+  // Never destroyed: its threads run to the end of the process.
+  static CpuBackend& backend = *new CpuBackend;
+  return backend;
+}
+
+}  // namespace upsweep

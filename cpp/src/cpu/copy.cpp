@@ -1,0 +1,142 @@
+// One loop for each pair of dtypes, over any number of axes.
+#include "copy.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <limits>
+#include <type_traits>
+
+#include "../monoid/monoid.h"
+#include "pool.h"
+
+namespace upsweep {
+
+namespace {
+
+// Elements that a thread takes at once.
+constexpr int64_t kGrain = 1 << 15;
+
+template <class To, class From>
+To convert(From x) {
+  if constexpr (std::is_same_v<To, From>) {
+    return x;
+  } else if constexpr (std::is_same_v<From, complex64_t>) {
+    if constexpr (std::is_same_v<To, bool>) return x != complex64_t{};
+    return convert<To>(x.real());
+  } else if constexpr (std::is_same_v<To, complex64_t>) {
+    return convert<float>(x);
+  } else if constexpr (is_real<From> && is_real<To>) {
+    return narrow<To>(widen(x));
+  } else if constexpr (is_real<To>) {
+    return narrow<To>(static_cast<double>(x));
+  } else if constexpr (!is_real<From>) {
+    return static_cast<To>(x);
+  } else if constexpr (std::is_same_v<To, bool>) {
+    return widen(x) != 0;
+  } else {
+    // Out of range would be undefined; it saturates instead.
+    using Limits = std::numeric_limits<To>;
+    double wide = std::trunc(widen(x));
+    if (wide != wide) return 0;
+    if (wide <= static_cast<double>(Limits::min())) return Limits::min();
+    if (wide >= static_cast<double>(Limits::max())) return Limits::max();
+    return static_cast<To>(wide);
+  }
+}
+
+using CopyLine = void (*)(const void* in, int64_t in_step, void* out, int64_t n);
+
+template <class To, class From>
+void copy_line(const void* in, int64_t in_step, void* out, int64_t n) {
+  auto* from = static_cast<const From*>(in);
+  auto* to = static_cast<To*>(out);
+  for (int64_t i = 0; i < n; ++i) to[i] = convert<To>(from[i * in_step]);
+}
+
+// Calls fn with a value of the C++ type that holds the dtype.
+template <class Fn>
+auto with_type(Dtype dtype, const Fn& fn) {
+  switch (dtype.val) {
+    case Dtype::Val::bool_:
+      return fn(bool{});
+    case Dtype::Val::uint8:
+      return fn(uint8_t{});
+    case Dtype::Val::uint16:
+      return fn(uint16_t{});
+    case Dtype::Val::uint32:
+      return fn(uint32_t{});
+    case Dtype::Val::uint64:
+      return fn(uint64_t{});
+    case Dtype::Val::int8:
+      return fn(int8_t{});
+    case Dtype::Val::int16:
+      return fn(int16_t{});
+    case Dtype::Val::int32:
+      return fn(int32_t{});
+    case Dtype::Val::int64:
+      return fn(int64_t{});
+    case Dtype::Val::float16:
+      return fn(float16_t{});
+    case Dtype::Val::bfloat16:
+      return fn(bfloat16_t{});
+    case Dtype::Val::float32:
+      return fn(float{});
+    case Dtype::Val::float64:
+      return fn(double{});
+    case Dtype::Val::complex64:
+      return fn(complex64_t{});
+  }
+  __builtin_unreachable();
+}
+
+CopyLine find_copy_line(Dtype to, Dtype from) {
+  return with_type(to, [&]<class To>(To) {
+    return with_type(from, []<class From>(From) -> CopyLine {
+      return copy_line<To, From>;
+    });
+  });
+}
+
+}  // namespace
+
+void run_copy(const CopyWork& work) {
+  CopyLine copy_line = find_copy_line(work.out_dtype, work.in_dtype);
+  // The result is contiguous, so that it can be cut anywhere; the input is
+  // walked along its last axis from there.
+  Plan::Axis line{1, 0, 1};
+  int64_t size = 1;
+  for (const Plan::Axis& axis : work.axes) size *= axis.extent;
+  if (!work.axes.empty()) line = work.axes.back();
+  if (size == 0) return;
+  auto* in = static_cast<const char*>(work.in->data());
+  auto* out = static_cast<char*>(work.out->data());
+  auto in_size = static_cast<int64_t>(work.in_dtype.size());
+  auto out_size = static_cast<int64_t>(work.out_dtype.size());
+
+  auto copy_range = [&](int64_t first, int64_t last) {
+    while (first < last) {
+      int64_t in_line = first % line.extent;
+      int64_t rest = first / line.extent;
+      int64_t from = work.in_offset + in_line * line.in_step;
+      for (size_t i = work.axes.size(); i-- > 1;) {
+        const Plan::Axis& axis = work.axes[i - 1];
+        from += rest % axis.extent * axis.in_step;
+        rest /= axis.extent;
+      }
+      int64_t n = std::min(line.extent - in_line, last - first);
+      copy_line(in + from * in_size, line.in_step, out + first * out_size, n);
+      first += n;
+    }
+  };
+  int64_t shares = (size + kGrain - 1) / kGrain;
+  std::atomic<int64_t> next{0};
+  pool().run(static_cast<int>(std::min<int64_t>(pool().threads(), shares)),
+             [&] {
+               for (int64_t i; (i = next.fetch_add(1)) < shares;) {
+                 copy_range(i * kGrain, std::min((i + 1) * kGrain, size));
+               }
+             });
+}
+
+}  // namespace upsweep

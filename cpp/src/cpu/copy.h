@@ -1,0 +1,10 @@
+// Copies with any strides on the CPU, converting the dtype on the way.
+#pragma once
+
+#include "../backend.h"
+
+namespace upsweep {
+
+void run_copy(const CopyWork& work);
+
+}  // namespace upsweep

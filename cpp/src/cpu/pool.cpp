@@ -1,0 +1,101 @@
+// The threads of the pool, started when they are first needed.
+#include "pool.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <atomic>
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#ifdef __linux__
+#include <sched.h>
+#endif
+
+#include "float_mode.h"
+
+namespace upsweep {
+
+namespace {
+
+// Processors in this process's affinity mask, or the share of them that its
+// control group may use.
+int usable_processors() {
+  int count = static_cast<int>(std::thread::hardware_concurrency());
+#ifdef __linux__
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) count = CPU_COUNT(&set);
+  double quota = 0, period = 0;
+  if (std::ifstream("/sys/fs/cgroup/cpu.max") >> quota >> period &&
+      quota > 0 && period > 0) {
+    count = std::min(count, static_cast<int>(quota / period + 0.5));
+  }
+#endif
+  return std::max(count, 1);
+}
+
+int wanted_threads() {
+  const char* text = std::getenv("UPSWEEP_NUM_THREADS");
+  int count = 0;
+  if (text) std::from_chars(text, text + std::strlen(text), count);
+  return count > 0 ? std::min(count, 1024) : usable_processors();
+}
+
+// Never destroyed, and made anew in a forked child, which has none of the
+// threads.
+std::atomic<Pool*> the_pool{nullptr};
+
+}  // namespace
+
+Pool& pool() {
+  static const int registered =
+      pthread_atfork(nullptr, nullptr, [] { the_pool = nullptr; });
+  static_cast<void>(registered);
+  Pool* found = the_pool;
+  if (found) return *found;
+  auto* fresh = new Pool(wanted_threads());
+  if (the_pool.compare_exchange_strong(found, fresh)) return *fresh;
+  delete fresh;
+  return *found;
+}
+
+void Pool::run(int threads, const std::function<void()>& fn) {
+  std::unique_lock busy(busy_, std::try_to_lock);
+  int helpers = std::min(threads, threads_) - 1;
+  if (helpers <= 0 || !busy) return fn();
+  {
+    std::lock_guard lock(mutex_);
+    try {
+      while (static_cast<int>(workers_.size()) < helpers) {
+        workers_.emplace_back([this] { work(); });
+      }
+    } catch (const std::system_error&) {
+      // The system has no more threads: those there are will do.
+    }
+    fn_ = &fn;
+    wanted_ = std::min(helpers, static_cast<int>(workers_.size()));
+  }
+  wake_.notify_all();
+  fn();
+  std::unique_lock lock(mutex_);
+  wanted_ = 0;  // whoever has not woken by now is too late
+  idle_.wait(lock, [this] { return running_ == 0; });
+}
+
+void Pool::work() {
+  FloatMode mode;  // a new thread inherits its creator's
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    wake_.wait(lock, [this] { return wanted_ > 0; });
+    --wanted_;
+    ++running_;
+    const std::function<void()>& fn = *fn_;
+    lock.unlock();
+    fn();
+    lock.lock();
+    if (--running_ == 0) idle_.notify_one();
+  }
+}
+
+}  // namespace upsweep

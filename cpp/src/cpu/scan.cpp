@@ -1,0 +1,191 @@
+// How threads share a scan. Panels are independent, so where there are enough
+// of them each thread takes whole panels. Where there are few, as in one long
+// row, threads take tiles in order and hand the carry on (a chained scan in a
+// single pass over memory): a thread
+//
+//   1. reduces its tile to a summary, which also brings it into the cache,
+//   2. waits for the carry of the tile before,
+//   3. hands on the carry behind its tile, which the summary predicts,
+//   4. scans the tile from the cache.
+//
+// Only where a tile may leave the dtype's range is step 3 after step 4. Either
+// way the bits are those of one thread that scans all tiles in order.
+#include "scan.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstring>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "kernels.h"
+#include "pool.h"
+
+namespace upsweep {
+
+namespace {
+
+// Work that another thread is worth waking for.
+constexpr int64_t kMinShare = 1 << 15;
+// Elements of panels that a thread takes at once.
+constexpr int64_t kGrain = 1 << 14;
+// With this many panels for each thread, none is idle for long at the end.
+constexpr int64_t kPanelsPerThread = 4;
+
+// Carries and summaries of a panel, for any (op, dtype).
+class Entries {
+ public:
+  Entries(size_t entry_size, int64_t width)
+      : memory_(entry_size * static_cast<size_t>(width) /
+                    sizeof(std::max_align_t) +
+                1) {}
+  void* data() { return memory_.data(); }
+  size_t nbytes() const { return memory_.size() * sizeof(std::max_align_t); }
+
+ private:
+  std::vector<std::max_align_t> memory_;
+};
+
+class Scan {
+ public:
+  explicit Scan(const ScanWork& work)
+      : work_(work),
+        plan_(work.plan),
+        kernel_(baseline_kernel(work.op, work.dtype)),
+        itemsize_(static_cast<int64_t>(work.dtype.size())),
+        in_(static_cast<const char*>(work.in->data()) +
+            work.in_offset * itemsize_),
+        out_(static_cast<char*>(work.out->data())) {}
+
+  void run() {
+    int64_t lines = plan_.outer_size * plan_.inner.extent;
+    int64_t elements = lines * plan_.length.extent;
+    if (elements == 0) return;
+    auto threads = static_cast<int>(std::min<int64_t>(
+        pool().threads(), (elements + kMinShare - 1) / kMinShare));
+    if (threads == 1 || plan_.tiles == 1 ||
+        plan_.panels >= threads * kPanelsPerThread) {
+      run_panels(threads, elements);
+    } else {
+      run_chains(threads);
+    }
+  }
+
+ private:
+  void run_panels(int threads, int64_t elements) {
+    int64_t grain =
+        std::max<int64_t>(1, kGrain / (elements / plan_.panels + 1));
+    std::atomic<int64_t> next{0};
+    share(threads, [&](void* carry, void*) {
+      for (int64_t first; (first = next.fetch_add(grain)) < plan_.panels;) {
+        for (int64_t p = first; p < std::min(first + grain, plan_.panels); ++p) {
+          Plan::Panel panel = plan_.panel(p);
+          kernel_.start(carry, panel.width);
+          for (int64_t t = 0; t < plan_.tiles; ++t) {
+            kernel_.scan(tile(panel, t), carry, work_.inclusive, is_last(t));
+          }
+        }
+      }
+    });
+  }
+
+  // The carry on its way down one panel. Only the thread with tile `done`
+  // touches it.
+  struct Chain {
+    explicit Chain(size_t carry_size, int64_t width)
+        : carry(carry_size, width) {}
+    alignas(64) std::atomic<int64_t> done{0};
+    Entries carry;
+  };
+
+  void run_chains(int threads) {
+    std::vector<std::unique_ptr<Chain>> chains;
+    for (int64_t p = 0; p < plan_.panels; ++p) {
+      chains.push_back(
+          std::make_unique<Chain>(kernel_.carry_size, plan_.width));
+      kernel_.start(chains.back()->carry.data(), plan_.width);
+    }
+    // Tickets are taken in order, so that whoever waits for a carry waits for
+    // a thread that has its tile already.
+    std::atomic<int64_t> next{0};
+    share(threads, [&](void* carry, void* summary) {
+      for (int64_t ticket;
+           (ticket = next.fetch_add(1)) < plan_.panels * plan_.tiles;) {
+        int64_t t = ticket / plan_.panels;
+        int64_t p = ticket % plan_.panels;
+        run_tile(*chains[static_cast<size_t>(p)], plan_.panel(p), t, carry,
+                 summary);
+      }
+    });
+  }
+
+  void run_tile(Chain& chain, const Plan::Panel& panel, int64_t t, void* carry,
+                void* summary) {
+    Tile tile = this->tile(panel, t);
+    bool last = is_last(t);
+    if (!last) kernel_.reduce(tile, summary);
+    await(chain.done, t);
+    std::memcpy(carry, chain.carry.data(), chain.carry.nbytes());
+    if (!last && kernel_.predict(chain.carry.data(), summary, panel.width)) {
+      chain.done.store(t + 1, std::memory_order_release);
+      kernel_.scan(tile, carry, work_.inclusive, true);
+    } else {
+      kernel_.scan(tile, carry, work_.inclusive, last);
+      std::memcpy(chain.carry.data(), carry, chain.carry.nbytes());
+      chain.done.store(t + 1, std::memory_order_release);
+    }
+  }
+
+  // Calls fn(carry, summary) on some threads, with memory of their own.
+  template <class Fn>
+  void share(int threads, const Fn& fn) {
+    struct Scratch {
+      Entries carry, summary;
+    };
+    std::vector<Scratch> scratch;
+    for (int i = 0; i < threads; ++i) {
+      scratch.push_back({Entries(kernel_.carry_size, plan_.width),
+                         Entries(kernel_.summary_size, plan_.width)});
+    }
+    std::atomic<size_t> taken{0};
+    pool().run(threads, [&] {
+      Scratch& mine = scratch[taken.fetch_add(1)];
+      fn(mine.carry.data(), mine.summary.data());
+    });
+  }
+
+  static void await(const std::atomic<int64_t>& done, int64_t t) {
+    for (int spins = 0; done.load(std::memory_order_acquire) != t; ++spins) {
+      // The wait is short unless the thread ahead has lost its processor.
+      if (spins > 1000) std::this_thread::yield();
+    }
+  }
+
+  Tile tile(const Plan::Panel& panel, int64_t t) const {
+    int64_t first = t * plan_.tile;
+    return {in_ + (panel.in + first * plan_.length.in_step) * itemsize_,
+            out_ + (panel.out + first * plan_.length.out_step) * itemsize_,
+            std::min(plan_.tile, plan_.length.extent - first),
+            panel.width,
+            plan_.length.in_step,
+            plan_.inner.in_step,
+            plan_.length.out_step};
+  }
+
+  bool is_last(int64_t t) const { return t == plan_.tiles - 1; }
+
+  const ScanWork& work_;
+  const Plan& plan_;
+  const Kernel& kernel_;
+  int64_t itemsize_;
+  const char* in_;
+  char* out_;
+};
+
+}  // namespace
+
+void run_scan(const ScanWork& work) { Scan(work).run(); }
+
+}  // namespace upsweep

@@ -1,0 +1,139 @@
+// Default devices and streams: one set for the process, and a stack of
+// contexts for each thread.
+#include "upsweep/device.h"
+
+#include <mutex>
+#include <stdexcept>
+
+#include "backend.h"
+#include "upsweep/version.h"
+
+namespace upsweep {
+
+namespace {
+
+const char* type_name(DeviceType type) {
+  return type == DeviceType::cpu ? "cpu" : "gpu";
+}
+
+Backend& checked_backend(const char* op, const char* what, Device device) {
+  Backend* found = find_backend(device.type);
+  std::string name = type_name(device.type);
+  if (!found) {
+    throw std::invalid_argument(std::string("[") + op + "] Cannot " + what +
+                                " " + name + " device without " + name +
+                                " backend.");
+  }
+  if (device.index < 0 || device.index >= found->device_count()) {
+    throw std::invalid_argument(
+        std::string("[") + op + "] There is no " + name + " device " +
+        std::to_string(device.index) + "; this machine has " +
+        std::to_string(found->device_count()) + ".");
+  }
+  return *found;
+}
+
+// What set_default_device and set_default_stream have set.
+struct Defaults {
+  std::mutex mutex;
+  Device device = DeviceType::cpu;
+  std::vector<Stream> streams;  // at most one for each device
+
+  Stream stream(Device of) {
+    for (const Stream& s : streams) {
+      if (s.device == of) return s;
+    }
+    return {0, of};
+  }
+};
+Defaults& defaults() {
+  static Defaults& instance = *new Defaults;
+  return instance;
+}
+
+thread_local std::vector<Stream> contexts;
+
+}  // namespace
+
+const char* version() { return UPSWEEP_VERSION; }
+
+Device default_device() {
+  if (!contexts.empty()) return contexts.back().device;
+  std::lock_guard lock(defaults().mutex);
+  return defaults().device;
+}
+
+void set_default_device(Device device) {
+  checked_backend("set_default_device", "set", device);
+  std::lock_guard lock(defaults().mutex);
+  defaults().device = device;
+}
+
+Stream default_stream(Device device) {
+  checked_backend("default_stream", "use", device);
+  for (size_t i = contexts.size(); i-- > 0;) {
+    if (contexts[i].device == device) return contexts[i];
+  }
+  std::lock_guard lock(defaults().mutex);
+  return defaults().stream(device);
+}
+
+void set_default_stream(Stream stream) {
+  stream = to_stream(stream);
+  std::lock_guard lock(defaults().mutex);
+  std::erase_if(defaults().streams, [&](const Stream& other) {
+    return other.device == stream.device;
+  });
+  defaults().streams.push_back(stream);
+}
+
+Stream new_stream(Device device) {
+  if (!find_backend(device.type)) {
+    std::string name = type_name(device.type);
+    throw std::invalid_argument("[new_stream] Cannot make " + name +
+                                " stream without " + name + " backend.");
+  }
+  return checked_backend("new_stream", "use", device).new_stream(device);
+}
+
+Stream to_stream(StreamOrDevice s) {
+  if (std::holds_alternative<std::monostate>(s)) {
+    return default_stream(default_device());
+  }
+  if (auto* device = std::get_if<Device>(&s)) return default_stream(*device);
+  Stream stream = std::get<Stream>(s);
+  if (!checked_backend("stream", "use", stream.device).has_stream(stream)) {
+    throw std::invalid_argument(
+        "[stream] There is no stream " + std::to_string(stream.index) +
+        " on this device; new_stream makes one.");
+  }
+  return stream;
+}
+
+void synchronize(Stream stream) {
+  stream = to_stream(stream);
+  backend(stream).synchronize(stream);
+}
+
+void synchronize() { synchronize(default_stream(default_device())); }
+
+bool is_available(Device device) {
+  return device.index >= 0 && device.index < device_count(device.type);
+}
+
+int device_count(DeviceType type) {
+  Backend* found = find_backend(type);
+  return found ? found->device_count() : 0;
+}
+
+DeviceInfo device_info(Device device) {
+  return checked_backend("device_info", "describe", device).info(device.index);
+}
+
+StreamContext::StreamContext(StreamOrDevice s) {
+  contexts.push_back(to_stream(s));
+}
+
+StreamContext::~StreamContext() { contexts.pop_back(); }
+
+}  // namespace upsweep

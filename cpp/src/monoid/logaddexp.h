@@ -1,0 +1,107 @@
+// log(e^x + e^y + …) as the largest element and the sum of e^(element - it),
+// which never overflows. For complex numbers the largest real part serves.
+#pragma once
+
+#include <complex>
+
+#include "monoid.h"
+#include "wide.h"
+
+namespace upsweep {
+
+// sum · e^max. Sum is double, Wide, or a complex double.
+template <class Sum>
+struct ScaledSum {
+  double max = -kInfinity;
+  Sum sum = {};
+
+  void add(const ScaledSum& other) {
+    if (max != max || other.max != other.max) {
+      *this = {kNaN};
+    } else if (max < other.max) {
+      *this = {other.max, other.sum + sum * exponential(max, other.max)};
+    } else if (other.max != -kInfinity) {
+      sum = sum + other.sum * exponential(other.max, max);
+    }
+  }
+
+ private:
+  // e^(a - b) for a <= b.
+  static auto exponential(double a, double b) {
+    using Factor = std::conditional_t<std::is_same_v<Sum, Wide>, Wide, double>;
+    if (a == b) return Factor{1};  // infinities too
+    if (b - a == kInfinity) return Factor{0};
+    if constexpr (std::is_same_v<Factor, Wide>) {
+      return exp(two_sum(a, -b));
+    } else {
+      return std::exp(a - b);
+    }
+  }
+};
+
+template <class T>
+struct LogAddExp;
+
+// float32, float16, bfloat16 and complex64 sum in double, float64 in Wide: four
+// units in the last place must hold after any number of additions and
+// rescalings.
+template <class T>
+  requires is_real<T> || std::is_same_v<T, complex64_t>
+struct LogAddExp<T> {
+  static constexpr bool kExact = false;
+  static constexpr bool kComplex = std::is_same_v<T, complex64_t>;
+  static constexpr bool kWide = std::is_same_v<T, double>;
+  using Value = T;
+  using Running = ScaledSum<
+      std::conditional_t<kComplex, std::complex<double>,
+                         std::conditional_t<kWide, Wide, double>>>;
+  using Total = Running;
+  using Range = NoRange;
+
+  static Running start() { return {}; }
+  static Total none() { return {}; }
+
+  static Value value(const Running& r) {
+    bool finite = r.max - r.max == 0;
+    if constexpr (kComplex) {
+      using Number = std::complex<double>;
+      if (r.max != r.max) return Value(Number(kNaN, kNaN));
+      return Value(finite ? r.max + std::log(r.sum) : Number(r.max));
+    } else {
+      if (!finite) return narrow<T>(r.max);
+      if constexpr (kWide) {
+        return (Wide{r.max} + log(r.sum)).hi;
+      } else {
+        return narrow<T>(r.max + std::log(r.sum));
+      }
+    }
+  }
+
+  static Value advance(Running& r, Value x) {
+    fold(r, x);
+    return value(r);
+  }
+
+  static void fold(Total& total, Value x) {
+    if constexpr (kComplex) {
+      double re = x.real(), im = x.imag();
+      bool nan = re != re || im - im != 0;
+      total.add(nan ? Running{kNaN} : Running{re, std::polar(1., im)});
+    } else {
+      total.add({upsweep::widen(x), {1}});
+    }
+  }
+
+  // Any tile can be carried over by its total.
+  static void widen(Range&, const Total&, Value) {}
+  static bool predict(Running& r, const Total& total, const Range&) {
+    r.add(total);
+    return true;
+  }
+  static Running join(Running before, const Total& total, const Running&) {
+    before.add(total);
+    return before;
+  }
+};
+
+}  // namespace upsweep

@@ -1,0 +1,60 @@
+// Plan: how a scan walks memory. Pure arithmetic on shapes, for every backend.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "upsweep/array.h"
+
+namespace upsweep {
+
+// A scan of an array along one axis is a scan of many independent lines. The
+// plan sees the array as outer × length × inner: `length` is the scanned axis,
+// `inner` the lines that lie side by side in the result, `outer` all else.
+//
+// Lines are grouped into panels of up to `width` neighbours, and a panel is cut
+// into tiles along the axis. Both depend on shape and dtype only, never on
+// threads, because where a tile ends is where rounding may differ.
+//
+// Steps are in elements. The result is contiguous; for a reverse scan both
+// walks start at the last element and step backwards, so that whoever follows
+// the plan knows no direction.
+struct Plan {
+  struct Axis {
+    int64_t extent;
+    int64_t in_step;
+    int64_t out_step;
+  };
+
+  Axis length;
+  Axis inner;               // out_step is 1
+  std::vector<Axis> outer;  // outermost first, merged as far as strides allow
+  int64_t outer_size;       // product of the outer extents
+  int64_t in_start;         // to the first element in scan order
+  int64_t out_start;
+
+  int64_t width;   // lines of a panel
+  int64_t panels;  // panels of the whole array
+  int64_t tile;    // elements of a line in one tile
+  int64_t tiles;   // tiles of a line
+
+  // Where the first line of a panel starts, and how many lines it has.
+  struct Panel {
+    int64_t in;
+    int64_t out;
+    int64_t width;
+  };
+  Panel panel(int64_t index) const;
+};
+
+Plan make_plan(const Shape& shape, const Strides& strides, int axis,
+               bool reverse, Dtype dtype);
+
+// Axes of extent 1 taken out, and neighbours merged that one step can walk in
+// both arrays; outermost first.
+std::vector<Plan::Axis> merge_axes(const std::vector<Plan::Axis>& axes);
+
+// The strides of a contiguous array.
+Strides contiguous_strides(const Shape& shape);
+
+}  // namespace upsweep

@@ -1,0 +1,54 @@
+// Storage: the bytes that arrays share, and the event of the work that writes
+// them. They are written once, before the event, and never again.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <utility>
+
+#include "event.h"
+#include "upsweep/device.h"
+
+namespace upsweep {
+
+class Storage {
+ public:
+  virtual ~Storage() = default;
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+
+  void* data() const { return data_; }
+  size_t nbytes() const { return nbytes_; }
+  Device device() const { return device_; }
+  Event& ready() { return ready_; }
+
+ protected:
+  // To be written by work that will signal the event.
+  Storage(void* data, size_t nbytes, Device device)
+      : data_(data), nbytes_(nbytes), device_(device) {}
+  // Written already.
+  Storage(void* data, size_t nbytes, Device device, Event::Done done)
+      : data_(data), nbytes_(nbytes), device_(device), ready_(done) {}
+
+ private:
+  void* data_;
+  size_t nbytes_;
+  Device device_;
+  Event ready_;
+};
+
+// Memory of somebody else's.
+class AdoptedStorage final : public Storage {
+ public:
+  AdoptedStorage(const void* data, size_t nbytes, std::function<void()> release)
+      : Storage(const_cast<void*>(data), nbytes, DeviceType::cpu, Event::done),
+        release_(std::move(release)) {}
+  ~AdoptedStorage() override {
+    if (release_) release_();
+  }
+
+ private:
+  std::function<void()> release_;
+};
+
+}  // namespace upsweep
