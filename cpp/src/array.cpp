@@ -46,10 +46,9 @@ array::array(std::shared_ptr<Storage> storage, Shape shape, Dtype dtype)
 
 array::array(const void* bytes, Shape shape, Dtype dtype)
     : array(find_backend(DeviceType::cpu)
-                ->allocate(DeviceType::cpu,
-                           static_cast<size_t>(
-                               checked_size("array", shape, dtype)) *
-                               dtype.size()),
+                ->allocate(DeviceType::cpu, static_cast<size_t>(checked_size(
+                                                "array", shape, dtype)) *
+                                                dtype.size()),
             shape, dtype) {
   if (size_ > 0) std::memcpy(storage_->data(), bytes, nbytes());
   storage_->ready().signal();

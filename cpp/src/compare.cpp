@@ -25,8 +25,7 @@ struct Number {
     if constexpr (std::is_integral_v<T>) {
       bool negative = x < T{0};
       auto bits = static_cast<uint64_t>(x);
-      return {true, negative, negative ? -bits : bits,
-              static_cast<double>(x)};
+      return {true, negative, negative ? -bits : bits, static_cast<double>(x)};
     } else if constexpr (std::is_same_v<T, complex64_t>) {
       return {false, false, 0, {x.real(), x.imag()}};
     } else {
@@ -67,11 +66,11 @@ Number load(const void* data, int64_t index) {
 }
 
 Load loader(Dtype dtype) {
-  constexpr Load loads[] = {
-      load<bool>,     load<uint8_t>,   load<uint16_t>,   load<uint32_t>,
-      load<uint64_t>, load<int8_t>,    load<int16_t>,    load<int32_t>,
-      load<int64_t>,  load<float16_t>, load<bfloat16_t>, load<float>,
-      load<double>,   load<complex64_t>};
+  constexpr Load loads[] = {load<bool>,      load<uint8_t>,    load<uint16_t>,
+                            load<uint32_t>,  load<uint64_t>,   load<int8_t>,
+                            load<int16_t>,   load<int32_t>,    load<int64_t>,
+                            load<float16_t>, load<bfloat16_t>, load<float>,
+                            load<double>,    load<complex64_t>};
   return loads[static_cast<size_t>(dtype.val)];
 }
 

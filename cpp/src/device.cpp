@@ -103,9 +103,9 @@ Stream to_stream(StreamOrDevice s) {
   if (auto* device = std::get_if<Device>(&s)) return default_stream(*device);
   Stream stream = std::get<Stream>(s);
   if (!checked_backend("stream", "use", stream.device).has_stream(stream)) {
-    throw std::invalid_argument(
-        "[stream] There is no stream " + std::to_string(stream.index) +
-        " on this device; new_stream makes one.");
+    throw std::invalid_argument("[stream] There is no stream " +
+                                std::to_string(stream.index) +
+                                " on this device; new_stream makes one.");
   }
   return stream;
 }

@@ -8,9 +8,10 @@
 namespace upsweep {
 
 const char* Dtype::name() const {
-  constexpr const char* names[] = {
-      "bool_", "uint8", "uint16",  "uint32",   "uint64",  "int8",    "int16",
-      "int32", "int64", "float16", "bfloat16", "float32", "float64", "complex64"};
+  constexpr const char* names[] = {"bool_",   "uint8",    "uint16",   "uint32",
+                                   "uint64",  "int8",     "int16",    "int32",
+                                   "int64",   "float16",  "bfloat16", "float32",
+                                   "float64", "complex64"};
   return names[static_cast<size_t>(val)];
 }
 

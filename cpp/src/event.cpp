@@ -9,8 +9,8 @@ namespace upsweep {
 
 namespace {
 std::atomic<uint32_t> generation{0};
-[[maybe_unused]] const int registered = pthread_atfork(
-    nullptr, nullptr, [] { generation.fetch_add(1); });
+[[maybe_unused]] const int registered =
+    pthread_atfork(nullptr, nullptr, [] { generation.fetch_add(1); });
 }  // namespace
 
 uint32_t fork_generation() {

@@ -27,9 +27,8 @@ inline uint16_t narrow_bits(double value) {
   if (magnitude < uint64_t{1023 - bias + 1} << 52) {
     // Below the smallest normal number: adding a power of two whose last place
     // is the format's smallest subnormal leaves the rounded count of those.
-    constexpr double magic =
-        std::bit_cast<double>(uint64_t{1023 + 1 - bias - mantissa_bits + 52}
-                              << 52);
+    constexpr double magic = std::bit_cast<double>(
+        uint64_t{1023 + 1 - bias - mantissa_bits + 52} << 52);
     double sum = std::bit_cast<double>(magnitude) + magic;
     return static_cast<uint16_t>(
         sign | (std::bit_cast<uint64_t>(sum) - std::bit_cast<uint64_t>(magic)));

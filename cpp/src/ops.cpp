@@ -1,6 +1,7 @@
 // Constructors and copies: arrays that are filled or converted on a stream.
 #include "upsweep/ops.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "axis.h"
@@ -64,7 +65,7 @@ array arange(double start, double stop, double step, Dtype dtype,
     throw TypeError("[arange] bool_ has no ranges; use another dtype.");
   }
   double count = std::ceil((stop - start) / step);
-  if (std::isnan(count) || std::isinf(step)) {
+  if (std::isnan(count) || std::isinf(step) || step == 0) {
     throw std::invalid_argument(
         "[arange] start, stop and step must be numbers, and step not zero.");
   }

@@ -39,14 +39,13 @@ array scan(Op op, const array& a, std::optional<int> axis, bool reverse,
 }  // namespace
 
 // The two overloads of each scan.
-#define UPSWEEP_SCAN(name, op)                                           \
-  array name(const array& a, bool reverse, bool inclusive,               \
-             StreamOrDevice s) {                                         \
-    return scan(op, a, std::nullopt, reverse, inclusive, s);             \
-  }                                                                      \
-  array name(const array& a, int axis, bool reverse, bool inclusive,     \
-             StreamOrDevice s) {                                         \
-    return scan(op, a, axis, reverse, inclusive, s);                     \
+#define UPSWEEP_SCAN(name, op)                                                 \
+  array name(const array& a, bool reverse, bool inclusive, StreamOrDevice s) { \
+    return scan(op, a, std::nullopt, reverse, inclusive, s);                   \
+  }                                                                            \
+  array name(const array& a, int axis, bool reverse, bool inclusive,           \
+             StreamOrDevice s) {                                               \
+    return scan(op, a, axis, reverse, inclusive, s);                           \
   }
 
 UPSWEEP_SCAN(cumprod, Op::prod)

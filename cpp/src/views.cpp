@@ -109,10 +109,9 @@ array flatten(const array& a, int start_axis, int end_axis, StreamOrDevice s) {
 
 array transpose(const array& a, std::vector<int> axes) {
   if (static_cast<int>(axes.size()) != a.ndim()) {
-    throw std::invalid_argument("[transpose] Received " +
-                                std::to_string(axes.size()) +
-                                " axes for array with " +
-                                std::to_string(a.ndim()) + " dimensions.");
+    throw std::invalid_argument(
+        "[transpose] Received " + std::to_string(axes.size()) +
+        " axes for array with " + std::to_string(a.ndim()) + " dimensions.");
   }
   Shape shape;
   Strides strides;
@@ -140,7 +139,8 @@ array swapaxes(const array& a, int axis1, int axis2) {
   std::iota(axes.begin(), axes.end(), 0);
   int first = normalize_axis("swapaxes", axis1, a.ndim());
   int second = normalize_axis("swapaxes", axis2, a.ndim());
-  std::swap(axes[static_cast<size_t>(first)], axes[static_cast<size_t>(second)]);
+  std::swap(axes[static_cast<size_t>(first)],
+            axes[static_cast<size_t>(second)]);
   return transpose(a, std::move(axes));
 }
 
@@ -162,8 +162,7 @@ array squeeze(const array& a, std::vector<int> axes) {
     if (shape[static_cast<size_t>(axes[i])] != 1) {
       throw std::invalid_argument(
           "[squeeze] Cannot squeeze axis " + std::to_string(axes[i]) +
-          " with size " +
-          std::to_string(shape[static_cast<size_t>(axes[i])]) +
+          " with size " + std::to_string(shape[static_cast<size_t>(axes[i])]) +
           " which is not equal to 1.");
     }
     shape.erase(shape.begin() + axes[i]);

@@ -27,17 +27,16 @@ class Storage;  // the bytes and the event of the work that writes them
 class array {
  public:
   /// A 0-d array of one value.
-  template <class T>
-    requires requires { dtype_of<T>; }
+  template <Element T>
   explicit array(T value) : array(&value, {}, dtype_of<T>) {}
 
   /// A 1-d array of the values.
-  template <class T>
+  template <Element T>
   array(std::initializer_list<T> values)
       : array(values.begin(), {static_cast<int64_t>(values.size())}) {}
 
   /// A copy of contiguous values in row-major order.
-  template <class T>
+  template <Element T>
   array(const T* values, Shape shape)
       : array(static_cast<const void*>(values), std::move(shape), dtype_of<T>) {
   }
@@ -80,7 +79,7 @@ class array {
 
   /// The address of the element of index zero, once the array is computed;
   /// walk it with strides(). T must match the dtype (TypeError otherwise).
-  template <class T>
+  template <Element T>
   const T* data() const {
     check_dtype(dtype_of<T>);
     return static_cast<const T*>(raw_data());
@@ -89,7 +88,7 @@ class array {
 
   /// The only element. Throws std::invalid_argument where there are more or
   /// none, and TypeError where T does not match the dtype.
-  template <class T>
+  template <Element T>
   T item() const {
     check_one_element();
     return *data<T>();

@@ -4,6 +4,7 @@
 #include <complex>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 namespace upsweep {
 
@@ -91,9 +92,9 @@ struct bfloat16_t {
 
 using complex64_t = std::complex<float>;
 
-/// The dtype that holds elements of the C++ type T.
+/// The dtype that holds elements of the C++ type T; nullptr where none does.
 template <class T>
-inline constexpr Dtype dtype_of = T::no_dtype_holds_this_type;
+inline constexpr std::nullptr_t dtype_of = nullptr;
 template <>
 inline constexpr Dtype dtype_of<bool> = bool_;
 template <>
@@ -122,6 +123,10 @@ template <>
 inline constexpr Dtype dtype_of<double> = float64;
 template <>
 inline constexpr Dtype dtype_of<complex64_t> = complex64;
+
+/// A C++ type that is the element of some dtype.
+template <class T>
+concept Element = std::is_same_v<decltype(dtype_of<T>), const Dtype>;
 
 /// The smallest dtype that both arguments convert to without a change of kind,
 /// by MLX's table (int32 and float16 give float16; float32 and float64 give

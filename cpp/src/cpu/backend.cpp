@@ -83,8 +83,7 @@ class CpuBackend final : public Backend {
 
   void scan(Stream stream, ScanWork work) override {
     const Plan& plan = work.plan;
-    int64_t elements =
-        plan.outer_size * plan.inner.extent * plan.length.extent;
+    int64_t elements = plan.outer_size * plan.inner.extent * plan.length.extent;
     StoragePtr in = work.in, out = work.out;
     run_on_host(stream, {[work = std::move(work)] { run_scan(work); },
                          {std::move(in)},

@@ -45,7 +45,8 @@ To convert(From x) {
   }
 }
 
-using CopyLine = void (*)(const void* in, int64_t in_step, void* out, int64_t n);
+using CopyLine = void (*)(const void* in, int64_t in_step, void* out,
+                          int64_t n);
 
 template <class To, class From>
 void copy_line(const void* in, int64_t in_step, void* out, int64_t n) {
@@ -92,9 +93,8 @@ auto with_type(Dtype dtype, const Fn& fn) {
 
 CopyLine find_copy_line(Dtype to, Dtype from) {
   return with_type(to, [&]<class To>(To) {
-    return with_type(from, []<class From>(From) -> CopyLine {
-      return copy_line<To, From>;
-    });
+    return with_type(
+        from, []<class From>(From) -> CopyLine { return copy_line<To, From>; });
   });
 }
 

@@ -35,7 +35,9 @@ class FloatMode {
     asm volatile("mrs %0, fpcr" : "=r"(value));
     return value;
   }
-  static void write(Register value) { asm volatile("msr fpcr, %0" ::"r"(value)); }
+  static void write(Register value) {
+    asm volatile("msr fpcr, %0" ::"r"(value));
+  }
 #else
   using Register = int;
   static constexpr Register kDefault = 0;

@@ -124,8 +124,12 @@ struct TileKernel {
 template <class M>
 constexpr Kernel make_kernel() {
   using K = TileKernel<M>;
-  return {sizeof(typename M::Running), sizeof(Summary<M>), K::start,
-          K::reduce,                   K::predict,         K::scan};
+  return {sizeof(typename M::Running),
+          sizeof(Summary<M>),
+          K::start,
+          K::reduce,
+          K::predict,
+          K::scan};
 }
 
 template <class T>
@@ -135,10 +139,10 @@ using Minimum = Extremum<T, false>;
 
 // One entry for each dtype, in the order of Dtype::Val.
 template <template <class> class M>
-constexpr Kernel kFloats[] = {
-    make_kernel<M<float16_t>>(), make_kernel<M<bfloat16_t>>(),
-    make_kernel<M<float>>(), make_kernel<M<double>>(),
-    make_kernel<M<complex64_t>>()};
+constexpr Kernel kFloats[] = {make_kernel<M<float16_t>>(),
+                              make_kernel<M<bfloat16_t>>(),
+                              make_kernel<M<float>>(), make_kernel<M<double>>(),
+                              make_kernel<M<complex64_t>>()};
 
 template <template <class> class M>
 constexpr Kernel kIntegers[] = {

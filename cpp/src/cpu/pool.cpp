@@ -27,8 +27,8 @@ int usable_processors() {
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof set, &set) == 0) count = CPU_COUNT(&set);
   double quota = 0, period = 0;
-  if (std::ifstream("/sys/fs/cgroup/cpu.max") >> quota >> period &&
-      quota > 0 && period > 0) {
+  if (std::ifstream("/sys/fs/cgroup/cpu.max") >> quota >> period && quota > 0 &&
+      period > 0) {
     count = std::min(count, static_cast<int>(quota / period + 0.5));
   }
 #endif
@@ -60,6 +60,15 @@ Pool& pool() {
   return *found;
 }
 
+Pool::~Pool() {
+  {
+    std::lock_guard lock(mutex_);
+    stopped_ = true;
+  }
+  wake_.notify_all();
+  for (std::thread& worker : workers_) worker.join();
+}
+
 void Pool::run(int threads, const std::function<void()>& fn) {
   std::unique_lock busy(busy_, std::try_to_lock);
   int helpers = std::min(threads, threads_) - 1;
@@ -87,7 +96,8 @@ void Pool::work() {
   FloatMode mode;  // a new thread inherits its creator's
   std::unique_lock lock(mutex_);
   for (;;) {
-    wake_.wait(lock, [this] { return wanted_ > 0; });
+    wake_.wait(lock, [this] { return wanted_ > 0 || stopped_; });
+    if (stopped_) return;
     --wanted_;
     ++running_;
     const std::function<void()>& fn = *fn_;

@@ -12,6 +12,7 @@ namespace upsweep {
 class Pool {
  public:
   explicit Pool(int threads) : threads_(threads) {}
+  ~Pool();
 
   // The calling thread counts.
   int threads() const { return threads_; }
@@ -35,6 +36,7 @@ class Pool {
   const std::function<void()>* fn_ = nullptr;
   int wanted_ = 0;   // workers that are still to join in
   int running_ = 0;  // workers that have joined in and not returned
+  bool stopped_ = false;
 };
 
 // As many threads as UPSWEEP_NUM_THREADS says, else as processors that this

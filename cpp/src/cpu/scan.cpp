@@ -80,7 +80,8 @@ class Scan {
     std::atomic<int64_t> next{0};
     share(threads, [&](void* carry, void*) {
       for (int64_t first; (first = next.fetch_add(grain)) < plan_.panels;) {
-        for (int64_t p = first; p < std::min(first + grain, plan_.panels); ++p) {
+        for (int64_t p = first; p < std::min(first + grain, plan_.panels);
+             ++p) {
           Plan::Panel panel = plan_.panel(p);
           kernel_.start(carry, panel.width);
           for (int64_t t = 0; t < plan_.tiles; ++t) {

@@ -52,9 +52,9 @@ struct LogAddExp<T> {
   static constexpr bool kComplex = std::is_same_v<T, complex64_t>;
   static constexpr bool kWide = std::is_same_v<T, double>;
   using Value = T;
-  using Running = ScaledSum<
-      std::conditional_t<kComplex, std::complex<double>,
-                         std::conditional_t<kWide, Wide, double>>>;
+  using Running =
+      ScaledSum<std::conditional_t<kComplex, std::complex<double>,
+                                   std::conditional_t<kWide, Wide, double>>>;
   using Total = Running;
   using Range = NoRange;
 

@@ -172,8 +172,8 @@ struct Product<double> {
       bits = std::bit_cast<uint64_t>(x * 0x1p64);
       exponent = static_cast<int64_t>(bits >> 52 & 0x7ff) - 64;
     }
-    x = std::bit_cast<double>((bits & ~(uint64_t{0x7ff} << 52)) |
-                              uint64_t{1023} << 52);
+    x = std::bit_cast<double>((bits & ~(uint64_t{0x7ff} << 52)) | uint64_t{1023}
+                                                                      << 52);
     return exponent - 1023;
   }
 

@@ -1,0 +1,127 @@
+// Arrays, views, copies and comparison.
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <numeric>
+
+#include "upsweep/upsweep.h"
+
+using namespace upsweep;
+
+namespace {
+
+array counting(Shape shape) {
+  std::vector<int32_t> values(1);
+  int64_t size = 1;
+  for (int64_t extent : shape) size *= extent;
+  values.resize(static_cast<size_t>(size));
+  std::iota(values.begin(), values.end(), 0);
+  return array(values.data(), std::move(shape));
+}
+
+std::vector<int32_t> values(const array& a) {
+  array flat = contiguous(a);
+  const int32_t* data = flat.data<int32_t>();
+  return {data, data + flat.size()};
+}
+
+}  // namespace
+
+TEST_CASE("views share storage") {
+  array a = counting({2, 3, 4});
+  array t = transpose(a);
+  CHECK(t.shape() == Shape{4, 3, 2});
+  CHECK(t.storage() == a.storage());
+  CHECK(values(swapaxes(a, 0, -1)) == values(t));
+  CHECK(moveaxis(a, 0, 2).shape() == Shape{3, 4, 2});
+  CHECK(expand_dims(a, {0, -1}).shape() == Shape{1, 2, 3, 4, 1});
+  CHECK(squeeze(expand_dims(a, {0, 2})).shape() == a.shape());
+  array s = slice(a, {1, 2, 3}, {-1, -2, -1}, {2, 2, 4});
+  CHECK(values(s) == std::vector<int32_t>{23, 22, 21, 20, 15, 14, 13, 12, 11,
+                                          10, 9, 8, 3, 2, 1, 0});
+  CHECK(s.storage() == a.storage());
+  CHECK(broadcast_to(counting({3, 1}), {2, 3, 2}).strides() ==
+        Strides{0, 1, 0});
+}
+
+TEST_CASE("reshape is a view where strides allow it") {
+  array a = counting({4, 6});
+  CHECK(reshape(a, {2, -1, 3}).storage() == a.storage());
+  CHECK(values(reshape(transpose(a), {24})) == values(transpose(a)));
+  CHECK(reshape(transpose(a), {3, 2, 2, 2}).storage() == a.storage());
+  array every_other = slice(a, {0, 0}, {1, 2}, {4, 3});
+  CHECK(flatten(every_other).storage() == a.storage());  // one step of 2
+  CHECK(flatten(array(3)).shape() == Shape{1});
+  CHECK(reshape(counting({0, 3}), {3, 0, 5}).size() == 0);
+  CHECK_THROWS_WITH_AS(
+      reshape(a, {5, 5}),
+      "[reshape] Cannot reshape array of size 24 into shape (5,5).",
+      std::invalid_argument);
+  CHECK_THROWS_AS(reshape(a, {0, -1}), std::invalid_argument);
+}
+
+TEST_CASE("errors name the operation and the axis") {
+  array a = counting({2, 3});
+  CHECK_THROWS_WITH_AS(
+      cumprod(a, 2),
+      "[cumprod] Axis 2 is out of bounds for array with 2 dimensions.",
+      std::out_of_range);
+  CHECK_THROWS_AS(transpose(a, {0, 0}), std::invalid_argument);
+  CHECK_THROWS_AS(squeeze(a, {0}), std::invalid_argument);
+  CHECK_THROWS_AS(expand_dims(a, {0, 0}), std::invalid_argument);
+  CHECK_THROWS_AS(broadcast_to(a, {3, 2}), std::invalid_argument);
+  CHECK_THROWS_AS(zeros({-1}), std::invalid_argument);
+  CHECK_THROWS_AS(zeros({int64_t{1} << 60, 1 << 20}), OutOfMemory);
+  CHECK_THROWS_AS(zeros({int64_t{1} << 50}), OutOfMemory);
+  CHECK_THROWS_AS(a.data<float>(), upsweep::TypeError);
+  CHECK_THROWS_AS(a.item<int32_t>(), std::invalid_argument);
+  CHECK_THROWS_AS(arange(0, 1, 0, float32), std::invalid_argument);
+}
+
+TEST_CASE("astype converts, saturating where C++ would be undefined") {
+  array a{-1.5, 1e300, 0.0, 3.7};
+  CHECK(values(astype(a, int32)) == std::vector<int32_t>{-1, INT32_MAX, 0, 3});
+  CHECK(astype(a, bool_).data<bool>()[0]);
+  CHECK_FALSE(astype(a, bool_).data<bool>()[2]);
+  CHECK(astype(a, float64).storage() == a.storage());
+  CHECK(copy(a).storage() != a.storage());
+  CHECK(astype(array{-1}, uint8).item<uint8_t>() == 255);
+}
+
+TEST_CASE("comparison is exact across dtypes") {
+  CHECK_FALSE(
+      array_equal(array(int64_t{1} << 53 | 1), array(0x1p53)).item<bool>());
+  CHECK(array_equal(array(UINT64_MAX), array(UINT64_MAX)).item<bool>());
+  CHECK_FALSE(array_equal(array(UINT64_MAX), array(0x1p64)).item<bool>());
+  CHECK_FALSE(array_equal(array(int64_t{-1}), array(UINT64_MAX)).item<bool>());
+  CHECK(array_equal(array(-3), array(-3.0f)).item<bool>());
+  CHECK(array_equal(counting({3}), counting({4})).item<bool>() == false);
+  array eq = equal(counting({3, 1}), counting({3}));
+  CHECK(eq.shape() == Shape{3, 3});
+  CHECK(eq.data<bool>()[4]);
+  CHECK_FALSE(eq.data<bool>()[1]);
+  array nan{NAN};
+  CHECK_FALSE(array_equal(nan, nan).item<bool>());
+  CHECK(array_equal(nan, nan, true).item<bool>());
+  CHECK(
+      allclose(array{1.0, HUGE_VAL}, array{1.0 + 1e-7, HUGE_VAL}).item<bool>());
+  CHECK_FALSE(allclose(array{1.0}, array{HUGE_VAL}).item<bool>());
+  CHECK_FALSE(allclose(array{1.0}, array{1.1}).item<bool>());
+}
+
+TEST_CASE("adopted memory is released once, after the last view") {
+  std::vector<float> memory{1, 2, 3, 4, 5, 6};
+  int released = 0;
+  {
+    // The elements 6, 4, 2.
+    array a = array::adopt(&memory[5], {3}, {-2}, float32, [&] { ++released; });
+    CHECK(a.data<float>() == &memory[5]);
+    array back = slice(a, {2}, {-1}, {3});
+    a = array(1);
+    CHECK(released == 0);
+    CHECK(array_equal(back, array{2.f, 4.f, 6.f}).item<bool>());
+    CHECK(cumprod(back).data<float>()[2] == 48);
+  }
+  synchronize();
+  CHECK(released == 1);
+}

@@ -1,0 +1,60 @@
+// A forked child can use the CPU, and does not wait for work it has lost.
+#include <doctest/doctest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "backend.h"
+#include "upsweep/upsweep.h"
+
+using namespace upsweep;
+
+namespace {
+
+// Runs fn in a child; returns its exit status.
+template <class Fn>
+int in_child(const Fn& fn) {
+  pid_t child = fork();
+  if (child == 0) {
+    alarm(20);  // a child that hangs must not hang the tests
+    _exit(fn());
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+}  // namespace
+
+TEST_CASE("a child scans on streams of its own") {
+  array big = ones({1 << 20});
+  cumprod(big).wait();  // threads of pool and stream are running
+  Stream stream = new_stream(DeviceType::cpu);
+  CHECK(in_child([&] {
+          array result = cumsum(big, 0, false, true, stream);
+          return result.data<float>()[(1 << 20) - 1] == 1 << 20 ? 7 : 1;
+        }) == 7);
+}
+
+TEST_CASE("work under way at the fork is an error in the child") {
+  Stream stream = new_stream(DeviceType::cpu);
+  array out(backend(stream).allocate(stream.device, 1), {}, bool_);
+  std::atomic<bool> go{false};
+  backend(stream).run_on_host(stream, {[&] {
+                                         while (!go) std::this_thread::yield();
+                                       },
+                                       {},
+                                       out.storage(),
+                                       int64_t{1} << 40});
+  CHECK(in_child([&] {
+          try {
+            out.wait();
+          } catch (const std::runtime_error&) {
+            return 7;
+          }
+          return 1;
+        }) == 7);
+  go = true;
+  out.wait();
+}

@@ -1,0 +1,129 @@
+// Streams: order within one, events between two, and where errors come out.
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <latch>
+#include <thread>
+
+#include "backend.h"
+#include "upsweep/upsweep.h"
+
+using namespace upsweep;
+
+namespace {
+
+constexpr int64_t kLarge = int64_t{1} << 40;  // never run by the caller
+
+// An array that fn produces on a stream.
+array run(Stream stream, std::function<void()> fn,
+          std::vector<StoragePtr> inputs = {}, int64_t elements = kLarge) {
+  array out(backend(stream).allocate(stream.device, 1), {}, bool_);
+  backend(stream).run_on_host(
+      stream, {std::move(fn), std::move(inputs), out.storage(), elements});
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("two streams overlap") {
+  Stream a = new_stream(DeviceType::cpu), b = new_stream(DeviceType::cpu);
+  // Each waits for the other: one after the other they would never end.
+  std::latch both(2);
+  array x = run(a, [&] { both.arrive_and_wait(); });
+  array y = run(b, [&] { both.arrive_and_wait(); });
+  x.wait();
+  y.wait();
+}
+
+TEST_CASE("work on one stream runs in order, small work included") {
+  Stream stream = new_stream(DeviceType::cpu);
+  std::vector<int> order;
+  for (int i = 0; i < 100; ++i) {
+    run(stream, [&order, i] { order.push_back(i); }, {}, i % 3 ? 1 : kLarge);
+  }
+  synchronize(stream);
+  for (int i = 0; i < 100; ++i) CHECK(order[static_cast<size_t>(i)] == i);
+}
+
+TEST_CASE("work waits for its inputs from another stream") {
+  Stream a = new_stream(DeviceType::cpu), b = new_stream(DeviceType::cpu);
+  std::atomic<bool> go{false};
+  bool first = false, second = false;
+  array x = run(a, [&] {
+    while (!go) std::this_thread::yield();
+    first = true;
+  });
+  array y = run(b, [&] { second = first; }, {x.storage()}, 1);
+  CHECK_FALSE(y.is_ready());
+  go = true;
+  y.wait();
+  CHECK(second);
+}
+
+TEST_CASE("an error comes out where its result is read, and once more") {
+  Stream stream = new_stream(DeviceType::cpu);
+  for (int64_t elements : {int64_t{1}, kLarge}) {
+    array bad =
+        run(stream, [] { throw std::runtime_error("planted"); }, {}, elements);
+    array after = run(stream, [] {}, {bad.storage()}, elements);
+    array good = run(stream, [] {}, {}, elements);
+    CHECK_THROWS_WITH_AS(bad.wait(), "planted", std::runtime_error);
+    CHECK_THROWS_WITH_AS(bad.raw_data(), "planted", std::runtime_error);
+    CHECK_THROWS_WITH_AS(after.wait(), "planted", std::runtime_error);
+    good.wait();
+    CHECK_THROWS_WITH_AS(synchronize(stream), "planted", std::runtime_error);
+    synchronize(stream);
+    CHECK(cumprod(array{2, 3}, 0, false, true, stream).data<int>()[1] == 6);
+  }
+}
+
+TEST_CASE("contexts nest and belong to their thread") {
+  Stream before = default_stream(DeviceType::cpu);
+  Stream a = new_stream(DeviceType::cpu), b = new_stream(DeviceType::cpu);
+  {
+    StreamContext outer(a);
+    {
+      StreamContext inner(b);
+      CHECK(default_stream(DeviceType::cpu) == b);
+      std::thread([&] {
+        CHECK(default_stream(DeviceType::cpu) == before);
+      }).join();
+    }
+    CHECK(default_stream(DeviceType::cpu) == a);
+  }
+  CHECK(default_stream(DeviceType::cpu) == before);
+  set_default_stream(a);
+  CHECK(to_stream({}) == a);
+  set_default_stream(before);
+}
+
+TEST_CASE("what does not exist is named") {
+  CHECK_THROWS_AS(to_stream(Stream{12345, DeviceType::cpu}),
+                  std::invalid_argument);
+  CHECK_THROWS_AS(set_default_device(Device(DeviceType::cpu, 1)),
+                  std::invalid_argument);
+  CHECK_FALSE(is_available(Device(DeviceType::cpu, 1)));
+  CHECK(is_available(DeviceType::cpu));
+  if (!is_available(DeviceType::gpu)) {
+    CHECK_THROWS_WITH_AS(
+        new_stream(DeviceType::gpu),
+        "[new_stream] Cannot make gpu stream without gpu backend.",
+        std::invalid_argument);
+  }
+}
+
+TEST_CASE("many threads use one stream") {
+  std::vector<std::thread> threads;
+  std::atomic<int> right{0};
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&, i] {
+      for (int64_t n : {10, 1000, 100000, 3}) {
+        array result = cumsum(ones({n * (i + 1)}));
+        right += result.data<float>()[n * (i + 1) - 1] ==
+                 static_cast<float>(n * (i + 1));
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(right == 32);
+}
