@@ -8,6 +8,7 @@
 #include "upsweep/dtype.h"
 
 namespace upsweep {
+namespace {
 
 // A double rounded to a 16-bit format, to nearest, ties to even.
 template <int exponent_bits, int mantissa_bits>
@@ -72,4 +73,5 @@ inline bfloat16_t narrow<bfloat16_t>(double x) {
   return y;
 }
 
+}  // namespace
 }  // namespace upsweep

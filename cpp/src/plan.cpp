@@ -2,17 +2,26 @@
 #include "plan.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace upsweep {
 
 namespace {
 
-// Elements of one tile: small enough for the second-level cache together with
-// its result, large enough that handing on a carry costs nothing beside it.
-constexpr int64_t kTileBytes = 64 << 10;
-// Lines of one panel: whole cache lines of every dtype, and carries that fit
-// the first-level cache.
+// Bytes of one tile: small enough for the second-level cache together with its
+// result, large enough that handing on a carry costs nothing beside it. Not a
+// power of two, so that sixteen segments of it do not compete for the same
+// places of the cache.
+constexpr int64_t kTileBytes = 16 * 4352;
+// Lines of one panel of neighbours in memory: whole cache lines of every dtype,
+// and carries that fit the first-level cache.
 constexpr int64_t kMaxWidth = 256;
+// From as many panels on, threads share panels rather than lines.
+constexpr int64_t kEnoughPanels = 16;
+// Lines that lie one behind the other are scanned side by side where they are
+// shorter than this; longer ones on their own.
+constexpr int64_t kShortLine = 1024;
+constexpr int64_t kLanes = 16;
 // A tile of many lines still has this many elements of each.
 constexpr int64_t kMinTile = 64;
 
@@ -63,12 +72,13 @@ Plan make_plan(const Shape& shape, const Strides& strides, int axis,
   Plan plan{};
   plan.length = axis_at(axis);
   plan.inner = {1, 0, 1};
-  if (!after.empty()) {
-    plan.inner = after.back();
-    after.pop_back();
-  }
+  bool columns = !after.empty();  // neighbours in the result
   before.insert(before.end(), after.begin(), after.end());
   plan.outer = merge_axes(before);
+  if (!plan.outer.empty()) {
+    plan.inner = plan.outer.back();
+    plan.outer.pop_back();
+  }
   plan.outer_size = 1;
   for (const Plan::Axis& outer : plan.outer) plan.outer_size *= outer.extent;
 
@@ -80,10 +90,25 @@ Plan make_plan(const Shape& shape, const Strides& strides, int axis,
     plan.length.out_step = -plan.length.out_step;
   }
 
-  plan.width = std::clamp<int64_t>(plan.inner.extent, 1, kMaxWidth);
-  plan.panels = plan.outer_size * ceil_div(plan.inner.extent, plan.width);
-  plan.tile = std::max(
-      kMinTile, kTileBytes / static_cast<int64_t>(dtype.size()) / plan.width);
+  int64_t tile_size = kTileBytes / static_cast<int64_t>(dtype.size());
+  int64_t lines = std::max<int64_t>(plan.inner.extent, 1);
+  plan.tile = std::max<int64_t>(n, 1);
+  // Or in the input, where its axes are swapped.
+  columns |= std::abs(plan.inner.in_step) == 1 && lines > 1 &&
+             std::abs(plan.length.in_step) != 1;
+  if (columns) {
+    plan.width = std::min(lines, kMaxWidth);
+    if (plan.outer_size * ceil_div(lines, plan.width) < kEnoughPanels) {
+      plan.tile = std::max(kMinTile, tile_size / plan.width);
+    }
+  } else if (n <= kShortLine && lines >= kLanes / 2) {
+    int64_t fitting = tile_size / std::max<int64_t>(n, 1) / kLanes * kLanes;
+    plan.width = std::min(lines, std::clamp(fitting, kLanes, kMaxWidth));
+  } else {
+    plan.width = 1;
+    plan.tile = tile_size;
+  }
+  plan.panels = plan.outer_size * ceil_div(lines, plan.width);
   plan.tiles = ceil_div(n, plan.tile);
   return plan;
 }
@@ -92,7 +117,8 @@ Plan::Panel Plan::panel(int64_t index) const {
   int64_t per_row = ceil_div(inner.extent, width);
   int64_t first = index % per_row * width;
   int64_t row = index / per_row;
-  Panel panel{in_start + first * inner.in_step, out_start + first,
+  Panel panel{in_start + first * inner.in_step,
+              out_start + first * inner.out_step,
               std::min(width, inner.extent - first)};
   for (size_t i = outer.size(); i-- > 0;) {
     int64_t at = row % outer[i].extent;

@@ -10,11 +10,14 @@ namespace upsweep {
 
 // A scan of an array along one axis is a scan of many independent lines. The
 // plan sees the array as outer × length × inner: `length` is the scanned axis,
-// `inner` the lines that lie side by side in the result, `outer` all else.
+// `inner` the axis of the lines that are scanned side by side, `outer` all
+// else. Inner is the last axis after the scanned one; where there is none, the
+// last one before it.
 //
-// Lines are grouped into panels of up to `width` neighbours, and a panel is cut
-// into tiles along the axis. Both depend on shape and dtype only, never on
-// threads, because where a tile ends is where rounding may differ.
+// Lines are grouped into panels of up to `width` neighbours along inner, and a
+// panel may be cut into tiles along the scanned axis. Both depend on shape,
+// strides and dtype only, never on threads, because where a tile ends is where
+// rounding may differ.
 //
 // Steps are in elements. The result is contiguous; for a reverse scan both
 // walks start at the last element and step backwards, so that whoever follows
@@ -27,7 +30,7 @@ struct Plan {
   };
 
   Axis length;
-  Axis inner;               // out_step is 1
+  Axis inner;
   std::vector<Axis> outer;  // outermost first, merged as far as strides allow
   int64_t outer_size;       // product of the outer extents
   int64_t in_start;         // to the first element in scan order

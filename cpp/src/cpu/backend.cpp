@@ -12,6 +12,7 @@
 
 #include "../allocator.h"
 #include "copy.h"
+#include "isa.h"
 #include "pool.h"
 #include "scan.h"
 #include "stream.h"
@@ -67,7 +68,7 @@ class CpuBackend final : public Backend {
     return {{"device_name", processor_name()},
             {"architecture", std::string(kArchitecture)},
             {"memory_size", cpu_allocator().memory_limit()},
-            {"isa", std::string("baseline")},
+            {"isa", std::string(isa().name)},
             {"threads", static_cast<size_t>(pool().threads())}};
   }
 

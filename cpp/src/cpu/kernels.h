@@ -1,4 +1,5 @@
-// Kernels: what the CPU runs on one tile of a panel, for each (op, dtype).
+// Kernels: what the CPU runs on one tile of a panel, for each (op, dtype) and
+// instruction set.
 #pragma once
 
 #include <cstddef>
@@ -9,8 +10,7 @@
 
 namespace upsweep {
 
-// `width` neighbouring lines, `length` elements of each. Steps are in elements;
-// neighbouring lines are next to each other in the result.
+// `width` neighbouring lines, `length` elements of each. Steps are in elements.
 struct Tile {
   const void* in;
   void* out;
@@ -19,28 +19,38 @@ struct Tile {
   int64_t in_step;   // along a line
   int64_t in_lane;   // from line to line
   int64_t out_step;  // along a line
+  int64_t out_lane;  // from line to line
+  int64_t ahead;     // to the input of this thread's next tile; 0 for none
+  bool streaming;    // the result is larger than the cache
 };
 
-// A carry and a summary hold one entry for each line of a panel; the caller
-// gives memory for them. Kernels do not throw.
+// A carry and a summary hold what they need for all lines of a panel; the
+// caller gives memory for them, aligned to 64 bytes. Kernels do not throw.
 struct Kernel {
-  size_t carry_size;    // bytes for one line
-  size_t summary_size;  // bytes for one line
+  size_t (*carry_size)(int64_t width);
+  size_t (*summary_size)(int64_t width);
 
   // The carry that enters the first tile.
   void (*start)(void* carry, int64_t width);
-  // What a tile does to any carry, as far as that can be told without one.
-  void (*reduce)(const Tile& tile, void* summary);
+  // What a tile does to a carry, as far as that can be told without one. With
+  // `bounded`, well enough for predict.
+  void (*reduce)(const Tile& tile, void* summary, bool bounded);
   // Takes the carry over a tile by its summary; returns false, and leaves the
   // carry alone, where only a scan can.
   bool (*predict)(void* carry, const void* summary, int64_t width);
-  // Writes the results of a tile. Takes the carry over it, to the same bits as
-  // predict, unless `last` says that nobody needs it.
-  void (*scan)(const Tile& tile, void* carry, bool inclusive, bool last);
+  // Writes the results of a tile. Where there is a summary it takes the carry
+  // over the tile, to the same bits as predict; nullptr says that no tile
+  // follows.
+  void (*scan)(const Tile& tile, void* carry, const void* summary,
+               bool inclusive);
 };
 
-// nullptr-filled where the op has no such dtype (sum of bool_, which is a sum
-// of int32; logaddexp of integers, which is one of float32).
+// Every table covers every (op, dtype) that there is: sums of bool_ are sums of
+// int32, and logaddexp of integers is one of float32.
 const Kernel& baseline_kernel(Op op, Dtype dtype);
+#if defined(__x86_64__)
+const Kernel& avx2_kernel(Op op, Dtype dtype);
+const Kernel& avx512_kernel(Op op, Dtype dtype);
+#endif
 
 }  // namespace upsweep

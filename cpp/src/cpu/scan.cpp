@@ -12,7 +12,9 @@
 // way the bits are those of one thread that scans all tiles in order.
 #include "scan.h"
 
+#include <unistd.h>
 #include <algorithm>
+
 #include <atomic>
 #include <cstddef>
 #include <cstring>
@@ -20,7 +22,7 @@
 #include <thread>
 #include <vector>
 
-#include "kernels.h"
+#include "isa.h"
 #include "pool.h"
 
 namespace upsweep {
@@ -34,30 +36,43 @@ constexpr int64_t kGrain = 1 << 14;
 // With this many panels for each thread, none is idle for long at the end.
 constexpr int64_t kPanelsPerThread = 4;
 
-// Carries and summaries of a panel, for any (op, dtype).
+// Memory for carries or summaries, in whole cache lines.
 class Entries {
  public:
-  Entries(size_t entry_size, int64_t width)
-      : memory_(entry_size * static_cast<size_t>(width) /
-                    sizeof(std::max_align_t) +
-                1) {}
-  void* data() { return memory_.data(); }
-  size_t nbytes() const { return memory_.size() * sizeof(std::max_align_t); }
+  explicit Entries(size_t nbytes) : lines_(nbytes / sizeof(Line) + 1) {}
+  void* data() { return lines_.data(); }
+  size_t nbytes() const { return lines_.size() * sizeof(Line); }
 
  private:
-  std::vector<std::max_align_t> memory_;
+  struct alignas(64) Line {
+    char bytes[64];
+  };
+  std::vector<Line> lines_;
 };
+
+// Bytes that the last level of the cache holds.
+size_t cache_size() {
+  static const size_t size = [] {
+#ifdef _SC_LEVEL3_CACHE_SIZE
+    long found = sysconf(_SC_LEVEL3_CACHE_SIZE);
+    if (found > 0) return static_cast<size_t>(found);
+#endif
+    return size_t{8} << 20;
+  }();
+  return size;
+}
 
 class Scan {
  public:
   explicit Scan(const ScanWork& work)
       : work_(work),
         plan_(work.plan),
-        kernel_(baseline_kernel(work.op, work.dtype)),
+        kernel_(isa().kernel(work.op, work.dtype)),
         itemsize_(static_cast<int64_t>(work.dtype.size())),
         in_(static_cast<const char*>(work.in->data()) +
             work.in_offset * itemsize_),
-        out_(static_cast<char*>(work.out->data())) {}
+        out_(static_cast<char*>(work.out->data())),
+        streaming_(work.out->nbytes() > cache_size()) {}
 
   void run() {
     int64_t lines = plan_.outer_size * plan_.inner.extent;
@@ -78,14 +93,17 @@ class Scan {
     int64_t grain =
         std::max<int64_t>(1, kGrain / (elements / plan_.panels + 1));
     std::atomic<int64_t> next{0};
-    share(threads, [&](void* carry, void*) {
+    share(threads, [&](void* carry, void* summary) {
       for (int64_t first; (first = next.fetch_add(grain)) < plan_.panels;) {
         for (int64_t p = first; p < std::min(first + grain, plan_.panels);
              ++p) {
           Plan::Panel panel = plan_.panel(p);
           kernel_.start(carry, panel.width);
           for (int64_t t = 0; t < plan_.tiles; ++t) {
-            kernel_.scan(tile(panel, t), carry, work_.inclusive, is_last(t));
+            Tile tile = this->tile(panel, t, 1);
+            if (!is_last(t)) kernel_.reduce(tile, summary, false);
+            kernel_.scan(tile, carry, is_last(t) ? nullptr : summary,
+                         work_.inclusive);
           }
         }
       }
@@ -95,8 +113,7 @@ class Scan {
   // The carry on its way down one panel. Only the thread with tile `done`
   // touches it.
   struct Chain {
-    explicit Chain(size_t carry_size, int64_t width)
-        : carry(carry_size, width) {}
+    explicit Chain(size_t carry_size) : carry(carry_size) {}
     alignas(64) std::atomic<int64_t> done{0};
     Entries carry;
   };
@@ -105,7 +122,7 @@ class Scan {
     std::vector<std::unique_ptr<Chain>> chains;
     for (int64_t p = 0; p < plan_.panels; ++p) {
       chains.push_back(
-          std::make_unique<Chain>(kernel_.carry_size, plan_.width));
+          std::make_unique<Chain>(kernel_.carry_size(plan_.width)));
       kernel_.start(chains.back()->carry.data(), plan_.width);
     }
     // Tickets are taken in order, so that whoever waits for a carry waits for
@@ -116,24 +133,28 @@ class Scan {
            (ticket = next.fetch_add(1)) < plan_.panels * plan_.tiles;) {
         int64_t t = ticket / plan_.panels;
         int64_t p = ticket % plan_.panels;
-        run_tile(*chains[static_cast<size_t>(p)], plan_.panel(p), t, carry,
-                 summary);
+        run_tile(*chains[static_cast<size_t>(p)], plan_.panel(p), t, threads,
+                 carry, summary);
       }
     });
   }
 
-  void run_tile(Chain& chain, const Plan::Panel& panel, int64_t t, void* carry,
-                void* summary) {
-    Tile tile = this->tile(panel, t);
-    bool last = is_last(t);
-    if (!last) kernel_.reduce(tile, summary);
+  void run_tile(Chain& chain, const Plan::Panel& panel, int64_t t, int threads,
+                void* carry, void* summary) {
+    Tile tile = this->tile(panel, t, threads);
+    if (is_last(t)) {
+      await(chain.done, t);
+      kernel_.scan(tile, chain.carry.data(), nullptr, work_.inclusive);
+      return;
+    }
+    kernel_.reduce(tile, summary, true);
     await(chain.done, t);
     std::memcpy(carry, chain.carry.data(), chain.carry.nbytes());
-    if (!last && kernel_.predict(chain.carry.data(), summary, panel.width)) {
+    if (kernel_.predict(chain.carry.data(), summary, panel.width)) {
       chain.done.store(t + 1, std::memory_order_release);
-      kernel_.scan(tile, carry, work_.inclusive, true);
+      kernel_.scan(tile, carry, summary, work_.inclusive);
     } else {
-      kernel_.scan(tile, carry, work_.inclusive, last);
+      kernel_.scan(tile, carry, summary, work_.inclusive);
       std::memcpy(chain.carry.data(), carry, chain.carry.nbytes());
       chain.done.store(t + 1, std::memory_order_release);
     }
@@ -147,8 +168,8 @@ class Scan {
     };
     std::vector<Scratch> scratch;
     for (int i = 0; i < threads; ++i) {
-      scratch.push_back({Entries(kernel_.carry_size, plan_.width),
-                         Entries(kernel_.summary_size, plan_.width)});
+      scratch.push_back({Entries(kernel_.carry_size(plan_.width)),
+                         Entries(kernel_.summary_size(plan_.width))});
     }
     std::atomic<size_t> taken{0};
     pool().run(threads, [&] {
@@ -164,15 +185,20 @@ class Scan {
     }
   }
 
-  Tile tile(const Plan::Panel& panel, int64_t t) const {
+  // Tile t of a panel, to a thread that takes every `stride`-th.
+  Tile tile(const Plan::Panel& panel, int64_t t, int64_t stride) const {
     int64_t first = t * plan_.tile;
+    bool follows = t + stride < plan_.tiles;
     return {in_ + (panel.in + first * plan_.length.in_step) * itemsize_,
             out_ + (panel.out + first * plan_.length.out_step) * itemsize_,
             std::min(plan_.tile, plan_.length.extent - first),
             panel.width,
             plan_.length.in_step,
             plan_.inner.in_step,
-            plan_.length.out_step};
+            plan_.length.out_step,
+            plan_.inner.out_step,
+            follows ? stride * plan_.tile * plan_.length.in_step : 0,
+            streaming_};
   }
 
   bool is_last(int64_t t) const { return t == plan_.tiles - 1; }
@@ -183,6 +209,7 @@ class Scan {
   int64_t itemsize_;
   const char* in_;
   char* out_;
+  bool streaming_;
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "stream.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "float_mode.h"
 
@@ -11,6 +12,18 @@ namespace {
 
 // Below this a scan takes about as long as waking a thread.
 constexpr int64_t kSmall = 1 << 15;
+
+// Runs the work once its inputs are there; returns its error.
+std::exception_ptr run(const Work& work) {
+  FloatMode mode;
+  try {
+    for (const StoragePtr& in : work.inputs) in->ready().wait();
+    work.run();
+    return nullptr;
+  } catch (...) {
+    return std::current_exception();
+  }
+}
 
 }  // namespace
 
@@ -22,11 +35,7 @@ void CpuStream::submit(Work work) {
   if (ready && !busy_ && queue_.empty()) {
     busy_ = true;
     lock.unlock();
-    finish(work);
-    lock.lock();
-    busy_ = false;
-    // Others may have queued work in the meantime, or wait for the end.
-    changed_.notify_all();
+    settle(work, run(work));
     return;
   }
   if (!started_) {
@@ -35,44 +44,45 @@ void CpuStream::submit(Work work) {
     started_ = true;
   }
   queue_.push_back(std::move(work));
-  changed_.notify_all();
+  if (!busy_) queued_.notify_one();
 }
 
 void CpuStream::work_off() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    changed_.wait(lock, [this] { return !busy_ && !queue_.empty(); });
+    queued_.wait(lock, [this] { return !busy_ && !queue_.empty(); });
     Work work = std::move(queue_.front());
     queue_.pop_front();
     busy_ = true;
     lock.unlock();
-    finish(work);
+    settle(work, run(work));
     // Lets go of the inputs, which may be the last to hold somebody's memory.
     work = {};
     lock.lock();
-    busy_ = false;
-    changed_.notify_all();
   }
 }
 
-void CpuStream::finish(Work& work) {
-  FloatMode mode;
-  try {
-    for (const StoragePtr& in : work.inputs) in->ready().wait();
-    work.run();
+// The stream is idle before anybody can see the result: whoever has waited for
+// it finds the stream ready for small work.
+void CpuStream::settle(const Work& work, std::exception_ptr error) {
+  std::lock_guard lock(mutex_);
+  busy_ = false;
+  if (error) {
+    if (!error_) error_ = error;
+    work.output->ready().fail(error);
+  } else {
     work.output->ready().signal();
-  } catch (...) {
-    {
-      std::lock_guard lock(mutex_);
-      if (!error_) error_ = std::current_exception();
-    }
-    work.output->ready().fail(std::current_exception());
+  }
+  if (queue_.empty()) {
+    idle_.notify_all();
+  } else {
+    queued_.notify_one();
   }
 }
 
 void CpuStream::synchronize() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return !busy_ && queue_.empty(); });
+  idle_.wait(lock, [this] { return !busy_ && queue_.empty(); });
   if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
 }
 

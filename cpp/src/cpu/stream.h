@@ -24,10 +24,11 @@ class CpuStream {
 
  private:
   void work_off();
-  void finish(Work& work);
+  void settle(const Work& work, std::exception_ptr error);
 
   std::mutex mutex_;
-  std::condition_variable changed_;
+  std::condition_variable queued_;  // for the thread
+  std::condition_variable idle_;    // for who synchronizes
   std::deque<Work> queue_;
   bool busy_ = false;  // somebody runs work of this stream
   bool started_ = false;

@@ -8,6 +8,7 @@
 #include "monoid.h"
 
 namespace upsweep {
+namespace {
 
 template <class T, bool maximum>
 struct Extremum {
@@ -67,4 +68,5 @@ struct Extremum {
   }
 };
 
+}  // namespace
 }  // namespace upsweep

@@ -8,6 +8,7 @@
 #include "wide.h"
 
 namespace upsweep {
+namespace {
 
 // sum · e^max. Sum is double, Wide, or a complex double.
 template <class Sum>
@@ -98,10 +99,14 @@ struct LogAddExp<T> {
     r.add(total);
     return true;
   }
-  static Running join(Running before, const Total& total, const Running&) {
-    before.add(total);
-    return before;
+  static bool is_alive(const Running&) { return true; }
+  static bool usable(const Total&) { return true; }
+  static Running apply(Running r, const Total& total) {
+    r.add(total);
+    return r;
   }
+  static void append(Total& total, const Total& next) { total.add(next); }
 };
 
+}  // namespace
 }  // namespace upsweep

@@ -2,7 +2,7 @@
 //
 // A monoid M computes one (op, dtype). Its accumulator is wider than the dtype,
 // and its results are those of a left-to-right loop, special values included
-// (docs/numerics.md). It has
+// (docs/guides/numerics.rst). It has
 //
 //   Value      the dtype's C++ type
 //   Running    the result so far; what is handed from tile to tile (the carry)
@@ -13,20 +13,24 @@
 //   value(r)                    r rounded to Value
 //   advance(r, x)               r = r · x, left to right; returns value(r)
 //   fold(total, x)              total = total · x
+//   append(total, next)         total = total · next
+//   apply(r, total)             r · total, where that is known to be right
 //   widen(range, total, x)      takes in the prefix total, which ends in x
+//   mark(range, x or total)     takes in only what a dead carry would meet
+//   extend(range, before, next) takes in the range of what follows `before`
 //   predict(r, total, range)    carries r over a whole tile, or returns false
 //                               where only a scan can tell where that leads
-//   join(before, total, after)  the carry behind a tile that was scanned from
-//                               before to after
+//   is_alive(r), usable(total)  see below
 //
 // Where no step of a tile leaves the range of the dtype, the carry behind it is
-// before · total. predict promises that from the Range, so that the next tile
-// can start early; join finds it after the fact. Both must come to the same
-// bits. A result that has left the range is `dead`: it stays zero, infinite or
-// NaN, and the loop is followed step by step.
+// apply(before, total). predict promises that from the Range, so that the next
+// tile can start early; a scan finds it after the fact, by the carry being
+// alive and the total usable. Both come to the same bits. A result that has
+// left the range is dead: it stays zero, infinite or NaN, and the loop is
+// followed step by step.
 //
 // kExact says that the operation is exact and associative: Total is Running,
-// and the carry is simply the last Running.
+// combine(r, total) is all there is to a tile, and nothing is ever dead.
 #pragma once
 
 #include <limits>
@@ -35,6 +39,7 @@
 #include "../half.h"
 
 namespace upsweep {
+namespace {
 
 // The largest finite and the smallest positive number of a floating dtype.
 template <class T>
@@ -70,4 +75,5 @@ inline bool is_alive(double x) { return x != 0 && x - x == 0; }
 // For monoids that can always be predicted.
 struct NoRange {};
 
+}  // namespace
 }  // namespace upsweep

@@ -12,6 +12,7 @@
 #include "wide.h"
 
 namespace upsweep {
+namespace {
 
 template <class T>
 struct Product;
@@ -42,8 +43,9 @@ struct Product<T> {
   using Running = double;
   using Total = double;
   struct Range {
-    double low = 1, high = 1;  // magnitudes of the prefixes
+    double low = 1, high = 1;  // bounds of the magnitudes of the prefixes
     bool special = false;      // an element is zero, infinite or NaN
+    bool negative = false;     // the sign of the product
   };
 
   static Running start() { return 1; }
@@ -53,7 +55,7 @@ struct Product<T> {
   static Value advance(Running& r, Value x) {
     r *= upsweep::widen(x);
     Value y = narrow<T>(r);
-    if (double rounded = upsweep::widen(y); !is_alive(rounded)) {
+    if (double rounded = upsweep::widen(y); !upsweep::is_alive(rounded)) {
       r = canonical(rounded);
       y = narrow<T>(r);
     }
@@ -65,52 +67,70 @@ struct Product<T> {
     double magnitude = std::abs(total);
     range.low = std::min(range.low, magnitude);
     range.high = std::max(range.high, magnitude);
-    range.special |= !is_alive(upsweep::widen(x));
+    mark(range, x);
+  }
+  static void mark(Range& range, Value x) { mark(range, upsweep::widen(x)); }
+  static void mark(Range& range, Total total) {
+    range.special |= !upsweep::is_alive(total);
+    range.negative ^= std::signbit(total);
+  }
+  static void extend(Range& range, Total before, const Range& next) {
+    double magnitude = std::abs(before);
+    range.low = std::min(range.low, magnitude * next.low);
+    range.high = std::max(range.high, magnitude * next.high);
+    range.special |= next.special;
+    range.negative ^= next.negative;
   }
 
   static bool predict(Running& r, Total total, const Range& range) {
     if (r != r) return true;
-    if (range.special) return false;
     if (!is_alive(r)) {
-      r = std::signbit(total) ? -r : r;
+      // Zero and infinity stay, but for their sign.
+      if (range.special) return false;
+      r = range.negative ? -r : r;
       return true;
     }
     double magnitude = std::abs(r);
-    if (magnitude * range.high > Limits<T>::max / 2 ||
-        magnitude * range.low < Limits<T>::min * 2) {
+    if (!(usable(total) && magnitude * range.high <= Limits<T>::max / 2 &&
+          magnitude * range.low >= Limits<T>::min * 2)) {
       return false;
     }
     r *= total;
     return true;
   }
 
-  // While prefixes stay alive they lie within 2^±278, so that total neither
-  // overflowed nor underflowed.
-  static Running join(Running before, Total total, Running after) {
-    return is_alive(after) ? before * total : after;
-  }
+  // While the prefixes of a tile stay alive they lie within 2^±278 of the
+  // carry, so that no total of neighbours overflows or underflows.
+  static bool is_alive(Running r) { return upsweep::is_alive(r); }
+  static bool usable(Total total) { return upsweep::is_alive(total); }
+  static Running apply(Running r, Total total) { return r * total; }
+  static void append(Total& total, Total next) { total *= next; }
 };
 
 template <>
 struct Product<double> {
   static constexpr bool kExact = false;
   using Value = double;
-  // mantissa · 2^exponent with 1 <= |mantissa.hi| < 2, or a dead value in
-  // mantissa.hi.
+  // mantissa · 2^exponent. The mantissa of what is alive has a magnitude
+  // between kLow and kHigh, so that most products never need the exponent; that
+  // of what is dead is the value.
   struct Running {
     Wide mantissa{1};
     int64_t exponent = 0;
   };
   using Total = Running;
+  static constexpr double kLow = 0x1p-256, kHigh = 0x1p256;
   struct Range {
-    int64_t low = 0, high = 0;  // exponents of the prefixes
+    int64_t low = 0, high = 0;  // binary exponents of the prefixes
     bool special = false;
+    bool negative = false;
   };
 
   static Running start() { return {}; }
   static Total none() { return {}; }
 
   static Value value(const Running& r) {
+    if (r.exponent == 0) return r.mantissa.hi;
     auto exponent =
         static_cast<int>(std::clamp<int64_t>(r.exponent, -5000, 5000));
     return std::ldexp(r.mantissa.hi, exponent);
@@ -119,7 +139,7 @@ struct Product<double> {
   static Value advance(Running& r, Value x) {
     fold(r, x);
     Value y = value(r);
-    if (!is_alive(y)) {
+    if (!upsweep::is_alive(y)) {
       y = canonical(y);
       r = {{y}, 0};
     }
@@ -127,44 +147,79 @@ struct Product<double> {
   }
 
   static void fold(Total& total, Value x) {
-    if (is_alive(total.mantissa.hi) && is_alive(x)) {
-      int64_t exponent = split(x);
-      multiply(total, {{x}, exponent});
+    if (is_alive(total) && upsweep::is_alive(x)) {
+      double magnitude = std::abs(x);
+      int64_t exponent = 0;
+      if (magnitude < kLow || magnitude > kHigh) exponent = split(x);
+      append(total, {{x}, exponent});
     } else {
       // Of what is dead only class and sign count.
       total = {{total.mantissa.hi * x}, 0};
     }
   }
   static void widen(Range& range, const Total& total, Value x) {
-    range.low = std::min(range.low, total.exponent);
-    range.high = std::max(range.high, total.exponent);
-    range.special |= !is_alive(x);
+    int64_t exponent = magnitude(total);
+    range.low = std::min(range.low, exponent);
+    range.high = std::max(range.high, exponent);
+    mark(range, x);
+  }
+  static void mark(Range& range, Value x) {
+    range.special |= !upsweep::is_alive(x);
+    range.negative ^= std::signbit(x);
+  }
+  static void mark(Range& range, const Total& total) {
+    mark(range, total.mantissa.hi);
+  }
+  static void extend(Range& range, const Total& before, const Range& next) {
+    range.low = std::min(range.low, magnitude(before) + next.low);
+    range.high = std::max(range.high, magnitude(before) + next.high);
+    range.special |= next.special;
+    range.negative ^= next.negative;
   }
 
   static bool predict(Running& r, const Total& total, const Range& range) {
     if (r.mantissa.hi != r.mantissa.hi) return true;
     if (range.special) return false;
-    if (!is_alive(r.mantissa.hi)) {
-      r.mantissa.hi = std::copysign(1., total.mantissa.hi) * r.mantissa.hi;
+    if (!is_alive(r)) {
+      r.mantissa.hi = range.negative ? -r.mantissa.hi : r.mantissa.hi;
       return true;
     }
     // A prefix lies within a factor of 4 of its exponent and the carry's.
-    if (r.exponent + range.high > 1020 || r.exponent + range.low < -1070) {
+    if (!usable(total) || magnitude(r) + range.high > 1020 ||
+        magnitude(r) + range.low < -1070) {
       return false;
     }
-    multiply(r, total);
+    append(r, total);
     return true;
   }
 
-  static Running join(Running before, const Total& total,
-                      const Running& after) {
-    if (!is_alive(after.mantissa.hi)) return after;
-    multiply(before, total);
-    return before;
+  static bool is_alive(const Running& r) {
+    return upsweep::is_alive(r.mantissa.hi);
+  }
+  static bool usable(const Total& total) { return is_alive(total); }
+  static Running apply(Running r, const Total& total) {
+    append(r, total);
+    return r;
+  }
+  static void append(Total& total, const Total& next) {
+    total.mantissa = total.mantissa * next.mantissa;
+    total.exponent += next.exponent;
+    double magnitude = std::abs(total.mantissa.hi);
+    if (magnitude < kLow || magnitude > kHigh) {
+      int64_t exponent = split(total.mantissa.hi);
+      total.mantissa.lo =
+          std::ldexp(total.mantissa.lo, static_cast<int>(-exponent));
+      total.exponent += exponent;
+    }
   }
 
  private:
-  // Makes x its mantissa and returns its exponent.
+  static int64_t magnitude(const Total& total) {
+    double mantissa = total.mantissa.hi;
+    return split(mantissa) + total.exponent;
+  }
+
+  // Brings x between 1 and 2, and returns the exponent that takes out.
   static int64_t split(double& x) {
     uint64_t bits = std::bit_cast<uint64_t>(x);
     int64_t exponent = bits >> 52 & 0x7ff;
@@ -175,15 +230,6 @@ struct Product<double> {
     x = std::bit_cast<double>((bits & ~(uint64_t{0x7ff} << 52)) | uint64_t{1023}
                                                                       << 52);
     return exponent - 1023;
-  }
-
-  static void multiply(Running& a, const Running& b) {
-    a.mantissa = a.mantissa * b.mantissa;
-    a.exponent += b.exponent;
-    if (std::abs(a.mantissa.hi) >= 2) {
-      a.mantissa = {a.mantissa.hi / 2, a.mantissa.lo / 2};
-      a.exponent += 1;
-    }
   }
 };
 
@@ -210,7 +256,7 @@ struct Product<complex64_t> {
   static Value advance(Running& r, Value x) {
     fold(r, x);
     Value y = value(r);
-    if (!is_alive(y.real(), y.imag())) {
+    if (!is_alive(Running{y.real(), y.imag()})) {
       r = {canonical(y.real()), canonical(y.imag())};
       y = value(r);
     }
@@ -223,11 +269,11 @@ struct Product<complex64_t> {
   static void widen(Range& range, const Total& total, Value x) {
     range.low = std::min(range.low, norm(total));
     range.high = std::max(range.high, norm(total));
-    range.special |= !is_alive(x.real(), x.imag());
+    range.special |= !is_alive(Running{x.real(), x.imag()});
   }
 
   static bool predict(Running& r, const Total& total, const Range& range) {
-    if (range.special || !is_alive(r.re, r.im)) return false;
+    if (range.special || !is_alive(r) || !usable(total)) return false;
     if (norm(r) * range.high > Limits<float>::max / 4 ||
         norm(r) * range.low < Limits<float>::min * 4) {
       return false;
@@ -236,9 +282,15 @@ struct Product<complex64_t> {
     return true;
   }
 
-  static Running join(const Running& before, const Total& total,
-                      const Running& after) {
-    return is_alive(after.re, after.im) ? multiply(before, total) : after;
+  static bool is_alive(const Running& r) {
+    return r.re - r.re == 0 && r.im - r.im == 0 && (r.re != 0 || r.im != 0);
+  }
+  static bool usable(const Total& total) { return is_alive(total); }
+  static Running apply(const Running& r, const Total& total) {
+    return multiply(r, total);
+  }
+  static void append(Total& total, const Total& next) {
+    total = multiply(total, next);
   }
 
  private:
@@ -248,9 +300,7 @@ struct Product<complex64_t> {
   static double norm(const Running& r) {
     return std::max(std::abs(r.re), std::abs(r.im));
   }
-  static bool is_alive(double re, double im) {
-    return re - re == 0 && im - im == 0 && (re != 0 || im != 0);
-  }
 };
 
+}  // namespace
 }  // namespace upsweep

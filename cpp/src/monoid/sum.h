@@ -9,6 +9,7 @@
 #include "wide.h"
 
 namespace upsweep {
+namespace {
 
 template <class T>
 struct Sum;
@@ -74,15 +75,25 @@ struct Sum<T> {
   static void widen(Range& range, const Total& total, Value x) {
     range.low = std::min(range.low, high(total));
     range.high = std::max(range.high, high(total));
+    mark(range, x);
+  }
+  static void mark(Range& range, Value x) {
     double wide = upsweep::widen(x);
     range.special |= wide - wide != 0;
+  }
+  static void mark(Range&, const Total&) {}  // only usable ones: all is well
+  static void extend(Range& range, const Total& before, const Range& next) {
+    range.low = std::min(range.low, high(before) + next.low);
+    range.high = std::max(range.high, high(before) + next.high);
+    range.special |= next.special;
   }
 
   static bool predict(Running& r, const Total& total, const Range& range) {
     double at = high(r);
     if (at != at) return true;
     if (range.special) return false;
-    if (at - at != 0) return true;
+    if (!is_alive(r)) return true;
+    if (!usable(total)) return false;
     // For doubles the bounds themselves may have overflowed: then they fail.
     if (!(at / 2 + range.low / 2 >= -Limits<T>::max / 4 &&
           at / 2 + range.high / 2 <= Limits<T>::max / 4)) {
@@ -92,11 +103,12 @@ struct Sum<T> {
     return true;
   }
 
-  static Running join(const Running& before, const Total& total,
-                      const Running& after) {
-    bool finite = high(after) - high(after) == 0;
-    return finite && high(total) - high(total) == 0 ? before + total : after;
+  static bool is_alive(const Running& r) { return high(r) - high(r) == 0; }
+  static bool usable(const Total& total) { return is_alive(total); }
+  static Running apply(const Running& r, const Total& total) {
+    return r + total;
   }
+  static void append(Total& total, const Total& next) { total = total + next; }
 
  private:
   static double high(double r) { return r; }
@@ -134,14 +146,21 @@ struct Sum<complex64_t> {
     Part::widen(range.im, total.im, x.imag());
   }
   static bool predict(Running& r, const Total& total, const Range& range) {
-    return Part::predict(r.re, total.re, range.re) &&
+    // Where one part is dead, a scan carries the other one step by step.
+    return is_alive(r) && Part::predict(r.re, total.re, range.re) &&
            Part::predict(r.im, total.im, range.im);
   }
-  static Running join(const Running& before, const Total& total,
-                      const Running& after) {
-    return {Part::join(before.re, total.re, after.re),
-            Part::join(before.im, total.im, after.im)};
+  static bool is_alive(const Running& r) {
+    return Part::is_alive(r.re) && Part::is_alive(r.im);
+  }
+  static bool usable(const Total& total) { return is_alive(total); }
+  static Running apply(const Running& r, const Total& total) {
+    return {r.re + total.re, r.im + total.im};
+  }
+  static void append(Total& total, const Total& next) {
+    total = apply(total, next);
   }
 };
 
+}  // namespace
 }  // namespace upsweep

@@ -10,6 +10,7 @@
 #include <cmath>
 
 namespace upsweep {
+namespace {
 
 struct Wide {
   double hi = 0;
@@ -79,4 +80,5 @@ inline Wide log(Wide x) {
   return Wide{guess} + correction;
 }
 
+}  // namespace
 }  // namespace upsweep
