@@ -1,0 +1,159 @@
+"""Measures and prints the table of README.md; bench/README.md says how.
+
+Needs NumPy, PyTorch and MLX beside upsweep. Takes about a minute on an idle
+machine.
+"""
+
+import operator
+import statistics
+import time
+from decimal import Decimal, localcontext
+from itertools import accumulate
+
+import mlx.core as mx
+import numpy as np
+import torch
+import upsweep
+
+ROUNDS = 25
+NAMES = ("upsweep", "NumPy", "PyTorch", "MLX")
+
+
+def scans(x, axis):
+    """What scans x along an axis and waits for the result, by library.
+
+    Each gets its own kind of array beforehand. Libraries that can write to an
+    existing array are given one, which spares them fresh memory.
+    """
+    ours, theirs = upsweep.array(x), mx.array(x)
+    tensor = torch.tensor(x)
+    numpy_out, torch_out = np.empty_like(x), torch.empty_like(tensor)
+    return {
+        "upsweep": lambda: upsweep.eval(upsweep.cumprod(ours, axis)),
+        "NumPy": lambda: np.cumprod(x, axis, x.dtype, numpy_out),
+        "PyTorch": lambda: torch.cumprod(tensor, axis, out=torch_out),
+        "MLX": lambda: mx.eval(mx.cumprod(theirs, axis)),
+    }
+
+
+def results(x):
+    """The cumulative product of a 1-d array, by library."""
+    return {
+        "upsweep": np.asarray(upsweep.cumprod(x)),
+        "NumPy": np.cumprod(x, dtype=x.dtype),
+        "PyTorch": torch.cumprod(torch.tensor(x), 0).numpy(),
+        "MLX": np.array(mx.cumprod(mx.array(x))),
+    }
+
+
+def nans_on_the_seesaw():
+    """NaNs in the products of 1e-30, 1e30, 1e30, 1e-30, …, all finite."""
+    x = np.tile(np.array([1e-30, 1e30, 1e30, 1e-30], np.float32), 4096)
+    return {k: f"{np.isnan(y).sum()}" for k, y in results(x).items()}
+
+
+def largest_error(length, dtype, spread):
+    """The largest error in ulp over a row of seeded factors near 1."""
+    noise = np.random.default_rng(0).normal(0, spread, length)
+    x = (1 + noise).astype(dtype)
+    with localcontext() as context:
+        context.prec = 40
+        exact = list(accumulate(map(Decimal, x.tolist()), operator.mul))
+
+        def worst(y):
+            ulps = map(Decimal, np.spacing(np.abs(y)).tolist())
+            found = map(Decimal, y.tolist())
+            return max(
+                abs(f - e) / u for f, e, u in zip(found, exact, ulps, strict=True)
+            )
+
+        errors = {k: worst(y) for k, y in results(x).items()}
+    return {k: f"{e:.2f}" if e < 10 else f"{e:,.0f}" for k, e in errors.items()}
+
+
+def same_bits(runs=20):
+    """Whether repeated runs on a million factors give the same bits."""
+    x = np.exp(np.random.default_rng(1).normal(0, 1, 1 << 20))
+    x = x.astype(np.float32)
+    first = results(x)
+    same = dict.fromkeys(first, True)
+    for _ in range(runs):
+        for k, y in results(x).items():
+            same[k] &= y.tobytes() == first[k].tobytes()
+    return {k: "yes" if s else "no" for k, s in same.items()}
+
+
+def median_times(candidates):
+    """Median seconds per call, the candidates taking turns."""
+    repeats = {}
+    for name, call in candidates.items():
+        call()
+        start = time.perf_counter()
+        call()
+        # Short calls are timed in batches, to be long against the clock.
+        repeats[name] = max(1, int(1e-3 / (time.perf_counter() - start)))
+    times = {name: [] for name in candidates}
+    for _ in range(ROUNDS):
+        for name, call in candidates.items():
+            start = time.perf_counter()
+            for _ in range(repeats[name]):
+                call()
+            elapsed = time.perf_counter() - start
+            times[name].append(elapsed / repeats[name])
+    return {name: statistics.median(t) for name, t in times.items()}
+
+
+def factors(*shape):
+    """Seeded float32 factors whose products stay in range."""
+    noise = np.random.default_rng(2).normal(0, 1e-3, shape)
+    return (1 + noise).astype(np.float32)
+
+
+def times_of_a_copy(shape, axis):
+    """Time of a scan over that of a copy by all threads."""
+    x = factors(*shape)
+    source, target = torch.tensor(x), torch.empty(shape)
+    copy = {"copy": lambda: target.copy_(source)}
+    seconds = median_times(scans(x, axis) | copy)
+    return {k: f"{seconds[k] / seconds['copy']:.1f}" for k in NAMES}
+
+
+def microseconds(length):
+    """Time of a scan of a short row, call overhead included."""
+    seconds = median_times(scans(factors(length), 0))
+    return {k: f"{1e6 * seconds[k]:.1f}" for k in NAMES}
+
+
+def main():
+    mx.set_default_device(mx.cpu)
+    info = upsweep.device_info(upsweep.cpu)
+    versions = (upsweep, np, torch, mx)
+    print(
+        ", ".join(
+            f"{name} {module.__version__}"
+            for name, module in zip(NAMES, versions, strict=True)
+        )
+    )
+    print(", ".join(f"{k} {v}" for k, v in info.items()), end="\n\n")
+
+    yes_or_no = dict(zip(NAMES, ("yes", "no", "no", "yes"), strict=True))
+    rows = {
+        "NaNs in 16,384 see-saw products, all finite": nans_on_the_seesaw(),
+        "error, 2^20 float32 factors near 1": largest_error(1 << 20, np.float32, 1e-3),
+        "error, 2^20 float64 factors near 1": largest_error(1 << 20, np.float64, 1e-3),
+        "error, 2^12 float16 factors near 1": largest_error(1 << 12, np.float16, 1e-2),
+        "same bits in 20 runs": same_bits(),
+        "exclusive and reverse in the call": yes_or_no,
+        "time, 2^24": times_of_a_copy((1 << 24,), 0),
+        "time, (2^20, 16) along axis 0": times_of_a_copy((1 << 20, 16), 0),
+        "time, (2^17, 128) along axis 1": times_of_a_copy((1 << 17, 128), 1),
+        "time, 1,024 (µs)": microseconds(1024),
+    }
+    print("| cumprod |", " | ".join(NAMES), "|")
+    print("|:--|" + "--:|" * len(NAMES))
+    for title, cells in rows.items():
+        print(f"| {title} |", " | ".join(cells[k] for k in NAMES), "|")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+// What the binding files share: their registration, and the conversion of
+// arguments between Python and the core.
+#pragma once
+
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/string.h>
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "upsweep/upsweep.h"
+
+namespace upsweep::python {
+
+namespace nb = nanobind;
+
+// Registration, one file each.
+void init_dtype(nb::module_& m);
+void init_device(nb::module_& m);
+void init_array(nb::module_& m);
+void init_convert(nb::module_& m);
+void init_views(nb::module_& m);
+void init_ops(nb::module_& m);
+void init_scan(nb::module_& m);
+void init_memory(nb::module_& m);
+void init_function(nb::module_& m);
+
+// Parts of class array.
+using ArrayClass = nb::class_<array>;
+void bind_views(ArrayClass& c);     // views.cpp
+void bind_export(ArrayClass& c);    // export.cpp
+void bind_pickle(ArrayClass& c);    // pickle.cpp
+void bind_dlpack(ArrayClass& c);    // dlpack.cpp
+void bind_scans(ArrayClass& c);     // scan.cpp
+extern PyType_Slot buffer_slots[];  // buffer.cpp
+
+// Arguments (arguments.cpp). Each throws a TypeError that names the operation
+// and the argument where the type is wrong.
+std::string type_of(nb::handle h);
+bool to_bool(nb::handle h, const char* op, const char* name);
+double to_double(nb::handle h, const char* op, const char* name);
+int64_t to_int64(nb::handle h, const char* op, const char* name);
+/// An axis of a; what int cannot hold is out of bounds anyway.
+int to_axis(nb::handle h, const array& a, const char* op, const char* name);
+/// An axis, or several in a sequence.
+std::vector<int> to_axes(nb::handle h, const array& a, const char* op,
+                         const char* name);
+/// An integer or a sequence of them.
+Shape to_shape(nb::handle h, const char* op, const char* name = "shape");
+/// One sequence, or the integers themselves: reshape(2, 3), reshape((2, 3)).
+nb::object one_or_many(const nb::args& args);
+
+// Dtypes (dtype.cpp); the Python objects are one for each dtype.
+nb::object dtype_object(Dtype dtype);
+Dtype to_dtype(nb::handle h, const char* op);
+std::optional<Dtype> to_optional_dtype(nb::handle h, const char* op);
+/// Calls f with a value of the C++ type that holds one element of dtype.
+template <class F>
+decltype(auto) visit_dtype(Dtype dtype, F&& f) {
+  switch (dtype.val) {
+    case Dtype::Val::bool_:
+      return f(bool{});
+    case Dtype::Val::uint8:
+      return f(uint8_t{});
+    case Dtype::Val::uint16:
+      return f(uint16_t{});
+    case Dtype::Val::uint32:
+      return f(uint32_t{});
+    case Dtype::Val::uint64:
+      return f(uint64_t{});
+    case Dtype::Val::int8:
+      return f(int8_t{});
+    case Dtype::Val::int16:
+      return f(int16_t{});
+    case Dtype::Val::int32:
+      return f(int32_t{});
+    case Dtype::Val::int64:
+      return f(int64_t{});
+    case Dtype::Val::float16:
+      return f(float16_t{});
+    case Dtype::Val::bfloat16:
+      return f(bfloat16_t{});
+    case Dtype::Val::float32:
+      return f(float{});
+    case Dtype::Val::float64:
+      return f(double{});
+    default:
+      return f(complex64_t{});
+  }
+}
+
+// Streams (device.cpp).
+StreamOrDevice to_stream_or_device(nb::handle h, const char* op);
+
+// Arrays (array.cpp).
+bool is_array(nb::handle h);
+inline const array& as_array(nb::handle h) { return *nb::inst_ptr<array>(h); }
+/// Waits for a without holding the GIL, which costs nothing where a is ready.
+void wait(const array& a);
+
+// Memory of other libraries (owner.cpp).
+/// Wraps what lets go of Python objects: it runs with the GIL, whichever thread
+/// drops the last array, and not at all once the interpreter is on its way out.
+std::function<void()> with_gil(std::function<void()> release);
+/// Says that the interpreter is on its way out.
+void stop_releasing();
+
+// Array-likes (convert.cpp): shared where that is possible, copied elsewhere.
+array to_array(nb::handle h, const char* op);
+/// The same as dtype; copy says must (true), must not (false), or may.
+array to_array(nb::handle h, std::optional<Dtype> dtype,
+               std::optional<bool> copy, const char* op);
+/// Memory described in bytes, as the buffer protocol and DLPack give it.
+struct Foreign {
+  const void* data;
+  Shape shape;
+  Strides byte_strides;
+  Dtype dtype;
+  std::function<void()> release;
+};
+/// Foreign memory as an array; a copy where its elements are not aligned or do
+/// not lie whole elements apart.
+array adopt(Foreign memory, bool may_copy, const char* op);
+[[noreturn]] void unsupported_dtype(const std::string& name, const char* op);
+
+/// From the buffer protocol (buffer.cpp). Nothing where the object does not
+/// offer it for its contents; dtype, where given, is what the bytes mean.
+std::optional<Foreign> from_buffer(nb::handle h, std::optional<Dtype> dtype,
+                                   const char* op);
+/// From an object with __dlpack__ (dlpack.cpp).
+Foreign from_dlpack(nb::handle h, const char* op);
+/// Whether h is a Python number or a sequence that from_sequence takes.
+bool is_number_or_sequence(nb::handle h);
+/// A Python number, or nested sequences of numbers and arrays (sequence.cpp).
+array from_sequence(nb::handle h, std::optional<Dtype> dtype, const char* op);
+
+/// f of one argument that is an array or array-like. A result computed from an
+/// array-like is waited for, so that its owner may change it afterwards.
+template <class F>
+array apply(nb::handle a, const char* op, F&& f) {
+  if (is_array(a)) return f(as_array(a));
+  array out = f(to_array(a, op));
+  wait(out);
+  return out;
+}
+
+// Elements (export.cpp).
+/// One element as a Python number; at points at it.
+nb::object element(const void* at, Dtype dtype);
+
+}  // namespace upsweep::python

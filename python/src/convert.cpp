@@ -1,0 +1,214 @@
+// Array-likes in: decides which protocol an object speaks, and shares its
+// memory or copies it.
+#include <cstring>
+
+#include "bindings.h"
+
+namespace upsweep::python {
+
+namespace {
+
+// The elements of strided memory in row-major order.
+void gather(const char* from, const Foreign& memory, size_t axis,
+            std::vector<char>& to) {
+  if (axis == memory.shape.size()) {
+    to.insert(to.end(), from, from + memory.dtype.size());
+    return;
+  }
+  for (int64_t i = 0; i < memory.shape[axis]; ++i) {
+    gather(from + i * memory.byte_strides[axis], memory, axis + 1, to);
+  }
+}
+
+// The strides in elements, where elements are aligned and lie whole elements
+// apart.
+std::optional<Strides> element_strides(const Foreign& memory) {
+  auto itemsize = static_cast<int64_t>(memory.dtype.size());
+  bool complex = memory.dtype == complex64;
+  auto alignment = static_cast<uintptr_t>(complex ? itemsize / 2 : itemsize);
+  if (reinterpret_cast<uintptr_t>(memory.data) % alignment != 0) {
+    return std::nullopt;
+  }
+  Strides strides;
+  for (size_t i = 0; i < memory.shape.size(); ++i) {
+    // The stride of an axis without neighbours means nothing.
+    int64_t stride = memory.shape[i] > 1 ? memory.byte_strides[i] : 0;
+    if (stride % itemsize != 0) return std::nullopt;
+    strides.push_back(stride / itemsize);
+  }
+  return strides;
+}
+
+std::string dtype_name(nb::handle h) {
+  return nb::cast<std::string>(nb::str(nb::getattr(h, "dtype", h)));
+}
+
+// The extension type of ml_dtypes, which neither protocol can name in NumPy.
+bool is_numpy_bfloat16(nb::handle h) {
+  nb::object dtype = nb::getattr(h, "dtype", nb::none());
+  nb::object name = nb::getattr(dtype, "name", nb::none());
+  return nb::isinstance<nb::str>(name) &&
+         nb::cast<std::string>(name) == "bfloat16" && nb::hasattr(h, "view");
+}
+
+Foreign foreign_of(nb::handle h, const char* op) {
+  if (nb::hasattr(h, "mask") && nb::hasattr(h, "filled")) {
+    throw TypeError(std::string("[") + op + "] A " + type_of(h) +
+                    " has a mask, which upsweep has not; give it filled(...).");
+  }
+  bool buffer = PyObject_CheckBuffer(h.ptr());
+  if (buffer) {
+    if (auto found = from_buffer(h, std::nullopt, op)) return std::move(*found);
+  }
+  if (nb::hasattr(h, "__dlpack__")) {
+    try {
+      return from_dlpack(h, op);
+    } catch (nb::python_error& e) {
+      if (!buffer || !e.matches(PyExc_BufferError)) throw;
+    }
+  }
+  if (is_numpy_bfloat16(h)) {
+    if (auto found = from_buffer(h.attr("view")("uint16"), bfloat16, op)) {
+      return std::move(*found);
+    }
+  }
+  if (buffer && nb::hasattr(h, "dtype")) unsupported_dtype(dtype_name(h), op);
+  if (nb::hasattr(h, "__array__")) {
+    nb::object converted = h.attr("__array__")();
+    if (auto found = from_buffer(converted, std::nullopt, op)) {
+      return std::move(*found);
+    }
+    unsupported_dtype(dtype_name(converted), op);
+  }
+  throw TypeError(std::string("[") + op +
+                  "] An array is made of numbers, nested sequences of them, or "
+                  "an object with DLPack or the buffer protocol, not of " +
+                  type_of(h) + ".");
+}
+
+std::invalid_argument needs_copy(const char* op, const std::string& why) {
+  return std::invalid_argument(std::string("[") + op +
+                               "] copy=False, but a copy is needed: " + why +
+                               ".");
+}
+
+std::optional<bool> to_optional_bool(nb::handle h, const char* op) {
+  if (h.is_none()) return std::nullopt;
+  return to_bool(h, op, "copy");
+}
+
+}  // namespace
+
+void unsupported_dtype(const std::string& name, const char* op) {
+  throw TypeError(std::string("[") + op + "] Elements of type " + name +
+                  " are not supported; convert them first to a dtype that "
+                  "upsweep has, such as float64, complex64 or int64.");
+}
+
+array adopt(Foreign memory, bool may_copy, const char* op) {
+  if (auto strides = element_strides(memory)) {
+    try {
+      return array::adopt(memory.data, memory.shape, std::move(*strides),
+                          memory.dtype, memory.release);
+    } catch (...) {
+      memory.release();
+      throw;
+    }
+  }
+  std::vector<char> bytes;
+  if (may_copy) {
+    gather(static_cast<const char*>(memory.data), memory, 0, bytes);
+  }
+  memory.release();
+  if (!may_copy) {
+    throw needs_copy(op, "the elements are not aligned in memory");
+  }
+  return array(bytes.data(), std::move(memory.shape), memory.dtype);
+}
+
+array to_array(nb::handle h, const char* op) {
+  return to_array(h, std::nullopt, std::nullopt, op);
+}
+
+array to_array(nb::handle h, std::optional<Dtype> dtype,
+               std::optional<bool> copy, const char* op) {
+  bool may_copy = copy.value_or(true);
+  auto convert = [&](const array& a) {
+    if (dtype && *dtype != a.dtype()) {
+      if (!may_copy) {
+        throw needs_copy(op, std::string("it holds ") + a.dtype().name());
+      }
+      return astype(a, *dtype);
+    }
+    return copy == true ? upsweep::copy(a) : a;
+  };
+  if (is_array(h)) return convert(as_array(h));
+  if (is_number_or_sequence(h)) {
+    if (!may_copy)
+      throw needs_copy(op, "numbers in Python are not in an array");
+    return from_sequence(h, dtype, op);
+  }
+  array out = convert(adopt(foreign_of(h, op), may_copy, op));
+  wait(out);  // its owner may change it once it has been copied
+  return out;
+}
+
+void init_convert(nb::module_& m) {
+  m.def(
+      "asarray",
+      [](nb::handle a, nb::handle dtype, nb::handle copy) {
+        return to_array(a, to_optional_dtype(dtype, "asarray"),
+                        to_optional_bool(copy, "asarray"), "asarray");
+      },
+      nb::arg("a").none(), nb::arg("dtype") = nb::none(), nb::kw_only(),
+      nb::arg("copy") = nb::none(),
+      nb::sig(
+          "def asarray(a: object, dtype: None | Dtype = None, *, copy: None "
+          "| bool = None) -> array"),
+      R"(
+An array or array-like as an array, sharing its memory where that is possible:
+with DLPack or the buffer protocol, of a supported dtype, aligned. Memory that
+is shared must not change while arrays use it.
+
+Args:
+    a: A number, nested sequences of numbers or arrays, or an array-like.
+    dtype: The dtype, where it is not to be that of a.
+    copy: True always copies, False raises where a copy is needed.
+
+Raises:
+    TypeError: a is none of these, or of a dtype that upsweep does not have.
+    ValueError: copy is False and a copy is needed, or nested sequences have
+        non-uniform lengths.
+    OverflowError: An integer does not fit in the dtype.)");
+  m.def(
+      "from_dlpack",
+      [](nb::handle x, nb::handle copy) {
+        auto wanted = to_optional_bool(copy, "from_dlpack");
+        if (!nb::hasattr(x, "__dlpack__")) {
+          throw TypeError("[from_dlpack] x must have __dlpack__, which " +
+                          type_of(x) + " has not.");
+        }
+        if (is_array(x)) {
+          return to_array(x, std::nullopt, wanted, "from_dlpack");
+        }
+        array shared = adopt(from_dlpack(x, "from_dlpack"),
+                             wanted.value_or(true), "from_dlpack");
+        if (wanted != true) return shared;
+        array copied = upsweep::copy(shared);
+        wait(copied);
+        return copied;
+      },
+      nb::arg(), nb::kw_only(), nb::arg("copy") = nb::none(),
+      nb::sig("def from_dlpack(x: object, /, *, copy: None | bool = None) -> "
+              "array"),
+      R"(
+An array over the memory of another library's, which must not change while
+arrays use it; a copy where copy is True.
+
+Raises:
+    TypeError: x does not speak DLPack, or has a dtype that upsweep does not.
+    BufferError: x is not in the CPU's memory.
+    ValueError: copy is False and a copy is needed.)");
+}
+
+}  // namespace upsweep::python

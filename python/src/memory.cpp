@@ -1,0 +1,59 @@
+// Memory counters and limits.
+#include "bindings.h"
+
+namespace upsweep::python {
+
+namespace {
+
+size_t to_bytes(nb::handle h, const char* op) {
+  int64_t bytes = to_int64(h, op, "limit");
+  if (bytes < 0) {
+    throw std::invalid_argument(std::string("[") + op +
+                                "] limit must not be negative.");
+  }
+  return static_cast<size_t>(bytes);
+}
+
+}  // namespace
+
+void init_memory(nb::module_& m) {
+  m.def("get_active_memory", &get_active_memory,
+        nb::sig("def get_active_memory() -> int"),
+        "Bytes that arrays hold now; memory shared with other libraries does "
+        "not count.");
+  m.def("get_peak_memory", &get_peak_memory,
+        nb::sig("def get_peak_memory() -> int"),
+        "The largest :func:`get_active_memory` since the start or "
+        ":func:`reset_peak_memory`.");
+  m.def("reset_peak_memory", &reset_peak_memory,
+        nb::sig("def reset_peak_memory() -> None"),
+        "Makes :func:`get_peak_memory` start again from what is active now.");
+  m.def("get_cache_memory", &get_cache_memory,
+        nb::sig("def get_cache_memory() -> int"),
+        "Bytes of freed buffers that are kept for the next array.");
+  m.def("clear_cache", &clear_cache, nb::sig("def clear_cache() -> None"),
+        "Gives the cached buffers back to the system.");
+  m.def(
+      "set_memory_limit",
+      [](nb::handle limit) {
+        return set_memory_limit(to_bytes(limit, "set_memory_limit"));
+      },
+      nb::arg("limit"), nb::sig("def set_memory_limit(limit: int) -> int"), R"(
+Sets the limit of active memory in bytes and returns the previous one. An array
+that would go beyond it raises MemoryError, and nothing is lost.
+
+It starts as the memory of the machine, or of its control group.)");
+  m.def("get_memory_limit", &get_memory_limit,
+        nb::sig("def get_memory_limit() -> int"),
+        "The limit of active memory in bytes.");
+  m.def(
+      "set_cache_limit",
+      [](nb::handle limit) {
+        return set_cache_limit(to_bytes(limit, "set_cache_limit"));
+      },
+      nb::arg("limit"), nb::sig("def set_cache_limit(limit: int) -> int"),
+      "Sets how many bytes of freed buffers are kept, and returns the previous "
+      "limit.");
+}
+
+}  // namespace upsweep::python

@@ -1,0 +1,52 @@
+// copy, deepcopy and pickle.
+#include "bindings.h"
+
+namespace upsweep::python {
+
+namespace {
+
+// The bytes in row-major order, the shape and the dtype.
+nb::tuple get_state(nb::handle self) {
+  array dense = contiguous(as_array(self));
+  wait(dense);
+  nb::object bytes = nb::steal(
+      PyBytes_FromStringAndSize(static_cast<const char*>(dense.raw_data()),
+                                static_cast<Py_ssize_t>(dense.nbytes())));
+  if (!bytes.is_valid()) nb::raise_python_error();
+  return nb::make_tuple(bytes, self.attr("shape"), dtype_object(dense.dtype()));
+}
+
+void set_state(array* self, const nb::tuple& state) {
+  constexpr char kOp[] = "__setstate__";
+  nb::bytes bytes = nb::cast<nb::bytes>(state[0]);
+  Shape shape = to_shape(state[1], kOp);
+  Dtype dtype = to_dtype(state[2], kOp);
+  size_t size = dtype.size();
+  for (int64_t extent : shape) size *= static_cast<size_t>(extent);
+  if (size != bytes.size()) {
+    throw std::invalid_argument(
+        "[__setstate__] The state holds another number of bytes than its shape "
+        "says.");
+  }
+  new (self)
+      array(static_cast<const void*>(bytes.c_str()), std::move(shape), dtype);
+}
+
+}  // namespace
+
+void bind_pickle(ArrayClass& c) {
+  auto copied = [](const array& a) { return copy(a); };
+  c.def("__copy__", copied, nb::sig("def __copy__(self) -> array"));
+  c.def(
+      "__deepcopy__",
+      [copied](const array& a, nb::handle) { return copied(a); },
+      nb::arg("memo"), nb::sig("def __deepcopy__(self, memo: Any) -> array"));
+  c.def("__getstate__", &get_state,
+        nb::sig("def __getstate__(self) -> tuple[bytes, tuple[int, ...], "
+                "Dtype]"));
+  c.def("__setstate__", &set_state,
+        nb::sig("def __setstate__(self, state: tuple[bytes, tuple[int, ...], "
+                "Dtype], /) -> None"));
+}
+
+}  // namespace upsweep::python

@@ -1,0 +1,136 @@
+// The scans, as functions and as methods of array.
+#include "bindings.h"
+
+namespace upsweep::python {
+
+namespace {
+
+// One operator: its name, its two overloads and what its docstring says.
+struct Scan {
+  const char* name;
+  array (*flat)(const array&, bool, bool, StreamOrDevice);
+  array (*along)(const array&, int, bool, bool, StreamOrDevice);
+  const char* doc;
+};
+
+constexpr Scan kScans[] = {
+    {"cumprod", cumprod, cumprod, R"(
+Cumulative product along an axis, or of the flattened array.
+
+Element i of the result is the product of the elements up to i. Floating-point
+results are within 1 ulp of successive multiplication without intermediate
+rounding, whatever the length, have the zeros, infinities and NaNs of successive
+multiplication, and are the same bits on every run. Integers wrap; bool_ is
+logical and.
+
+Args:
+    a: An array or array-like of any shape, strides and dtype.
+    axis: The axis, counted from the end when negative; the flattened array
+        where it is None.
+    reverse: Scan from the last element to the first.
+    inclusive: Whether an element counts in its own result. Without it the
+        first result in scan order is 1.
+    stream: Where to run: a stream, a device for its default stream, or None
+        for the default stream of the default device.
+
+Returns:
+    A new array of the shape of a, flattened where axis is None, and of its
+    dtype.
+
+Raises:
+    IndexError: The array has no such axis.
+    TypeError: An argument is of the wrong type.
+    MemoryError: The result does not fit into memory.
+
+Source:
+    G. E. Blelloch, "Prefix sums and their applications", technical report
+    CMU-CS-90-190, Carnegie Mellon University, 1990.)"},
+    {"cumsum", cumsum, cumsum, R"(
+Cumulative sum along an axis, or of the flattened array.
+
+Floating-point sums are accumulated in wider arithmetic, are infinite or NaN
+where successive addition is, and are the same bits on every run. Integers wrap;
+bool_ gives int32.
+
+Args, errors and source are those of :func:`cumprod`; the exclusive scan starts
+with 0.
+
+Returns:
+    A new array of the shape of a, flattened where axis is None; int32 for
+    bool_, otherwise of its dtype.)"},
+    {"cummax", cummax, cummax, R"(
+Cumulative maximum along an axis, or of the flattened array.
+
+NaN propagates from where it first appears; of equal elements the first one
+counts; complex64 is ordered by real part, then by imaginary part.
+
+Args, errors and source are those of :func:`cumprod`; the exclusive scan starts
+with the smallest value of the dtype, -inf where there is one.
+
+Returns:
+    A new array of the shape of a, flattened where axis is None, and of its
+    dtype.)"},
+    {"cummin", cummin, cummin, R"(
+Cumulative minimum along an axis, or of the flattened array.
+
+NaN propagates from where it first appears; of equal elements the first one
+counts; complex64 is ordered by real part, then by imaginary part.
+
+Args, errors and source are those of :func:`cumprod`; the exclusive scan starts
+with the largest value of the dtype, inf where there is one.
+
+Returns:
+    A new array of the shape of a, flattened where axis is None, and of its
+    dtype.)"},
+    {"logcumsumexp", logcumsumexp, logcumsumexp, R"(
+Logarithm of the cumulative sum of exponentials along an axis, or of the
+flattened array.
+
+It never overflows on the way.
+
+Args, errors and source are those of :func:`cumprod`; the exclusive scan starts
+with -inf.
+
+Returns:
+    A new array of the shape of a, flattened where axis is None; float32 for
+    integers and bool_, otherwise of its dtype.)"},
+};
+
+// The binding of one operator, to the module or to class array, whose methods
+// do not annotate their first argument.
+template <class Scope, class... First>
+void bind(Scope& scope, const Scan& scan, const char* first,
+          const First&... annotation) {
+  std::string signature = std::string("def ") + scan.name + "(" + first +
+                          ", /, axis: int | None = None, *, "
+                          "reverse: bool = False, inclusive: bool = True, "
+                          "stream: None | Stream | Device = None) -> array";
+  scope.def(
+      scan.name,
+      [scan = &scan](nb::handle a, nb::handle axis, nb::handle reverse,
+                     nb::handle inclusive, nb::handle stream) {
+        bool backwards = to_bool(reverse, scan->name, "reverse");
+        bool own = to_bool(inclusive, scan->name, "inclusive");
+        StreamOrDevice s = to_stream_or_device(stream, scan->name);
+        return apply(a, scan->name, [&](const array& in) {
+          if (axis.is_none()) return scan->flat(in, backwards, own, s);
+          return scan->along(in, to_axis(axis, in, scan->name, "axis"),
+                             backwards, own, s);
+        });
+      },
+      annotation..., nb::arg("axis") = nb::none(), nb::kw_only(),
+      nb::arg("reverse").none() = false, nb::arg("inclusive").none() = true,
+      nb::arg("stream") = nb::none(), nb::sig(signature.c_str()), scan.doc);
+}
+
+}  // namespace
+
+void bind_scans(ArrayClass& c) {
+  for (const Scan& scan : kScans) bind(c, scan, "self");
+}
+
+void init_scan(nb::module_& m) {
+  for (const Scan& scan : kScans) bind(m, scan, "a: array", nb::arg().none());
+}
+
+}  // namespace upsweep::python

@@ -1,0 +1,1 @@
+"""The benchmark: scans beside other libraries, a copy and an exact oracle."""

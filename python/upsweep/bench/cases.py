@@ -1,0 +1,150 @@
+"""What is measured: the cases and their targets."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+ITEM_SIZES = {"float16": 2, "bfloat16": 2, "float32": 4, "int32": 4, "float64": 8}
+QUICK_SIZE = 1 << 14
+SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+@dataclass(frozen=True)
+class Target:
+    """At most this multiple of the time of a yardstick."""
+
+    limit: float
+    of: str
+
+
+@dataclass(frozen=True)
+class Case:
+    """One scan of one input. Without threads it takes as many as all the others."""
+
+    id: str
+    shape: tuple[int, ...]
+    target: Target
+    axis: int = 0
+    dtype: str = "float32"
+    op: str = "cumprod"
+    reverse: bool = False
+    inclusive: bool = True
+    values: str = "near one"
+    threads: int | None = None
+    charted: bool = False
+
+    @property
+    def size(self) -> int:
+        """How many elements."""
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Of the input, and of the result."""
+        return self.size * ITEM_SIZES[self.dtype]
+
+    @property
+    def lines(self) -> tuple[int, int, int]:
+        """The shape as outer, length, inner."""
+        before, after = self.shape[: self.axis], self.shape[self.axis + 1 :]
+        return math.prod(before), self.shape[self.axis], math.prod(after)
+
+    @property
+    def title(self) -> str:
+        """What a reader sees."""
+        words = [self.dtype if self.op == "cumprod" else f"{self.op} {self.dtype}"]
+        if len(self.shape) == 1:
+            words.append(extent(self.shape[0]))
+        else:
+            words.append(f"({', '.join(map(extent, self.shape))})")
+            words.append(f"axis {self.axis}")
+        if self.reverse:
+            words.append("reverse")
+        if not self.inclusive:
+            words.append("exclusive")
+        if self.values == "see-saw":
+            words.append("see-saw")
+        if self.threads:
+            words.append(f"{self.threads} thread" + "s" * (self.threads > 1))
+        return ", ".join(words)
+
+    def described(self) -> dict[str, Any]:
+        """The case as data."""
+        return asdict(self) | {"title": self.title, "bytes_moved": 2 * self.nbytes}
+
+
+def extent(n: int) -> str:
+    """A length for readers, large powers of two as such."""
+    if n >= 1 << 14 and n & (n - 1) == 0:
+        return "2" + str(n.bit_length() - 1).translate(SUPERSCRIPTS)
+    return str(n)
+
+
+def near_copy(limit: float) -> Target:
+    """The limit of a scan is one read and one write."""
+    return Target(limit, "copy")
+
+
+SQUARE = (4096, 4096)
+TALL = (1 << 20, 16)
+
+CASES = (
+    Case("row", (1 << 26,), near_copy(1.35), charted=True),
+    Case("row-float64", (1 << 25,), near_copy(1.35), dtype="float64", charted=True),
+    Case(
+        "row-int32",
+        (1 << 26,),
+        near_copy(1.35),
+        dtype="int32",
+        values="odd",
+    ),
+    Case("row-float16", (1 << 26,), near_copy(2), dtype="float16", charted=True),
+    Case("row-bfloat16", (1 << 26,), near_copy(2), dtype="bfloat16"),
+    Case("square-axis1", SQUARE, near_copy(1.35), axis=1, charted=True),
+    Case("square-axis1-reverse", SQUARE, near_copy(1.35), axis=1, reverse=True),
+    Case("square-axis1-exclusive", SQUARE, near_copy(1.35), axis=1, inclusive=False),
+    Case("square-axis0", SQUARE, near_copy(1.35), charted=True),
+    Case("square-axis0-reverse", SQUARE, near_copy(1.35), reverse=True),
+    Case("square-axis0-exclusive", SQUARE, near_copy(1.35), inclusive=False),
+    Case("tall-axis1", TALL, near_copy(1.5), axis=1),
+    Case("tall-axis0", TALL, near_copy(1.5), charted=True),
+    Case("wide-axis1", (16, 1 << 20), near_copy(1.5), axis=1),
+    Case("middle-axis", (64, 1024, 256), near_copy(1.5), axis=1, charted=True),
+    Case(
+        "cumsum-float64",
+        (1 << 25,),
+        near_copy(1.5),
+        op="cumsum",
+        dtype="float64",
+        values="uniform",
+        charted=True,
+    ),
+    Case(
+        "cummax-int32",
+        (1 << 25,),
+        near_copy(1.5),
+        op="cummax",
+        dtype="int32",
+        values="rising",
+    ),
+    Case("see-saw", (1 << 24,), near_copy(1.5), values="see-saw"),
+    Case("in-cache", (1 << 16,), Target(1 / 3, "C loop"), threads=1),
+    Case("short", (1024,), Target(1 / 4, "NumPy")),
+    Case("single", (1,), Target(1, "NumPy")),
+)
+
+
+def shrunk(case: Case) -> Case:
+    """The case in a size that takes no time, for trying out."""
+    shape = list(case.shape)
+    while math.prod(shape) > QUICK_SIZE:
+        shape[shape.index(max(shape))] //= 2
+    return replace(case, shape=tuple(shape))
+
+
+def selected(parts: list[str], quick: bool) -> list[Case]:
+    """The cases one of whose parts of ids is given; all when none is."""
+    cases = [c for c in CASES if not parts or any(part in c.id for part in parts)]
+    return [shrunk(case) for case in cases] if quick else cases

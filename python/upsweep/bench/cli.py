@@ -1,0 +1,127 @@
+"""The command line of the benchmark."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from upsweep.bench import machine
+from upsweep.bench.chart import chart
+from upsweep.bench.regression import ALLOWED, regressions
+from upsweep.bench.report import about, long_table, short_table, terminal_table
+from upsweep.bench.session import Options, measure
+
+PEERS = ("upsweep", "NumPy", "PyTorch", "MLX", "JAX", "numba", "C loop")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the options."""
+    parser.add_argument("--device", choices=["cpu"], default="cpu")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=min(2, len(machine.processors()) or 2),
+        help="for all libraries, on as many processors (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--peers",
+        type=names_of_peers,
+        default=list(PEERS),
+        metavar="NAMES",
+        help="comma-separated, of " + ", ".join(PEERS),
+    )
+    parser.add_argument(
+        "--cases",
+        type=lambda text: text.split(","),
+        default=[],
+        metavar="PARTS",
+        help="only cases whose id contains one of these, comma-separated",
+    )
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=15,
+        help="of timing for each case; slow ones take longer (default: 15)",
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="sizes too small for figures, to try out"
+    )
+    parser.add_argument(
+        "--from",
+        dest="source",
+        type=Path,
+        metavar="JSON",
+        help="take these results instead of measuring",
+    )
+    parser.add_argument("--json", type=Path, help="write the results")
+    parser.add_argument("--chart", type=Path, metavar="SVG", help="draw them")
+    parser.add_argument(
+        "--table",
+        choices=["full", "markdown", "short"],
+        default="full",
+        help="what to print: everything for a terminal or in Markdown, or a short "
+        "Markdown table (default: full)",
+    )
+    parser.add_argument(
+        "--compare",
+        type=Path,
+        metavar="JSON",
+        help=f"fail if a ratio is more than {ALLOWED} times what it was there",
+    )
+
+
+def names_of_peers(text: str) -> list[str]:
+    """The names of a list."""
+    names = text.split(",")
+    if unknown := set(names) - set(PEERS):
+        raise argparse.ArgumentTypeError(f"unknown: {', '.join(sorted(unknown))}")
+    return names
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measures or reads, then writes what is asked for."""
+    results = read(arguments.source) if arguments.source else measured(arguments)
+    if arguments.json:
+        text = json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False)
+        arguments.json.write_text(text + "\n", encoding="utf-8")
+    if arguments.chart:
+        arguments.chart.write_text(chart(results), encoding="utf-8")
+    tables = {"full": terminal_table, "markdown": long_table, "short": short_table}
+    print(tables[arguments.table](results), *about(results), sep="\n\n")
+    return compared(arguments.compare, results) if arguments.compare else 0
+
+
+def measured(arguments: argparse.Namespace) -> dict[str, Any]:
+    """New results."""
+    if importlib.util.find_spec("numpy") is None:
+        raise SystemExit("The benchmark needs NumPy: pip install 'upsweep[bench]'")
+    options = Options(
+        peers=arguments.peers,
+        device=arguments.device,
+        threads=arguments.threads,
+        quick=arguments.quick,
+        seconds=0 if arguments.quick else arguments.seconds,
+        parts=arguments.cases,
+    )
+    return measure(options)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Results of another time."""
+    results: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return results
+
+
+def compared(path: Path, results: dict[str, Any]) -> int:
+    """The exit status after a comparison."""
+    old = read(path)
+    if old["quick"] != results["quick"]:
+        raise SystemExit("Quick results compare with quick ones only.")
+    found = regressions(old, results)
+    for line in found:
+        print(f"slower: {line}", file=sys.stderr)
+    return 1 if found else 0

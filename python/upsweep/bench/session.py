@@ -1,0 +1,144 @@
+"""Runs workers, one for each number of threads, and collects what they measure."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import upsweep
+from upsweep.bench import machine
+from upsweep.bench.cases import Case, selected
+from upsweep.bench.report import summary
+
+THREAD_VARIABLES = (
+    "UPSWEEP_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
+FIXED_COST = 1 << 26  # of a case, in bytes that could be moved meanwhile
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is asked for."""
+
+    peers: list[str]
+    device: str
+    threads: int
+    quick: bool
+    seconds: float
+    parts: list[str]
+
+
+class Progress:
+    """One line for each case, with the time that is left."""
+
+    def __init__(self, cases: list[Case]) -> None:
+        self.cases = cases
+        self.start = time.monotonic()
+        self.costs = [case.nbytes + FIXED_COST for case in cases]
+        self.done = 0
+        self.announce()
+
+    def announce(self) -> None:
+        """Says what is measured now."""
+        if self.done < len(self.cases):
+            place = f"[{self.done + 1:2}/{len(self.cases)}]"
+            self.say(f"{place} {self.cases[self.done].title:<42}")
+
+    def finish(self, measured: dict[str, Any]) -> None:
+        """Says what came out, and how long the rest will take."""
+        self.done += 1
+        spent = time.monotonic() - self.start
+        share = sum(self.costs[: self.done]) / sum(self.costs)
+        left = spent / share - spent
+        self.say(f"{summary(measured):<34} {clock(left)} left\n")
+        self.announce()
+
+    @staticmethod
+    def say(text: str) -> None:
+        """To the terminal, not to what is redirected."""
+        print(text, end="", file=sys.stderr, flush=True)
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02}"
+
+
+def measure(options: Options) -> dict[str, Any]:
+    """All cases, in the order of the table, as data."""
+    cases = selected(options.parts, options.quick)
+    groups: dict[int, list[Case]] = {}
+    for case in cases:
+        groups.setdefault(case.threads or options.threads, []).append(case)
+    progress = Progress([case for group in groups.values() for case in group])
+    peers: dict[str, Any] = {}
+    measured: dict[str, Any] = {}
+    for threads, group in groups.items():
+        answers = asked(options, threads, [case.id for case in group])
+        peers = next(answers)
+        for answer in answers:
+            progress.finish(answer)
+            measured[answer["id"]] = answer
+    return {
+        "date": datetime.date.today().isoformat(),
+        "device": options.device,
+        "threads": options.threads,
+        "quick": options.quick,
+        "machine": machine.description(),
+        "instruction_set": upsweep.device_info(upsweep.cpu)["isa"],
+        **peers,
+        "cases": [measured[case.id] for case in cases],
+    }
+
+
+def asked(options: Options, threads: int, ids: list[str]) -> Iterator[dict[str, Any]]:
+    """The lines of a worker's answer."""
+    request = {
+        "ids": ids,
+        "peers": options.peers,
+        "device": options.device,
+        "threads": threads,
+        "quick": options.quick,
+        "seconds": options.seconds,
+    }
+    variables = dict.fromkeys(THREAD_VARIABLES, str(threads))
+    command = [sys.executable, "-m", "upsweep.bench.worker", json.dumps(request)]
+    with on_processors(threads):
+        worker = subprocess.Popen(
+            command,
+            env={**os.environ, **variables, "JAX_PLATFORMS": "cpu"},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+    assert worker.stdout is not None
+    with worker:
+        yield from map(json.loads, worker.stdout)
+    if worker.returncode:
+        raise subprocess.CalledProcessError(worker.returncode, command[:3])
+
+
+@contextmanager
+def on_processors(count: int) -> Iterator[None]:
+    """Processes that are started here share as many processors as threads."""
+    allowed = machine.processors()
+    if not allowed:
+        yield
+        return
+    os.sched_setaffinity(0, allowed[:count])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)

@@ -1,0 +1,65 @@
+"""The C++ package: found in the installed wheel, and built without Python."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "cpp"
+# The programs of the environment whose Python runs the tests come first.
+PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("cmake", path=PATH) is None, reason="CMake is not installed"
+)
+
+
+def run(*command, **environment):
+    done = subprocess.run(
+        [*map(str, command)],
+        env={**os.environ, "PATH": PATH, **environment},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def configure(source, build, *options):
+    generator = ["-G", "Ninja"] if shutil.which("ninja", path=PATH) else []
+    # Debug compiles faster, and what is tested here does not depend on it.
+    options = [*generator, "-DCMAKE_BUILD_TYPE=Debug", *options]
+    run("cmake", "-S", source, "-B", build, *options)
+    run("cmake", "--build", build, "--parallel", os.cpu_count())
+
+
+def check_example(prefix, build):
+    """Builds the example against the package under a prefix, and runs it."""
+    configure(EXAMPLE, build, f"-DCMAKE_PREFIX_PATH={prefix}")
+    printed = run(build / "scans")
+    assert "10! = 3.6288e+06" in printed
+    assert "sum of a million ones: 1.04858e+06" in printed
+    assert "[cumprod] Axis 2 is out of bounds for array with 1 dimensions." in printed
+
+
+def test_the_wheel_carries_the_package(tmp_path):
+    prefix = run(sys.executable, "-m", "upsweep", "--cmake-dir").strip()
+    check_example(prefix, tmp_path / "build")
+
+
+def test_the_core_installs_without_python(tmp_path):
+    core, prefix = tmp_path / "core", tmp_path / "prefix"
+    configure(ROOT, core, "-DUPSWEEP_PYTHON=OFF", f"-DCMAKE_INSTALL_PREFIX={prefix}")
+    run("cmake", "--install", core)
+    installed = [p.name for p in prefix.rglob("*") if p.is_file()]
+    assert not [name for name in installed if name.endswith((".py", ".pyi"))]
+    headers = prefix / "include" / "upsweep"
+    public = ROOT / "cpp" / "include" / "upsweep"
+    assert {p.name for p in headers.iterdir()} == {p.name for p in public.iterdir()}
+    check_example(prefix, tmp_path / "build")

@@ -1,0 +1,70 @@
+"""What the tests share: dtype tables, conversion, and the checked scan."""
+
+import os
+import subprocess
+import sys
+
+import ml_dtypes
+import numpy as np
+import oracle
+import upsweep
+
+OPS = ["cumprod", "cumsum", "cummax", "cummin", "logcumsumexp"]
+INTEGERS = ["uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64"]
+FLOATS = ["float16", "bfloat16", "float32", "float64"]
+DTYPES = ["bool_", *INTEGERS, *FLOATS, "complex64"]
+
+
+def numpy_dtype(name):
+    return np.dtype(ml_dtypes.bfloat16 if name == "bfloat16" else name)
+
+
+def result_dtype(op, name):
+    """The dtype of a scan's result; most keep the input's."""
+    if op == "cumsum" and name == "bool_":
+        return "int32"
+    if op == "logcumsumexp" and name in ["bool_", *INTEGERS]:
+        return "float32"
+    return name
+
+
+CANONICAL_NAN = {
+    "float16": 0x7E00,
+    "bfloat16": 0x7FC0,
+    "float32": 0x7FC00000,
+    "float64": 0x7FF8000000000000,
+}
+
+
+def bits(values):
+    return np.ascontiguousarray(values).view(f"u{values.dtype.itemsize}")
+
+
+def checked_scan(op, a, x, **options):
+    """Scans a, an upsweep array or anything a scan accepts, whose values are
+    those of the NumPy array x, and holds the result to the contract. Returns
+    the oracle's measure of the error."""
+    result = getattr(upsweep, op)(a, **options)
+    name = "bool_" if x.dtype == bool else x.dtype.name
+    assert result.dtype.name == result_dtype(op, name)
+    expected = (x.size,) if options.get("axis") is None else x.shape
+    assert result.shape == expected
+    y = np.asarray(result)
+    if y.dtype.name in CANONICAL_NAN:
+        assert set(bits(y[np.isnan(y)]).tolist()) <= {CANONICAL_NAN[y.dtype.name]}
+    return oracle.check(op, x, y, **options)
+
+
+def run_python(*arguments, cwd=None, **environment):
+    """Runs this Python; returns what it prints. Fails with its errors."""
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        env={**os.environ, **environment},
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout

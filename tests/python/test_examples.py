@@ -1,0 +1,49 @@
+"""Runs the examples and checks what they write."""
+
+import csv
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+from support import run_python
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "python"
+
+
+def run(name, folder, *options):
+    printed = run_python(EXAMPLES / f"{name}.py", *options, cwd=folder)
+    assert "wrote" in printed
+    return printed
+
+
+def test_noise_schedule(tmp_path):
+    run("noise_schedule", tmp_path)
+    with (tmp_path / "noise_schedule.csv").open() as f:
+        rows = list(csv.DictReader(f))
+    assert len(rows) == 1000
+    last = rows[-1]
+    assert float(last["alphas_cumprod"]) == pytest.approx(4.0358e-05, rel=1e-4)
+    assert float(rows[0]["alphas_cumprod_prev"]) == 1
+    assert last["alphas_cumprod_prev"] == rows[-2]["alphas_cumprod"]
+
+
+def test_volume_rendering(tmp_path):
+    run("volume_rendering", tmp_path, "--width", "96", "--samples", "32")
+    picture = (tmp_path / "spheres.png").read_bytes()
+    assert picture.startswith(b"\x89PNG\r\n\x1a\n")
+    assert picture[16:24] == (96).to_bytes(4, "big") + (60).to_bytes(4, "big")
+    assert len(picture) > 2000
+
+
+def test_portfolio(tmp_path):
+    printed = run("portfolio", tmp_path)
+    assert "deepest fall" in printed
+    chart = ElementTree.parse(tmp_path / "portfolio.svg")
+    assert len(chart.findall(".//{*}polyline")) == 4
+
+
+def test_no_example_goes_untested():
+    tested = {
+        name.removeprefix("test_") for name in globals() if name.startswith("test_")
+    }
+    assert {p.stem for p in EXAMPLES.glob("*.py")} <= tested

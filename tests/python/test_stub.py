@@ -1,0 +1,25 @@
+"""The generated stub is the golden copy: a change of the face is a change of it."""
+
+import ast
+from pathlib import Path
+
+import upsweep
+
+GOLDEN = Path(__file__).parent / "golden" / "_core.pyi"
+
+
+def canonical(path):
+    """The stub's text without what depends on the generator's formatting."""
+    return ast.unparse(ast.parse(path.read_text(encoding="utf-8")))
+
+
+def test_the_stub_is_the_golden_one():
+    stub = Path(upsweep.__file__).parent / "_core.pyi"
+    assert canonical(stub) == canonical(GOLDEN), f"if it is meant: cp {stub} {GOLDEN}"
+
+
+def test_every_public_name_is_in_the_stub():
+    tree = ast.parse(GOLDEN.read_text(encoding="utf-8"))
+    names = {getattr(node, "name", None) for node in tree.body}
+    names |= {node.target.id for node in tree.body if isinstance(node, ast.AnnAssign)}
+    assert set(upsweep.__all__) <= names
