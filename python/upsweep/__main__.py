@@ -100,10 +100,12 @@ def show_see_saw(numpy: Any) -> None:
     count = len(factors)
     print(f"\nSee-saw: 1e-30, 1e30, 1e30, 1e-30, ... ({count} factors, float32)")
 
+    ours = upsweep.cumprod(upsweep.asarray(factors))
+
     def nans(products: Iterable[float]) -> int:
         return sum(map(math.isnan, products))
 
-    print(f"  NaN in upsweep's results:  {nans(upsweep.cumprod(factors).tolist())}")
+    print(f"  NaN in upsweep's results:  {nans(ours.tolist())}")
     if numpy is not None:
         other = numpy.cumprod(numpy.frombuffer(factors, numpy.float32))
         print(f"  in NumPy's, left to right: {nans(other.tolist())}")

@@ -66,8 +66,6 @@ def test_the_sdist_holds_sources_only(sdist):
 
 def test_the_sdist_builds_to_the_same_wheel(sdist, tmp_path):
     build = ["-m", "pip", "wheel", "--no-deps", "--no-build-isolation"]
-    # The list of files does not depend on it, and Debug compiles faster.
-    build += ["-C", "cmake.build-type=Debug"]
     run(*build, "-w", tmp_path, sdist, cwd=tmp_path)
     (wheel,) = tmp_path.glob("upsweep-*.whl")
     with zipfile.ZipFile(wheel) as archive:

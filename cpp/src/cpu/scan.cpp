@@ -30,7 +30,7 @@ namespace upsweep {
 namespace {
 
 // Work that another thread is worth waking for.
-constexpr int64_t kMinShare = 1 << 15;
+constexpr int64_t kMinShare = 1 << 17;
 // Elements of panels that a thread takes at once.
 constexpr int64_t kGrain = 1 << 14;
 // With this many panels for each thread, none is idle for long at the end.

@@ -132,14 +132,14 @@ UPSWEEP_PACK_COMPARISON(!=)
 template <class T, int n>
 void stream(T* to, const Pack<T, n>& a) {
 #if defined(__x86_64__)
-  for (int i = 0; i < a.kParts; ++i) {
-    char* part = reinterpret_cast<char*>(to) + i * a.kPart;
-    if constexpr (a.kPart == 64) {
+  for (int i = 0; i < Pack<T, n>::kParts; ++i) {
+    char* part = reinterpret_cast<char*>(to) + i * Pack<T, n>::kPart;
+    if constexpr (Pack<T, n>::kPart == 64) {
 #if defined(UPSWEEP_AVX512)
       _mm512_stream_si512(reinterpret_cast<__m512i*>(part),
                           reinterpret_cast<__m512i>(a.v[i]));
 #endif
-    } else if constexpr (a.kPart == 32) {
+    } else if constexpr (Pack<T, n>::kPart == 32) {
 #if defined(UPSWEEP_AVX2)
       _mm256_stream_si256(reinterpret_cast<__m256i*>(part),
                           reinterpret_cast<__m256i>(a.v[i]));
@@ -169,15 +169,15 @@ Pack<T, n> select(const typename Pack<T, n>::Mask& mask, const Pack<T, n>& a,
 template <class T, int n>
 bool any(const Pack<T, n>& mask) {
   auto folded = mask.v[0];
-  for (int i = 1; i < mask.kParts; ++i) folded |= mask.v[i];
-  if constexpr (mask.kPart == 64) {
+  for (int i = 1; i < Pack<T, n>::kParts; ++i) folded |= mask.v[i];
+  if constexpr (Pack<T, n>::kPart == 64) {
     auto words = reinterpret_cast<Vector<int64_t, 8>>(folded);
     auto half = __builtin_shufflevector(words, words, 0, 1, 2, 3) |
                 __builtin_shufflevector(words, words, 4, 5, 6, 7);
     auto quarter = __builtin_shufflevector(half, half, 0, 1) |
                    __builtin_shufflevector(half, half, 2, 3);
     return (quarter[0] | quarter[1]) != 0;
-  } else if constexpr (mask.kPart == 32) {
+  } else if constexpr (Pack<T, n>::kPart == 32) {
 #if defined(UPSWEEP_AVX2)
     return !_mm256_testz_si256(reinterpret_cast<__m256i>(folded),
                                reinterpret_cast<__m256i>(folded));

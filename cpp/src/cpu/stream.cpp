@@ -11,7 +11,7 @@ namespace upsweep {
 namespace {
 
 // Below this a scan takes about as long as waking a thread.
-constexpr int64_t kSmall = 1 << 15;
+constexpr int64_t kSmall = 1 << 17;
 
 // Runs the work once its inputs are there; returns its error.
 std::exception_ptr run(const Work& work) {

@@ -1,0 +1,809 @@
+"""The bindings of upsweep; use them through the package."""
+
+import enum
+
+
+from collections.abc import Iterator, Sequence
+from types import EllipsisType
+from typing import Any
+
+class Dtype:
+    """
+    The type of an array's elements: one of bool_, uint8, uint16, uint32, uint64,
+    int8, int16, int32, int64, float16, bfloat16, float32, float64 and complex64.
+
+    There is one object for each, so that ``is`` and ``==`` agree.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name, such as ``'float32'``."""
+
+    @property
+    def size(self) -> int:
+        """Bytes per element."""
+
+    def __repr__(self) -> str: ...
+
+    def __reduce__(self) -> str: ...
+
+bool_: Dtype = ...
+
+uint8: Dtype = ...
+
+uint16: Dtype = ...
+
+uint32: Dtype = ...
+
+uint64: Dtype = ...
+
+int8: Dtype = ...
+
+int16: Dtype = ...
+
+int32: Dtype = ...
+
+int64: Dtype = ...
+
+float16: Dtype = ...
+
+bfloat16: Dtype = ...
+
+float32: Dtype = ...
+
+float64: Dtype = ...
+
+complex64: Dtype = ...
+
+class DeviceType(enum.Enum):
+    """The two kinds of device."""
+
+    cpu = 0
+
+    gpu = 1
+
+cpu: DeviceType = DeviceType.cpu
+
+gpu: DeviceType = DeviceType.gpu
+
+class Device:
+    """
+    A place where work runs: ``Device(upsweep.cpu)``, ``Device(upsweep.gpu, 0)``.
+
+    Making one does not ask whether it exists; :func:`is_available` does.
+    """
+
+    def __init__(self, type: DeviceType, index: int = 0) -> None: ...
+
+    @property
+    def type(self) -> DeviceType:
+        """cpu or gpu."""
+
+    @property
+    def index(self) -> int:
+        """Which of the devices of its type."""
+
+    def __eq__(self, other: object, /) -> bool:
+        """Equal type and index; a DeviceType counts as its first device."""
+
+    def __hash__(self) -> int: ...
+
+    def __repr__(self) -> str: ...
+
+class Stream:
+    """
+    A queue of work on one device; :func:`new_stream` makes one.
+
+    Work on one stream runs in the order in which it was given. Across streams, work
+    waits for its inputs.
+    """
+
+    @property
+    def device(self) -> Device:
+        """Where the work runs."""
+
+    @property
+    def index(self) -> int:
+        """Which of the device's streams."""
+
+    def __eq__(self, other: object, /) -> bool: ...
+
+    def __hash__(self) -> int: ...
+
+    def __repr__(self) -> str: ...
+
+class StreamContext:
+    """What :func:`stream` gives the with statement."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *args: object) -> None: ...
+
+def default_device() -> Device:
+    """The device of operations that name none."""
+
+def set_default_device(device: Device | DeviceType) -> None:
+    """
+    Sets the device of operations that name none, for the whole process.
+
+    Raises:
+        ValueError: The device does not exist.
+    """
+
+def default_stream(device: Device | DeviceType) -> Stream:
+    """
+    The stream of operations that name only the device.
+
+    Raises:
+        ValueError: The device does not exist.
+    """
+
+def set_default_stream(stream: Stream) -> None:
+    """Sets its device's default stream, for the whole process."""
+
+def new_stream(device: Device | DeviceType) -> Stream:
+    """
+    A new, empty stream, which lasts as long as the process.
+
+    Raises:
+        ValueError: The device does not exist.
+    """
+
+def stream(s: Stream | Device | DeviceType) -> StreamContext:
+    """
+    A context in which the calling thread's operations run on a stream, or on the
+    default stream of a device, where they name none::
+
+        with upsweep.stream(upsweep.new_stream(upsweep.cpu)):
+            b = upsweep.cumprod(a)
+
+    Raises:
+        ValueError: The device or the stream does not exist.
+    """
+
+def synchronize(stream: None | Stream | Device | DeviceType = None) -> None:
+    """
+    Waits until the work given to the stream so far is done: the given one, the
+    default stream of the given device, or that of the default device.
+
+    Raises:
+        Exception: The first error of that work which no earlier call has raised.
+    """
+
+def eval(*args: object) -> None:
+    """
+    Waits for arrays, given as they are or in nested lists, tuples and dicts; other
+    leaves are passed over.
+
+    Raises:
+        Exception: The first error of the work that produces them.
+    """
+
+def async_eval(*args: object) -> None:
+    """
+    Returns at once: work starts when it is asked for. It is here so that code written for MLX runs as it stands.
+    """
+
+def is_available(device: Device | DeviceType) -> bool:
+    """Whether the device exists and can run work."""
+
+def device_count(device_type: DeviceType) -> int:
+    """How many devices of that type there are."""
+
+def device_info(device: None | Device | DeviceType = None) -> dict[str, str | int]:
+    """
+    What is known of a device, the default one where none is given: device_name,
+    architecture, memory_size in bytes and, for the cpu, the instruction set that
+    the kernels use (isa) and the number of threads.
+
+    Raises:
+        ValueError: The device does not exist.
+    """
+
+class array:
+    """
+    An immutable n-dimensional array: shape, strides, offset and dtype over storage
+    that arrays share and nobody changes. Views are free.
+
+    The array may still be being computed; whatever reads its elements waits first
+    and raises the error of the work that failed to produce it.
+
+    Args:
+        val: A number, nested sequences of numbers or arrays, an array, or anything
+            with DLPack or the buffer protocol. Always copied; :func:`asarray`
+            shares. Python numbers become bool_, int32 (int64, uint64 where it does
+            not fit), float32 or complex64; other dtypes are kept.
+        dtype: The dtype, where it is not to be that of val.
+
+    Raises:
+        TypeError: val is none of these, or of a dtype that upsweep does not have.
+        ValueError: Nested sequences have non-uniform lengths.
+        OverflowError: An integer does not fit in the dtype.
+    """
+
+    def __init__(self, val: object, dtype: Dtype | None = None) -> None: ...
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The extents of the axes."""
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Distances between neighbours along each axis, in elements; any sign."""
+
+    @property
+    def offset(self) -> int:
+        """Elements from the start of the storage to the first one."""
+
+    @property
+    def dtype(self) -> Dtype:
+        """The type of the elements."""
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+
+    @property
+    def nbytes(self) -> int:
+        """The number of bytes of all elements."""
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes per element."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[array]: ...
+
+    def __getitem__(self, index: int | slice | EllipsisType | None | tuple[int | slice | EllipsisType | None, ...]) -> array:
+        """
+        A view: integers take one element of an axis, slices (of any step) some, None
+        adds an axis, and ... stands for the axes that are not mentioned.
+
+        Raises:
+            IndexError: An integer is out of bounds.
+            ValueError: There are more indices than axes.
+            TypeError: The index is something else, such as an array or a mask.
+        """
+
+    def __eq__(self, other: object, /) -> array:
+        """
+        Element by element after broadcasting, exact whatever the dtypes; bool_.
+        """
+
+    def __ne__(self, other: object, /) -> array:
+        """
+        Element by element after broadcasting, exact whatever the dtypes; bool_.
+        """
+
+    def __hash__(self) -> int:
+        """
+        By identity, as in MLX: equality is element by element and gives no hash.
+        """
+
+    def reshape(self, *shape: int | Sequence[int], stream: None | Stream | Device = None) -> array:
+        """
+        The same elements in row-major order, in another shape; one extent may be -1. A
+        view where strides allow it, else a copy.
+
+        Raises:
+            ValueError: The shape holds another number of elements.
+        """
+
+    def transpose(self, *axes: None | int | Sequence[int]) -> array:
+        """
+        A view with the axes in the given order; reversed where none is given.
+
+        Raises:
+            IndexError: The array has no such axis.
+            ValueError: An axis is missing or repeated.
+        """
+
+    @property
+    def T(self) -> array:
+        """A view with the axes reversed."""
+
+    def astype(self, dtype: Dtype, stream: None | Stream | Device = None) -> array:
+        """
+        The elements as dtype; the array itself where it has that dtype. To bool_ tests
+        for non-zero, complex to real drops the imaginary part, and floats out of an
+        integer's range saturate, NaN giving 0.
+        """
+
+    def flatten(self, /, start_axis: int = 0, end_axis: int = -1, *, stream: None | Stream | Device = None) -> array:
+        """
+        The axes from start_axis to end_axis made one; a 0-d array gives shape (1,). A
+        view where strides allow it, else a copy.
+
+        Raises:
+            IndexError: The array has no such axis.
+            ValueError: start_axis lies after end_axis.
+        """
+
+    def swapaxes(self, /, axis1: int, axis2: int) -> array:
+        """
+        A view with two axes in each other's place.
+
+        Raises:
+            IndexError: The array has no such axis.
+        """
+
+    def moveaxis(self, /, source: int, destination: int) -> array:
+        """
+        A view with one axis moved to another place, the others in their order.
+
+        Raises:
+            IndexError: The array has no such axis.
+        """
+
+    def squeeze(self, /, axis: None | int | Sequence[int] = None) -> array:
+        """
+        A view without axes of extent 1: the given ones, or all.
+
+        Raises:
+            IndexError: The array has no such axis.
+            ValueError: An axis has another extent.
+        """
+
+    def expand_dims(self, /, axis: int | Sequence[int]) -> array:
+        """
+        A view with axes of extent 1 at these places of the result.
+
+        Raises:
+            IndexError: The result has no such axis.
+        """
+
+    def broadcast_to(self, /, shape: int | Sequence[int]) -> array:
+        """
+        A view of the given shape in which axes of extent 1, and axes added in front,
+        repeat by stride 0.
+
+        Raises:
+            ValueError: The shape does not fit.
+        """
+
+    def item(self) -> bool | int | float | complex:
+        """
+        The only element as a Python number.
+
+        Raises:
+            ValueError: There are more elements, or none.
+        """
+
+    def tolist(self) -> Any:
+        """
+        The elements as Python numbers in nested lists; one number for a 0-d array.
+        """
+
+    def __repr__(self) -> str: ...
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        """
+        A NumPy array, read-only over the same memory where no copy is asked for and
+        none is needed. bfloat16 needs ml_dtypes.
+
+        Raises:
+            TypeError: NumPy does not know the dtype.
+            ValueError: copy is False and dtype is another one.
+        """
+
+    def __bool__(self) -> bool: ...
+
+    def __int__(self) -> int: ...
+
+    def __float__(self) -> float: ...
+
+    def __complex__(self) -> complex: ...
+
+    def __index__(self) -> int: ...
+
+    def __copy__(self) -> array: ...
+
+    def __deepcopy__(self, memo: Any) -> array: ...
+
+    def __getstate__(self) -> tuple[bytes, tuple[int, ...], Dtype]: ...
+
+    def __setstate__(self, state: tuple[bytes, tuple[int, ...], Dtype], /) -> None: ...
+
+    def __dlpack__(self, *, stream: None = None, max_version: None | tuple[int, int] = None, dl_device: None | tuple[int, int] = None, copy: None | bool = None) -> Any:
+        """
+        A DLPack capsule over the array's memory, which consumers must not write to;
+        with copy=True, or where strides are negative, over a copy that is theirs.
+
+        Raises:
+            BufferError: dl_device is not the CPU, or copy is False and strides are
+                negative.
+            ValueError: stream is not None.
+        """
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """The DLPack number of the CPU, and 0."""
+
+    def cumprod(self, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device = None) -> array:
+        """
+        Cumulative product along an axis, or of the flattened array.
+
+        Element i of the result is the product of the elements up to i. Floating-point
+        results are within 1 ulp of successive multiplication without intermediate
+        rounding, whatever the length, have the zeros, infinities and NaNs of successive
+        multiplication, and are the same bits on every run. Integers wrap; bool_ is
+        logical and.
+
+        Args:
+            a: An array or array-like of any shape, strides and dtype.
+            axis: The axis, counted from the end when negative; the flattened array
+                where it is None.
+            reverse: Scan from the last element to the first.
+            inclusive: Whether an element counts in its own result. Without it the
+                first result in scan order is 1.
+            stream: Where to run: a stream, a device for its default stream, or None
+                for the default stream of the default device.
+
+        Returns:
+            A new array of the shape of a, flattened where axis is None, and of its
+            dtype.
+
+        Raises:
+            IndexError: The array has no such axis.
+            TypeError: An argument is of the wrong type.
+            MemoryError: The result does not fit into memory.
+
+        Source:
+            G. E. Blelloch, "Prefix sums and their applications", technical report
+            CMU-CS-90-190, Carnegie Mellon University, 1990.
+        """
+
+    def cumsum(self, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device = None) -> array:
+        """
+        Cumulative sum along an axis, or of the flattened array.
+
+        Floating-point sums are accumulated in wider arithmetic, are infinite or NaN
+        where successive addition is, and are the same bits on every run. Integers wrap;
+        bool_ gives int32.
+
+        Args, errors and source are those of :func:`cumprod`; the exclusive scan starts
+        with 0.
+
+        Returns:
+            A new array of the shape of a, flattened where axis is None; int32 for
+            bool_, otherwise of its dtype.
+        """
+
+    def cummax(self, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device = None) -> array:
+        """
+        Cumulative maximum along an axis, or of the flattened array.
+
+        NaN propagates from where it first appears; of equal elements the first one
+        counts; complex64 is ordered by real part, then by imaginary part.
+
+        Args, errors and source are those of :func:`cumprod`; the exclusive scan starts
+        with the smallest value of the dtype, -inf where there is one.
+
+        Returns:
+            A new array of the shape of a, flattened where axis is None, and of its
+            dtype.
+        """
+
+    def cummin(self, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device = None) -> array:
+        """
+        Cumulative minimum along an axis, or of the flattened array.
+
+        NaN propagates from where it first appears; of equal elements the first one
+        counts; complex64 is ordered by real part, then by imaginary part.
+
+        Args, errors and source are those of :func:`cumprod`; the exclusive scan starts
+        with the largest value of the dtype, inf where there is one.
+
+        Returns:
+            A new array of the shape of a, flattened where axis is None, and of its
+            dtype.
+        """
+
+    def logcumsumexp(self, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device = None) -> array:
+        """
+        Logarithm of the cumulative sum of exponentials along an axis, or of the
+        flattened array.
+
+        It never overflows on the way.
+
+        Args, errors and source are those of :func:`cumprod`; the exclusive scan starts
+        with -inf.
+
+        Returns:
+            A new array of the shape of a, flattened where axis is None; float32 for
+            integers and bool_, otherwise of its dtype.
+        """
+
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+
+def asarray(a: object, dtype: None | Dtype = None, *, copy: None | bool = None) -> array:
+    """
+    An array or array-like as an array, sharing its memory where that is possible:
+    with DLPack or the buffer protocol, of a supported dtype, aligned. Memory that
+    is shared must not change while arrays use it.
+
+    Args:
+        a: A number, nested sequences of numbers or arrays, or an array-like.
+        dtype: The dtype, where it is not to be that of a.
+        copy: True always copies, False raises where a copy is needed.
+
+    Raises:
+        TypeError: a is none of these, or of a dtype that upsweep does not have.
+        ValueError: copy is False and a copy is needed, or nested sequences have
+            non-uniform lengths.
+        OverflowError: An integer does not fit in the dtype.
+    """
+
+def from_dlpack(x: object, /, *, copy: None | bool = None) -> array:
+    """
+    An array over the memory of another library's, which must not change while
+    arrays use it; a copy where copy is True.
+
+    Raises:
+        TypeError: x does not speak DLPack, or has a dtype that upsweep does not.
+        BufferError: x is not in the CPU's memory.
+        ValueError: copy is False and a copy is needed.
+    """
+
+def reshape(a: array, /, shape: int | Sequence[int], *, stream: None | Stream | Device = None) -> array:
+    """
+    The same elements in row-major order, in another shape; one extent may be -1. A
+    view where strides allow it, else a copy.
+
+    Raises:
+        ValueError: The shape holds another number of elements.
+    """
+
+def transpose(a: array, /, axes: None | Sequence[int] = None) -> array:
+    """
+    A view with the axes in the given order; reversed where none is given.
+
+    Raises:
+        IndexError: The array has no such axis.
+        ValueError: An axis is missing or repeated.
+    """
+
+def flatten(a: array, /, start_axis: int = 0, end_axis: int = -1, *, stream: None | Stream | Device = None) -> array:
+    """
+    The axes from start_axis to end_axis made one; a 0-d array gives shape (1,). A
+    view where strides allow it, else a copy.
+
+    Raises:
+        IndexError: The array has no such axis.
+        ValueError: start_axis lies after end_axis.
+    """
+
+def swapaxes(a: array, /, axis1: int, axis2: int) -> array:
+    """
+    A view with two axes in each other's place.
+
+    Raises:
+        IndexError: The array has no such axis.
+    """
+
+def moveaxis(a: array, /, source: int, destination: int) -> array:
+    """
+    A view with one axis moved to another place, the others in their order.
+
+    Raises:
+        IndexError: The array has no such axis.
+    """
+
+def squeeze(a: array, /, axis: None | int | Sequence[int] = None) -> array:
+    """
+    A view without axes of extent 1: the given ones, or all.
+
+    Raises:
+        IndexError: The array has no such axis.
+        ValueError: An axis has another extent.
+    """
+
+def expand_dims(a: array, /, axis: int | Sequence[int]) -> array:
+    """
+    A view with axes of extent 1 at these places of the result.
+
+    Raises:
+        IndexError: The result has no such axis.
+    """
+
+def broadcast_to(a: array, /, shape: int | Sequence[int]) -> array:
+    """
+    A view of the given shape in which axes of extent 1, and axes added in front,
+    repeat by stride 0.
+
+    Raises:
+        ValueError: The shape does not fit.
+    """
+
+def zeros(shape: int | Sequence[int], dtype: None | Dtype = float32, *, stream: None | Stream | Device = None) -> array:
+    """
+    A new array of zeros.
+
+    Raises:
+        ValueError: An extent is negative.
+        MemoryError: The array does not fit into memory.
+    """
+
+def ones(shape: int | Sequence[int], dtype: None | Dtype = float32, *, stream: None | Stream | Device = None) -> array:
+    """
+    A new array of ones.
+
+    Raises:
+        ValueError: An extent is negative.
+        MemoryError: The array does not fit into memory.
+    """
+
+def full(shape: int | Sequence[int], vals: object, dtype: None | Dtype = None, *, stream: None | Stream | Device = None) -> array:
+    """
+    A new array of the given values, a number or an array-like broadcast to the
+    shape, as dtype or as their own.
+
+    Raises:
+        ValueError: An extent is negative, or the values do not fit the shape.
+        MemoryError: The array does not fit into memory.
+    """
+
+def arange(start: int | float, stop: None | int | float = None, step: None | int | float = None, dtype: None | Dtype = None, *, stream: None | Stream | Device = None) -> array:
+    """
+    A new array of start, start + step, ... below stop (above, for a negative step).
+    One bound is the stop, and start is 0 then; step is 1 where it is not given.
+    Integers give int32, int64 where they do not fit; floats give float32.
+
+    Raises:
+        ValueError: step is 0, or a bound is not finite.
+        MemoryError: The array does not fit into memory.
+    """
+
+def array_equal(a: object, b: object, equal_nan: bool = False, stream: None | Stream | Device = None) -> array:
+    """
+    Whether two arrays or array-likes have the same shape and equal elements,
+    whatever their dtypes; a 0-d bool_ array.
+    """
+
+def allclose(a: object, b: object, /, rtol: float = 1e-05, atol: float = 1e-08, *, equal_nan: bool = False, stream: None | Stream | Device = None) -> array:
+    """
+    Whether ``abs(a - b) <= atol + rtol * abs(b)`` for all elements after
+    broadcasting; a 0-d bool_ array.
+
+    Raises:
+        ValueError: The shapes cannot be broadcast.
+    """
+
+def cumprod(a: array, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device = None) -> array:
+    """
+    Cumulative product along an axis, or of the flattened array.
+
+    Element i of the result is the product of the elements up to i. Floating-point
+    results are within 1 ulp of successive multiplication without intermediate
+    rounding, whatever the length, have the zeros, infinities and NaNs of successive
+    multiplication, and are the same bits on every run. Integers wrap; bool_ is
+    logical and.
+
+    Args:
+        a: An array or array-like of any shape, strides and dtype.
+        axis: The axis, counted from the end when negative; the flattened array
+            where it is None.
+        reverse: Scan from the last element to the first.
+        inclusive: Whether an element counts in its own result. Without it the
+            first result in scan order is 1.
+        stream: Where to run: a stream, a device for its default stream, or None
+            for the default stream of the default device.
+
+    Returns:
+        A new array of the shape of a, flattened where axis is None, and of its
+        dtype.
+
+    Raises:
+        IndexError: The array has no such axis.
+        TypeError: An argument is of the wrong type.
+        MemoryError: The result does not fit into memory.
+
+    Source:
+        G. E. Blelloch, "Prefix sums and their applications", technical report
+        CMU-CS-90-190, Carnegie Mellon University, 1990.
+    """
+
+def cumsum(a: array, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device = None) -> array:
+    """
+    Cumulative sum along an axis, or of the flattened array.
+
+    Floating-point sums are accumulated in wider arithmetic, are infinite or NaN
+    where successive addition is, and are the same bits on every run. Integers wrap;
+    bool_ gives int32.
+
+    Args, errors and source are those of :func:`cumprod`; the exclusive scan starts
+    with 0.
+
+    Returns:
+        A new array of the shape of a, flattened where axis is None; int32 for
+        bool_, otherwise of its dtype.
+    """
+
+def cummax(a: array, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device = None) -> array:
+    """
+    Cumulative maximum along an axis, or of the flattened array.
+
+    NaN propagates from where it first appears; of equal elements the first one
+    counts; complex64 is ordered by real part, then by imaginary part.
+
+    Args, errors and source are those of :func:`cumprod`; the exclusive scan starts
+    with the smallest value of the dtype, -inf where there is one.
+
+    Returns:
+        A new array of the shape of a, flattened where axis is None, and of its
+        dtype.
+    """
+
+def cummin(a: array, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device = None) -> array:
+    """
+    Cumulative minimum along an axis, or of the flattened array.
+
+    NaN propagates from where it first appears; of equal elements the first one
+    counts; complex64 is ordered by real part, then by imaginary part.
+
+    Args, errors and source are those of :func:`cumprod`; the exclusive scan starts
+    with the largest value of the dtype, inf where there is one.
+
+    Returns:
+        A new array of the shape of a, flattened where axis is None, and of its
+        dtype.
+    """
+
+def logcumsumexp(a: array, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device = None) -> array:
+    """
+    Logarithm of the cumulative sum of exponentials along an axis, or of the
+    flattened array.
+
+    It never overflows on the way.
+
+    Args, errors and source are those of :func:`cumprod`; the exclusive scan starts
+    with -inf.
+
+    Returns:
+        A new array of the shape of a, flattened where axis is None; float32 for
+        integers and bool_, otherwise of its dtype.
+    """
+
+def get_active_memory() -> int:
+    """
+    Bytes that arrays hold now; memory shared with other libraries does not count.
+    """
+
+def get_peak_memory() -> int:
+    """
+    The largest :func:`get_active_memory` since the start or :func:`reset_peak_memory`.
+    """
+
+def reset_peak_memory() -> None:
+    """Makes :func:`get_peak_memory` start again from what is active now."""
+
+def get_cache_memory() -> int:
+    """Bytes of freed buffers that are kept for the next array."""
+
+def clear_cache() -> None:
+    """Gives the cached buffers back to the system."""
+
+def set_memory_limit(limit: int) -> int:
+    """
+    Sets the limit of active memory in bytes and returns the previous one. An array
+    that would go beyond it raises MemoryError, and nothing is lost.
+
+    It starts as the memory of the machine, or of its control group.
+    """
+
+def get_memory_limit() -> int:
+    """The limit of active memory in bytes."""
+
+def set_cache_limit(limit: int) -> int:
+    """
+    Sets how many bytes of freed buffers are kept, and returns the previous limit.
+    """
+
+def described(function: object, parse: object) -> object:
+    """
+    The function as inspect, help and pickle want it; parse makes a signature of its text.
+    """
