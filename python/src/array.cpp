@@ -225,7 +225,7 @@ void wait(const array& a) {
   if (a.is_ready()) {
     a.wait();  // throws the error of the work, if there is one
   } else {
-    nb::gil_scoped_release release;
+    WithoutGil released;
     a.wait();
   }
 }

@@ -101,12 +101,23 @@ inline const array& as_array(nb::handle h) { return *nb::inst_ptr<array>(h); }
 /// Waits for a without holding the GIL, which costs nothing where a is ready.
 void wait(const array& a);
 
-// Memory of other libraries (owner.cpp).
+// The GIL (gil.cpp).
+/// Gives it up for as long as this lives.
+class WithoutGil {
+ public:
+  WithoutGil();
+  ~WithoutGil();
+  WithoutGil(const WithoutGil&) = delete;
+  WithoutGil& operator=(const WithoutGil&) = delete;
+
+ private:
+  PyThreadState* state_;
+};
 /// Wraps what lets go of Python objects: it runs with the GIL, whichever thread
 /// drops the last array, and not at all once the interpreter is on its way out.
 std::function<void()> with_gil(std::function<void()> release);
 /// Says that the interpreter is on its way out.
-void stop_releasing();
+void stop_asking_for_gil();
 
 // Array-likes (convert.cpp): shared where that is possible, copied elsewhere.
 array to_array(nb::handle h, const char* op);

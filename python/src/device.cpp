@@ -52,7 +52,7 @@ Stream known(Stream s) {
 }
 
 void synchronize_without_gil(Stream s) {
-  nb::gil_scoped_release release;
+  WithoutGil released;
   synchronize(s);
 }
 
@@ -66,7 +66,7 @@ void leave() {
     } catch (const std::exception&) {
     }
   }
-  stop_releasing();
+  stop_asking_for_gil();
 }
 
 // The with statement's view of StreamContext, which counts in the thread that
@@ -268,7 +268,7 @@ Raises:
       [](nb::args trees) {
         std::vector<array> arrays;
         collect(trees, arrays);
-        nb::gil_scoped_release release;
+        WithoutGil released;
         eval(arrays);
       },
       nb::sig("def eval(*args: object) -> None"), R"(

@@ -115,30 +115,17 @@ struct DoubleLanes {
       }
     }
 
+    // A prefix of the line is a combination of one prefix of each lane. The
+    // bounds of a product are binary exponents, each rounded down.
     template <class Summary>
     void finish(Summary& summary) const {
-      typename M::Total part = M::none(), least = summary.total, most = least;
-      for (int h = 0; h < 2; ++h) {
-        double hi[kLanes / 2], lo[kLanes / 2], bottom[kLanes / 2],
-            top[kLanes / 2];
-        total[h].hi.store(hi);
-        total[h].lo.store(lo);
-        low[h].store(bottom);
-        high[h].store(top);
-        for (int i = 0; i < kLanes / 2; ++i) {
-          bool lost = is_lost(hi[i], bottom[i], top[i]);
-          M::append(part, total_of(lost ? Wide{kNaN} : Wide{hi[i], lo[i]}));
-          if constexpr (bounded) {
-            M::fold(least, bottom[i]);
-            M::fold(most, top[i]);
-          }
-        }
+      Summary lane[kLanes];
+      finish_lanes(lane);
+      for (const Summary& each : lane) {
+        M::append(summary.total, each.total);
+        summary.range.low += each.range.low;
+        summary.range.high += each.range.high + (Op::kScaled ? 1 : 0);
       }
-      if constexpr (bounded) {
-        M::widen(summary.range, least, kNeutral);
-        M::widen(summary.range, most, kNeutral);
-      }
-      M::append(summary.total, part);
     }
 
     template <class Summary>
@@ -154,11 +141,8 @@ struct DoubleLanes {
           Summary& summary = summaries[h * kLanes / 2 + i];
           bool lost = is_lost(hi[i], bottom[i], top[i]);
           summary.total = total_of(lost ? Wide{kNaN} : Wide{hi[i], lo[i]});
-          typename M::Total least = M::none(), most = least;
-          M::fold(least, bottom[i]);
-          M::fold(most, top[i]);
-          M::widen(summary.range, least, kNeutral);
-          M::widen(summary.range, most, kNeutral);
+          M::widen(summary.range, total_of({bottom[i]}), kNeutral);
+          M::widen(summary.range, total_of({top[i]}), kNeutral);
         }
       }
     }
