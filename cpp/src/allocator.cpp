@@ -28,8 +28,9 @@ void* Allocator::allocate(size_t nbytes) {
                        " bytes: " + why);
   };
   std::lock_guard lock(mutex_);
-  // Compared before rounding up, which would overflow for absurd sizes.
-  if (nbytes > memory_limit_ || active_ > memory_limit_ - nbytes) {
+  // Absurd sizes are refused before rounding up, which would overflow.
+  size_t free = memory_limit_ - std::min(active_, memory_limit_);
+  if (nbytes > free || size_class(nbytes) > free) {
     throw no_memory(std::to_string(active_) + " are in use, and the limit is " +
                     std::to_string(memory_limit_) +
                     " (set_memory_limit changes it).");

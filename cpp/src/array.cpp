@@ -38,6 +38,11 @@ array::array(std::shared_ptr<Storage> storage, Shape shape, Strides strides,
       strides_(std::move(strides)),
       offset_(offset),
       dtype_(dtype) {
+  if (shape_.size() > 64) {
+    throw std::invalid_argument(
+        "[array] Arrays have at most 64 dimensions, not " +
+        std::to_string(shape_.size()) + ".");
+  }
   for (int64_t extent : shape_) size_ *= extent;
 }
 

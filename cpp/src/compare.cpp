@@ -1,4 +1,5 @@
 // Comparison of arrays: exact whatever the two dtypes, hence not by promotion.
+#include <algorithm>
 #include <cmath>
 #include <complex>
 #include <type_traits>
@@ -54,6 +55,11 @@ bool same(const Number& a, const Number& b) {
 bool close(const Number& a, const Number& b, double rtol, double atol) {
   if (same(a, b)) return true;  // infinities of one sign too
   double distance = std::abs(a.value - b.value);
+  if (a.is_integer && b.is_integer && a.negative == b.negative) {
+    // Both may be beyond what a double tells apart.
+    distance = static_cast<double>(std::max(a.magnitude, b.magnitude) -
+                                   std::min(a.magnitude, b.magnitude));
+  }
   return distance <= atol + rtol * std::abs(b.value) &&
          !std::isinf(std::abs(b.value));
 }

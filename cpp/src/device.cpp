@@ -2,7 +2,11 @@
 // contexts for each thread.
 #include "upsweep/device.h"
 
+#include <pthread.h>
+
+#include <memory>
 #include <mutex>
+#include <optional>
 #include <stdexcept>
 
 #include "backend.h"
@@ -47,18 +51,40 @@ struct Defaults {
   }
 };
 Defaults& defaults() {
-  static Defaults& instance = *new Defaults;
+  static Defaults& instance = []() -> Defaults& {
+    // A child must not find the lock held by a thread that it does not have.
+    pthread_atfork([] { defaults().mutex.lock(); },
+                   [] { defaults().mutex.unlock(); },
+                   [] { defaults().mutex.unlock(); });
+    return *new Defaults;
+  }();
   return instance;
 }
 
-thread_local std::vector<Stream> contexts;
+// The streams of a thread's StreamContexts, innermost last. A context may end
+// on another thread than it began on: its stream is then gone from here as
+// well.
+thread_local std::vector<std::weak_ptr<Stream>> contexts;
+
+// The innermost stream that `wanted` accepts.
+template <class Wanted>
+std::optional<Stream> find_context(const Wanted& wanted) {
+  while (!contexts.empty() && contexts.back().expired()) contexts.pop_back();
+  for (size_t i = contexts.size(); i-- > 0;) {
+    std::shared_ptr<Stream> stream = contexts[i].lock();
+    if (stream && wanted(*stream)) return *stream;
+  }
+  return std::nullopt;
+}
 
 }  // namespace
 
 const char* version() { return UPSWEEP_VERSION; }
 
 Device default_device() {
-  if (!contexts.empty()) return contexts.back().device;
+  if (auto stream = find_context([](Stream) { return true; })) {
+    return stream->device;
+  }
   std::lock_guard lock(defaults().mutex);
   return defaults().device;
 }
@@ -71,8 +97,9 @@ void set_default_device(Device device) {
 
 Stream default_stream(Device device) {
   checked_backend("default_stream", "use", device);
-  for (size_t i = contexts.size(); i-- > 0;) {
-    if (contexts[i].device == device) return contexts[i];
+  if (auto stream =
+          find_context([&](Stream s) { return s.device == device; })) {
+    return *stream;
   }
   std::lock_guard lock(defaults().mutex);
   return defaults().stream(device);
@@ -130,10 +157,11 @@ DeviceInfo device_info(Device device) {
   return checked_backend("device_info", "describe", device).info(device.index);
 }
 
-StreamContext::StreamContext(StreamOrDevice s) {
-  contexts.push_back(to_stream(s));
+StreamContext::StreamContext(StreamOrDevice s)
+    : stream_(std::make_shared<Stream>(to_stream(s))) {
+  contexts.push_back(stream_);
 }
 
-StreamContext::~StreamContext() { contexts.pop_back(); }
+StreamContext::~StreamContext() = default;
 
 }  // namespace upsweep

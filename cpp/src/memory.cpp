@@ -31,7 +31,8 @@ void* allocate_main_memory(size_t nbytes) {
   return data;
 }
 
-// What the machine, or the control group this process is in, has.
+}  // namespace
+
 size_t physical_memory() {
   size_t bytes = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) *
                  static_cast<size_t>(sysconf(_SC_PAGESIZE));
@@ -44,8 +45,6 @@ size_t physical_memory() {
   }
   return bytes;
 }
-
-}  // namespace
 
 Allocator& cpu_allocator() {
   // Never destroyed: arrays with static lifetime may outlive it.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #include "axis.h"
 #include "backend.h"
@@ -29,6 +30,28 @@ array convert(const array& a, Dtype dtype, StreamOrDevice s) {
   backend(stream).copy(stream, {merge_axes(axes), a.dtype(), dtype, a.offset(),
                                 a.storage(), out.storage()});
   return out;
+}
+
+// start, start + step, …, counted in T and then converted.
+template <class T>
+array range(T start, T step, int64_t size, Dtype dtype, StreamOrDevice s) {
+  if (dtype == bool_) {
+    throw TypeError("[arange] bool_ has no ranges; use another dtype.");
+  }
+  Stream stream = to_stream(s);
+  constexpr Dtype wide = std::is_same_v<T, double> ? float64 : int64;
+  array out = uninitialised("arange", {size}, wide, stream);
+  auto* values = static_cast<T*>(out.storage()->data());
+  backend(stream).run_on_host(stream, {[=] {
+                                         for (int64_t i = 0; i < size; ++i) {
+                                           values[i] =
+                                               start + static_cast<T>(i) * step;
+                                         }
+                                       },
+                                       {},
+                                       out.storage(),
+                                       size});
+  return astype(out, dtype, stream);
 }
 
 }  // namespace
@@ -61,31 +84,34 @@ array ones(const Shape& shape, Dtype dtype, StreamOrDevice s) {
 
 array arange(double start, double stop, double step, Dtype dtype,
              StreamOrDevice s) {
-  if (dtype == bool_) {
-    throw TypeError("[arange] bool_ has no ranges; use another dtype.");
+  if (!std::isfinite(start) || !std::isfinite(stop) || !std::isfinite(step) ||
+      step == 0) {
+    throw std::invalid_argument(
+        "[arange] start, stop and step must be finite, and step not zero.");
   }
   double count = std::ceil((stop - start) / step);
-  if (std::isnan(count) || std::isinf(step) || step == 0) {
-    throw std::invalid_argument(
-        "[arange] start, stop and step must be numbers, and step not zero.");
+  if (count > 0x1p60) {
+    throw OutOfMemory("[arange] The range holds more than 2^60 elements.");
   }
-  if (count > 0x1p62) {
-    throw OutOfMemory("[arange] The range holds more than 2^62 elements.");
+  return range(start, step, static_cast<int64_t>(std::max(count, 0.0)), dtype,
+               s);
+}
+
+array integer_arange(int64_t start, int64_t stop, int64_t step, Dtype dtype,
+                     StreamOrDevice s) {
+  if (step == 0) {
+    throw std::invalid_argument("[arange] step must not be zero.");
   }
-  auto size = static_cast<int64_t>(std::max(count, 0.0));
-  Stream stream = to_stream(s);
-  array wide = uninitialised("arange", {size}, float64, stream);
-  auto* values = static_cast<double*>(wide.storage()->data());
-  backend(stream).run_on_host(
-      stream, {[=] {
-                 for (int64_t i = 0; i < size; ++i) {
-                   values[i] = start + static_cast<double>(i) * step;
-                 }
-               },
-               {},
-               wide.storage(),
-               size});
-  return astype(wide, dtype, stream);
+  // In unsigned arithmetic, where no distance overflows.
+  auto from = static_cast<uint64_t>(start), to = static_cast<uint64_t>(stop);
+  auto by = static_cast<uint64_t>(step);
+  uint64_t count = 0;
+  if (step > 0 && start < stop) count = (to - from - 1) / by + 1;
+  if (step < 0 && start > stop) count = (from - to - 1) / (0 - by) + 1;
+  if (count > uint64_t{1} << 60) {
+    throw OutOfMemory("[arange] The range holds more than 2^60 elements.");
+  }
+  return range(from, by, static_cast<int64_t>(count), dtype, s);
 }
 
 }  // namespace upsweep

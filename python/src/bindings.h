@@ -97,7 +97,10 @@ StreamOrDevice to_stream_or_device(nb::handle h, const char* op);
 
 // Arrays (array.cpp).
 bool is_array(nb::handle h);
-inline const array& as_array(nb::handle h) { return *nb::inst_ptr<array>(h); }
+inline const array& as_array(nb::handle h) {
+  if (!nb::inst_ready(h)) throw TypeError("[array] It was never initialised.");
+  return *nb::inst_ptr<array>(h);
+}
 /// Waits for a without holding the GIL, which costs nothing where a is ready.
 void wait(const array& a);
 

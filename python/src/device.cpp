@@ -60,7 +60,8 @@ void synchronize_without_gil(Stream s) {
 // before the interpreter does. Its errors have no reader left.
 void leave() {
   known(default_stream(DeviceType::cpu));
-  for (Stream s : known_streams()) {
+  // A copy: other threads run while this one waits, and may add to it.
+  for (Stream s : std::vector(known_streams())) {
     try {
       synchronize_without_gil(s);
     } catch (const std::exception&) {
@@ -74,12 +75,17 @@ void leave() {
 class StreamScope {
  public:
   explicit StreamScope(StreamOrDevice s) : stream_(s) {}
-  void enter() { context_.emplace(stream_); }
-  void exit() { context_.reset(); }
+  StreamScope(StreamScope&&) = default;
+  void enter() {
+    contexts_.push_back(std::make_unique<StreamContext>(stream_));
+  }
+  void exit() {
+    if (!contexts_.empty()) contexts_.pop_back();
+  }
 
  private:
   StreamOrDevice stream_;
-  std::optional<StreamContext> context_;
+  std::vector<std::unique_ptr<StreamContext>> contexts_;  // one per enter
 };
 
 void collect(nb::handle tree, std::vector<array>& out) {
@@ -133,6 +139,7 @@ Making one does not ask whether it exists; :func:`is_available` does.)")
             auto device = as_device(other);
             return device && *device == d;
           },
+          nb::arg().none(),
           nb::sig("def __eq__(self, other: object, /) -> bool"),
           "Equal type and index; a DeviceType counts as its first device.")
       .def(
@@ -164,6 +171,7 @@ waits for its inputs.)")
             return nb::isinstance<Stream>(other) &&
                    nb::cast<Stream>(other) == s;
           },
+          nb::arg().none(),
           nb::sig("def __eq__(self, other: object, /) -> bool"))
       .def(
           "__hash__",

@@ -5,6 +5,8 @@
 // which C++ answers by ending the process. So those that ask are counted:
 // leaving waits for them, and threads that come later sleep until the process
 // ends, as they do by themselves from Python 3.14 on.
+#include <pthread.h>
+
 #include <atomic>
 #include <chrono>
 #include <thread>
@@ -18,6 +20,10 @@ namespace {
 std::atomic<bool> leaving{false};
 std::atomic<std::thread::id> leaver;
 std::atomic<int> asking{0};
+
+// A forked child has none of the threads that were asking.
+[[maybe_unused]] const int registered =
+    pthread_atfork(nullptr, nullptr, [] { asking = 0; });
 
 // Whether the calling thread may ask; the caller then says when it has done.
 bool begin_asking() {

@@ -1,34 +1,30 @@
 // Constructors and comparisons.
-#include <cmath>
-
 #include "bindings.h"
 
 namespace upsweep::python {
 
 namespace {
 
-// The dtype of a range: that of its bounds as Python numbers become arrays.
-Dtype range_dtype(double start, double stop, double step, bool integers) {
-  if (!integers) return float32;
-  auto fits = [](double x) { return x == static_cast<int32_t>(x); };
-  return fits(start) && fits(stop) && fits(step) ? int32 : int64;
-}
-
 array range(nb::handle first, nb::handle second, nb::handle step,
             nb::handle dtype, nb::handle stream) {
-  nb::object zero = nb::int_(0);
+  nb::object zero = nb::int_(0), one = nb::int_(1);
   nb::handle start = second.is_none() ? nb::handle(zero) : first;
   nb::handle stop = second.is_none() ? first : second;
-  double from = to_double(start, "arange", "start");
-  double to = to_double(stop, "arange", "stop");
-  double by = step.is_none() ? 1.0 : to_double(step, "arange", "step");
-  auto integer = [](nb::handle h) { return PyIndex_Check(h.ptr()) != 0; };
-  bool integers =
-      integer(start) && integer(stop) && (step.is_none() || integer(step));
+  if (step.is_none()) step = one;
   auto wanted = to_optional_dtype(dtype, "arange");
-  return arange(from, to, by,
-                wanted ? *wanted : range_dtype(from, to, by, integers),
-                to_stream_or_device(stream, "arange"));
+  auto s = to_stream_or_device(stream, "arange");
+  auto integer = [](nb::handle h) { return PyIndex_Check(h.ptr()) != 0; };
+  if (!integer(start) || !integer(stop) || !integer(step)) {
+    return arange(
+        to_double(start, "arange", "start"), to_double(stop, "arange", "stop"),
+        to_double(step, "arange", "step"), wanted.value_or(float32), s);
+  }
+  int64_t from = to_int64(start, "arange", "start");
+  int64_t to = to_int64(stop, "arange", "stop");
+  int64_t by = to_int64(step, "arange", "step");
+  auto fits = [](int64_t x) { return x == static_cast<int32_t>(x); };
+  Dtype natural = fits(from) && fits(to) && fits(by) ? int32 : int64;
+  return arange(from, to, by, wanted.value_or(natural), s);
 }
 
 Dtype dtype_or_float32(nb::handle dtype, const char* op) {

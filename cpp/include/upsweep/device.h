@@ -1,6 +1,7 @@
 // Devices and streams: where work runs, and in which order.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <variant>
@@ -65,13 +66,17 @@ using DeviceInfo =
     std::vector<std::pair<std::string, std::variant<std::string, size_t>>>;
 DeviceInfo device_info(Device device);
 
-/// While it lives, the calling thread's default stream is the given one.
+/// While it lives, the default stream of the thread that made it is the given
+/// one.
 class StreamContext {
  public:
   explicit StreamContext(StreamOrDevice s);
   ~StreamContext();
   StreamContext(const StreamContext&) = delete;
   StreamContext& operator=(const StreamContext&) = delete;
+
+ private:
+  std::shared_ptr<Stream> stream_;
 };
 
 }  // namespace upsweep

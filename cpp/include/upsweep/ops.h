@@ -5,6 +5,7 @@
 // bounds, std::invalid_argument for shapes that do not fit, OutOfMemory.
 #pragma once
 
+#include <concepts>
 #include <optional>
 
 #include "upsweep/array.h"
@@ -20,6 +21,12 @@ array full(const Shape& shape, const array& vals,
 /// start, start + step, … below stop (above, for a negative step).
 array arange(double start, double stop, double step, Dtype dtype,
              StreamOrDevice s = {});
+array integer_arange(int64_t start, int64_t stop, int64_t step, Dtype dtype,
+                     StreamOrDevice s = {});
+template <std::integral T>
+array arange(T start, T stop, T step, Dtype dtype, StreamOrDevice s = {}) {
+  return integer_arange(start, stop, step, dtype, s);
+}
 
 // Views.
 /// Elements start, start + step, … of each axis; extent[i] of them. Bounds are

@@ -67,7 +67,7 @@ class CpuBackend final : public Backend {
   DeviceInfo info(int) const override {
     return {{"device_name", processor_name()},
             {"architecture", std::string(kArchitecture)},
-            {"memory_size", cpu_allocator().memory_limit()},
+            {"memory_size", physical_memory()},
             {"isa", std::string(isa().name)},
             {"threads", static_cast<size_t>(pool().threads())}};
   }

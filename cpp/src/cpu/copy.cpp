@@ -17,6 +17,17 @@ namespace {
 // Elements that a thread takes at once.
 constexpr int64_t kGrain = 1 << 15;
 
+// x as a double, but where that takes rounding, to the neighbour with an odd
+// last bit: rounding that once more gives what rounding x at once would.
+template <class Integer>
+double to_odd_double(Integer x) {
+  auto rounded = static_cast<double>(x);
+  if (std::abs(rounded) < 0x1p53) return rounded;
+  Integer high = x >> 11;
+  bool rest = (x & 2047) != 0;
+  return static_cast<double>(rest ? high | 1 : high) * 2048;
+}
+
 template <class To, class From>
 To convert(From x) {
   if constexpr (std::is_same_v<To, From>) {
@@ -28,7 +39,10 @@ To convert(From x) {
     return convert<float>(x);
   } else if constexpr (is_real<From> && is_real<To>) {
     return narrow<To>(widen(x));
+  } else if constexpr (std::is_floating_point_v<To>) {
+    return static_cast<To>(x);
   } else if constexpr (is_real<To>) {
+    if constexpr (sizeof(From) == 8) return narrow<To>(to_odd_double(x));
     return narrow<To>(static_cast<double>(x));
   } else if constexpr (!is_real<From>) {
     return static_cast<To>(x);

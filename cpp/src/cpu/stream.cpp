@@ -35,8 +35,7 @@ void CpuStream::submit(Work work) {
   if (ready && !busy_ && queue_.empty()) {
     busy_ = true;
     lock.unlock();
-    settle(work, run(work));
-    return;
+    return perform(std::move(work));
   }
   if (!started_) {
     // A stream lasts as long as the process, and so does its thread.
@@ -55,24 +54,26 @@ void CpuStream::work_off() {
     queue_.pop_front();
     busy_ = true;
     lock.unlock();
-    settle(work, run(work));
-    // Lets go of the inputs, which may be the last to hold somebody's memory.
-    work = {};
+    perform(std::move(work));
     lock.lock();
   }
 }
 
-// The stream is idle before anybody can see the result: whoever has waited for
-// it finds the stream ready for small work.
-void CpuStream::settle(const Work& work, std::exception_ptr error) {
+// What the work held is gone, and the stream is idle, before anybody can see
+// the result: whoever has waited for it finds memory free and the stream ready.
+void CpuStream::perform(Work work) {
+  std::exception_ptr error = run(work);
+  StoragePtr output = std::move(work.output);
+  work = {};
   std::lock_guard lock(mutex_);
   busy_ = false;
   if (error) {
     if (!error_) error_ = error;
-    work.output->ready().fail(error);
+    output->ready().fail(error);
   } else {
-    work.output->ready().signal();
+    output->ready().signal();
   }
+  output.reset();
   if (queue_.empty()) {
     idle_.notify_all();
   } else {

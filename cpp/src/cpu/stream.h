@@ -24,7 +24,7 @@ class CpuStream {
 
  private:
   void work_off();
-  void settle(const Work& work, std::exception_ptr error);
+  void perform(Work work);
 
   std::mutex mutex_;
   std::condition_variable queued_;  // for the thread

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from types import EllipsisType
 from typing import Any
 
+__version__: str
+
 class Dtype:
     """
     The type of an array's elements: one of bool_, uint8, uint16, uint32, uint64,

@@ -1,0 +1,62 @@
+"""Corners of arrays and streams that once went wrong."""
+
+import threading
+
+import numpy as np
+import pytest
+import upsweep
+
+
+def test_integers_beyond_double_make_exact_ranges_and_comparisons():
+    big = 2**53
+    assert upsweep.arange(big, big + 5).tolist() == list(range(big, big + 5))
+    assert upsweep.arange(5, 0, -2).tolist() == [5, 3, 1]
+    a, b = upsweep.array([big]), upsweep.array([big + 1])
+    assert not bool(upsweep.allclose(a, b, rtol=0, atol=0))
+
+
+@pytest.mark.parametrize("stop", [float("inf"), float("-inf"), float("nan")])
+def test_a_range_has_finite_bounds(stop):
+    with pytest.raises(ValueError, match=r"\[arange\]"):
+        upsweep.arange(0, stop)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint64"])
+def test_integers_round_to_float_once(dtype):
+    values = np.array([2**60 + 2**36 + 1, 2**24 + 1, 2**62 - 1], dtype)
+    rounded = upsweep.asarray(values).astype(upsweep.float32)
+    assert rounded.tolist() == values.astype(np.float32).tolist()
+
+
+def test_an_array_that_was_never_initialised_is_an_error():
+    empty = upsweep.array.__new__(upsweep.array)
+    for use in (np.asarray, upsweep.eval, upsweep.cumprod, memoryview):
+        with pytest.raises((BufferError, TypeError, ValueError)):
+            use(empty)
+
+
+def test_dimensions_are_limited():
+    with pytest.raises(ValueError, match="at most 64 dimensions"):
+        upsweep.broadcast_to(upsweep.array(1), (1,) * 1000)
+
+
+def test_devices_and_streams_compare_with_anything():
+    assert upsweep.Device(upsweep.cpu) != None  # noqa: E711
+    assert upsweep.default_stream(upsweep.cpu) != None  # noqa: E711
+
+
+def test_a_context_may_be_entered_twice_and_left_elsewhere():
+    outer, inner = upsweep.new_stream(upsweep.cpu), upsweep.new_stream(upsweep.cpu)
+    before = upsweep.default_stream(upsweep.cpu)
+    context = upsweep.stream(outer)
+    with context, upsweep.stream(inner):
+        with context:
+            assert upsweep.default_stream(upsweep.cpu) == outer
+        assert upsweep.default_stream(upsweep.cpu) == inner
+    assert upsweep.default_stream(upsweep.cpu) == before
+    scope = upsweep.stream(outer)
+    scope.__enter__()
+    thread = threading.Thread(target=scope.__exit__, args=(None, None, None))
+    thread.start()
+    thread.join()
+    assert upsweep.default_stream(upsweep.cpu) == before
