@@ -51,7 +51,7 @@ class Copier:
         plural = "s" * (self.threads > 1)
         if self.threads > 1:
             ways[f"memcpy, {self.threads} threads"] = self.shared(memcpy())
-        functions = native.library()
+        functions = native.load()
         if functions is not None:
             name = f"streaming, {self.threads} thread{plural}"
             ways[name] = self.shared(functions.stream_copy)

@@ -14,7 +14,7 @@ SOURCE = Path(__file__).with_name("native.c")
 
 
 @cache
-def library() -> ctypes.CDLL | None:
+def load() -> ctypes.CDLL | None:
     """The compiled functions. Calls release the GIL."""
     compiler = shutil.which(os.environ.get("CC", "cc"))
     if compiler is None:

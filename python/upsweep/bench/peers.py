@@ -199,7 +199,7 @@ class PlainLoop:
     name = "C loop"
 
     def __init__(self) -> None:
-        functions = native.library()
+        functions = native.load()
         if functions is None:
             raise ImportError("no C compiler")
         self.function: Any = functions.running_products
