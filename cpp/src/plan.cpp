@@ -22,6 +22,9 @@ constexpr int64_t kEnoughPanels = 16;
 // shorter than this; longer ones on their own.
 constexpr int64_t kShortLine = 1024;
 constexpr int64_t kLanes = 16;
+// No line goes on for longer without a new tile: roundings add up within a tile
+// and over the tiles, but not from one into the next.
+constexpr int64_t kMaxTile = 1 << 20;
 // A tile of many lines still has this many elements of each.
 constexpr int64_t kMinTile = 64;
 
@@ -92,7 +95,7 @@ Plan make_plan(const Shape& shape, const Strides& strides, int axis,
 
   int64_t tile_size = kTileBytes / static_cast<int64_t>(dtype.size());
   int64_t lines = std::max<int64_t>(plan.inner.extent, 1);
-  plan.tile = std::max<int64_t>(n, 1);
+  plan.tile = std::clamp<int64_t>(n, 1, kMaxTile);
   // Or in the input, where its axes are swapped.
   columns |= std::abs(plan.inner.in_step) == 1 && lines > 1 &&
              std::abs(plan.length.in_step) != 1;
