@@ -15,6 +15,10 @@
 //                         Range. Where rows are neighbouring lines,
 //                         finish_lanes writes a summary for each
 //
+// Whatever calls a function that returns a Pack must be written out, default
+// constructors included: gcc compiles the implicit ones for the baseline, where
+// such a result lies elsewhere.
+//
 // This file has what serves any monoid; those that matter most for speed have
 // files of their own.
 #pragma once

@@ -61,7 +61,8 @@ struct IntegerLanes {
   // The operations commute, so that any lane may take any element.
   template <bool bounded>
   struct Fold {
-    Pack<Lane> total = Pack<Lane>::all(static_cast<Lane>(M::start()));
+    Pack<Lane> total;
+    Fold() : total(Pack<Lane>::all(static_cast<Lane>(M::start()))) {}
     void add(const Value* row, int64_t) {
       total = Op::combine(total, Pack<Lane>::load(row));
     }

@@ -98,8 +98,8 @@ struct NarrowLanes {
 
   template <bool bounded>
   struct Fold {
-    Pack<double> total = Pack<double>::all(M::none());
-    Pack<double> low = total, high = total;
+    Pack<double> total, low, high;
+    Fold() : total(Pack<double>::all(M::none())), low(total), high(total) {}
 
     void add(const Value* row, int64_t i) {
       total = Op::combine(total, widen(load_floats(row)));
