@@ -1,37 +1,78 @@
-"""Prints digests of scans of large arrays: five runs of each, as JSON."""
+"""Prints digests of the results of many scans, as JSON: every operator, dtype
+and direction, over shapes that take every way through the kernels."""
 
 import hashlib
+import itertools
 import json
 
 import numpy as np
 import upsweep
-from support import FLOATS, OPS, numpy_dtype
-from values import make
+from support import DTYPES, FLOATS, OPS, numpy_dtype
+from values import kinds, make, special_values
 
-SHAPES = [((2**20 + 77,), 0), ((2**15, 64), 0), ((3, 2**18), 1)]
-INPUTS = {
-    **dict.fromkeys(FLOATS, "log_normal"),
-    "complex64": "turning",
-    "int32": "any_bits",
+LONG = 2**20 + 5
+# By name, the axis to scan and the view to make of a long line.
+WAYS = {
+    "one long line": (0, lambda x: x[:LONG]),
+    "columns": (0, lambda x: x[: 300 * 700].reshape(300, 700)),
+    "rows": (1, lambda x: x[: 300 * 700].reshape(300, 700)),
+    "few long rows": (1, lambda x: x[: 3 * 200003].reshape(3, 200003)),
+    "few long columns": (0, lambda x: x[: 3 * 200003].reshape(200003, 3)),
+    "sixteen long rows": (1, lambda x: x[: 2**20].reshape(16, 2**16)),
+    "transposed columns": (0, lambda x: x[: 300 * 700].reshape(700, 300).T),
+    "transposed rows": (1, lambda x: x[: 300 * 700].reshape(700, 300).T),
+    "every third": (0, lambda x: x[: LONG - 2 : 3]),
+    "backwards": (0, lambda x: x[LONG - 1 :: -1]),
+    "rows and columns backwards": (
+        1,
+        lambda x: x[: 600 * 700].reshape(600, 700)[::-2, ::-1],
+    ),
 }
 
 
+def planted(dtype):
+    """One part of each kind of values that suits a dtype, and special values
+    from the middle on."""
+    rng = np.random.default_rng(1)
+    parts = list(kinds(dtype))
+    each = -(-LONG // len(parts))
+    x = np.concatenate([make(kind, dtype, (each,)) for kind in parts])[:LONG]
+    if dtype.kind in "fV":
+        at = rng.integers(LONG // 2, LONG, 50)
+        x[at] = rng.choice(special_values(dtype), 50).astype(dtype)
+    return x
+
+
+# The chained scans, run several times.
+REPEATS = 5
+
+
 def digest(a):
-    return hashlib.sha256(np.asarray(a).tobytes()).hexdigest()[:16]
+    return hashlib.sha256(np.asarray(a).view(np.uint8)).hexdigest()[:16]
+
+
+def cases():
+    for name in DTYPES:
+        x = upsweep.asarray(planted(numpy_dtype(name)))
+        for (way, (axis, view)), op in itertools.product(WAYS.items(), OPS):
+            for reverse, inclusive in itertools.product([False, True], [True, False]):
+                case = f"{op} {name} {way} {reverse=} {inclusive=}"
+                yield case, getattr(upsweep, op), view(x), (axis, reverse, inclusive)
+                if op == "logcumsumexp" and name not in (*FLOATS, "complex64"):
+                    break  # a cast, and then what float32 does
 
 
 def main():
-    found = {"threads": int(upsweep.device_info(upsweep.cpu)["threads"])}
-    for op in OPS:
-        for name, kind in INPUTS.items():
-            if op != "cumprod" and name not in ("float32", "complex64"):
-                continue
-            if op in ("cumsum", "logcumsumexp") and name == "float32":
-                kind = "near_one"
-            for shape, axis in SHAPES[: 1 if op == "logcumsumexp" else 3]:
-                x = upsweep.asarray(make(kind, numpy_dtype(name), shape))
-                runs = [digest(getattr(upsweep, op)(x, axis)) for _ in range(5)]
-                found[f"{op} {name} {shape}"] = runs
+    info = upsweep.device_info(upsweep.cpu)
+    found = {"threads": int(info["threads"]), "isa": info["isa"]}
+    for case, scan, a, (axis, reverse, inclusive) in cases():
+        repeats = REPEATS if case.startswith("cumprod") and not reverse else 1
+        found[case] = sorted(
+            {
+                digest(scan(a, axis, reverse=reverse, inclusive=inclusive))
+                for _ in range(repeats)
+            }
+        )
     print(json.dumps(found))
 
 

@@ -14,6 +14,8 @@ from upsweep.bench.cases import CASES, Case, near_copy
 from upsweep.bench.chart import chart
 from upsweep.bench.oracle import Oracle
 
+pytestmark = pytest.mark.own_isa
+
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):

@@ -1,45 +1,43 @@
-"""The instruction set that UPSWEEP_CPU_ISA names is the one that runs."""
+"""The instruction set that UPSWEEP_CPU_ISA names is the one that runs, and the
+results of each are right."""
 
-import os
-import platform
-import subprocess
-import sys
+from pathlib import Path
 
+import isas
 import pytest
+from support import run_python
 
-PROGRAM = """
-import upsweep
-print(upsweep.device_info(upsweep.cpu)["isa"])
-factors = upsweep.array([2.0, 0.5, -4.0, 0.125] * 5000)
-last = [2.0, 1.0, -4.0, -0.5]
-ends = upsweep.cumprod(factors).tolist()[:4]
-assert ends == last, ends
-assert upsweep.cumsum(upsweep.ones((70000,))).tolist()[-1] == 70000
-"""
+pytestmark = pytest.mark.own_isa
 
 
-def run(isa):
-    return subprocess.run(
-        [sys.executable, "-c", PROGRAM],
-        env=os.environ | {"UPSWEEP_CPU_ISA": isa},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def skip_unless_supported(isa):
+    if reason := isas.why_not(isa):
+        pytest.skip(reason)
 
 
-@pytest.mark.parametrize("isa", ["baseline", "avx2", "avx512"])
+@pytest.mark.parametrize("isa", isas.names())
 def test_the_force_takes_effect(isa):
-    if platform.machine() not in ("x86_64", "AMD64"):
-        pytest.skip("these instruction sets are x86-64's")
-    done = run(isa)
-    if f"This processor lacks {isa}" in done.stderr:
-        pytest.skip(f"this processor lacks {isa}")
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == [isa]
+    skip_unless_supported(isa)
+    assert isas.forced(isa) == (isa, "")
+
+
+@pytest.mark.parametrize("isa", isas.names())
+def test_results_are_those_of_the_oracle(isa):
+    skip_unless_supported(isa)
+    script = Path(__file__).with_name("checked.py")
+    found, scans = run_python(script, UPSWEEP_CPU_ISA=isa).split()
+    assert found == isa
+    assert int(scans) > 1000
+
+
+def test_without_a_force_the_best_one_runs():
+    best = next(isa for isa in isas.names() if not isas.why_not(isa))
+    assert isas.forced("") == (best, "")
 
 
 def test_an_unknown_name_says_what_there_is():
-    done = run("mmx")
-    assert done.returncode != 0
-    assert "[UPSWEEP_CPU_ISA] There is no mmx here; choose one of" in done.stderr
+    assert isas.forced("mmx") == (
+        "",
+        "ValueError: [UPSWEEP_CPU_ISA] There is no mmx here; choose one of "
+        f"{', '.join(isas.names())}.",
+    )

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from oracle import check
 
+pytestmark = pytest.mark.own_isa
+
 INF, NAN = math.inf, math.nan
 TINY = 2.0**-149  # the smallest float32 above zero
 HUGE = 2.0**127

@@ -9,6 +9,8 @@ import pytest
 import upsweep
 from support import OPS
 
+pytestmark = pytest.mark.own_isa
+
 REST = (
     "axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, "
     "stream: None | Stream | Device = None) -> array"

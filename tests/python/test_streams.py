@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 import upsweep
 
+pytestmark = pytest.mark.own_isa
+
 CPU = upsweep.Device(upsweep.cpu, 0)
 # Work that takes long without taking much memory.
 SLOW = upsweep.broadcast_to(upsweep.array(0.5), (2**22,))

@@ -3,7 +3,10 @@
 import ast
 from pathlib import Path
 
+import pytest
 import upsweep
+
+pytestmark = pytest.mark.own_isa
 
 GOLDEN = Path(__file__).parent / "golden" / "_core.pyi"
 

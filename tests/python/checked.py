@@ -1,0 +1,31 @@
+"""Holds small scans of every operator and dtype to the oracle, and prints the
+instruction set they ran on and how many there were."""
+
+import itertools
+
+import upsweep
+from support import DTYPES, OPS, checked_scan, numpy_dtype
+from values import kinds, make
+
+# One line in segments, neighbouring lines, lines one behind the other, and few.
+WAYS = [((600,), 0), ((20, 37), 0), ((37, 20), 1), ((3, 300), 1)]
+# Where complex infinities meet, the contract leaves the imaginary part open.
+OPEN = [("logcumsumexp", "complex64", "complex_specials")]
+DIRECTIONS = list(itertools.product([False, True], [False, True]))
+
+
+def main():
+    scans = 0
+    for op, name, (shape, axis) in itertools.product(OPS, DTYPES, WAYS):
+        for kind in kinds(numpy_dtype(name)):
+            if (op, name, kind) in OPEN:
+                continue
+            x = make(kind, numpy_dtype(name), shape, seed=scans)
+            reverse, inclusive = DIRECTIONS[scans % len(DIRECTIONS)]
+            checked_scan(op, x, x, axis=axis, reverse=reverse, inclusive=inclusive)
+            scans += 1
+    print(upsweep.device_info(upsweep.cpu)["isa"], scans)
+
+
+if __name__ == "__main__":
+    main()
