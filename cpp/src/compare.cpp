@@ -1,11 +1,13 @@
 // Comparison of arrays: exact whatever the two dtypes, hence not by promotion.
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <complex>
 #include <type_traits>
 
 #include "axis.h"
 #include "backend.h"
+#include "cpu/elementwise.h"
 #include "half.h"
 #include "upsweep/ops.h"
 
@@ -99,25 +101,38 @@ Shape broadcast_shapes(const Shape& a, const Shape& b) {
 }
 
 // Calls visit(i, number of a, number of b) for the elements of two arrays of
-// one shape in row-major order, until it returns false.
+// one shape, i counting them in row-major order. Large arrays are shared among
+// threads, and each of those goes on until visit returns false.
 template <class Visit>
 void for_each_pair(const array& a, const array& b, const Visit& visit) {
   Load load_a = loader(a.dtype()), load_b = loader(b.dtype());
   const void* data_a = a.storage()->data();
   const void* data_b = b.storage()->data();
-  std::vector<int64_t> index(a.shape().size(), 0);
-  int64_t at_a = a.offset(), at_b = b.offset();
-  for (int64_t i = 0; i < a.size(); ++i) {
-    if (!visit(i, load_a(data_a, at_a), load_b(data_b, at_b))) return;
-    for (size_t d = index.size(); d-- > 0;) {
-      at_a += a.strides()[d];
-      at_b += b.strides()[d];
-      if (++index[d] < a.shape()[d]) break;
-      at_a -= index[d] * a.strides()[d];
-      at_b -= index[d] * b.strides()[d];
-      index[d] = 0;
-    }
-  }
+  for_each_run(merge_axes(a.shape(), a.strides(), b.strides()),
+               [&](const Run& run) {
+                 int64_t at_a = a.offset() + run.in;
+                 int64_t at_b = b.offset() + run.out;
+                 for (int64_t i = 0; i < run.count; ++i) {
+                   if (!visit(run.index + i, load_a(data_a, at_a),
+                              load_b(data_b, at_b))) {
+                     return false;
+                   }
+                   at_a += run.in_step;
+                   at_b += run.out_step;
+                 }
+                 return true;
+               });
+}
+
+// Whether test(number of a, number of b) holds for all pairs of elements.
+template <class Test>
+bool all_pairs(const array& a, const array& b, const Test& test) {
+  std::atomic<bool> all{true};
+  for_each_pair(a, b, [&](int64_t, const Number& x, const Number& y) {
+    if (!test(x, y)) all.store(false, std::memory_order_relaxed);
+    return all.load(std::memory_order_relaxed);
+  });
+  return all;
 }
 
 // A bool_ array of the given shape, filled by fill(result) on the stream once
@@ -141,10 +156,11 @@ array compare_elements(const array& a, const array& b, bool equal,
   Shape shape = broadcast_shapes(a.shape(), b.shape());
   array left = broadcast_to(a, shape), right = broadcast_to(b, shape);
   return compare(left, right, shape, s, [=](bool* result) {
-    for_each_pair(left, right, [&](int64_t i, Number x, Number y) {
-      result[i] = same(x, y) == equal;
-      return true;
-    });
+    for_each_pair(left, right,
+                  [&](int64_t i, const Number& x, const Number& y) {
+                    result[i] = same(x, y) == equal;
+                    return true;
+                  });
   });
 }
 
@@ -162,11 +178,10 @@ array array_equal(const array& a, const array& b, bool equal_nan,
                   StreamOrDevice s) {
   bool same_shape = a.shape() == b.shape();
   return compare(a, b, {}, s, [=](bool* result) {
-    *result = same_shape;
-    if (!same_shape) return;
-    for_each_pair(a, b, [&](int64_t, Number x, Number y) {
-      return *result = same(x, y) || (equal_nan && x.is_nan() && y.is_nan());
-    });
+    *result =
+        same_shape && all_pairs(a, b, [&](const Number& x, const Number& y) {
+          return same(x, y) || (equal_nan && x.is_nan() && y.is_nan());
+        });
   });
 }
 
@@ -175,10 +190,8 @@ array allclose(const array& a, const array& b, double rtol, double atol,
   Shape shape = broadcast_shapes(a.shape(), b.shape());
   array left = broadcast_to(a, shape), right = broadcast_to(b, shape);
   return compare(left, right, {}, s, [=](bool* result) {
-    *result = true;
-    for_each_pair(left, right, [&](int64_t, Number x, Number y) {
-      return *result = close(x, y, rtol, atol) ||
-                       (equal_nan && x.is_nan() && y.is_nan());
+    *result = all_pairs(left, right, [&](const Number& x, const Number& y) {
+      return close(x, y, rtol, atol) || (equal_nan && x.is_nan() && y.is_nan());
     });
   });
 }

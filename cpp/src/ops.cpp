@@ -7,6 +7,7 @@
 
 #include "axis.h"
 #include "backend.h"
+#include "cpu/pool.h"
 #include "upsweep/error.h"
 
 namespace upsweep {
@@ -23,12 +24,9 @@ array uninitialised(const char* op, const Shape& shape, Dtype dtype,
 array convert(const array& a, Dtype dtype, StreamOrDevice s) {
   Stream stream = to_stream(s);
   array out = uninitialised("copy", a.shape(), dtype, stream);
-  std::vector<Plan::Axis> axes;
-  for (size_t i = 0; i < a.shape().size(); ++i) {
-    axes.push_back({a.shape()[i], a.strides()[i], out.strides()[i]});
-  }
-  backend(stream).copy(stream, {merge_axes(axes), a.dtype(), dtype, a.offset(),
-                                a.storage(), out.storage()});
+  backend(stream).copy(
+      stream, {merge_axes(a.shape(), a.strides(), out.strides()), a.dtype(),
+               dtype, a.offset(), a.storage(), out.storage()});
   return out;
 }
 
@@ -42,15 +40,13 @@ array range(T start, T step, int64_t size, Dtype dtype, StreamOrDevice s) {
   constexpr Dtype wide = std::is_same_v<T, double> ? float64 : int64;
   array out = uninitialised("arange", {size}, wide, stream);
   auto* values = static_cast<T*>(out.storage()->data());
-  backend(stream).run_on_host(stream, {[=] {
-                                         for (int64_t i = 0; i < size; ++i) {
-                                           values[i] =
-                                               start + static_cast<T>(i) * step;
-                                         }
-                                       },
-                                       {},
-                                       out.storage(),
-                                       size});
+  auto fill = [=](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i) {
+      values[i] = start + static_cast<T>(i) * step;
+    }
+  };
+  backend(stream).run_on_host(
+      stream, {[=] { for_ranges(size, fill); }, {}, out.storage(), size});
   return astype(out, dtype, stream);
 }
 

@@ -59,6 +59,15 @@ std::vector<Plan::Axis> merge_axes(const std::vector<Plan::Axis>& axes) {
   return merged;
 }
 
+std::vector<Plan::Axis> merge_axes(const Shape& shape, const Strides& in,
+                                   const Strides& out) {
+  std::vector<Plan::Axis> axes;
+  for (size_t i = 0; i < shape.size(); ++i) {
+    axes.push_back({shape[i], in[i], out[i]});
+  }
+  return merge_axes(axes);
+}
+
 Plan make_plan(const Shape& shape, const Strides& strides, int axis,
                bool reverse, Dtype dtype) {
   Strides out_strides = contiguous_strides(shape);

@@ -57,6 +57,10 @@ Plan make_plan(const Shape& shape, const Strides& strides, int axis,
 // both arrays; outermost first.
 std::vector<Plan::Axis> merge_axes(const std::vector<Plan::Axis>& axes);
 
+// The same of two arrays of one shape.
+std::vector<Plan::Axis> merge_axes(const Shape& shape, const Strides& in,
+                                   const Strides& out);
+
 // The strides of a contiguous array.
 Strides contiguous_strides(const Shape& shape);
 

@@ -14,12 +14,8 @@ namespace {
 // Strides of `shape` over the elements of `a` in row-major order without a
 // copy, or nothing where there are none.
 std::optional<Strides> view_strides(const array& a, const Shape& shape) {
-  std::vector<Plan::Axis> axes;
-  Strides flat = contiguous_strides(a.shape());
-  for (size_t i = 0; i < a.shape().size(); ++i) {
-    axes.push_back({a.shape()[i], a.strides()[i], flat[i]});
-  }
-  axes = merge_axes(axes);
+  std::vector<Plan::Axis> axes =
+      merge_axes(a.shape(), a.strides(), contiguous_strides(a.shape()));
   // Each new axis must lie inside one of the merged old axes.
   Strides strides = contiguous_strides(shape);
   size_t old = axes.size();

@@ -122,14 +122,17 @@ class Indexer {
   Strides strides_;
 };
 
+// What is no array-like is asked in turn, and by Python's default is not equal.
 nb::object compare(nb::handle self, nb::handle other,
                    array (*op)(const array&, const array&, StreamOrDevice),
                    const char* name) {
-  if (other.is_none() || PyUnicode_Check(other.ptr())) {
+  const array& a = as_array(self);
+  try {
+    return nb::cast(
+        apply(other, name, [&](const array& b) { return op(a, b, {}); }));
+  } catch (const TypeError&) {
     return nb::borrow(Py_NotImplemented);
   }
-  return nb::cast(apply(
-      other, name, [&](const array& b) { return op(as_array(self), b, {}); }));
 }
 
 void bind_geometry(ArrayClass& c) {

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <cstring>
 #include <numeric>
 
 #include "upsweep/upsweep.h"
@@ -107,6 +108,35 @@ TEST_CASE("comparison is exact across dtypes") {
       allclose(array{1.0, HUGE_VAL}, array{1.0 + 1e-7, HUGE_VAL}).item<bool>());
   CHECK_FALSE(allclose(array{1.0}, array{HUGE_VAL}).item<bool>());
   CHECK_FALSE(allclose(array{1.0}, array{1.1}).item<bool>());
+}
+
+TEST_CASE("large copies and comparisons look at every element") {
+  // More than one thread takes at once, in both orders of the axes.
+  constexpr int64_t kRows = 700, kColumns = 900;
+  array a = counting({kRows, kColumns});
+  array wide = astype(a, float64);
+  array turned = transpose(copy(transpose(a)));
+  CHECK(turned.strides() == Strides{1, kRows});
+  CHECK(array_equal(a, turned).item<bool>());
+  CHECK(values(turned) == values(a));
+  CHECK(array_equal(arange(0, kRows * kColumns, 1, int32), flatten(a))
+            .item<bool>());
+  for (int64_t at : {int64_t{0}, kRows * kColumns / 3, kRows * kColumns - 1}) {
+    std::vector<double> changed(wide.data<double>(),
+                                wide.data<double>() + wide.size());
+    changed[static_cast<size_t>(at)] += 0.5;
+    array b(changed.data(), {kRows, kColumns});
+    CHECK_FALSE(array_equal(turned, b).item<bool>());
+    CHECK_FALSE(allclose(b, turned, 0, 0.25).item<bool>());
+    CHECK(allclose(b, turned, 0, 0.5).item<bool>());
+    std::vector<char> one(static_cast<size_t>(b.size()), 0);
+    one[static_cast<size_t>(at)] = 1;
+    CHECK(std::memcmp(not_equal(turned, b).raw_data(), one.data(),
+                      one.size()) == 0);
+    for (char& flag : one) flag = !flag;
+    CHECK(std::memcmp(equal(turned, b).raw_data(), one.data(), one.size()) ==
+          0);
+  }
 }
 
 TEST_CASE("adopted memory is released once, after the last view") {

@@ -1,6 +1,7 @@
 // The pool gets all work done, from one caller and from several at once.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <thread>
 #include <vector>
@@ -20,6 +21,17 @@ TEST_CASE("every share is done, however many threads come") {
     CHECK(done == 100);
     CHECK(callers >= 1);
     CHECK(callers <= 4);
+  }
+}
+
+TEST_CASE("ranges make up the whole") {
+  for (int64_t size : {0, 1, 32767, 32768, 262144, 262145, 1000003}) {
+    std::vector<std::atomic<int>> visits(static_cast<size_t>(size));
+    for_ranges(size, [&](int64_t first, int64_t last) {
+      for (int64_t i = first; i < last; ++i) ++visits[static_cast<size_t>(i)];
+    });
+    CHECK(std::all_of(visits.begin(), visits.end(),
+                      [](const auto& count) { return count == 1; }));
   }
 }
 

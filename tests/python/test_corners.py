@@ -60,3 +60,24 @@ def test_a_context_may_be_entered_twice_and_left_elsewhere():
     thread.start()
     thread.join()
     assert upsweep.default_stream(upsweep.cpu) == before
+
+
+def test_comparison_with_what_is_no_array_is_left_to_python():
+    class Anything:
+        def __eq__(self, other):
+            return "asked"
+
+        def __ne__(self, other):
+            return "asked too"
+
+    a = upsweep.array([1, 2])
+    for other in (object(), None, "12", {1, 2}, {1: 2}, [1, "a"], len):
+        assert (a == other) is False
+        assert (a != other) is True
+        assert (other == a) is False
+    assert (a == Anything()) == "asked"
+    assert (a != Anything()) == "asked too"
+    assert (a == np.array([1, 3], np.complex128)).tolist() == [True, False]
+    assert (a == [1, 3]).tolist() == [True, False]
+    with pytest.raises(ValueError, match="broadcast"):
+        a.__eq__([1, 2, 3])

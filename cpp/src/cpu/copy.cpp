@@ -1,21 +1,16 @@
 // One loop for each pair of dtypes, over any number of axes.
 #include "copy.h"
 
-#include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <limits>
 #include <type_traits>
 
 #include "../monoid/monoid.h"
-#include "pool.h"
+#include "elementwise.h"
 
 namespace upsweep {
 
 namespace {
-
-// Elements that a thread takes at once.
-constexpr int64_t kGrain = 1 << 15;
 
 // x as a double, but where that takes rounding, to the neighbour with an odd
 // last bit: rounding that once more gives what rounding x at once would.
@@ -116,41 +111,15 @@ CopyLine find_copy_line(Dtype to, Dtype from) {
 
 void run_copy(const CopyWork& work) {
   CopyLine copy_line = find_copy_line(work.out_dtype, work.in_dtype);
-  // The result is contiguous, so that it can be cut anywhere; the input is
-  // walked along its last axis from there.
-  Plan::Axis line{1, 0, 1};
-  int64_t size = 1;
-  for (const Plan::Axis& axis : work.axes) size *= axis.extent;
-  if (!work.axes.empty()) line = work.axes.back();
-  if (size == 0) return;
   auto* in = static_cast<const char*>(work.in->data());
   auto* out = static_cast<char*>(work.out->data());
   auto in_size = static_cast<int64_t>(work.in_dtype.size());
   auto out_size = static_cast<int64_t>(work.out_dtype.size());
-
-  auto copy_range = [&](int64_t first, int64_t last) {
-    while (first < last) {
-      int64_t in_line = first % line.extent;
-      int64_t rest = first / line.extent;
-      int64_t from = work.in_offset + in_line * line.in_step;
-      for (size_t i = work.axes.size(); i-- > 1;) {
-        const Plan::Axis& axis = work.axes[i - 1];
-        from += rest % axis.extent * axis.in_step;
-        rest /= axis.extent;
-      }
-      int64_t n = std::min(line.extent - in_line, last - first);
-      copy_line(in + from * in_size, line.in_step, out + first * out_size, n);
-      first += n;
-    }
-  };
-  int64_t shares = (size + kGrain - 1) / kGrain;
-  std::atomic<int64_t> next{0};
-  pool().run(static_cast<int>(std::min<int64_t>(pool().threads(), shares)),
-             [&] {
-               for (int64_t i; (i = next.fetch_add(1)) < shares;) {
-                 copy_range(i * kGrain, std::min((i + 1) * kGrain, size));
-               }
-             });
+  for_each_run(work.axes, [&](const Run& run) {
+    copy_line(in + (work.in_offset + run.in) * in_size, run.in_step,
+              out + run.index * out_size, run.count);
+    return true;
+  });
 }
 
 }  // namespace upsweep

@@ -19,6 +19,11 @@ namespace upsweep {
 
 namespace {
 
+// Work that another thread is worth waking for.
+constexpr int64_t kMinShare = 1 << 17;
+// Elements that a thread takes at once.
+constexpr int64_t kRange = 1 << 15;
+
 // Processors in this process's affinity mask, or the share of them that its
 // control group may use.
 int usable_processors() {
@@ -58,6 +63,22 @@ Pool& pool() {
   if (the_pool.compare_exchange_strong(found, fresh)) return *fresh;
   delete fresh;
   return *found;
+}
+
+int threads_for(int64_t elements) {
+  return static_cast<int>(std::min<int64_t>(
+      pool().threads(), (elements + kMinShare - 1) / kMinShare));
+}
+
+void for_ranges(int64_t size, const std::function<void(int64_t, int64_t)>& fn) {
+  int threads = threads_for(size);
+  if (threads <= 1) return fn(0, size);
+  std::atomic<int64_t> next{0};
+  pool().run(threads, [&] {
+    for (int64_t first; (first = next.fetch_add(kRange)) < size;) {
+      fn(first, std::min(first + kRange, size));
+    }
+  });
 }
 
 Pool::~Pool() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <cstdint>
 #include <functional>
 #include <mutex>
 #include <thread>
@@ -42,5 +43,12 @@ class Pool {
 // As many threads as UPSWEEP_NUM_THREADS says, else as processors that this
 // process may run on.
 Pool& pool();
+
+// Threads that work on so many elements is worth waking.
+int threads_for(int64_t elements);
+
+// Calls fn(first, last) for ranges that make up 0 to size, on several threads
+// where there are many elements. fn must not throw.
+void for_ranges(int64_t size, const std::function<void(int64_t, int64_t)>& fn);
 
 }  // namespace upsweep

@@ -29,8 +29,6 @@ namespace upsweep {
 
 namespace {
 
-// Work that another thread is worth waking for.
-constexpr int64_t kMinShare = 1 << 17;
 // Elements of panels that a thread takes at once.
 constexpr int64_t kGrain = 1 << 14;
 // With this many panels for each thread, none is idle for long at the end.
@@ -78,8 +76,7 @@ class Scan {
     int64_t lines = plan_.outer_size * plan_.inner.extent;
     int64_t elements = lines * plan_.length.extent;
     if (elements == 0) return;
-    auto threads = static_cast<int>(std::min<int64_t>(
-        pool().threads(), (elements + kMinShare - 1) / kMinShare));
+    int threads = threads_for(elements);
     if (threads == 1 || plan_.tiles == 1 ||
         plan_.panels >= threads * kPanelsPerThread) {
       run_panels(threads, elements);
