@@ -1,6 +1,7 @@
 // array: construction, geometry, and waiting for its storage.
 #include "upsweep/array.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "axis.h"
@@ -8,6 +9,40 @@
 #include "plan.h"
 
 namespace upsweep {
+
+namespace {
+
+void check_dimensions(const Shape& shape, const Strides& strides) {
+  if (shape.size() > 64) {
+    throw std::invalid_argument(
+        "[array] Arrays have at most 64 dimensions, not " +
+        std::to_string(shape.size()) + ".");
+  }
+  if (strides.size() != shape.size()) {
+    throw std::invalid_argument(
+        "[array] Invalid number of strides for array with " +
+        std::to_string(shape.size()) +
+        " dimensions: " + std::to_string(strides.size()) + ".");
+  }
+}
+
+// Elements from the first to the last that one axis reaches, negative where the
+// stride is. Adds their number to span, whose bytes must be countable.
+int64_t reach(int64_t extent, int64_t stride, Dtype dtype, int64_t& span) {
+  auto itemsize = static_cast<int64_t>(dtype.size());
+  int64_t far, bytes;
+  if (__builtin_mul_overflow(extent - 1, stride, &far) ||
+      (far < 0 ? __builtin_sub_overflow(span, far, &span)
+               : __builtin_add_overflow(span, far, &span)) ||
+      __builtin_mul_overflow(span, itemsize, &bytes)) {
+    throw std::invalid_argument(
+        "[array] Stride " + std::to_string(stride) + " for an axis of size " +
+        std::to_string(extent) + " reaches further than can be addressed.");
+  }
+  return far;
+}
+
+}  // namespace
 
 int64_t checked_size(const char* op, const Shape& shape, Dtype dtype) {
   bool empty = false;
@@ -38,11 +73,7 @@ array::array(std::shared_ptr<Storage> storage, Shape shape, Strides strides,
       strides_(std::move(strides)),
       offset_(offset),
       dtype_(dtype) {
-  if (shape_.size() > 64) {
-    throw std::invalid_argument(
-        "[array] Arrays have at most 64 dimensions, not " +
-        std::to_string(shape_.size()) + ".");
-  }
+  check_dimensions(shape_, strides_);
   for (int64_t extent : shape_) size_ *= extent;
 }
 
@@ -61,18 +92,18 @@ array::array(const void* bytes, Shape shape, Dtype dtype)
 
 array array::adopt(const void* data, Shape shape, Strides strides, Dtype dtype,
                    std::function<void()> release) {
-  // The storage starts at the lowest address that the strides reach.
-  int64_t below = 0, above = 0;
-  for (size_t i = 0; i < shape.size(); ++i) {
-    (strides[i] < 0 ? below : above) += (shape[i] - 1) * strides[i];
-  }
+  // All checks come first: what throws has not taken the memory.
+  check_dimensions(shape, strides);
   bool empty = checked_size("array", shape, dtype) == 0;
-  if (empty) below = 0, above = -1;
+  // The storage starts at the lowest address that the strides reach.
+  int64_t below = 0, span = empty ? -1 : 0;
+  for (size_t i = 0; !empty && i < shape.size(); ++i) {
+    below += std::min<int64_t>(reach(shape[i], strides[i], dtype, span), 0);
+  }
   auto* start = static_cast<const char*>(data) +
                 below * static_cast<int64_t>(dtype.size());
   auto storage = std::make_shared<AdoptedStorage>(
-      start, static_cast<size_t>(above - below + 1) * dtype.size(),
-      std::move(release));
+      start, static_cast<size_t>(span + 1) * dtype.size(), std::move(release));
   return array(std::move(storage), std::move(shape), std::move(strides), -below,
                dtype);
 }

@@ -48,16 +48,40 @@ std::vector<int> normalize_axes(const char* op, std::vector<int> axes,
   return axes;
 }
 
+// Whether an axis has `count` elements, at least one, from start on.
+bool reaches(int64_t extent, int64_t start, int64_t step, int64_t count) {
+  int64_t last;
+  return start >= 0 && start < extent &&
+         !__builtin_mul_overflow(count - 1, step, &last) &&
+         !__builtin_add_overflow(start, last, &last) && last >= 0 &&
+         last < extent;
+}
+
 }  // namespace
 
 array slice(const array& a, const Shape& start, const Shape& step,
             const Shape& extent) {
+  size_t ndim = a.shape().size();
+  if (start.size() != ndim || step.size() != ndim || extent.size() != ndim) {
+    throw std::invalid_argument(
+        "[slice] Invalid number of indices or strides for array with "
+        "dimension " +
+        std::to_string(ndim) + ".");
+  }
+  bool empty = checked_size("slice", extent, a.dtype()) == 0;
   Strides strides = a.strides();
   int64_t offset = a.offset();
-  bool empty = std::count(extent.begin(), extent.end(), 0) > 0;
-  for (size_t i = 0; i < strides.size(); ++i) {
+  for (size_t i = 0; i < ndim; ++i) {
+    if (extent[i] > 0 && !reaches(a.shape()[i], start[i], step[i], extent[i])) {
+      throw std::out_of_range(
+          "[slice] " + std::to_string(extent[i]) + " elements from index " +
+          std::to_string(start[i]) + " in steps of " + std::to_string(step[i]) +
+          " are out of bounds for axis " + std::to_string(i) + " with size " +
+          std::to_string(a.shape()[i]) + ".");
+    }
     if (!empty) offset += start[i] * strides[i];
-    strides[i] *= step[i];
+    // One element has no neighbour, and the product may not fit.
+    if (extent[i] > 1) strides[i] *= step[i];
   }
   return a.as_strided(extent, std::move(strides), offset);
 }

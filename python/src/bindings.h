@@ -6,6 +6,7 @@
 #include <nanobind/stl/string.h>
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -116,9 +117,10 @@ class WithoutGil {
  private:
   PyThreadState* state_;
 };
-/// Wraps what lets go of Python objects: it runs with the GIL, whichever thread
-/// drops the last array, and not at all once the interpreter is on its way out.
-std::function<void()> with_gil(std::function<void()> release);
+/// The owner of something of Python's: release(object) runs with the GIL,
+/// whichever thread lets go last, and not at all once the interpreter is on its
+/// way out.
+std::shared_ptr<void> own(void* object, void (*release)(void*));
 /// Says that the interpreter is on its way out.
 void stop_asking_for_gil();
 
@@ -133,7 +135,7 @@ struct Foreign {
   Shape shape;
   Strides byte_strides;
   Dtype dtype;
-  std::function<void()> release;
+  std::shared_ptr<void> owner;
 };
 /// Foreign memory as an array; a copy where its elements are not aligned or do
 /// not lie whole elements apart.

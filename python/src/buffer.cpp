@@ -212,12 +212,12 @@ std::optional<Foreign> from_buffer(nb::handle h, std::optional<Dtype> dtype,
     }
     return std::nullopt;
   }
-  Foreign memory{view->buf,
-                 Shape(view->shape, view->shape + view->ndim),
-                 Strides(view->strides, view->strides + view->ndim),
-                 *dtype,
-                 {}};
-  memory.release = with_gil([v = view.release()] { ViewDeleter()(v); });
+  const Py_buffer& v = *view;
+  Foreign memory{v.buf, Shape(v.shape, v.shape + v.ndim),
+                 Strides(v.strides, v.strides + v.ndim), *dtype, nullptr};
+  memory.owner = own(view.release(), [](void* object) {
+    ViewDeleter()(static_cast<Py_buffer*>(object));
+  });
   return memory;
 }
 

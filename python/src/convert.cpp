@@ -1,24 +1,10 @@
 // Array-likes in: decides which protocol an object speaks, and shares its
 // memory or copies it.
-#include <cstring>
-
 #include "bindings.h"
 
 namespace upsweep::python {
 
 namespace {
-
-// The elements of strided memory in row-major order.
-void gather(const char* from, const Foreign& memory, size_t axis,
-            std::vector<char>& to) {
-  if (axis == memory.shape.size()) {
-    to.insert(to.end(), from, from + memory.dtype.size());
-    return;
-  }
-  for (int64_t i = 0; i < memory.shape[axis]; ++i) {
-    gather(from + i * memory.byte_strides[axis], memory, axis + 1, to);
-  }
-}
 
 // The strides in elements, where elements are aligned and lie whole elements
 // apart.
@@ -106,24 +92,31 @@ void unsupported_dtype(const std::string& name, const char* op) {
 }
 
 array adopt(Foreign memory, bool may_copy, const char* op) {
+  auto share = [&](Shape shape, Strides strides, Dtype dtype) {
+    return array::adopt(memory.data, std::move(shape), std::move(strides),
+                        dtype,
+                        [owner = memory.owner]() mutable { owner.reset(); });
+  };
   if (auto strides = element_strides(memory)) {
-    try {
-      return array::adopt(memory.data, memory.shape, std::move(*strides),
-                          memory.dtype, memory.release);
-    } catch (...) {
-      memory.release();
-      throw;
-    }
+    return share(memory.shape, std::move(*strides), memory.dtype);
   }
-  std::vector<char> bytes;
-  if (may_copy) {
-    gather(static_cast<const char*>(memory.data), memory, 0, bytes);
-  }
-  memory.release();
   if (!may_copy) {
     throw needs_copy(op, "the elements are not aligned in memory");
   }
-  return array(bytes.data(), std::move(memory.shape), memory.dtype);
+  // Their bytes are, along one more axis. Axes of extent 1 are left out, so
+  // that there is room for it.
+  Shape shape;
+  Strides strides;
+  for (size_t i = 0; i < memory.shape.size(); ++i) {
+    if (memory.shape[i] == 1) continue;
+    shape.push_back(memory.shape[i]);
+    strides.push_back(memory.byte_strides[i]);
+  }
+  shape.push_back(static_cast<int64_t>(memory.dtype.size()));
+  strides.push_back(1);
+  array bytes = upsweep::copy(share(shape, strides, uint8));
+  wait(bytes);  // the owner may change them once they have been copied
+  return array(bytes.storage(), memory.shape, memory.dtype);
 }
 
 array to_array(nb::handle h, const char* op) {

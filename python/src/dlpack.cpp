@@ -176,19 +176,18 @@ Foreign from_capsule(nb::handle capsule, const char* op) {
   Dtype dtype = from_dl(t.dtype, op);
   Foreign memory{static_cast<const char*>(t.data) + t.byte_offset,
                  Shape(t.shape, t.shape + t.ndim),
-                 Strides(static_cast<size_t>(t.ndim)),
-                 dtype,
-                 {}};
+                 Strides(static_cast<size_t>(t.ndim)), dtype, nullptr};
   auto step = static_cast<int64_t>(dtype.size());
   for (size_t i = memory.shape.size(); i-- > 0;) {
     memory.byte_strides[i] =
         t.strides ? t.strides[i] * static_cast<int64_t>(dtype.size()) : step;
     step *= memory.shape[i];
   }
-  memory.release = with_gil([managed] {
-    if (managed->deleter) managed->deleter(managed);
-  });
   PyCapsule_SetName(capsule.ptr(), Managed::kUsedName);  // it is ours now
+  memory.owner = own(managed, [](void* object) {
+    auto* tensor = static_cast<Managed*>(object);
+    if (tensor->deleter) tensor->deleter(tensor);
+  });
   return memory;
 }
 

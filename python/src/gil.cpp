@@ -43,15 +43,15 @@ WithoutGil::~WithoutGil() {
   --asking;
 }
 
-std::function<void()> with_gil(std::function<void()> release) {
-  return [release = std::move(release)] {
-    if (!begin_asking()) return;  // the memory goes with the process
-    {
-      nb::gil_scoped_acquire acquire;
-      release();
-    }
-    --asking;
-  };
+std::shared_ptr<void> own(void* object, void (*release)(void*)) {
+  return {object, [release](void* owned) {
+            if (!begin_asking()) return;
+            {
+              nb::gil_scoped_acquire acquire;
+              release(owned);
+            }
+            --asking;
+          }};
 }
 
 void stop_asking_for_gil() {

@@ -110,6 +110,31 @@ TEST_CASE("comparison is exact across dtypes") {
   CHECK_FALSE(allclose(array{1.0}, array{1.1}).item<bool>());
 }
 
+TEST_CASE("a slice has only elements that the array has") {
+  array a = counting({2, 3});
+  CHECK_THROWS_WITH_AS(
+      slice(a, {0}, {1}, {2}),
+      "[slice] Invalid number of indices or strides for array with dimension "
+      "2.",
+      std::invalid_argument);
+  CHECK_THROWS_WITH_AS(slice(a, {0, 0}, {1, 1}, {2, -1}),
+                       "[slice] Negative dimensions not allowed.",
+                       std::invalid_argument);
+  CHECK_THROWS_WITH_AS(
+      slice(a, {0, 1}, {1, 2}, {2, 2}),
+      "[slice] 2 elements from index 1 in steps of 2 are out of bounds for "
+      "axis 1 with size 3.",
+      std::out_of_range);
+  CHECK_THROWS_AS(slice(a, {2, 0}, {1, 1}, {1, 1}), std::out_of_range);
+  CHECK_THROWS_AS(slice(a, {-1, 0}, {1, 1}, {1, 1}), std::out_of_range);
+  CHECK_THROWS_AS(slice(a, {1, 0}, {-1, 1}, {3, 1}), std::out_of_range);
+  CHECK_THROWS_AS(slice(a, {1, 1}, {INT64_MAX, 1}, {2, 1}), std::out_of_range);
+  CHECK_THROWS_AS(slice(a, {1, 1}, {INT64_MIN, 1}, {2, 1}), std::out_of_range);
+  // A single element takes no step, and none is nowhere.
+  CHECK(values(slice(a, {1, 2}, {INT64_MAX, 9}, {1, 1})) == std::vector{5});
+  CHECK(slice(a, {7, 0}, {1, 1}, {0, 3}).shape() == Shape{0, 3});
+}
+
 TEST_CASE("large copies and comparisons look at every element") {
   // More than one thread takes at once, in both orders of the axes.
   constexpr int64_t kRows = 700, kColumns = 900;
@@ -137,6 +162,36 @@ TEST_CASE("large copies and comparisons look at every element") {
     CHECK(std::memcmp(equal(turned, b).raw_data(), one.data(), one.size()) ==
           0);
   }
+}
+
+TEST_CASE("what cannot be adopted is not taken") {
+  float memory[6] = {};
+  int released = 0;
+  auto adopt = [&](Shape shape, Strides strides) {
+    return array::adopt(memory, std::move(shape), std::move(strides), float32,
+                        [&] { ++released; });
+  };
+  CHECK_THROWS_WITH_AS(
+      adopt({2, 3}, {3}),
+      "[array] Invalid number of strides for array with 2 dimensions: 1.",
+      std::invalid_argument);
+  CHECK_THROWS_WITH_AS(adopt({2, -3}, {3, 1}),
+                       "[array] Negative dimensions not allowed.",
+                       std::invalid_argument);
+  CHECK_THROWS_WITH_AS(
+      adopt({2, 3}, {INT64_MIN, 1}),
+      "[array] Stride -9223372036854775808 for an axis of size 2 reaches "
+      "further than can be addressed.",
+      std::invalid_argument);
+  CHECK_THROWS_AS(adopt({2, 3}, {INT64_MAX / 4, INT64_MAX / 2}),
+                  std::invalid_argument);
+  CHECK_THROWS_AS(adopt(Shape(65, 1), Strides(65, 1)), std::invalid_argument);
+  CHECK_THROWS_AS(adopt({int64_t{1} << 40, 1 << 30}, {0, 0}), OutOfMemory);
+  CHECK_THROWS_AS(counting({3}).as_strided({3}, {}, 0), std::invalid_argument);
+  CHECK(released == 0);
+  // Strides between no elements mean nothing.
+  CHECK(adopt({0, 3}, {INT64_MAX, INT64_MAX}).size() == 0);
+  CHECK(released == 1);
 }
 
 TEST_CASE("adopted memory is released once, after the last view") {

@@ -81,3 +81,17 @@ def test_comparison_with_what_is_no_array_is_left_to_python():
     assert (a == [1, 3]).tolist() == [True, False]
     with pytest.raises(ValueError, match="broadcast"):
         a.__eq__([1, 2, 3])
+
+
+def test_memory_that_could_not_be_copied_is_given_back():
+    owner = bytearray(2**20 + 8)
+    unaligned = memoryview(owner)[1:-7].cast("f")
+    before = upsweep.set_memory_limit(upsweep.get_active_memory() + 2**10)
+    try:
+        with pytest.raises(MemoryError):
+            upsweep.asarray(unaligned)
+    finally:
+        upsweep.set_memory_limit(before)
+    assert upsweep.asarray(unaligned).size == 2**18
+    unaligned.release()
+    owner.append(0)  # would be an error while anybody held its memory

@@ -44,8 +44,9 @@ class array {
 
   /// Shares memory that lives elsewhere: data points at the element of index
   /// zero, strides are in elements, and release is called once, on any thread,
-  /// when the last array over the memory is gone. The memory must not change
-  /// while arrays use it and must be aligned to its dtype.
+  /// when the last array over the memory is gone; where adopt throws it is not
+  /// called. The memory must not change while arrays use it and must be aligned
+  /// to its dtype.
   static array adopt(const void* data, Shape shape, Strides strides,
                      Dtype dtype, std::function<void()> release);
 

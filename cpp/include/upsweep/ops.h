@@ -29,8 +29,8 @@ array arange(T start, T stop, T step, Dtype dtype, StreamOrDevice s = {}) {
 }
 
 // Views.
-/// Elements start, start + step, … of each axis; extent[i] of them. Bounds are
-/// the caller's to clip; Python's slicing does.
+/// Elements start, start + step, … of each axis; extent[i] of them. All of them
+/// must exist: nothing is clipped.
 array slice(const array& a, const Shape& start, const Shape& step,
             const Shape& extent);
 /// One entry may be -1. A view where strides allow it, else a copy.
