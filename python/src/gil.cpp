@@ -2,9 +2,16 @@
 // and left alone once the interpreter is on its way out.
 //
 // A thread that asks a finalising interpreter for the GIL is ended on the spot,
-// which C++ answers by ending the process. So those that ask are counted:
-// leaving waits for them, and threads that come later sleep until the process
-// ends, as they do by themselves from Python 3.14 on.
+// before Python 3.14 by unwinding its stack, which C++ answers by ending the
+// process. Two kinds of threads ask:
+//
+//   those of Python, which had it before, may be what a handler at exit waits
+//   for, and so they ask as long as there is somebody to ask. Whoever is to be
+//   unwound stops there and sleeps, as from Python 3.14 on;
+//
+//   any thread that lets go of Python's memory, of which the interpreter may
+//   know nothing. These are counted: leaving waits for them, and whoever comes
+//   later leaves the memory to the end of the process.
 #include <pthread.h>
 
 #include <atomic>
@@ -38,9 +45,11 @@ bool begin_asking() {
 WithoutGil::WithoutGil() : state_(PyEval_SaveThread()) {}
 
 WithoutGil::~WithoutGil() {
-  while (!begin_asking()) std::this_thread::sleep_for(std::chrono::hours(1));
-  PyEval_RestoreThread(state_);
-  --asking;
+  try {
+    PyEval_RestoreThread(state_);
+  } catch (...) {  // the end of the thread, which no handler may leave
+    for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
+  }
 }
 
 std::shared_ptr<void> own(void* object, void (*release)(void*)) {

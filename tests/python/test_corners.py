@@ -5,6 +5,7 @@ import threading
 import numpy as np
 import pytest
 import upsweep
+from support import run_python
 
 
 def test_integers_beyond_double_make_exact_ranges_and_comparisons():
@@ -95,3 +96,54 @@ def test_memory_that_could_not_be_copied_is_given_back():
     assert upsweep.asarray(unaligned).size == 2**18
     unaligned.release()
     owner.append(0)  # would be an error while anybody held its memory
+
+
+# Ends with its own output, whichever thread is waiting for what.
+LATE_HANDLER = """
+import atexit, threading
+stop, started = threading.Event(), threading.Event()
+
+def work():
+    a = upsweep.ones((2**18,))
+    while not stop.is_set():
+        upsweep.eval(upsweep.cumprod(a), upsweep.cumsum(a))
+        started.set()
+
+worker = threading.Thread(target=work, daemon=True)
+
+@atexit.register
+def join():
+    stop.set()
+    worker.join()
+    print(upsweep.cumsum([1, 2]).tolist())
+
+import upsweep
+worker.start()
+started.wait()
+"""
+
+
+def test_a_handler_at_exit_may_wait_for_a_thread_that_scans():
+    for _ in range(5):
+        assert run_python("-c", LATE_HANDLER) == "[1, 3]\n"
+
+
+# Threads that are in the middle of anything when the interpreter ends.
+LEFT_BEHIND = """
+import threading, time, numpy, upsweep
+x = numpy.ones(2**18, numpy.float32)
+
+def work():
+    while True:
+        a = upsweep.asarray(x)
+        upsweep.eval(upsweep.cumprod(a), upsweep.cumsum(a))
+
+for _ in range(4):
+    threading.Thread(target=work, daemon=True).start()
+time.sleep(0.1)
+"""
+
+
+def test_threads_that_still_scan_do_not_keep_python_from_ending():
+    for _ in range(5):
+        assert run_python("-W", "error", "-c", LEFT_BEHIND) == ""
