@@ -5,7 +5,6 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
