@@ -44,7 +44,7 @@ def planted(dtype):
 
 
 # The chained scans, run several times.
-REPEATS = 5
+REPEATS = 3
 
 
 def digest(a):
