@@ -66,7 +66,7 @@ int64_t checked_size(const char* op, const Shape& shape, Dtype dtype) {
   return size;
 }
 
-array::array(std::shared_ptr<Storage> storage, Shape shape, Strides strides,
+array::array(std::shared_ptr<Storage> storage, Shape&& shape, Strides&& strides,
              int64_t offset, Dtype dtype)
     : storage_(std::move(storage)),
       shape_(std::move(shape)),
@@ -78,7 +78,8 @@ array::array(std::shared_ptr<Storage> storage, Shape shape, Strides strides,
 }
 
 array::array(std::shared_ptr<Storage> storage, Shape shape, Dtype dtype)
-    : array(std::move(storage), shape, contiguous_strides(shape), 0, dtype) {}
+    : array(std::move(storage), std::move(shape), contiguous_strides(shape), 0,
+            dtype) {}
 
 array::array(const void* bytes, Shape shape, Dtype dtype)
     : array(find_backend(DeviceType::cpu)

@@ -30,6 +30,17 @@ constexpr int64_t kMinTile = 64;
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
+// Makes two neighbouring axes one, where one step can walk both in both arrays.
+bool merge(Plan::Axis& outer, const Plan::Axis& inner) {
+  if (inner.extent == 1) return true;
+  if (outer.extent != 1 && (outer.in_step != inner.in_step * inner.extent ||
+                            outer.out_step != inner.out_step * inner.extent)) {
+    return false;
+  }
+  outer = {outer.extent * inner.extent, inner.in_step, inner.out_step};
+  return true;
+}
+
 }  // namespace
 
 Strides contiguous_strides(const Shape& shape) {
@@ -42,54 +53,40 @@ Strides contiguous_strides(const Shape& shape) {
   return strides;
 }
 
-std::vector<Plan::Axis> merge_axes(const std::vector<Plan::Axis>& axes) {
-  std::vector<Plan::Axis> merged;
-  for (const Plan::Axis& axis : axes) {
-    if (axis.extent == 1) continue;
-    if (!merged.empty()) {
-      Plan::Axis& last = merged.back();
-      if (last.in_step == axis.in_step * axis.extent &&
-          last.out_step == axis.out_step * axis.extent) {
-        last = {last.extent * axis.extent, axis.in_step, axis.out_step};
-        continue;
-      }
-    }
-    merged.push_back(axis);
-  }
-  return merged;
+void append_axis(std::vector<Plan::Axis>& axes, Plan::Axis axis) {
+  if (axis.extent == 1) return;
+  if (axes.empty() || !merge(axes.back(), axis)) axes.push_back(axis);
 }
 
 std::vector<Plan::Axis> merge_axes(const Shape& shape, const Strides& in,
                                    const Strides& out) {
   std::vector<Plan::Axis> axes;
   for (size_t i = 0; i < shape.size(); ++i) {
-    axes.push_back({shape[i], in[i], out[i]});
+    append_axis(axes, {shape[i], in[i], out[i]});
   }
-  return merge_axes(axes);
+  return axes;
 }
 
 Plan make_plan(const Shape& shape, const Strides& strides, int axis,
                bool reverse, Dtype dtype) {
-  Strides out_strides = contiguous_strides(shape);
-  auto axis_at = [&](int i) {
-    return Plan::Axis{shape[i], strides[i], out_strides[i]};
-  };
-  std::vector<Plan::Axis> before, after;
-  for (int i = 0; i < axis; ++i) before.push_back(axis_at(i));
-  for (int i = axis + 1; i < static_cast<int>(shape.size()); ++i) {
-    after.push_back(axis_at(i));
-  }
-  after = merge_axes(after);
+  int64_t out_step = 1;
+  for (int64_t extent : shape) out_step *= std::max<int64_t>(extent, 1);
 
   Plan plan{};
-  plan.length = axis_at(axis);
   plan.inner = {1, 0, 1};
-  bool columns = !after.empty();  // neighbours in the result
-  before.insert(before.end(), after.begin(), after.end());
-  plan.outer = merge_axes(before);
-  if (!plan.outer.empty()) {
-    plan.inner = plan.outer.back();
-    plan.outer.pop_back();
+  bool columns = false;  // neighbours in the result
+  for (int i = 0; i < static_cast<int>(shape.size()); ++i) {
+    out_step /= std::max<int64_t>(shape[i], 1);
+    Plan::Axis here{shape[i], strides[i], out_step};
+    if (i == axis) {
+      plan.length = here;
+      continue;
+    }
+    columns |= i > axis && here.extent != 1;
+    if (!merge(plan.inner, here)) {
+      plan.outer.push_back(plan.inner);
+      plan.inner = here;
+    }
   }
   plan.outer_size = 1;
   for (const Plan::Axis& outer : plan.outer) plan.outer_size *= outer.extent;

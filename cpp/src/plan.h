@@ -53,11 +53,11 @@ struct Plan {
 Plan make_plan(const Shape& shape, const Strides& strides, int axis,
                bool reverse, Dtype dtype);
 
-// Axes of extent 1 taken out, and neighbours merged that one step can walk in
-// both arrays; outermost first.
-std::vector<Plan::Axis> merge_axes(const std::vector<Plan::Axis>& axes);
+// Appends an axis inside the others: merged with the last of them where one
+// step can walk both in both arrays, and not at all where its extent is 1.
+void append_axis(std::vector<Plan::Axis>& axes, Plan::Axis axis);
 
-// The same of two arrays of one shape.
+// All axes of two arrays of one shape, merged so; outermost first.
 std::vector<Plan::Axis> merge_axes(const Shape& shape, const Strides& in,
                                    const Strides& out);
 

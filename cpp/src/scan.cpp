@@ -24,15 +24,19 @@ array scan(Op op, const array& a, std::optional<int> axis, bool reverse,
            bool inclusive, StreamOrDevice s) {
   int along = axis ? normalize_axis(scan_name(op), *axis, a.ndim()) : 0;
   Stream stream = to_stream(s);
-  array in = astype(axis ? a : flatten(a, 0, -1, stream),
-                    result_dtype(op, a.dtype()), stream);
+  if (!axis && a.ndim() != 1) {
+    return scan(op, flatten(a, 0, -1, stream), 0, reverse, inclusive, stream);
+  }
+  Dtype dtype = result_dtype(op, a.dtype());
+  if (dtype != a.dtype()) {
+    return scan(op, astype(a, dtype, stream), along, reverse, inclusive,
+                stream);
+  }
   Backend& device = backend(stream);
-  array out(device.allocate(stream.device, in.nbytes()), in.shape(),
-            in.dtype());
-  device.scan(stream,
-              {op, in.dtype(),
-               make_plan(in.shape(), in.strides(), along, reverse, in.dtype()),
-               inclusive, in.offset(), in.storage(), out.storage()});
+  array out(device.allocate(stream.device, a.nbytes()), a.shape(), dtype);
+  device.scan(stream, {op, dtype,
+                       make_plan(a.shape(), a.strides(), along, reverse, dtype),
+                       inclusive, a.offset(), a.storage(), out.storage()});
   return out;
 }
 

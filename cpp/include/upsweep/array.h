@@ -100,7 +100,7 @@ class array {
   array(std::shared_ptr<Storage> storage, Shape shape, Dtype dtype);
 
  private:
-  array(std::shared_ptr<Storage> storage, Shape shape, Strides strides,
+  array(std::shared_ptr<Storage> storage, Shape&& shape, Strides&& strides,
         int64_t offset, Dtype dtype);
   void check_dtype(Dtype wanted) const;
   void check_one_element() const;
