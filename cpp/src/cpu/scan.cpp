@@ -18,6 +18,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstring>
+#include <deque>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -34,18 +35,22 @@ constexpr int64_t kGrain = 1 << 14;
 // With this many panels for each thread, none is idle for long at the end.
 constexpr int64_t kPanelsPerThread = 4;
 
-// Memory for carries or summaries, in whole cache lines.
+// Memory for carries or summaries, in whole cache lines; little of it comes
+// without an allocation.
 class Entries {
  public:
-  explicit Entries(size_t nbytes) : lines_(nbytes / sizeof(Line) + 1) {}
-  void* data() { return lines_.data(); }
-  size_t nbytes() const { return lines_.size() * sizeof(Line); }
+  explicit Entries(size_t nbytes)
+      : nbytes_(nbytes), many_(nbytes > sizeof few_ ? nbytes / 64 + 1 : 0) {}
+  void* data() { return many_.empty() ? few_ : many_.data(); }
+  size_t nbytes() const { return nbytes_; }
 
  private:
   struct alignas(64) Line {
     char bytes[64];
   };
-  std::vector<Line> lines_;
+  size_t nbytes_;
+  Line few_[32];
+  std::vector<Line> many_;
 };
 
 // Bytes that the last level of the cache holds.
@@ -161,13 +166,19 @@ class Scan {
   template <class Fn>
   void share(int threads, const Fn& fn) {
     struct Scratch {
+      explicit Scratch(const Scan& scan)
+          : carry(scan.kernel_.carry_size(scan.plan_.width)),
+            summary(scan.plan_.tiles > 1
+                        ? scan.kernel_.summary_size(scan.plan_.width)
+                        : 0) {}
       Entries carry, summary;
     };
-    std::vector<Scratch> scratch;
-    for (int i = 0; i < threads; ++i) {
-      scratch.push_back({Entries(kernel_.carry_size(plan_.width)),
-                         Entries(kernel_.summary_size(plan_.width))});
+    if (threads == 1) {
+      Scratch mine(*this);
+      return fn(mine.carry.data(), mine.summary.data());
     }
+    std::deque<Scratch> scratch;  // they stay where they are
+    for (int i = 0; i < threads; ++i) scratch.emplace_back(*this);
     std::atomic<size_t> taken{0};
     pool().run(threads, [&] {
       Scratch& mine = scratch[taken.fetch_add(1)];
