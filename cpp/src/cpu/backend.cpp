@@ -85,28 +85,37 @@ class CpuBackend final : public Backend {
   void scan(Stream stream, ScanWork work) override {
     const Plan& plan = work.plan;
     int64_t elements = plan.outer_size * plan.inner.extent * plan.length.extent;
-    StoragePtr in = work.in, out = work.out;
-    run_on_host(stream, {[work = std::move(work)] { run_scan(work); },
-                         {std::move(in)},
-                         std::move(out),
-                         elements});
+    submit(stream, std::move(work), elements, run_scan);
   }
 
   void copy(Stream stream, CopyWork work) override {
     int64_t elements = 1;
     for (const Plan::Axis& axis : work.axes) elements *= axis.extent;
-    StoragePtr in = work.in, out = work.out;
-    run_on_host(stream, {[work = std::move(work)] { run_copy(work); },
-                         {std::move(in)},
-                         std::move(out),
-                         elements});
+    submit(stream, std::move(work), elements, run_copy);
   }
 
   void run_on_host(Stream stream, Work work) override {
-    find(stream).submit(std::move(work));
+    CpuStream& on = find(stream);
+    if (!on.try_run(work.run, work.inputs, *work.output, work.elements)) {
+      on.queue(std::move(work));
+    }
   }
 
  private:
+  // A scan or a copy, wrapped for the queue only where it has to go there.
+  template <class W>
+  void submit(Stream stream, W work, int64_t elements, void (*run)(const W&)) {
+    CpuStream& on = find(stream);
+    if (on.try_run([&] { run(work); }, {&work.in, 1}, *work.out, elements)) {
+      return;
+    }
+    StoragePtr in = work.in, out = work.out;
+    on.queue({[work = std::move(work), run] { run(work); },
+              {std::move(in)},
+              std::move(out),
+              elements});
+  }
+
   CpuStream& find(Stream stream) {
     Streams& all = *streams_;
     std::lock_guard lock(all.mutex);

@@ -4,8 +4,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "float_mode.h"
-
 namespace upsweep {
 
 namespace {
@@ -13,30 +11,22 @@ namespace {
 // Below this a scan takes about as long as waking a thread.
 constexpr int64_t kSmall = 1 << 17;
 
-// Runs the work once its inputs are there; returns its error.
-std::exception_ptr run(const Work& work) {
-  FloatMode mode;
-  try {
-    for (const StoragePtr& in : work.inputs) in->ready().wait();
-    work.run();
-    return nullptr;
-  } catch (...) {
-    return std::current_exception();
-  }
-}
-
 }  // namespace
 
-void CpuStream::submit(Work work) {
-  bool ready = work.elements <= kSmall &&
-               std::all_of(work.inputs.begin(), work.inputs.end(),
-                           [](auto& in) { return in->ready().is_ready(); });
-  std::unique_lock lock(mutex_);
-  if (ready && !busy_ && queue_.empty()) {
-    busy_ = true;
-    lock.unlock();
-    return perform(std::move(work));
+bool CpuStream::claim(std::span<const StoragePtr> inputs, int64_t elements) {
+  if (elements > kSmall ||
+      !std::all_of(inputs.begin(), inputs.end(),
+                   [](auto& in) { return in->ready().is_ready(); })) {
+    return false;
   }
+  std::lock_guard lock(mutex_);
+  if (busy_ || !queue_.empty()) return false;
+  busy_ = true;
+  return true;
+}
+
+void CpuStream::queue(Work work) {
+  std::lock_guard lock(mutex_);
   if (!started_) {
     // A stream lasts as long as the process, and so does its thread.
     std::thread([this] { work_off(); }).detach();
@@ -46,6 +36,8 @@ void CpuStream::submit(Work work) {
   if (!busy_) queued_.notify_one();
 }
 
+// What the work held is gone, and the stream is idle, before anybody can see
+// the result: whoever has waited for it finds memory free and the stream ready.
 void CpuStream::work_off() {
   std::unique_lock lock(mutex_);
   for (;;) {
@@ -54,26 +46,23 @@ void CpuStream::work_off() {
     queue_.pop_front();
     busy_ = true;
     lock.unlock();
-    perform(std::move(work));
+    std::exception_ptr error = attempt(work.run, work.inputs);
+    StoragePtr output = std::move(work.output);
+    work = {};
     lock.lock();
+    settle(std::move(error), *output);
+    output.reset();
   }
 }
 
-// What the work held is gone, and the stream is idle, before anybody can see
-// the result: whoever has waited for it finds memory free and the stream ready.
-void CpuStream::perform(Work work) {
-  std::exception_ptr error = run(work);
-  StoragePtr output = std::move(work.output);
-  work = {};
-  std::lock_guard lock(mutex_);
+void CpuStream::settle(std::exception_ptr error, Storage& output) {
   busy_ = false;
   if (error) {
     if (!error_) error_ = error;
-    output->ready().fail(error);
+    output.ready().fail(std::move(error));
   } else {
-    output->ready().signal();
+    output.ready().signal();
   }
-  output.reset();
   if (queue_.empty()) {
     idle_.notify_all();
   } else {
