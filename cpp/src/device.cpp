@@ -77,17 +77,18 @@ std::optional<Stream> find_context(const Wanted& wanted) {
   return std::nullopt;
 }
 
+// The stream of operations that name nothing.
+Stream current_stream() {
+  if (auto stream = find_context([](Stream) { return true; })) return *stream;
+  std::lock_guard lock(defaults().mutex);
+  return defaults().stream(defaults().device);
+}
+
 }  // namespace
 
 const char* version() { return UPSWEEP_VERSION; }
 
-Device default_device() {
-  if (auto stream = find_context([](Stream) { return true; })) {
-    return stream->device;
-  }
-  std::lock_guard lock(defaults().mutex);
-  return defaults().device;
-}
+Device default_device() { return current_stream().device; }
 
 void set_default_device(Device device) {
   checked_backend("set_default_device", "set", device);
@@ -124,9 +125,7 @@ Stream new_stream(Device device) {
 }
 
 Stream to_stream(StreamOrDevice s) {
-  if (std::holds_alternative<std::monostate>(s)) {
-    return default_stream(default_device());
-  }
+  if (std::holds_alternative<std::monostate>(s)) return current_stream();
   if (auto* device = std::get_if<Device>(&s)) return default_stream(*device);
   Stream stream = std::get<Stream>(s);
   if (!checked_backend("stream", "use", stream.device).has_stream(stream)) {
@@ -142,7 +141,7 @@ void synchronize(Stream stream) {
   backend(stream).synchronize(stream);
 }
 
-void synchronize() { synchronize(default_stream(default_device())); }
+void synchronize() { synchronize(current_stream()); }
 
 bool is_available(Device device) {
   return device.index >= 0 && device.index < device_count(device.type);
