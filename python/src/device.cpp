@@ -276,8 +276,7 @@ Raises:
       [](nb::args trees) {
         std::vector<array> arrays;
         collect(trees, arrays);
-        WithoutGil released;
-        eval(arrays);
+        for (const array& a : arrays) wait(a);
       },
       nb::sig("def eval(*args: object) -> None"), R"(
 Waits for arrays, given as they are or in nested lists, tuples and dicts; other
