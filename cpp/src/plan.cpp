@@ -12,7 +12,7 @@ namespace {
 // result, large enough that handing on a carry costs nothing beside it. Not a
 // power of two, so that sixteen segments of it do not compete for the same
 // places of the cache.
-constexpr int64_t kTileBytes = 16 * 4352;
+constexpr int64_t kTileBytes = 1 << 16;
 // Lines of one panel of neighbours in memory: whole cache lines of every dtype,
 // and carries that fit the first-level cache.
 constexpr int64_t kMaxWidth = 256;

@@ -54,7 +54,7 @@ int check(const Isa& isa, Op op, Dtype dtype, int64_t width, int64_t length,
   array in = make_values(width * length * 2, dtype, seed % 3 == 1, seed);
   Memory out = make_memory(static_cast<size_t>(width * length * 2 * itemsize));
   Memory scanned = make_memory(kernel.carry_size(width)), predicted;
-  Memory summary = make_memory(kernel.summary_size(width));
+  Memory summary = make_memory(kernel.summary_size(width, length));
   int64_t step = lines ? 1 : width, lane = lines ? length * 2 : 1;
   int64_t start = 0;
   if (reverse) {

@@ -28,7 +28,7 @@ struct Tile {
 // caller gives memory for them, aligned to 64 bytes. Kernels do not throw.
 struct Kernel {
   size_t (*carry_size)(int64_t width);
-  size_t (*summary_size)(int64_t width);
+  size_t (*summary_size)(int64_t width, int64_t length);
 
   // The carry that enters the first tile.
   void (*start)(void* carry, int64_t width);
@@ -39,10 +39,11 @@ struct Kernel {
   // carry alone, where only a scan can.
   bool (*predict)(void* carry, const void* summary, int64_t width);
   // Writes the results of a tile. Where there is a summary it takes the carry
-  // over the tile, to the same bits as predict; nullptr says that no tile
-  // follows.
+  // over the tile, to the same bits as predict. Where no tile follows there
+  // need not be one, but for a single line that is `planned`.
   void (*scan)(const Tile& tile, void* carry, const void* summary,
                bool inclusive);
+  bool planned;
 };
 
 // Every table covers every (op, dtype) that there is: sums of bool_ are sums of

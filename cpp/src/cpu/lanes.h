@@ -1,19 +1,34 @@
-// Lanes: a monoid on sixteen neighbouring lines at once.
+// Lanes: a monoid on neighbouring lines at once, kLanes<Value> of them.
 //
 // Lanes<M> has
 //
-//   Carry                 sixteen Runnings, with get(lane) and set(lane, r)
-//   advance<inclusive>    takes the Carry over some rows of sixteen neighbours
-//                         and writes the results; every lane exactly as
-//                         M::advance would, up to rounding. Returns whether all
-//                         results stayed alive.
-//   kSegments             whether a long line may be cut into sixteen segments
-//                         that become lanes; then also
-//   Fold<bounded>         sixteen partial totals of one line: add(row, i) takes
-//                         the i-th sixteen elements, finish(summary) appends
-//                         them to the Total, and with `bounded` widens the
-//                         Range. Where rows are neighbouring lines,
-//                         finish_lanes writes a summary for each
+//   Carry        a Running for each lane, with get(lane) and set(lane, r)
+//
+// and runners, which take a Carry over some rows. A runner is made from the
+// Carry; step takes one row of elements, as bits, to one row of results; finish
+// writes the Carry and returns whether all went well.
+//
+//   Calm         the fastest, for up to a thousand rows; finish is false, and
+//                the results are worthless, where a lane has left the range
+//                that it is good for
+//   Steady       as Calm, for any number of rows
+//   Mixed        as Steady, but lanes may be dead from the start
+//   Careful      exact in every case; finish is false where a lane died
+//
+// Where kSegments says that a long line may be cut into segments, which become
+// lanes, there is also what fold.h needs to find their totals:
+//
+//   neutral()    sums of nothing: Totals in registers, in as many lanes
+//   combine      a sum and a row
+//   merge        two sums, also of other sizes
+//   store        sums as Totals
+//   Bounds       of the sums of rows; store_bounds makes them Ranges
+//   kBoundsTell  whether a sum may be lost without its bounds
+//   Extremes     of elements: are_mild says that up to a line of each segment
+//                they combine in any order without loss, range what bounds that
+//                gives
+//   classify     (unless M::kExact) a row of elements as a row of kinds
+//   kinds        sums of those
 //
 // Whatever calls a function that returns a Pack must be written out, default
 // constructors included: gcc compiles the implicit ones for the baseline, where
@@ -32,28 +47,48 @@
 namespace upsweep {
 namespace {
 
-// Rows of sixteen elements, `step` elements apart.
-template <class Value>
-struct Rows {
-  const Value* in;
-  int64_t in_step;
-  Value* out;
-  int64_t out_step;
-  int64_t count;
-  bool streaming;  // results go past the cache
-
-  // Asks for the input some rows ahead, which a processor that guesses
-  // addresses by itself would miss where the step is long.
-  void prefetch() const { __builtin_prefetch(in + 16 * in_step); }
-  void next() {
-    in += in_step;
-    out += out_step;
-  }
-};
-
 template <class T>
 inline constexpr bool is_plain_integer =
     std::is_integral_v<T> && !std::is_same_v<T, bool>;
+
+// Lane by lane with M itself.
+template <class M, class Carry>
+class LaneByLane {
+ public:
+  using Value = typename M::Value;
+  using Row = Pack<Bits<Value>>;
+
+  explicit LaneByLane(const Carry& carry) {
+    for (int i = 0; i < kLanes<Value>; ++i) lane_[i] = carry.get(i);
+  }
+
+  template <bool inclusive>
+  UPSWEEP_INLINE Row step(const Row& row) {
+    Value x[kLanes<Value>], y[kLanes<Value>];
+    row.store(x);
+    for (int i = 0; i < kLanes<Value>; ++i) {
+      if constexpr (!inclusive) y[i] = M::value(lane_[i]);
+      if constexpr (M::kExact) {
+        M::advance(lane_[i], x[i]);
+      } else {
+        bool alive = M::is_alive(lane_[i]);
+        M::advance(lane_[i], x[i]);
+        died_ |= alive && !M::is_alive(lane_[i]);
+      }
+      if constexpr (inclusive) y[i] = M::value(lane_[i]);
+    }
+    return Row::load(y);
+  }
+
+  bool finish(Carry& carry) const {
+    for (int i = 0; i < kLanes<Value>; ++i) carry.set(i, lane_[i]);
+    return !died_;
+  }
+
+ private:
+  typename M::Running lane_[kLanes<Value>];
+  bool died_ = false;
+};
 
 template <class M>
 struct Lanes {
@@ -62,31 +97,15 @@ struct Lanes {
   static constexpr bool kSegments = false;
 
   struct Carry {
-    Running lane[kLanes];
+    Running lane[kLanes<Value>];
     Running get(int i) const { return lane[i]; }
     void set(int i, const Running& r) { lane[i] = r; }
   };
 
-  template <bool inclusive>
-  static bool advance(Rows<Value> rows, Carry& carry) {
-    // A copy of its own, so that the compiler sees that results cannot change
-    // it and may keep it in registers.
-    Carry running = carry;
-    for (int64_t s = 0; s < rows.count; ++s, rows.next()) {
-      rows.prefetch();
-      for (int i = 0; i < kLanes; ++i) {
-        if constexpr (inclusive) {
-          rows.out[i] = M::advance(running.lane[i], rows.in[i]);
-        } else {
-          Value x = rows.in[i];
-          rows.out[i] = M::value(running.lane[i]);
-          M::advance(running.lane[i], x);
-        }
-      }
-    }
-    carry = running;
-    return true;
-  }
+  using Careful = LaneByLane<M, Carry>;
+  using Calm = Careful;
+  using Steady = Careful;
+  using Mixed = Careful;
 };
 
 }  // namespace

@@ -1,5 +1,4 @@
-// Lanes of float64: products and sums whose running results are Wide. Eight at
-// a time, so that both halves stay in registers.
+// Lanes of float64: products and sums as the sum of two doubles.
 #pragma once
 
 #include "lanes.h"
@@ -7,16 +6,34 @@
 namespace upsweep {
 namespace {
 
-using Half = Pack<double, kLanes / 2>;
+// Running results hi + lo, which a thousand rows need not bring in order.
+template <int n>
+struct DoublePair {
+  static constexpr int kSize = n;
+  Pack<double, n> hi, lo;
 
-struct WideHalf {
-  Half hi, lo;
+  DoublePair() = default;
+  DoublePair(const Pack<double, n>& high, const Pack<double, n>& low)
+      : hi(high), lo(low) {}
+  // Not left to the compiler, as gcc forgets the instruction set of what it
+  // writes itself.
+  DoublePair(const DoublePair& other) : hi(other.hi), lo(other.lo) {}
+  DoublePair& operator=(const DoublePair& other) {
+    hi = other.hi;
+    lo = other.lo;
+    return *this;
+  }
 };
 
-// The exact sum and product of double and Wide, lane by lane, as in Wide.
-inline WideHalf fast_two_sum(const Half& a, const Half& b) {
-  Half hi = a + b;
-  return {hi, b - (hi - a)};
+template <int n>
+UPSWEEP_INLINE inline auto part(const DoublePair<n>& a, int i) {
+  auto hi = part(a.hi, i);
+  return DoublePair<hi.kSize>{hi, part(a.lo, i)};
+}
+template <int d, bool second, int n>
+UPSWEEP_INLINE inline DoublePair<n> runs(const DoublePair<n>& a,
+                                         const DoublePair<n>& b) {
+  return {runs<d, second>(a.hi, b.hi), runs<d, second>(a.lo, b.lo)};
 }
 
 template <class M>
@@ -24,236 +41,260 @@ struct DoubleOp;
 
 template <>
 struct DoubleOp<Product<double>> {
-  static WideHalf combine(const WideHalf& a, const Half& x) {
-    Half p = a.hi * x;
-    return fast_two_sum(p, fma(a.lo, x, fma(a.hi, x, Half::all(0) - p)));
+  template <int n>
+  UPSWEEP_INLINE static DoublePair<n> combine(const DoublePair<n>& r,
+                                              const Pack<double, n>& x) {
+    auto hi = r.hi * x;
+    return {hi, fma(r.lo, x, fms(r.hi, x, hi))};
   }
-  // The mantissa stays where it needs no new exponent.
-  static Half::Mask fine(const Half& hi) {
-    Half at = abs(hi);
-    return (at >= Half::all(Product<double>::kLow)) &
-           (Half::all(Product<double>::kHigh) >= at);
+  template <int n>
+  UPSWEEP_INLINE static DoublePair<n> merge(const DoublePair<n>& a,
+                                            const DoublePair<n>& b) {
+    auto hi = a.hi * b.hi;
+    auto error = fms(a.hi, b.hi, hi);
+    return {hi, fma(a.lo, b.hi, fma(a.hi, b.lo, error))};
   }
-  static constexpr bool kScaled = true;
+  // Where the error terms are exact.
+  static constexpr double kLow = 0x1p-900, kHigh = 0x1p1000;
+  static constexpr double kNeutral = 1;
+  static constexpr bool kProduct = true;
 };
 
 template <>
 struct DoubleOp<Sum<double>> {
-  static WideHalf combine(const WideHalf& a, const Half& x) {
-    Half hi = a.hi + x;
-    Half part = hi - a.hi;
-    Half error = (a.hi - (hi - part)) + (x - part);
-    return fast_two_sum(hi, a.lo + error);
+  template <int n>
+  UPSWEEP_INLINE static DoublePair<n> combine(const DoublePair<n>& r,
+                                              const Pack<double, n>& x) {
+    auto hi = r.hi + x;
+    auto part = hi - r.hi;
+    return {hi, r.lo + ((r.hi - (hi - part)) + (x - part))};
   }
-  static Half::Mask fine(const Half& hi) {
-    return abs(hi) < Half::all(kInfinity);
+  template <int n>
+  UPSWEEP_INLINE static DoublePair<n> merge(const DoublePair<n>& a,
+                                            const DoublePair<n>& b) {
+    auto r = combine(a, b.hi);
+    return {r.hi, r.lo + b.lo};
   }
-  static constexpr bool kScaled = false;
+  static constexpr double kLow = -0x1p1022, kHigh = 0x1p1022;
+  static constexpr double kNeutral = 0;
+  static constexpr bool kProduct = false;
 };
 
 template <class M>
 struct DoubleLanes {
   using Op = DoubleOp<M>;
-  using Value = double;
+  using Row = Pack<uint64_t>;
+  static constexpr int n = kLanes<double>;
+  using Sums = DoublePair<n>;
   using Running = typename M::Running;
   static constexpr bool kSegments = true;
+  static constexpr bool kProduct = Op::kProduct;
 
+  // Of many rows; of products the magnitudes. A NaN may pass unseen.
+  struct Bounds {
+    Pack<double> low, high;
+
+    Bounds() : low(Pack<double>::all(Op::kNeutral)), high(low) {}
+    UPSWEEP_INLINE void add(const Sums& sum) { add(sum.hi); }
+    UPSWEEP_INLINE void add(const Pack<double>& row) {
+      auto at = kProduct ? abs(row) : row;
+      low = min(low, at);
+      high = max(at, high);
+    }
+    bool are_within(double lowest, double highest,
+                    const Pack<int64_t>& but) const {
+      auto good = (low >= Pack<double>::all(lowest)) &
+                  (Pack<double>::all(highest) >= high);
+      return !any((good | but) == Pack<int64_t>::all(0));
+    }
+  };
+  // Of the elements themselves.
+  class Extremes {
+   public:
+    UPSWEEP_INLINE void add(const Row& row) { bounds_.add(row.as<double>()); }
+    // Sixty-four of them multiply to a number far from the ends of the range.
+    bool are_mild() const {
+      return !kProduct ||
+             bounds_.are_within(0x1p-14, 0x1p14, Pack<int64_t>::all(0));
+    }
+    // Of combinations of up to `rows` elements of each lane. The bounds of a
+    // product are binary exponents, each rounded down.
+    typename M::Range range(int64_t rows) const {
+      double low[n], high[n];
+      bounds_.low.store(low);
+      bounds_.high.store(high);
+      typename M::Range range;
+      for (int i = 0; i < n; ++i) {
+        typename M::Range lane;
+        M::widen(lane, total_of({low[i]}), Op::kNeutral);
+        M::widen(lane, total_of({high[i]}), Op::kNeutral);
+        range.low += lane.low;
+        range.high += lane.high + (kProduct ? 1 : 0);
+      }
+      range.low *= static_cast<decltype(range.low)>(rows);
+      range.high *= static_cast<decltype(range.high)>(rows);
+      return range;
+    }
+
+   private:
+    Bounds bounds_;
+  };
+
+  // A product has an exponent only where its value comes close to the end of
+  // the range.
   struct Carry {
-    double hi[kLanes], lo[kLanes];
-    double scale[kLanes];  // 2^exponent, or zero where that is no normal number
-    int64_t exponent[kLanes];
+    double hi[n], lo[n];
+    int64_t exponent[n];
 
     Running get(int i) const {
-      if constexpr (Op::kScaled) {
-        return {{hi[i], lo[i]}, exponent[i]};
+      bool dead = hi[i] - hi[i] != 0 || (kProduct && hi[i] == 0);
+      Wide r = dead ? Wide{hi[i]} : two_sum(hi[i], lo[i]);
+      if constexpr (kProduct) {
+        Running product{r, exponent[i]};
+        if (!dead) M::append(product, M::none());  // which minds the exponent
+        return product;
       } else {
-        return {hi[i], lo[i]};
+        return r;
       }
     }
     void set(int i, const Running& r) {
-      if constexpr (Op::kScaled) {
-        hi[i] = r.mantissa.hi;
-        lo[i] = r.mantissa.lo;
-        exponent[i] = r.exponent;
-        bool normal = r.exponent >= -1022 && r.exponent <= 1023;
-        scale[i] = normal ? std::ldexp(1., static_cast<int>(r.exponent)) : 0;
+      if constexpr (kProduct) {
+        bool fits = r.exponent > -600 && r.exponent < 600;
+        double scale =
+            fits ? std::bit_cast<double>((r.exponent + 1023) << 52) : 1;
+        hi[i] = r.mantissa.hi * scale;
+        lo[i] = r.mantissa.lo * scale;
+        exponent[i] = fits ? 0 : r.exponent;
       } else {
         hi[i] = r.hi;
         lo[i] = r.lo;
         exponent[i] = 0;
-        scale[i] = 1;
       }
     }
   };
 
-  template <bool inclusive>
-  static bool advance(Rows<Value> rows, Carry& carry) {
-    bool alive = true;
-    for (int first = 0; first < kLanes; first += kLanes / 2) {
-      alive &= advance_half<inclusive>(rows, carry, first);
-      rows.in += kLanes / 2;
-      rows.out += kLanes / 2;
+  // With `some_dead`, lanes that are dead from the start stay so.
+  template <bool some_dead>
+  class Pair {
+   public:
+    UPSWEEP_INLINE explicit Pair(const Carry& carry)
+        : r_{Pack<double>::load(carry.hi), Pack<double>::load(carry.lo)},
+          before_(r_.hi + r_.lo) {
+      if constexpr (some_dead) {
+        dead_ = dead(r_.hi);
+        before_ = select(dead_, r_.hi, before_);
+      }
     }
-    return alive;
+
+    template <bool inclusive>
+    UPSWEEP_INLINE Row step(const Row& row) {
+      r_ = Op::combine(r_, row.as<double>());
+      auto y = r_.hi + r_.lo;
+      if constexpr (some_dead) y = select(dead_, canonical(r_.hi), y);
+      range_.add(y);
+      auto result = inclusive ? y : before_;
+      before_ = y;
+      return result.template as<uint64_t>();
+    }
+
+    UPSWEEP_INLINE bool finish(Carry& carry) const {
+      auto exempt = Pack<int64_t>::all(0);
+      auto lo = r_.lo;
+      if constexpr (some_dead) {
+        exempt = dead_;
+        lo = select(dead_, Pack<double>::all(0), lo);
+      }
+      auto lost =
+          (r_.hi - r_.hi != Pack<double>::all(0)) |
+          (Pack<int64_t>::load(carry.exponent) != Pack<int64_t>::all(0));
+      r_.hi.store(carry.hi);
+      lo.store(carry.lo);
+      return range_.are_within(Op::kLow, Op::kHigh, exempt) &&
+             !any(lost & (exempt == Pack<int64_t>::all(0)));
+    }
+
+   private:
+    Sums r_;
+    Pack<double> before_;
+    Bounds range_;
+    Pack<int64_t> dead_;
+  };
+
+  using Calm = Pair<false>;
+  using Steady = Pair<false>;
+  using Mixed = Pair<true>;
+  using Careful = LaneByLane<M, Carry>;
+
+  static Sums neutral() {
+    return {Pack<double>::all(Op::kNeutral), Pack<double>::all(0)};
+  }
+  template <int n>
+  UPSWEEP_INLINE static DoublePair<n> merge(const DoublePair<n>& a,
+                                            const DoublePair<n>& b) {
+    return Op::merge(a, b);
+  }
+  UPSWEEP_INLINE static Sums combine(const Sums& sum, const Row& row) {
+    return Op::combine(sum, row.as<double>());
   }
 
-  template <bool bounded>
-  struct Fold {
-    WideHalf total[2] = {{Half::all(kNeutral), Half::all(0)},
-                         {Half::all(kNeutral), Half::all(0)}};
-    Half low[2] = {total[0].hi, total[0].hi};
-    Half high[2] = {total[0].hi, total[0].hi};
+  // A product that comes close to the end of the range loses its error term.
+  static constexpr bool kBoundsTell = kProduct;
 
-    void add(const Value* row, int64_t) {
-      for (int h = 0; h < 2; ++h) {
-        total[h] = Op::combine(total[h], Half::load(row + h * kLanes / 2));
-        if constexpr (bounded || Op::kScaled) {
-          Half at = Op::kScaled ? abs(total[h].hi) : total[h].hi;
-          low[h] = min(low[h], at);
-          high[h] = max(high[h], at);
-        }
-      }
+  template <int size, class Total>
+  static void store(const DoublePair<size>& sum, Total* totals) {
+    double hi[size], lo[size];
+    sum.hi.store(hi);
+    sum.lo.store(lo);
+    for (int i = 0; i < size; ++i) {
+      bool finite = hi[i] - hi[i] == 0;
+      totals[i] = total_of(finite ? two_sum(hi[i], lo[i]) : Wide{hi[i]});
     }
+  }
+  template <class Total, class Range>
+  static void store_bounds(const Bounds& bounds, Total* totals, Range* ranges) {
+    double low[n], high[n];
+    bounds.low.store(low);
+    bounds.high.store(high);
+    for (int i = 0; i < n; ++i) {
+      if (kProduct && !(low[i] > 0x1p-900 && high[i] < 0x1p900)) {
+        totals[i] = total_of({kNaN});
+      }
+      M::widen(ranges[i], total_of({low[i]}), Op::kNeutral);
+      M::widen(ranges[i], total_of({high[i]}), Op::kNeutral);
+    }
+  }
 
-    // A prefix of the line is a combination of one prefix of each lane. The
-    // bounds of a product are binary exponents, each rounded down.
-    template <class Summary>
-    void finish(Summary& summary) const {
-      Summary lane[kLanes];
-      finish_lanes(lane);
-      for (const Summary& each : lane) {
-        M::append(summary.total, each.total);
-        summary.range.low += each.range.low;
-        summary.range.high += each.range.high + (Op::kScaled ? 1 : 0);
-      }
-    }
+  static void kinds(const Sums& sum, double* kinds) { sum.hi.store(kinds); }
 
-    template <class Summary>
-    void finish_lanes(Summary* summaries) const {
-      for (int h = 0; h < 2; ++h) {
-        double hi[kLanes / 2], lo[kLanes / 2], bottom[kLanes / 2],
-            top[kLanes / 2];
-        total[h].hi.store(hi);
-        total[h].lo.store(lo);
-        low[h].store(bottom);
-        high[h].store(top);
-        for (int i = 0; i < kLanes / 2; ++i) {
-          Summary& summary = summaries[h * kLanes / 2 + i];
-          bool lost = is_lost(hi[i], bottom[i], top[i]);
-          summary.total = total_of(lost ? Wide{kNaN} : Wide{hi[i], lo[i]});
-          M::widen(summary.range, total_of({bottom[i]}), kNeutral);
-          M::widen(summary.range, total_of({top[i]}), kNeutral);
-        }
-      }
+  UPSWEEP_INLINE static Row classify(const Row& row) {
+    auto x = row.as<double>();
+    auto ordinary = x - x == Pack<double>::all(0);
+    if constexpr (kProduct) {
+      ordinary = ordinary & (x != Pack<double>::all(0));
+      auto sign = row & Pack<uint64_t>::all(uint64_t{1} << 63);
+      auto one = sign | Pack<double>::all(1).template as<uint64_t>();
+      x = select(ordinary, one.template as<double>(), x);
+    } else {
+      x = select(ordinary, Pack<double>::all(0), x);
     }
-  };
+    return x.template as<uint64_t>();
+  }
 
  private:
-  static constexpr double kNeutral = Op::kScaled ? 1 : 0;
-
-  // A product that has come so close to the end of the range that its error
-  // term would be rounded says nothing any more.
-  static bool is_lost(double product, double lowest, double highest) {
-    constexpr double kSafe = 0x1p900;
-    return Op::kScaled &&
-           !(lowest > 1 / kSafe && highest < kSafe && product == product);
+  UPSWEEP_INLINE static Pack<int64_t> dead(const Pack<double>& a) {
+    auto result = a - a != Pack<double>::all(0);
+    if constexpr (kProduct) result = result | (a == Pack<double>::all(0));
+    return result;
   }
 
   static typename M::Total total_of(Wide value) {
-    if constexpr (Op::kScaled) {
+    if constexpr (kProduct) {
       typename M::Total total{value, 0};
-      M::append(total, M::none());  // which minds the exponent
+      if (M::is_alive(total)) M::append(total, M::none());
       return total;
     } else {
       return value;
     }
-  }
-
-  template <bool inclusive>
-  static bool advance_half(Rows<Value> rows, Carry& carry, int first) {
-    bool alive = true;
-    WideHalf r;
-    Half scale;
-    typename Half::Mask buried;  // lanes that were dead before
-    bool plain;                  // no lane has an exponent
-    auto reload = [&] {
-      r = {Half::load(carry.hi + first), Half::load(carry.lo + first)};
-      scale = Half::load(carry.scale + first);
-      plain = !any(scale != Half::all(1));
-      auto hi = r.hi - r.hi;
-      buried = (hi != Half::all(0));
-      if constexpr (Op::kScaled) buried = buried | (r.hi == Half::all(0));
-    };
-    reload();
-    for (int64_t s = 0; s < rows.count; ++s, rows.next()) {
-      rows.prefetch();
-      Half x = Half::load(rows.in);
-      WideHalf next = Op::combine(r, x);
-      Half y = next.hi;
-      auto fine = Op::fine(y);
-      if (!plain) {
-        y = y * scale;
-        Half size = abs(y);
-        fine = fine & (size >= Half::all(0x1p-1022)) &
-               (size < Half::all(kInfinity));
-      }
-      if (any(fine == Half::Mask::all(0))) [[unlikely]] {
-        // What is dead is a plain double; for the rest of what is not fine
-        // there is the loop.
-        Half followed = follow(r.hi, x);
-        fine = fine | (buried & (followed == followed));
-        if (any(fine == Half::Mask::all(0)) || !plain) {
-          alive &= advance_row<inclusive>(rows, carry, first, r);
-          reload();
-          continue;
-        }
-        next.hi = select(buried, followed, next.hi);
-        next.lo = select(buried, Half::all(0), next.lo);
-        y = next.hi;
-        alive = false;
-      }
-      if constexpr (inclusive) {
-        put(rows, y);
-      } else {
-        put(rows, plain ? r.hi : r.hi * scale);
-      }
-      r = next;
-    }
-    r.hi.store(carry.hi + first);
-    r.lo.store(carry.lo + first);
-    return alive;
-  }
-
-  static Half follow(const Half& hi, const Half& x) {
-    if constexpr (Op::kScaled) {
-      return hi * x;
-    } else {
-      return hi + x;
-    }
-  }
-
-  // One row by M::advance; returns whether all its results are alive.
-  template <bool inclusive>
-  [[gnu::noinline]] static bool advance_row(const Rows<Value>& rows,
-                                            Carry& carry, int first,
-                                            const WideHalf& r) {
-    r.hi.store(carry.hi + first);
-    r.lo.store(carry.lo + first);
-    bool alive = true;
-    for (int i = 0; i < kLanes / 2; ++i) {
-      Running running = carry.get(first + i);
-      Value before = M::value(running);
-      Value y = M::advance(running, rows.in[i]);
-      rows.out[i] = inclusive ? y : before;
-      alive &= M::is_alive(running);
-      carry.set(first + i, running);
-    }
-    return alive;
-  }
-
-  static void put(const Rows<Value>& rows, const Half& y) {
-    if (rows.streaming) return stream(rows.out, y);
-    y.store(rows.out);
   }
 };
 

@@ -7,29 +7,38 @@
 namespace upsweep {
 namespace {
 
+// The bits of the smallest magnitude above a number.
+constexpr uint32_t bits_above(double x) {
+  return std::bit_cast<uint32_t>(static_cast<float>(x)) + 1;
+}
+
 // What a product and a sum of narrow floats differ in, lane by lane.
 template <class M>
 struct NarrowOp;
 
 template <class T>
 struct NarrowOp<Product<T>> {
-  static Pack<double> combine(const Pack<double>& a, const Pack<double>& b) {
+  template <int n>
+  UPSWEEP_INLINE static Pack<double, n> combine(const Pack<double, n>& a,
+                                                const Pack<double, n>& b) {
     return a * b;
   }
-  // Magnitudes, as bits of a float, of results that are alive: above half of
-  // the smallest number of T, below half a step over the largest.
-  static constexpr uint32_t kLowest =
-      std::bit_cast<uint32_t>(static_cast<float>(Limits<T>::min / 2)) + 1;
+  // Results that are alive lie above half of the smallest number of T.
+  static constexpr uint32_t kLowest = bits_above(Limits<T>::min / 2);
+  static constexpr bool kProduct = true;
 };
 template <class T>
 struct NarrowOp<Sum<T>> {
-  static Pack<double> combine(const Pack<double>& a, const Pack<double>& b) {
+  template <int n>
+  UPSWEEP_INLINE static Pack<double, n> combine(const Pack<double, n>& a,
+                                                const Pack<double, n>& b) {
     return a + b;
   }
   static constexpr uint32_t kLowest = 0;
+  static constexpr bool kProduct = false;
 };
 
-// The magnitude, as bits of a float, that rounds to infinity in T.
+// The bits of the magnitude that rounds to infinity in T.
 template <class T>
 constexpr uint32_t kOverflow = 0x7f800000;
 template <>
@@ -38,143 +47,300 @@ inline constexpr uint32_t kOverflow<float16_t> =
 template <>
 inline constexpr uint32_t kOverflow<bfloat16_t> = 0x7f7f8000;
 
+// Whether the bits of magnitudes are at least `lowest`, and below what
+// overflows in T: of one row, or of all that were added.
+template <class T, uint32_t lowest>
+class RangeCheck {
+ public:
+  RangeCheck() : worst_(Pack<uint32_t>::all(0)) {}
+
+  UPSWEEP_INLINE void add(const Pack<float>& y) {
+    worst_ = max(worst_, excess(y));
+  }
+  bool passed() const { return !any(fails(worst_)); }
+
+  UPSWEEP_INLINE static Pack<int32_t> failures(const Pack<float>& y) {
+    return fails(excess(y));
+  }
+
+ private:
+  UPSWEEP_INLINE static Pack<uint32_t> excess(const Pack<float>& y) {
+    auto magnitude = y.as<uint32_t>() & Pack<uint32_t>::all(0x7fffffff);
+    return magnitude - Pack<uint32_t>::all(lowest);
+  }
+  UPSWEEP_INLINE static Pack<int32_t> fails(const Pack<uint32_t>& excess) {
+    return excess >= Pack<uint32_t>::all(kOverflow<T> - lowest);
+  }
+
+  Pack<uint32_t> worst_;
+};
+
 template <class M>
 struct NarrowLanes {
   using Op = NarrowOp<M>;
   using Value = typename M::Value;
+  using Row = Pack<Bits<Value>>;
+  using Check = RangeCheck<Value, Op::kLowest>;
+  static constexpr bool kProduct = Op::kProduct;
+  using Doubles = Pack<double, 16>;
   static constexpr bool kSegments = true;
 
   struct Carry {
-    double lane[kLanes];
-    double get(int i) const { return lane[i]; }
+    double lane[16];
+    double get(int i) const { return upsweep::canonical(lane[i]); }
     void set(int i, double r) { lane[i] = r; }
   };
 
-  // Lanes whose result has left the range.
-  static Pack<int32_t> dead(const Pack<float>& y) {
-    auto magnitude = y.as<uint32_t>() & Pack<uint32_t>::all(0x7fffffff);
-    return (magnitude - Pack<uint32_t>::all(Op::kLowest)) >=
-           Pack<uint32_t>::all(kOverflow<Value> - Op::kLowest);
+  // In double, one check for all rows.
+  class Steady {
+   public:
+    UPSWEEP_INLINE explicit Steady(const Carry& carry)
+        : r_(Doubles::load(carry.lane)), before_(narrow(r_)) {}
+
+    template <bool inclusive>
+    UPSWEEP_INLINE Row step(const Row& x) {
+      r_ = Op::combine(r_, widen(floats_of<Value>(x)));
+      auto y = narrow(r_);
+      check_.add(y);
+      auto result = inclusive ? y : before_;
+      before_ = y;
+      return bits_of<Value>(result);
+    }
+
+    UPSWEEP_INLINE bool finish(Carry& carry) const {
+      r_.store(carry.lane);
+      return check_.passed();
+    }
+
+   private:
+    Doubles r_;
+    Pack<float> before_;
+    Check check_;
+  };
+
+  // In double, with an eye on every row.
+  class Careful {
+   public:
+    UPSWEEP_INLINE explicit Careful(const Carry& carry)
+        : r_(Doubles::load(carry.lane)),
+          before_(canonical(narrow(r_))),
+          dead_(Check::failures(before_)) {}
+
+    template <bool inclusive>
+    UPSWEEP_INLINE Row step(const Row& x) {
+      r_ = Op::combine(r_, widen(floats_of<Value>(x)));
+      auto y = narrow(r_);
+      auto dead = Check::failures(y);
+      if (any(dead)) [[unlikely]] {
+        if (any(dead & (dead_ == Pack<int32_t>::all(0)))) {
+          bury(dead, r_, y);
+          died_ = true;
+        }
+        y = canonical(y);
+        dead_ = dead;
+      }
+      auto result = inclusive ? y : before_;
+      before_ = y;
+      return bits_of<Value>(result);
+    }
+
+    UPSWEEP_INLINE bool finish(Carry& carry) const {
+      r_.store(carry.lane);
+      return !died_;
+    }
+
+   private:
+    // r and y of the lanes that are dead as M::advance would leave them.
+    [[gnu::noinline]] static void bury(const Pack<int32_t>& dead, Doubles& r,
+                                       Pack<float>& y) {
+      float values[16];
+      double runnings[16];
+      int32_t is_dead[16];
+      y.store(values);
+      r.store(runnings);
+      dead.store(is_dead);
+      for (int i = 0; i < 16; ++i) {
+        if (!is_dead[i]) continue;
+        runnings[i] = upsweep::canonical(upsweep::widen(
+            upsweep::narrow<Value>(static_cast<double>(values[i]))));
+        values[i] = static_cast<float>(runnings[i]);
+      }
+      r = Doubles::load(runnings);
+      y = Pack<float>::load(values);
+    }
+
+    Doubles r_;
+    Pack<float> before_;
+    Pack<int32_t> dead_;
+    bool died_ = false;
+  };
+
+  using Mixed = Careful;
+
+  static Doubles neutral() { return Doubles::all(M::none()); }
+  template <int n>
+  UPSWEEP_INLINE static Pack<double, n> merge(const Pack<double, n>& a,
+                                              const Pack<double, n>& b) {
+    return Op::combine(a, b);
+  }
+  UPSWEEP_INLINE static Doubles combine(const Doubles& sum, const Row& row) {
+    return Op::combine(sum, widen(floats_of<Value>(row)));
   }
 
-  // r and y of the lanes that are dead as M::advance would leave them.
-  [[gnu::noinline]] static void bury(const Pack<int32_t>& dead, Pack<double>& r,
-                                     Pack<float>& y) {
-    float values[kLanes];
-    double runnings[kLanes];
-    int32_t is_dead[kLanes];
-    y.store(values);
-    r.store(runnings);
-    dead.store(is_dead);
-    for (int i = 0; i < kLanes; ++i) {
-      if (!is_dead[i]) continue;
-      runnings[i] = canonical(widen(narrow<Value>(values[i])));
-      values[i] = static_cast<float>(runnings[i]);
+  class Bounds {
+   public:
+    Bounds() : low_(neutral()), high_(low_) {}
+    UPSWEEP_INLINE void add(const Doubles& sum) {
+      auto at = kProduct ? abs(sum) : sum;
+      low_ = min(at, low_);
+      high_ = max(at, high_);
     }
-    r = Pack<double>::load(runnings);
-    y = Pack<float>::load(values);
+    void store(double* low, double* high) const {
+      low_.store(low);
+      high_.store(high);
+    }
+
+   private:
+    Doubles low_, high_;
+  };
+  // Of the elements themselves, of products the magnitudes. A NaN may pass
+  // unseen.
+  class Extremes {
+   public:
+    Extremes()
+        : low_(Floats::all(static_cast<float>(M::none()))), high_(low_) {}
+    UPSWEEP_INLINE void add(const Row& row) {
+      auto x = floats_of<Value>(row);
+      auto at = kProduct ? abs(x) : x;
+      low_ = min(at, low_);
+      high_ = max(at, high_);
+    }
+    // Sixty-four of them multiply to a normal number, in any order.
+    bool are_mild() const {
+      return !kProduct || !any((low_ < Floats::all(0x1p-15)) |
+                               (Floats::all(0x1p15) < high_));
+    }
+    // Of combinations of up to `rows` elements of each lane.
+    typename M::Range range(int64_t rows) const {
+      float low[16], high[16];
+      low_.store(low);
+      high_.store(high);
+      typename M::Range one, range;
+      for (int i = 0; i < 16; ++i) {
+        one.low = M::apply(one.low, low[i]);
+        one.high = M::apply(one.high, high[i]);
+      }
+      for (int64_t i = 0; i < rows; ++i) {
+        range.low = M::apply(range.low, one.low);
+        range.high = M::apply(range.high, one.high);
+      }
+      return range;
+    }
+
+   private:
+    using Floats = Pack<float>;
+    Floats low_, high_;
+  };
+
+  // While the prefixes of a line are alive their ratios lie within 2^±278.
+  static constexpr bool kBoundsTell = false;
+
+  template <int n, class Total>
+  static void store(const Pack<double, n>& sum, Total* totals) {
+    double total[n];
+    sum.store(total);
+    for (int i = 0; i < n; ++i) totals[i] = total[i];
+  }
+  template <class Total, class Range>
+  static void store_bounds(const Bounds& bounds, Total*, Range* ranges) {
+    double low[16], high[16];
+    bounds.store(low, high);
+    for (int i = 0; i < 16; ++i) {
+      ranges[i].low = low[i];
+      ranges[i].high = high[i];
+    }
+  }
+
+  static void kinds(const Doubles& sum, double* kinds) { sum.store(kinds); }
+  UPSWEEP_INLINE static Row classify(const Row& row) {
+    auto x = floats_of<Value>(row);
+    auto magnitude =
+        x.template as<uint32_t>() & Pack<uint32_t>::all(0x7fffffff);
+    auto special = Pack<uint32_t>::all(0x7f800000);
+    auto ordinary = magnitude < special;
+    if constexpr (kProduct) {
+      ordinary = ordinary & (magnitude != Pack<uint32_t>::all(0));
+      auto sign = x.template as<uint32_t>() & Pack<uint32_t>::all(0x80000000);
+      auto one = (sign | Pack<float>::all(1).template as<uint32_t>());
+      return bits_of<Value>(select(ordinary, one.template as<float>(), x));
+    } else {
+      return bits_of<Value>(select(ordinary, Pack<float>::all(0), x));
+    }
+  }
+};
+
+// A product of float32 as the sum of two floats: the error of each step is that
+// of the smaller one, 2^-48 of the product, which takes no step below 2^-100.
+// float16 and bfloat16 need no second float.
+template <class T>
+class CalmProduct {
+ public:
+  using Row = Pack<Bits<T>>;
+
+  template <class Carry>
+  UPSWEEP_INLINE explicit CalmProduct(const Carry& carry) {
+    auto r = Pack<double, 16>::load(carry.lane);
+    hi_ = narrow(r);
+    before_ = hi_;
+    if constexpr (kPair) lo_ = narrow(r - widen(hi_));
   }
 
   template <bool inclusive>
-  static bool advance(Rows<Value> rows, Carry& carry) {
-    auto r = Pack<double>::load(carry.lane);
-    auto before = narrow(r);
-    bool alive = true;
-    for (int64_t s = 0; s < rows.count; ++s, rows.next()) {
-      rows.prefetch();
-      r = Op::combine(r, widen(load_floats(rows.in)));
-      auto y = narrow(r);
-      auto out_of_range = dead(y);
-      if (any(out_of_range)) [[unlikely]] {
-        bury(out_of_range, r, y);
-        alive = false;
-      }
-      put(rows, inclusive ? y : before);
-      if constexpr (!inclusive) before = y;
+  UPSWEEP_INLINE Row step(const Row& row) {
+    auto x = floats_of<T>(row);
+    auto hi = hi_ * x;
+    auto y = hi;
+    if constexpr (kPair) {
+      lo_ = fma(lo_, x, fms(hi_, x, hi));
+      y = hi + lo_;
     }
-    r.store(carry.lane);
-    return alive;
+    hi_ = hi;
+    check_.add(y);
+    auto result = inclusive ? y : before_;
+    before_ = y;
+    return bits_of<T>(result);
   }
 
-  template <bool bounded>
-  struct Fold {
-    Pack<double> total, low, high;
-    Fold() : total(Pack<double>::all(M::none())), low(total), high(total) {}
-
-    void add(const Value* row, int64_t i) {
-      total = Op::combine(total, widen(load_floats(row)));
-      // A lane takes every sixteenth element: its product can leave the range
-      // of a double where those of neighbours do not. Four factors cannot take
-      // it from kSafe to where it would lose precision.
-      if (bounded || (kProduct && i % 4 == 3)) {
-        auto at = kProduct ? abs(total) : total;
-        low = min(low, at);
-        high = max(high, at);
-      }
-    }
-
-    // A prefix of the line is a combination of one prefix of each lane, so
-    // that the bounds combine as the totals do.
-    template <class Summary>
-    void finish(Summary& summary) const {
-      double part = fold_lanes(total);
-      if constexpr (kProduct) {
-        constexpr double kSafe = 0x1p400;
-        auto lost = (low < Pack<double>::all(1 / kSafe)) |
-                    (Pack<double>::all(kSafe) < high) | (total != total);
-        if (any(lost)) part = kNaN;
-      }
-      if constexpr (bounded) {
-        double at = kProduct ? std::abs(summary.total) : summary.total;
-        double least = M::apply(at, fold_lanes(low));
-        double most = M::apply(at, fold_lanes(high));
-        auto& range = summary.range;
-        range.low = range.low < least ? range.low : least;
-        range.high = range.high > most ? range.high : most;
-      }
-      M::append(summary.total, part);
-    }
-
-    template <class Summary>
-    void finish_lanes(Summary* summaries) const {
-      double lane[kLanes], bottom[kLanes], top[kLanes];
-      total.store(lane);
-      low.store(bottom);
-      high.store(top);
-      for (int i = 0; i < kLanes; ++i) {
-        summaries[i].total = lane[i];
-        summaries[i].range.low = bottom[i];
-        summaries[i].range.high = top[i];
-      }
-    }
-  };
+  template <class Carry>
+  UPSWEEP_INLINE bool finish(Carry& carry) const {
+    auto r = widen(hi_);
+    if constexpr (kPair) r = r + widen(lo_);
+    r.store(carry.lane);
+    return check_.passed();
+  }
 
  private:
-  static constexpr bool kProduct = std::is_same_v<M, Product<Value>>;
+  static constexpr bool kPair = std::is_same_v<T, float>;
 
-  static double fold_lanes(const Pack<double>& pack) {
-    double lane[kLanes];
-    pack.store(lane);
-    for (int n = kLanes / 2; n > 0; n /= 2) {
-      for (int i = 0; i < n; ++i) lane[i] = M::apply(lane[i], lane[i + n]);
-    }
-    return lane[0];
-  }
-
-  static void put(const Rows<Value>& rows, const Pack<float>& y) {
-    if constexpr (std::is_same_v<Value, float>) {
-      if (rows.streaming) return stream(rows.out, y);
-    }
-    store_floats(rows.out, y);
-  }
+  Pack<float> hi_, lo_, before_;
+  RangeCheck<T,
+             std::max(NarrowOp<Product<T>>::kLowest,
+                      std::is_same_v<T, float16_t> ? 0 : bits_above(0x1p-100))>
+      check_;
 };
 
 template <class T>
   requires is_real<T> && (!std::is_same_v<T, double>)
-struct Lanes<Product<T>> : NarrowLanes<Product<T>> {};
+struct Lanes<Product<T>> : NarrowLanes<Product<T>> {
+  using Calm =
+      std::conditional_t<kFused || !std::is_same_v<T, float>, CalmProduct<T>,
+                         typename NarrowLanes<Product<T>>::Steady>;
+};
 template <class T>
   requires is_real<T> && (!std::is_same_v<T, double>)
-struct Lanes<Sum<T>> : NarrowLanes<Sum<T>> {};
+struct Lanes<Sum<T>> : NarrowLanes<Sum<T>> {
+  using Calm = typename NarrowLanes<Sum<T>>::Steady;
+};
 
 }  // namespace
 }  // namespace upsweep

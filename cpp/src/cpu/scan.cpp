@@ -12,13 +12,13 @@
 // way the bits are those of one thread that scans all tiles in order.
 #include "scan.h"
 
-#include <unistd.h>
 #include <algorithm>
 
 #include <atomic>
 #include <cstddef>
 #include <cstring>
 #include <deque>
+#include <fstream>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -49,18 +49,18 @@ class Entries {
     char bytes[64];
   };
   size_t nbytes_;
-  Line few_[32];
+  Line few_[40];
   std::vector<Line> many_;
 };
 
-// Bytes that the last level of the cache holds.
+// Bytes that the last level of the cache holds. The C library would count the
+// caches of all processors.
 size_t cache_size() {
   static const size_t size = [] {
-#ifdef _SC_LEVEL3_CACHE_SIZE
-    long found = sysconf(_SC_LEVEL3_CACHE_SIZE);
-    if (found > 0) return static_cast<size_t>(found);
-#endif
-    return size_t{8} << 20;
+    size_t kilobytes = 0;
+    std::ifstream("/sys/devices/system/cpu/cpu0/cache/index3/size") >>
+        kilobytes;
+    return kilobytes > 0 ? kilobytes << 10 : size_t{8} << 20;
   }();
   return size;
 }
@@ -75,7 +75,7 @@ class Scan {
         in_(static_cast<const char*>(work.in->data()) +
             work.in_offset * itemsize_),
         out_(static_cast<char*>(work.out->data())),
-        streaming_(work.out->nbytes() > cache_size()) {}
+        streaming_(work.out->nbytes() >= cache_size() / 2) {}
 
   void run() {
     int64_t lines = plan_.outer_size * plan_.inner.extent;
@@ -103,13 +103,17 @@ class Scan {
           kernel_.start(carry, panel.width);
           for (int64_t t = 0; t < plan_.tiles; ++t) {
             Tile tile = this->tile(panel, t, 1);
-            if (!is_last(t)) kernel_.reduce(tile, summary, false);
-            kernel_.scan(tile, carry, is_last(t) ? nullptr : summary,
-                         work_.inclusive);
+            scan_tile(tile, is_last(t), carry, summary);
           }
         }
       }
     });
+  }
+
+  void scan_tile(const Tile& tile, bool is_last, void* carry, void* summary) {
+    bool summarised = !is_last || (tile.width == 1 && kernel_.planned);
+    if (summarised) kernel_.reduce(tile, summary, false);
+    kernel_.scan(tile, carry, summarised ? summary : nullptr, work_.inclusive);
   }
 
   // The carry on its way down one panel. Only the thread with tile `done`
@@ -146,8 +150,7 @@ class Scan {
     Tile tile = this->tile(panel, t, threads);
     if (is_last(t)) {
       await(chain.done, t);
-      kernel_.scan(tile, chain.carry.data(), nullptr, work_.inclusive);
-      return;
+      return scan_tile(tile, true, chain.carry.data(), summary);
     }
     kernel_.reduce(tile, summary, true);
     await(chain.done, t);
@@ -162,15 +165,19 @@ class Scan {
     }
   }
 
+  size_t summary_size() const {
+    bool summarised = plan_.tiles > 1 || (plan_.width == 1 && kernel_.planned);
+    int64_t length = std::min(plan_.tile, plan_.length.extent);
+    return summarised ? kernel_.summary_size(plan_.width, length) : 0;
+  }
+
   // Calls fn(carry, summary) on some threads, with memory of their own.
   template <class Fn>
   void share(int threads, const Fn& fn) {
     struct Scratch {
       explicit Scratch(const Scan& scan)
           : carry(scan.kernel_.carry_size(scan.plan_.width)),
-            summary(scan.plan_.tiles > 1
-                        ? scan.kernel_.summary_size(scan.plan_.width)
-                        : 0) {}
+            summary(scan.summary_size()) {}
       Entries carry, summary;
     };
     if (threads == 1) {

@@ -16,18 +16,21 @@
 //   append(total, next)         total = total · next
 //   apply(r, total)             r · total, where that is known to be right
 //   widen(range, total, x)      takes in the prefix total, which ends in x
-//   mark(range, x or total)     takes in only what a dead carry would meet
 //   extend(range, before, next) takes in the range of what follows `before`
 //   predict(r, total, range)    carries r over a whole tile, or returns false
 //                               where only a scan can tell where that leads
+//   kind(total)                 what neighbours are to a dead carry, where their
+//                               total is usable or their elements are kinds
+//   mark(range, kind)           takes in only what a dead carry would meet
+//   follow(r, kind)             takes a dead carry over neighbours
 //   is_alive(r), usable(total)  see below
 //
 // Where no step of a tile leaves the range of the dtype, the carry behind it is
 // apply(before, total). predict promises that from the Range, so that the next
 // tile can start early; a scan finds it after the fact, by the carry being
 // alive and the total usable. Both come to the same bits. A result that has
-// left the range is dead: it stays zero, infinite or NaN, and the loop is
-// followed step by step.
+// left the range is dead: it stays zero, infinite or NaN, and of what follows
+// only kinds matter: class and sign of a factor, infinity or NaN in a sum.
 //
 // kExact says that the operation is exact and associative: Total is Running,
 // combine(r, total) is all there is to a tile, and nothing is ever dead.

@@ -17,6 +17,12 @@ namespace {
 template <class T>
 struct Product;
 
+// What a factor is to a product that is dead: its class and its sign. Kinds
+// multiply without rounding.
+inline double kind_of(double x) {
+  return is_alive(x) ? std::copysign(1., x) : x;
+}
+
 // Integers wrap; bool_ is logical and.
 template <class T>
   requires std::is_integral_v<T>
@@ -44,8 +50,7 @@ struct Product<T> {
   using Total = double;
   struct Range {
     double low = 1, high = 1;  // bounds of the magnitudes of the prefixes
-    bool special = false;      // an element is zero, infinite or NaN
-    bool negative = false;     // the sign of the product
+    double kind = 1;           // the product of the kinds of the elements
   };
 
   static Running start() { return 1; }
@@ -67,27 +72,22 @@ struct Product<T> {
     double magnitude = std::abs(total);
     range.low = std::min(range.low, magnitude);
     range.high = std::max(range.high, magnitude);
-    mark(range, x);
-  }
-  static void mark(Range& range, Value x) { mark(range, upsweep::widen(x)); }
-  static void mark(Range& range, Total total) {
-    range.special |= !upsweep::is_alive(total);
-    range.negative ^= std::signbit(total);
+    range.kind *= kind(upsweep::widen(x));
   }
   static void extend(Range& range, Total before, const Range& next) {
     double magnitude = std::abs(before);
     range.low = std::min(range.low, magnitude * next.low);
     range.high = std::max(range.high, magnitude * next.high);
-    range.special |= next.special;
-    range.negative ^= next.negative;
+    range.kind *= next.kind;
   }
 
+  static double kind(Total total) { return kind_of(total); }
+  static void mark(Range& range, double kind) { range.kind *= kind; }
+  static Running follow(Running r, double kind) { return canonical(r * kind); }
+
   static bool predict(Running& r, Total total, const Range& range) {
-    if (r != r) return true;
     if (!is_alive(r)) {
-      // Zero and infinity stay, but for their sign.
-      if (range.special) return false;
-      r = range.negative ? -r : r;
+      r = follow(r, range.kind);
       return true;
     }
     double magnitude = std::abs(r);
@@ -122,8 +122,7 @@ struct Product<double> {
   static constexpr double kLow = 0x1p-256, kHigh = 0x1p256;
   struct Range {
     int64_t low = 0, high = 0;  // binary exponents of the prefixes
-    bool special = false;
-    bool negative = false;
+    double kind = 1;
   };
 
   static Running start() { return {}; }
@@ -161,27 +160,23 @@ struct Product<double> {
     int64_t exponent = magnitude(total);
     range.low = std::min(range.low, exponent);
     range.high = std::max(range.high, exponent);
-    mark(range, x);
-  }
-  static void mark(Range& range, Value x) {
-    range.special |= !upsweep::is_alive(x);
-    range.negative ^= std::signbit(x);
-  }
-  static void mark(Range& range, const Total& total) {
-    mark(range, total.mantissa.hi);
+    range.kind *= kind_of(x);
   }
   static void extend(Range& range, const Total& before, const Range& next) {
     range.low = std::min(range.low, magnitude(before) + next.low);
     range.high = std::max(range.high, magnitude(before) + next.high);
-    range.special |= next.special;
-    range.negative ^= next.negative;
+    range.kind *= next.kind;
+  }
+
+  static double kind(const Total& total) { return kind_of(total.mantissa.hi); }
+  static void mark(Range& range, double kind) { range.kind *= kind; }
+  static Running follow(const Running& r, double kind) {
+    return {{canonical(r.mantissa.hi * kind)}, 0};
   }
 
   static bool predict(Running& r, const Total& total, const Range& range) {
-    if (r.mantissa.hi != r.mantissa.hi) return true;
-    if (range.special) return false;
     if (!is_alive(r)) {
-      r.mantissa.hi = range.negative ? -r.mantissa.hi : r.mantissa.hi;
+      r = follow(r, range.kind);
       return true;
     }
     // A prefix lies within a factor of 4 of its exponent and the carry's.

@@ -41,7 +41,7 @@ struct Sum<T> {
   using Total = Running;
   struct Range {
     double low = 0, high = 0;  // of the prefixes
-    bool special = false;      // an element is infinite or NaN
+    double kind = 0;           // the sum of what is infinite or NaN
   };
 
   static Running start() { return {}; }
@@ -75,25 +75,29 @@ struct Sum<T> {
   static void widen(Range& range, const Total& total, Value x) {
     range.low = std::min(range.low, high(total));
     range.high = std::max(range.high, high(total));
-    mark(range, x);
+    range.kind += kind(Total{upsweep::widen(x)});
   }
-  static void mark(Range& range, Value x) {
-    double wide = upsweep::widen(x);
-    range.special |= wide - wide != 0;
-  }
-  static void mark(Range&, const Total&) {}  // only usable ones: all is well
   static void extend(Range& range, const Total& before, const Range& next) {
     range.low = std::min(range.low, high(before) + next.low);
     range.high = std::max(range.high, high(before) + next.high);
-    range.special |= next.special;
+    range.kind += next.kind;
+  }
+
+  static double kind(const Total& total) {
+    return usable(total) ? 0 : high(total);
+  }
+  static void mark(Range& range, double kind) { range.kind += kind; }
+  static Running follow(const Running& r, double kind) {
+    return {canonical(high(r) + kind)};
   }
 
   static bool predict(Running& r, const Total& total, const Range& range) {
-    double at = high(r);
-    if (at != at) return true;
-    if (range.special) return false;
-    if (!is_alive(r)) return true;
+    if (!is_alive(r)) {
+      r = follow(r, range.kind);
+      return true;
+    }
     if (!usable(total)) return false;
+    double at = high(r);
     // For doubles the bounds themselves may have overflowed: then they fail.
     if (!(at / 2 + range.low / 2 >= -Limits<T>::max / 4 &&
           at / 2 + range.high / 2 <= Limits<T>::max / 4)) {

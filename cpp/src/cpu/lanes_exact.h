@@ -1,0 +1,144 @@
+// Lanes of integers, and of maxima and minima of real numbers: exact, so that
+// running results are of the dtype itself.
+#pragma once
+
+#include "lanes.h"
+
+namespace upsweep {
+namespace {
+
+// The type that lanes are held in, and the operation on them.
+template <class M>
+struct ExactOp;
+
+// Products and sums wrap; unsigned arithmetic is defined to.
+template <class T>
+  requires is_plain_integer<T>
+struct ExactOp<Product<T>> {
+  using Lane = Bits<T>;
+  template <int n>
+  UPSWEEP_INLINE static Pack<Lane, n> combine(const Pack<Lane, n>& a,
+                                              const Pack<Lane, n>& b) {
+    return a * b;
+  }
+};
+template <class T>
+  requires is_plain_integer<T>
+struct ExactOp<Sum<T>> {
+  using Lane = Bits<T>;
+  template <int n>
+  UPSWEEP_INLINE static Pack<Lane, n> combine(const Pack<Lane, n>& a,
+                                              const Pack<Lane, n>& b) {
+    return a + b;
+  }
+};
+template <class T, bool maximum>
+  requires is_plain_integer<T> || is_real<T>
+struct ExactOp<Extremum<T, maximum>> {
+  // float16 and bfloat16 compare as the floats that they are.
+  using Lane = std::conditional_t<sizeof(T) == 2 && is_real<T>, float, T>;
+  template <int n>
+  UPSWEEP_INLINE static Pack<Lane, n> combine(const Pack<Lane, n>& a,
+                                              const Pack<Lane, n>& b) {
+    auto r = select(maximum ? a < b : b < a, b, a);
+    if constexpr (is_real<T>) {
+      r = select(b != b, Pack<Lane, n>::all(static_cast<Lane>(kNaN)), r);
+    }
+    return r;
+  }
+};
+
+template <class M>
+struct ExactLanes {
+  using Op = ExactOp<M>;
+  using Lane = typename Op::Lane;
+  using Value = typename M::Value;
+  using Row = Pack<Bits<Value>>;
+  static constexpr bool kSegments = true;
+
+  struct Carry {
+    Value lane[kLanes<Value>];
+    Value get(int i) const { return lane[i]; }
+    void set(int i, Value r) { lane[i] = r; }
+  };
+
+  class Careful {
+   public:
+    UPSWEEP_INLINE explicit Careful(const Carry& carry)
+        : r_(open(Row::load(carry.lane))) {}
+
+    template <bool inclusive>
+    UPSWEEP_INLINE Row step(const Row& x) {
+      auto before = r_;
+      r_ = Op::combine(r_, open(x));
+      return close(inclusive ? r_ : before);
+    }
+
+    UPSWEEP_INLINE bool finish(Carry& carry) const {
+      close(r_).store(carry.lane);
+      return true;
+    }
+
+   private:
+    Pack<Lane> r_;
+  };
+  using Calm = Careful;
+  using Steady = Careful;
+  using Mixed = Careful;
+
+  static Pack<Lane> neutral() {
+    return Pack<Lane>::all(static_cast<Lane>(M::start()));
+  }
+  template <int n>
+  UPSWEEP_INLINE static Pack<Lane, n> merge(const Pack<Lane, n>& a,
+                                            const Pack<Lane, n>& b) {
+    return Op::combine(a, b);
+  }
+  UPSWEEP_INLINE static Pack<Lane> combine(const Pack<Lane>& sum,
+                                           const Row& row) {
+    return Op::combine(sum, open(row));
+  }
+
+  // Nothing is ever lost.
+  struct Bounds {};
+  static constexpr bool kBoundsTell = false;
+  struct Extremes {
+    void add(const Row&) {}
+    bool are_mild() const { return true; }
+  };
+  template <int n, class Total>
+  static void store(const Pack<Lane, n>& sum, Total* totals) {
+    Lane lane[n];
+    sum.store(lane);
+    for (int i = 0; i < n; ++i) totals[i] = static_cast<Value>(lane[i]);
+  }
+
+ private:
+  UPSWEEP_INLINE static Pack<Lane> open(const Row& row) {
+    if constexpr (sizeof(Lane) == sizeof(Value)) {
+      return row.template as<Lane>();
+    } else {
+      return floats_of<Value>(row);
+    }
+  }
+  UPSWEEP_INLINE static Row close(const Pack<Lane>& lanes) {
+    if constexpr (sizeof(Lane) == sizeof(Value)) {
+      return lanes.template as<Bits<Value>>();
+    } else {
+      return bits_of<Value>(lanes);
+    }
+  }
+};
+
+template <class T>
+  requires is_plain_integer<T>
+struct Lanes<Product<T>> : ExactLanes<Product<T>> {};
+template <class T>
+  requires is_plain_integer<T>
+struct Lanes<Sum<T>> : ExactLanes<Sum<T>> {};
+template <class T, bool maximum>
+  requires is_plain_integer<T> || is_real<T>
+struct Lanes<Extremum<T, maximum>> : ExactLanes<Extremum<T, maximum>> {};
+
+}  // namespace
+}  // namespace upsweep

@@ -1,0 +1,218 @@
+// Line: the scan of one long line, cut into blocks of sixteen segments, which
+// become the lanes of a Strip. A segment starts from the carry and the total of
+// the elements before it, which reduce finds. Where a result leaves the range
+// of the dtype the starts behind it are wrong: that block is done again by the
+// loop, and whatever follows is dead.
+//
+// Where a line is cut depends on its length and dtype alone.
+#pragma once
+
+#include "fold.h"
+
+namespace upsweep {
+namespace {
+
+template <class M>
+struct Line {
+  using Value = typename M::Value;
+  using Running = typename M::Running;
+  using L = Lanes<M>;
+  using Carry = typename L::Carry;
+  using Total = TotalOf<M>;
+  static constexpr int n = kLanes<Value>;
+
+  // The whole tile, and the totals of what lies before each of its segments
+  // and before the elements that are left over.
+  struct Plan : Summary<M> {
+    Total before[1];
+  };
+
+  static constexpr bool kSegments = L::kSegments;
+  static constexpr int64_t kSegment = kRows;
+
+  static size_t plan_size(int64_t length) {
+    int64_t segments = kSegments ? (length / (n * kSegment) + 1) * n : 0;
+    return sizeof(Plan) + sizeof(Total) * static_cast<size_t>(segments);
+  }
+
+  template <bool bounded>
+  static void reduce(const Tile& tile, void* memory) {
+    auto& plan = *new (memory) Plan();
+    int64_t done = 0;
+    if constexpr (kSegments) {
+      Total* before = plan.before;
+      each_block(tile, [&](const Tile& block) {
+        TotalOf<M> totals[n];
+        RangeOf<M> ranges[n];
+        fold_block<bounded>(block, totals, ranges);
+        Summary<M> so_far = plan;  // which stores to `before` cannot change
+        for (int l = 0; l < n; ++l) {
+          new (before++) TotalOf<M>(so_far.total);
+          append<bounded>(so_far, totals[l], ranges[l]);
+        }
+        static_cast<Summary<M>&>(plan) = so_far;
+        done += block.length * n;
+      });
+      new (before) Total(plan.total);
+      if constexpr (bounded && !M::kExact) mark_kind(tile, plan);
+    }
+    auto* in = static_cast<const Value*>(tile.in);
+    for (; done < tile.length; ++done) take(plan, in[done * tile.in_step]);
+  }
+
+  template <bool inclusive>
+  static void scan(const Tile& tile, Carry& carry, const void* memory) {
+    auto* plan = static_cast<const Plan*>(memory);
+    const Running start = carry.get(0);
+    Running r = start;
+    int64_t done = 0;
+    if constexpr (kSegments) {
+      const Total* before = plan->before;
+      bool planned = is_alive(start);
+      each_block(tile, [&](const Tile& block) {
+        done += block.length * n;
+        if (planned) {
+          if (scan_planned<inclusive>(block, start, before)) {
+            before += n;
+            return;
+          }
+          planned = false;
+          r = at(start, *before);
+        }
+        scan_unplanned<inclusive>(block, r);
+      });
+      if (planned) r = at(start, *before);
+    }
+    loop<inclusive>(tile, done, tile.length, r);
+    if constexpr (!M::kExact) {
+      if (plan) r = join(start, plan->total, r);
+    }
+    carry.set(0, r);
+  }
+
+  // The carry behind a tile that was scanned from before to after.
+  static Running join(const Running& before, const Total& total,
+                      const Running& after) {
+    return M::is_alive(after) && M::usable(total) ? M::apply(before, total)
+                                                  : after;
+  }
+
+ private:
+  // Calls fn with sixteen segments at a time: of kSegment elements each, and in
+  // the end of as many as are whole squares to transpose.
+  template <class Fn>
+  static void each_block(const Tile& tile, const Fn& fn) {
+    constexpr int64_t side = kSide<Bits<Value>>;
+    for (int64_t done = 0;;) {
+      int64_t length = std::min(kSegment, (tile.length - done) / n);
+      length = length / side * side;
+      if (length == 0) return;
+      Tile block = tile;
+      block.in = static_cast<const Value*>(tile.in) + done * tile.in_step;
+      block.out = static_cast<Value*>(tile.out) + done * tile.out_step;
+      block.length = length;
+      block.width = n;
+      block.in_lane = length * tile.in_step;
+      block.out_lane = length * tile.out_step;
+      fn(block);
+      done += length * n;
+    }
+  }
+
+  template <bool bounded>
+  static void fold_block(const Tile& block, TotalOf<M>* totals,
+                         RangeOf<M>* ranges) {
+    bool along = block.in_step == 1 || block.in_step == -1;
+    if (!along || block.length != kRows ||
+        !fold_segments<M, bounded>(block, totals, ranges)) {
+      fold_lanes<M, bounded>(block, totals, ranges);
+    }
+  }
+
+  static void mark_kind(const Tile& tile, Summary<M>& plan) {
+    if (M::usable(plan.total)) {
+      M::mark(plan.range, M::kind(plan.total));
+      return;
+    }
+    // Of what has left the range a total does not tell the kind.
+    each_block(tile, [&](const Tile& block) {
+      double kinds[n];
+      fold_kinds<M>(block, kinds);
+      for (double kind : kinds) M::mark(plan.range, kind);
+    });
+  }
+
+  template <bool bounded>
+  static void append(Summary<M>& plan, const TotalOf<M>& total,
+                     const RangeOf<M>& range) {
+    if constexpr (M::kExact) {
+      M::combine(plan.total, total);
+    } else {
+      if constexpr (bounded) M::extend(plan.range, plan.total, range);
+      M::append(plan.total, total);
+    }
+  }
+
+  static bool is_alive(const Running& r) {
+    if constexpr (M::kExact) {
+      return true;
+    } else {
+      return M::is_alive(r);
+    }
+  }
+
+  static Running at(Running start, const Total& before) {
+    if constexpr (M::kExact) {
+      M::combine(start, before);
+      return start;
+    } else {
+      return M::apply(start, before);
+    }
+  }
+
+  template <bool inclusive>
+  static bool scan_planned(const Tile& block, const Running& start,
+                           const Total* before) {
+    Carry carry;
+    for (int l = 0; l < n; ++l) {
+      if constexpr (!M::kExact) {
+        if (!M::usable(before[l])) return false;
+      }
+      carry.set(l, at(start, before[l]));
+    }
+    return Strip<M>::template scan<inclusive>(block, carry);
+  }
+
+  template <bool inclusive>
+  static void scan_unplanned(const Tile& block, Running& r) {
+    if constexpr (!M::kExact) {
+      if (!M::is_alive(r)) {
+        double kinds[n];
+        fold_kinds<M>(block, kinds);
+        Carry carry;
+        for (int l = 0; l < n; ++l) {
+          carry.set(l, r);
+          r = M::follow(r, kinds[l]);
+        }
+        Strip<M>::template scan<inclusive>(block, carry);
+        return;
+      }
+    }
+    loop<inclusive>(block, 0, block.length * n, r);
+  }
+
+  template <bool inclusive>
+  static void loop(const Tile& tile, int64_t from, int64_t to, Running& r) {
+    auto* in = static_cast<const Value*>(tile.in);
+    auto* out = static_cast<Value*>(tile.out);
+    for (int64_t i = from; i < to; ++i) {
+      Value x = in[i * tile.in_step];
+      Value before = M::value(r);
+      Value after = M::advance(r, x);
+      out[i * tile.out_step] = inclusive ? after : before;
+    }
+  }
+};
+
+}  // namespace
+}  // namespace upsweep
