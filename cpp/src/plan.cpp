@@ -15,7 +15,7 @@ namespace {
 constexpr int64_t kTileBytes = 1 << 16;
 // Lines of one panel of neighbours in memory: whole cache lines of every dtype,
 // and carries that fit the first-level cache.
-constexpr int64_t kMaxWidth = 256;
+constexpr int64_t kPanelBytes = 1024;
 // From as many panels on, threads share panels rather than lines.
 constexpr int64_t kEnoughPanels = 16;
 // Lines that lie one behind the other are scanned side by side where they are
@@ -99,20 +99,22 @@ Plan make_plan(const Shape& shape, const Strides& strides, int axis,
     plan.length.out_step = -plan.length.out_step;
   }
 
-  int64_t tile_size = kTileBytes / static_cast<int64_t>(dtype.size());
+  auto itemsize = static_cast<int64_t>(dtype.size());
+  int64_t tile_size = kTileBytes / itemsize;
+  int64_t max_width = kPanelBytes / itemsize;
   int64_t lines = std::max<int64_t>(plan.inner.extent, 1);
   plan.tile = std::clamp<int64_t>(n, 1, kMaxTile);
   // Or in the input, where its axes are swapped.
   columns |= std::abs(plan.inner.in_step) == 1 && lines > 1 &&
              std::abs(plan.length.in_step) != 1;
   if (columns) {
-    plan.width = std::min(lines, kMaxWidth);
+    plan.width = std::min(lines, max_width);
     if (plan.outer_size * ceil_div(lines, plan.width) < kEnoughPanels) {
       plan.tile = std::max(kMinTile, tile_size / plan.width);
     }
   } else if (n <= kShortLine && lines >= kLanes / 2) {
     int64_t fitting = tile_size / std::max<int64_t>(n, 1) / kLanes * kLanes;
-    plan.width = std::min(lines, std::clamp(fitting, kLanes, kMaxWidth));
+    plan.width = std::min(lines, std::clamp(fitting, kLanes, max_width));
   } else {
     plan.width = 1;
     plan.tile = tile_size;

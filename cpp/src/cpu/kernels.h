@@ -10,6 +10,9 @@
 
 namespace upsweep {
 
+// No panel has rows of more bytes.
+constexpr int64_t kPanelBytes = 1024;
+
 // `width` neighbouring lines, `length` elements of each. Steps are in elements.
 struct Tile {
   const void* in;

@@ -194,7 +194,7 @@ struct Line {
           carry.set(l, r);
           r = M::follow(r, kinds[l]);
         }
-        Strip<M>::template scan<inclusive>(block, carry);
+        Strip<M>::template scan_dead<inclusive>(block, carry);
         return;
       }
     }

@@ -69,6 +69,18 @@ struct Strip {
     return alive;
   }
 
+  // As scan, of up to kRows rows, where every line is dead.
+  template <bool inclusive>
+  static void scan_dead(const Tile& tile, Carry& carry) {
+    using Runner = typename L::Mixed;
+    if (tile.width == n && is_along(tile.in_step) &&
+        tile.in_step == tile.out_step) {
+      scan_lines<Runner, inclusive>(tile, carry);
+    } else {
+      scan_blocks<Runner, inclusive>(tile, carry);
+    }
+  }
+
   // Calls fn with each row.
   template <class Fn>
   static void each_row(const Tile& tile, const Fn& fn) {
@@ -140,12 +152,9 @@ struct Strip {
     Runner runner(carry);
     const U* from = in(tile);
     U* to = out(tile);
-    bool streaming = tile.streaming && is_aligned(to) &&
-                     tile.out_step * static_cast<int64_t>(sizeof(U)) % 64 == 0;
     for (int64_t s = 0; s < tile.length; ++s) {
       prefetch(from + 16 * tile.in_step);
-      Row y = runner.template step<inclusive>(Row::load(from));
-      streaming ? stream(to, y) : y.store(to);
+      runner.template step<inclusive>(Row::load(from)).store(to);
       from += tile.in_step;
       to += tile.out_step;
     }
@@ -155,22 +164,34 @@ struct Strip {
   template <class Runner, bool inclusive>
   static bool scan_lines(const Tile& tile, Carry& carry) {
     if (!tile.streaming) return scan_transposed<Runner, inclusive>(tile, carry);
-    // The same lines in a buffer, one close behind the other.
     alignas(64) U buffer[kRows * n];
-    int64_t length = tile.length, distance = std::abs(tile.out_lane);
+    bool good =
+        scan_transposed<Runner, inclusive>(buffered(tile, buffer), carry);
+    stream_lines(tile, buffer);
+    return good;
+  }
+
+  // The same lines of results in a buffer, one close behind the other.
+  static Tile buffered(const Tile& tile, U* buffer) {
+    Tile other = tile;
     int64_t last_line = tile.out_lane < 0 ? n - 1 : 0;
-    int64_t last_element = tile.out_step < 0 ? length - 1 : 0;
-    Tile buffered = tile;
-    buffered.out = buffer + last_line * length + last_element;
-    buffered.out_lane = tile.out_lane < 0 ? -length : length;
-    bool good = scan_transposed<Runner, inclusive>(buffered, carry);
-    U* to = out(tile) - last_line * distance - last_element;
-    int64_t pieces = distance == length ? 1 : n;
-    int64_t piece = length * n / pieces;
+    int64_t last_element = tile.out_step < 0 ? tile.length - 1 : 0;
+    other.out = buffer + last_line * tile.length + last_element;
+    other.out_lane = tile.out_lane < 0 ? -tile.length : tile.length;
+    return other;
+  }
+
+  // Writes them to where they belong, past the cache: in order, because many
+  // streams of stores would each fill their cache lines piece by piece.
+  static void stream_lines(const Tile& tile, const U* buffer) {
+    int64_t distance = std::abs(tile.out_lane);
+    U* to = out(tile) - (tile.out_lane < 0 ? (n - 1) * distance : 0) -
+            (tile.out_step < 0 ? tile.length - 1 : 0);
+    int64_t pieces = distance == tile.length ? 1 : n;
+    int64_t piece = tile.length * n / pieces;
     for (int64_t i = 0; i < pieces; ++i) {
       stream_copy(to + i * distance, buffer + i * piece, piece);
     }
-    return good;
   }
 
   template <class Runner, bool inclusive>
@@ -221,12 +242,15 @@ struct Strip {
       runner.template step<inclusive>(Row::load(row)).store(row);
     }
     bool good = runner.finish(carry);
-    scatter(block, out(tile), tile.out_step, tile.out_lane, lanes, rows);
+    if (tile.streaming && lanes == n && is_along(tile.out_step)) {
+      alignas(64) U buffer[kRows * n];
+      Tile lines = buffered(tile, buffer);
+      scatter(block, out(lines), lines.out_step, lines.out_lane, lanes, rows);
+      stream_lines(tile, buffer);
+    } else {
+      scatter(block, out(tile), tile.out_step, tile.out_lane, lanes, rows);
+    }
     return good;
-  }
-
-  static bool is_aligned(const void* at) {
-    return reinterpret_cast<uintptr_t>(at) % 64 == 0;
   }
 };
 

@@ -14,7 +14,7 @@ namespace {
 
 // Rows that all strips of a panel advance before the next rows, where rows need
 // no transposing: few enough to walk memory in order.
-constexpr int64_t kColumnRows = 8;
+constexpr int64_t kColumnRows = 16;
 
 template <class M>
 struct TileKernel {
@@ -108,7 +108,8 @@ struct TileKernel {
   }
 
  private:
-  static constexpr int64_t kMaxStrips = 256 / n;
+  static constexpr int64_t kMaxStrips =
+      kPanelBytes / static_cast<int64_t>(sizeof(Value)) / n;
 
   // The running result of one line.
   static Running get(const Carry* carry, int64_t line) {
@@ -148,10 +149,35 @@ struct TileKernel {
     int64_t step = columns ? kColumnRows : kRows;
     for (int64_t row = 0; row < tile.length; row += step) {
       int64_t rows = std::min(step, tile.length - row);
+      if (columns && tile.streaming) {
+        scan_streaming<inclusive>(tile, row, rows, carry);
+        continue;
+      }
       for (int64_t g = 0; g < strips(tile.width); ++g) {
         Strip<M>::template scan<inclusive>(strip(tile, row, rows, g * n),
                                            carry[g]);
       }
+    }
+  }
+
+  // Rows of columns by way of a buffer, so that each goes to memory in one go.
+  template <bool inclusive>
+  static void scan_streaming(const Tile& tile, int64_t row, int64_t rows,
+                             Carry* carry) {
+    alignas(64) Value buffer[kColumnRows * kMaxStrips * n];
+    Tile buffered = strip(tile, row, rows, 0);
+    auto* to = static_cast<Bits<Value>*>(buffered.out);
+    buffered.width = tile.width;
+    buffered.out = buffer;
+    buffered.out_step = tile.width;
+    for (int64_t g = 0; g < strips(tile.width); ++g) {
+      Strip<M>::template scan<inclusive>(strip(buffered, 0, rows, g * n),
+                                         carry[g]);
+    }
+    for (int64_t i = 0; i < rows; ++i) {
+      stream_copy(to + i * tile.out_step,
+                  reinterpret_cast<Bits<Value>*>(buffer) + i * tile.width,
+                  tile.width);
     }
   }
 };

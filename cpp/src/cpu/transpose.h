@@ -161,6 +161,10 @@ void gather(const U* from, int64_t step, int64_t lane, int lanes, int steps,
     whole_blocks(Lines<const U, 1>{from, lane});
   } else if (lanes == kLanes<U> && step == -1) {
     whole_blocks(Lines<const U, -1>{from, lane});
+  } else if (lanes == kLanes<U> && lane == 1) {
+    for (; s < steps; ++s) {
+      Pack<U>::load(from + s * step).store(to + s * kLanes<U>);
+    }
   }
   for (; s < steps; ++s) {
     for (int l = 0; l < lanes; ++l) {
@@ -187,6 +191,10 @@ void scatter(const U* from, U* to, int64_t step, int64_t lane, int lanes,
     whole_blocks(Lines<U, 1>{to, lane});
   } else if (lanes == kLanes<U> && step == -1) {
     whole_blocks(Lines<U, -1>{to, lane});
+  } else if (lanes == kLanes<U> && lane == 1) {
+    for (; s < steps; ++s) {
+      Pack<U>::load(from + s * kLanes<U>).store(to + s * step);
+    }
   }
   for (; s < steps; ++s) {
     for (int l = 0; l < lanes; ++l) {
