@@ -148,7 +148,7 @@ struct DoubleLanes {
 
     Running get(int i) const {
       bool dead = hi[i] - hi[i] != 0 || (kProduct && hi[i] == 0);
-      Wide r = dead ? Wide{hi[i]} : two_sum(hi[i], lo[i]);
+      Wide r = dead ? Wide{upsweep::canonical(hi[i])} : two_sum(hi[i], lo[i]);
       if constexpr (kProduct) {
         Running product{r, exponent[i]};
         if (!dead) M::append(product, M::none());  // which minds the exponent
@@ -182,7 +182,7 @@ struct DoubleLanes {
           before_(r_.hi + r_.lo) {
       if constexpr (some_dead) {
         dead_ = dead(r_.hi);
-        before_ = select(dead_, r_.hi, before_);
+        before_ = select(dead_, canonical(r_.hi), before_);
       }
     }
 

@@ -72,16 +72,16 @@ struct Line {
       each_block(tile, [&](const Tile& block) {
         done += block.length * n;
         if (planned) {
-          if (scan_planned<inclusive>(block, start, before)) {
+          r = at(start, *before, r);
+          if (scan_planned<inclusive>(block, start, before, r)) {
             before += n;
             return;
           }
           planned = false;
-          r = at(start, *before);
         }
         scan_unplanned<inclusive>(block, r);
       });
-      if (planned) r = at(start, *before);
+      if (planned) r = at(start, *before, r);
     }
     loop<inclusive>(tile, done, tile.length, r);
     if constexpr (!M::kExact) {
@@ -161,26 +161,31 @@ struct Line {
     }
   }
 
-  static Running at(Running start, const Total& before) {
+  // The running result behind some elements, which is `known` from a scan where
+  // their total does not tell it.
+  static Running at(Running start, const Total& before, const Running& known) {
     if constexpr (M::kExact) {
       M::combine(start, before);
       return start;
     } else {
-      return M::apply(start, before);
+      return M::usable(before) ? M::apply(start, before) : known;
     }
   }
 
+  // Takes r to the end of the block, unless it returns false.
   template <bool inclusive>
   static bool scan_planned(const Tile& block, const Running& start,
-                           const Total* before) {
+                           const Total* before, Running& r) {
     Carry carry;
     for (int l = 0; l < n; ++l) {
       if constexpr (!M::kExact) {
         if (!M::usable(before[l])) return false;
       }
-      carry.set(l, at(start, before[l]));
+      carry.set(l, at(start, before[l], r));
     }
-    return Strip<M>::template scan<inclusive>(block, carry);
+    if (!Strip<M>::template scan<inclusive>(block, carry)) return false;
+    r = carry.get(n - 1);
+    return true;
   }
 
   template <bool inclusive>
