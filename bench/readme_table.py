@@ -1,12 +1,10 @@
-"""Measures and prints the table of README.md; bench/README.md says how.
+"""Measures and prints the table of properties in README.md.
 
-Needs NumPy, PyTorch and MLX beside upsweep. Takes about a minute on an idle
-machine.
+Needs NumPy, PyTorch and MLX beside upsweep. bench/README.md
+says how it measures.
 """
 
 import operator
-import statistics
-import time
 from decimal import Decimal, localcontext
 from itertools import accumulate
 
@@ -15,25 +13,7 @@ import numpy as np
 import torch
 import upsweep
 
-ROUNDS = 25
 NAMES = ("upsweep", "NumPy", "PyTorch", "MLX")
-
-
-def scans(x, axis):
-    """What scans x along an axis and waits for the result, by library.
-
-    Each gets its own kind of array beforehand. Libraries that can write to an
-    existing array are given one, which spares them fresh memory.
-    """
-    ours, theirs = upsweep.array(x), mx.array(x)
-    tensor = torch.tensor(x)
-    numpy_out, torch_out = np.empty_like(x), torch.empty_like(tensor)
-    return {
-        "upsweep": lambda: upsweep.eval(upsweep.cumprod(ours, axis)),
-        "NumPy": lambda: np.cumprod(x, axis, x.dtype, numpy_out),
-        "PyTorch": lambda: torch.cumprod(tensor, axis, out=torch_out),
-        "MLX": lambda: mx.eval(mx.cumprod(theirs, axis)),
-    }
 
 
 def results(x):
@@ -83,47 +63,6 @@ def same_bits(runs=20):
     return {k: "yes" if s else "no" for k, s in same.items()}
 
 
-def median_times(candidates):
-    """Median seconds per call, the candidates taking turns."""
-    repeats = {}
-    for name, call in candidates.items():
-        call()
-        start = time.perf_counter()
-        call()
-        # Short calls are timed in batches, to be long against the clock.
-        repeats[name] = max(1, int(1e-3 / (time.perf_counter() - start)))
-    times = {name: [] for name in candidates}
-    for _ in range(ROUNDS):
-        for name, call in candidates.items():
-            start = time.perf_counter()
-            for _ in range(repeats[name]):
-                call()
-            elapsed = time.perf_counter() - start
-            times[name].append(elapsed / repeats[name])
-    return {name: statistics.median(t) for name, t in times.items()}
-
-
-def factors(*shape):
-    """Seeded float32 factors whose products stay in range."""
-    noise = np.random.default_rng(2).normal(0, 1e-3, shape)
-    return (1 + noise).astype(np.float32)
-
-
-def times_of_a_copy(shape, axis):
-    """Time of a scan over that of a copy by all threads."""
-    x = factors(*shape)
-    source, target = torch.tensor(x), torch.empty(shape)
-    copy = {"copy": lambda: target.copy_(source)}
-    seconds = median_times(scans(x, axis) | copy)
-    return {k: f"{seconds[k] / seconds['copy']:.1f}" for k in NAMES}
-
-
-def microseconds(length):
-    """Time of a scan of a short row, call overhead included."""
-    seconds = median_times(scans(factors(length), 0))
-    return {k: f"{1e6 * seconds[k]:.1f}" for k in NAMES}
-
-
 def main():
     mx.set_default_device(mx.cpu)
     info = upsweep.device_info(upsweep.cpu)
@@ -144,10 +83,6 @@ def main():
         "error, 2^12 float16 factors near 1": largest_error(1 << 12, np.float16, 1e-2),
         "same bits in 20 runs": same_bits(),
         "exclusive and reverse in the call": yes_or_no,
-        "time, 2^24": times_of_a_copy((1 << 24,), 0),
-        "time, (2^20, 16) along axis 0": times_of_a_copy((1 << 20, 16), 0),
-        "time, (2^17, 128) along axis 1": times_of_a_copy((1 << 17, 128), 1),
-        "time, 1,024 (µs)": microseconds(1024),
     }
     print("| cumprod |", " | ".join(NAMES), "|")
     print("|:--|" + "--:|" * len(NAMES))

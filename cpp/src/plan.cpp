@@ -9,13 +9,9 @@ namespace upsweep {
 namespace {
 
 // Bytes of one tile: small enough for the second-level cache together with its
-// result, large enough that handing on a carry costs nothing beside it. Not a
-// power of two, so that sixteen segments of it do not compete for the same
-// places of the cache.
+// result and the next one, large enough that handing on a carry costs nothing
+// beside it, and whole blocks of segments for every dtype.
 constexpr int64_t kTileBytes = 1 << 16;
-// Lines of one panel of neighbours in memory: whole cache lines of every dtype,
-// and carries that fit the first-level cache.
-constexpr int64_t kPanelBytes = 1024;
 // From as many panels on, threads share panels rather than lines.
 constexpr int64_t kEnoughPanels = 16;
 // Lines that lie one behind the other are scanned side by side where they are
@@ -101,7 +97,7 @@ Plan make_plan(const Shape& shape, const Strides& strides, int axis,
 
   auto itemsize = static_cast<int64_t>(dtype.size());
   int64_t tile_size = kTileBytes / itemsize;
-  int64_t max_width = kPanelBytes / itemsize;
+  int64_t max_width = Plan::kPanelBytes / itemsize;
   int64_t lines = std::max<int64_t>(plan.inner.extent, 1);
   plan.tile = std::clamp<int64_t>(n, 1, kMaxTile);
   // Or in the input, where its axes are swapped.

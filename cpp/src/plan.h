@@ -23,6 +23,10 @@ namespace upsweep {
 // walks start at the last element and step backwards, so that whoever follows
 // the plan knows no direction.
 struct Plan {
+  // A row of a panel of neighbours in memory has at most so many bytes: whole
+  // cache lines, and carries that fit the first-level cache.
+  static constexpr int64_t kPanelBytes = 1024;
+
   struct Axis {
     int64_t extent;
     int64_t in_step;

@@ -176,7 +176,8 @@ def test_torch_tensors_with_gradients_say_so():
 @pytest.mark.parametrize("name", ["float32", "bfloat16", "int32", "complex64", "bool_"])
 def test_jax_shares_both_ways(name):
     jax = pytest.importorskip("jax", reason="JAX is not installed")
-    j = jax.numpy.arange(12).reshape(3, 4).astype(name)
+    with jax.default_device(jax.devices("cpu")[0]):
+        j = jax.numpy.arange(12).reshape(3, 4).astype(name)
     for a in (upsweep.from_dlpack(j), upsweep.asarray(j)):
         assert a.dtype.name == name
         assert a.tolist() == j.tolist()

@@ -10,7 +10,7 @@
 
 namespace upsweep {
 
-// No panel has rows of more bytes.
+// Panels whose neighbours are adjacent have rows of no more bytes.
 constexpr int64_t kPanelBytes = 1024;
 
 // `width` neighbouring lines, `length` elements of each. Steps are in elements.

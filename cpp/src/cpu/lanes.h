@@ -42,7 +42,7 @@
 #include "../monoid/logaddexp.h"
 #include "../monoid/product.h"
 #include "../monoid/sum.h"
-#include "simd.h"
+#include "simd_floats.h"
 
 namespace upsweep {
 namespace {

@@ -1,4 +1,4 @@
-// Line: the scan of one long line, cut into blocks of sixteen segments, which
+// Line: the scan of one long line, cut into blocks of segments, which
 // become the lanes of a Strip. A segment starts from the carry and the total of
 // the elements before it, which reduce finds. Where a result leaves the range
 // of the dtype the starts behind it are wrong: that block is done again by the
@@ -98,8 +98,8 @@ struct Line {
   }
 
  private:
-  // Calls fn with sixteen segments at a time: of kSegment elements each, and in
-  // the end of as many as are whole squares to transpose.
+  // Calls fn with blocks of segments: of kSegment elements each, and in the end
+  // of as many as are whole squares to transpose.
   template <class Fn>
   static void each_block(const Tile& tile, const Fn& fn) {
     constexpr int64_t side = kSide<Bits<Value>>;

@@ -30,6 +30,8 @@ namespace upsweep {
 
 namespace {
 
+static_assert(Plan::kPanelBytes <= kPanelBytes, "what kernels have room for");
+
 // Elements of panels that a thread takes at once.
 constexpr int64_t kGrain = 1 << 14;
 // With this many panels for each thread, none is idle for long at the end.

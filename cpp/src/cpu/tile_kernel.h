@@ -1,5 +1,5 @@
 // TileKernel: the scan of a tile, for any monoid and any instruction set: one
-// long line by segments, or up to a panel of lines, sixteen at a time.
+// long line by segments, or up to a panel of lines, a strip at a time.
 #pragma once
 
 #include <new>
@@ -201,12 +201,22 @@ constexpr Kernel kFloats[] = {make_kernel<M<float16_t>>(),
                               make_kernel<M<float>>(), make_kernel<M<double>>(),
                               make_kernel<M<complex64_t>>()};
 
+// Modulo 2^k, signed and unsigned numbers have the same bits.
+template <template <class> class M>
+constexpr bool kWraps = false;
+template <>
+inline constexpr bool kWraps<Product> = true;
+template <>
+inline constexpr bool kWraps<Sum> = true;
+template <template <class> class M, class T>
+using SignedOf = M<std::conditional_t<kWraps<M>, std::make_unsigned_t<T>, T>>;
+
 template <template <class> class M>
 constexpr Kernel kIntegers[] = {
-    make_kernel<M<uint8_t>>(),  make_kernel<M<uint16_t>>(),
-    make_kernel<M<uint32_t>>(), make_kernel<M<uint64_t>>(),
-    make_kernel<M<int8_t>>(),   make_kernel<M<int16_t>>(),
-    make_kernel<M<int32_t>>(),  make_kernel<M<int64_t>>()};
+    make_kernel<M<uint8_t>>(),           make_kernel<M<uint16_t>>(),
+    make_kernel<M<uint32_t>>(),          make_kernel<M<uint64_t>>(),
+    make_kernel<SignedOf<M, int8_t>>(),  make_kernel<SignedOf<M, int16_t>>(),
+    make_kernel<SignedOf<M, int32_t>>(), make_kernel<SignedOf<M, int64_t>>()};
 
 template <template <class> class M>
 constexpr Kernel kBool = make_kernel<M<bool>>();

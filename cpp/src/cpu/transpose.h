@@ -1,5 +1,5 @@
-// Blocks of lines turned into rows of lanes, and back: kernels see sixteen
-// neighbouring lines only as rows of sixteen neighbouring elements.
+// Blocks of lines turned into rows of lanes, and back: kernels see
+// neighbouring lines only as rows of neighbouring elements.
 #pragma once
 
 #include "simd.h"
