@@ -19,7 +19,8 @@
 //   extend(range, before, next) takes in the range of what follows `before`
 //   predict(r, total, range)    carries r over a whole tile, or returns false
 //                               where only a scan can tell where that leads
-//   kind(total)                 what neighbours are to a dead carry, where their
+//   kind(total)                 what neighbours are to a dead carry, where
+//   their
 //                               total is usable or their elements are kinds
 //   mark(range, kind)           takes in only what a dead carry would meet
 //   follow(r, kind)             takes a dead carry over neighbours
