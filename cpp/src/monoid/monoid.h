@@ -20,8 +20,7 @@
 //   predict(r, total, range)    carries r over a whole tile, or returns false
 //                               where only a scan can tell where that leads
 //   kind(total)                 what neighbours are to a dead carry, where
-//   their
-//                               total is usable or their elements are kinds
+//                               their total is usable or they are kinds
 //   mark(range, kind)           takes in only what a dead carry would meet
 //   follow(r, kind)             takes a dead carry over neighbours
 //   is_alive(r), usable(total)  see below
