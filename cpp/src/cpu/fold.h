@@ -49,25 +49,36 @@ template <class M, bool bounded>
 void fold_lanes(const Tile& tile, TotalOf<M>* totals, RangeOf<M>* ranges) {
   using L = Lanes<M>;
   constexpr bool kBounds = !M::kExact && (bounded || L::kBoundsTell);
-  auto sum = L::neutral();
-  typename L::Bounds bounds;
-  Strip<M>::each_row(tile, [&](const auto& row) UPSWEEP_INLINE {
-    sum = L::combine(sum, row);
-    if constexpr (kBounds) bounds.add(sum);
+  constexpr int kPacks = Strip<M>::kPacks;
+  decltype(L::neutral()) sums[kPacks];
+  typename L::Bounds bounds[kPacks];
+  for (auto& sum : sums) sum = L::neutral();
+  Strip<M>::each_row(tile, [&](const auto& row, int pack) UPSWEEP_INLINE {
+    sums[pack] = L::combine(sums[pack], row);
+    if constexpr (kBounds) bounds[pack].add(sums[pack]);
   });
-  L::store(sum, totals);
-  if constexpr (kBounds) L::store_bounds(bounds, totals, ranges);
+  for (int p = 0; p < kPacks; ++p) {
+    int first = p * kPack<typename M::Value>;
+    L::store(sums[p], totals + first);
+    if constexpr (kBounds) {
+      L::store_bounds(bounds[p], totals + first, ranges + first);
+    }
+  }
 }
 
 // What neighbouring lines are to a dead carry.
 template <class M>
 void fold_kinds(const Tile& tile, double* kinds) {
   using L = Lanes<M>;
-  auto sum = L::neutral();
-  Strip<M>::each_row(tile, [&](const auto& row) UPSWEEP_INLINE {
-    sum = L::combine(sum, L::classify(row));
+  constexpr int kPacks = Strip<M>::kPacks;
+  decltype(L::neutral()) sums[kPacks];
+  for (auto& sum : sums) sum = L::neutral();
+  Strip<M>::each_row(tile, [&](const auto& row, int pack) UPSWEEP_INLINE {
+    sums[pack] = L::combine(sums[pack], L::classify(row));
   });
-  L::kinds(sum, kinds);
+  for (int p = 0; p < kPacks; ++p) {
+    L::kinds(sums[p], kinds + p * kPack<typename M::Value>);
+  }
 }
 
 // Takes the kinds of neighbouring lines into their ranges.
@@ -104,37 +115,38 @@ UPSWEEP_INLINE inline Sum fold_square(Sum* sums) {
 
 // As fold_lanes, for the segments of one line that lie along memory, of kRows
 // elements each: which lane takes an element is of no matter, and nothing needs
-// transposing. Returns false where this would lose precision.
+// transposing. Returns false where this would lose precision, `bounded` or not.
 template <class M, bool bounded>
 bool fold_segments(const Tile& tile, TotalOf<M>* totals, RangeOf<M>* ranges) {
   using L = Lanes<M>;
   using U = Bits<typename M::Value>;
-  constexpr int n = kLanes<U>;
+  constexpr int n = kLanes<U>, size = kPack<U>;
+  constexpr bool kRange = bounded && !M::kExact;
   using One = decltype(part(L::neutral(), 0));
   One sums[n];
+  typename L::Mildness mildness;
   typename L::Extremes extremes;
   auto* in = static_cast<const U*>(tile.in);
-  int64_t step = tile.in_step * n;
-  if (tile.in_step < 0) in -= n - 1;
+  int64_t step = tile.in_step * size;
+  if (tile.in_step < 0) in -= size - 1;
   for (int l = 0; l < n; ++l) {
     auto sum = L::neutral();
-    for (int i = 0; i < kRows / n; ++i, in += step) {
-      auto row = Pack<U>::load(in);
-      sum = L::combine(sum, row);
-      extremes.add(row);
+    for (int i = 0; i < kRows / size; ++i, in += step) {
+      sum = L::combine(sum, in);
+      mildness.add_row(Pack<U>::load(in));
+      if ((i + 1) % 8 == 0 || i + 1 == kRows / size) mildness.add_sums(sum);
+      if constexpr (kRange) extremes.add(Pack<U>::load(in));
     }
     sums[l] = part(sum, 0);
-    for (int i = 1; i < n / One::kSize; ++i) {
+    for (int i = 1; i < size / One::kSize; ++i) {
       sums[l] = L::merge(sums[l], part(sum, i));
     }
   }
-  if (!extremes.are_mild()) return false;
+  if (mildness.is_violated()) return false;
   for (int l = 0; l < n; l += One::kSize) {
     L::store(fold_square<L>(sums + l), totals + l);
   }
-  if constexpr (bounded && !M::kExact) {
-    std::fill_n(ranges, n, extremes.range(kRows / n));
-  }
+  if constexpr (kRange) std::fill_n(ranges, n, extremes.range(kRows / size));
   return true;
 }
 

@@ -1,12 +1,14 @@
-// Lanes: a monoid on neighbouring lines at once, kLanes<Value> of them.
+// Lanes: a monoid on neighbouring lines at once.
 //
 // Lanes<M> has
 //
-//   Carry        a Running for each lane, with get(lane) and set(lane, r)
+//   Carry        a Running for each of kLanes lines, with get(lane) and
+//                set(lane, r)
 //
-// and runners, which take a Carry over some rows. A runner is made from the
-// Carry; step takes one row of elements, as bits, to one row of results; finish
-// writes the Carry and returns whether all went well.
+// and runners, which take as many of these lines as a Pack has lanes, from one
+// of them on, over some rows. A runner is made from the Carry; step takes one
+// row of elements, as bits, to one row of results; finish writes the Carry and
+// returns whether all went well.
 //
 //   Calm         the fastest, for up to a thousand rows; finish is false, and
 //                the results are worthless, where a lane has left the range
@@ -18,15 +20,18 @@
 // Where kSegments says that a long line may be cut into segments, which become
 // lanes, there is also what fold.h needs to find their totals:
 //
+//   enter        a Carry for segments, from the Running before the first of
+//                them and the totals of what lies between
 //   neutral()    sums of nothing: Totals in registers, in as many lanes
-//   combine      a sum and a row
+//   combine      a sum and a row, or the row that starts somewhere in memory
 //   merge        two sums, also of other sizes
 //   store        sums as Totals
 //   Bounds       of the sums of rows; store_bounds makes them Ranges
 //   kBoundsTell  whether a sum may be lost without its bounds
-//   Extremes     of elements: are_mild says that up to a line of each segment
-//                they combine in any order without loss, range what bounds that
-//                gives
+//   Mildness     of segments that are folded in any order: sees all elements,
+//                and the sums of up to eight rows; is_violated tells whether
+//                precision may have been lost
+//   Extremes     of elements, and what range of sums these allow
 //   classify     (unless M::kExact) a row of elements as a row of kinds
 //   kinds        sums of those
 //
@@ -58,15 +63,15 @@ class LaneByLane {
   using Value = typename M::Value;
   using Row = Pack<Bits<Value>>;
 
-  explicit LaneByLane(const Carry& carry) {
-    for (int i = 0; i < kLanes<Value>; ++i) lane_[i] = carry.get(i);
+  LaneByLane(const Carry& carry, int first) {
+    for (int i = 0; i < n; ++i) lane_[i] = carry.get(first + i);
   }
 
   template <bool inclusive>
   UPSWEEP_INLINE Row step(const Row& row) {
-    Value x[kLanes<Value>], y[kLanes<Value>];
+    Value x[n], y[n];
     row.store(x);
-    for (int i = 0; i < kLanes<Value>; ++i) {
+    for (int i = 0; i < n; ++i) {
       if constexpr (!inclusive) y[i] = M::value(lane_[i]);
       if constexpr (M::kExact) {
         M::advance(lane_[i], x[i]);
@@ -80,13 +85,15 @@ class LaneByLane {
     return Row::load(y);
   }
 
-  bool finish(Carry& carry) const {
-    for (int i = 0; i < kLanes<Value>; ++i) carry.set(i, lane_[i]);
+  bool finish(Carry& carry, int first) const {
+    for (int i = 0; i < n; ++i) carry.set(first + i, lane_[i]);
     return !died_;
   }
 
  private:
-  typename M::Running lane_[kLanes<Value>];
+  static constexpr int n = kPack<Value>;
+
+  typename M::Running lane_[n];
   bool died_ = false;
 };
 

@@ -84,7 +84,7 @@ template <class M>
 struct DoubleLanes {
   using Op = DoubleOp<M>;
   using Row = Pack<uint64_t>;
-  static constexpr int n = kLanes<double>;
+  static constexpr int n = kPack<double>;
   using Sums = DoublePair<n>;
   using Running = typename M::Running;
   static constexpr bool kSegments = true;
@@ -108,15 +108,26 @@ struct DoubleLanes {
       return !any((good | but) == Pack<int64_t>::all(0));
     }
   };
+  // Sixty-four elements of less than 2^±14 multiply to a number far from the
+  // ends of the range.
+  class Mildness {
+   public:
+    UPSWEEP_INLINE void add_row(const Row& row) {
+      if constexpr (kProduct) elements_.add(row.as<double>());
+    }
+    void add_sums(const Sums&) {}
+    bool is_violated() const {
+      return kProduct &&
+             !elements_.are_within(0x1p-14, 0x1p14, Pack<int64_t>::all(0));
+    }
+
+   private:
+    Bounds elements_;
+  };
   // Of the elements themselves.
   class Extremes {
    public:
     UPSWEEP_INLINE void add(const Row& row) { bounds_.add(row.as<double>()); }
-    // Sixty-four of them multiply to a number far from the ends of the range.
-    bool are_mild() const {
-      return !kProduct ||
-             bounds_.are_within(0x1p-14, 0x1p14, Pack<int64_t>::all(0));
-    }
     // Of combinations of up to `rows` elements of each lane. The bounds of a
     // product are binary exponents, each rounded down.
     typename M::Range range(int64_t rows) const {
@@ -143,15 +154,15 @@ struct DoubleLanes {
   // A product has an exponent only where its value comes close to the end of
   // the range.
   struct Carry {
-    double hi[n], lo[n];
-    int64_t exponent[n];
+    double hi[kLanes<double>], lo[kLanes<double>];
+    int64_t exponent[kLanes<double>];
 
     Running get(int i) const {
       bool dead = hi[i] - hi[i] != 0 || (kProduct && hi[i] == 0);
       Wide r = dead ? Wide{upsweep::canonical(hi[i])} : two_sum(hi[i], lo[i]);
       if constexpr (kProduct) {
         Running product{r, exponent[i]};
-        if (!dead) M::append(product, M::none());  // which minds the exponent
+        if (!dead) M::normalise(product);
         return product;
       } else {
         return r;
@@ -177,8 +188,9 @@ struct DoubleLanes {
   template <bool some_dead>
   class Pair {
    public:
-    UPSWEEP_INLINE explicit Pair(const Carry& carry)
-        : r_{Pack<double>::load(carry.hi), Pack<double>::load(carry.lo)},
+    UPSWEEP_INLINE Pair(const Carry& carry, int first)
+        : r_{Pack<double>::load(carry.hi + first),
+             Pack<double>::load(carry.lo + first)},
           before_(r_.hi + r_.lo) {
       if constexpr (some_dead) {
         dead_ = dead(r_.hi);
@@ -197,18 +209,18 @@ struct DoubleLanes {
       return result.template as<uint64_t>();
     }
 
-    UPSWEEP_INLINE bool finish(Carry& carry) const {
+    UPSWEEP_INLINE bool finish(Carry& carry, int first) const {
       auto exempt = Pack<int64_t>::all(0);
       auto lo = r_.lo;
       if constexpr (some_dead) {
         exempt = dead_;
         lo = select(dead_, Pack<double>::all(0), lo);
       }
-      auto lost =
-          (r_.hi - r_.hi != Pack<double>::all(0)) |
-          (Pack<int64_t>::load(carry.exponent) != Pack<int64_t>::all(0));
-      r_.hi.store(carry.hi);
-      lo.store(carry.lo);
+      auto lost = (r_.hi - r_.hi != Pack<double>::all(0)) |
+                  (Pack<int64_t>::load(carry.exponent + first) !=
+                   Pack<int64_t>::all(0));
+      r_.hi.store(carry.hi + first);
+      lo.store(carry.lo + first);
       return range_.are_within(Op::kLow, Op::kHigh, exempt) &&
              !any(lost & (exempt == Pack<int64_t>::all(0)));
     }
@@ -225,16 +237,25 @@ struct DoubleLanes {
   using Mixed = Pair<true>;
   using Careful = LaneByLane<M, Carry>;
 
+  template <class Total>
+  static void enter(Carry& carry, const Running& start, const Total* totals) {
+    for (int i = 0; i < kLanes<double>; ++i) {
+      carry.set(i, M::apply(start, totals[i]));
+    }
+  }
   static Sums neutral() {
     return {Pack<double>::all(Op::kNeutral), Pack<double>::all(0)};
   }
-  template <int n>
-  UPSWEEP_INLINE static DoublePair<n> merge(const DoublePair<n>& a,
-                                            const DoublePair<n>& b) {
+  template <int size>
+  UPSWEEP_INLINE static DoublePair<size> merge(const DoublePair<size>& a,
+                                               const DoublePair<size>& b) {
     return Op::merge(a, b);
   }
   UPSWEEP_INLINE static Sums combine(const Sums& sum, const Row& row) {
     return Op::combine(sum, row.as<double>());
+  }
+  UPSWEEP_INLINE static Sums combine(const Sums& sum, const uint64_t* from) {
+    return combine(sum, Row::load(from));
   }
 
   // A product that comes close to the end of the range loses its error term.
@@ -290,7 +311,7 @@ struct DoubleLanes {
   static typename M::Total total_of(Wide value) {
     if constexpr (kProduct) {
       typename M::Total total{value, 0};
-      if (M::is_alive(total)) M::append(total, M::none());
+      if (M::is_alive(total)) M::normalise(total);
       return total;
     } else {
       return value;

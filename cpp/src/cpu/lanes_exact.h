@@ -54,6 +54,7 @@ struct ExactLanes {
   using Lane = typename Op::Lane;
   using Value = typename M::Value;
   using Row = Pack<Bits<Value>>;
+  using Held = Pack<Lane, kPack<Value>>;
   static constexpr bool kSegments = true;
 
   struct Carry {
@@ -64,8 +65,8 @@ struct ExactLanes {
 
   class Careful {
    public:
-    UPSWEEP_INLINE explicit Careful(const Carry& carry)
-        : r_(open(Row::load(carry.lane))) {}
+    UPSWEEP_INLINE Careful(const Carry& carry, int first)
+        : r_(open(Row::load(carry.lane + first))) {}
 
     template <bool inclusive>
     UPSWEEP_INLINE Row step(const Row& x) {
@@ -74,37 +75,47 @@ struct ExactLanes {
       return close(inclusive ? r_ : before);
     }
 
-    UPSWEEP_INLINE bool finish(Carry& carry) const {
-      close(r_).store(carry.lane);
+    UPSWEEP_INLINE bool finish(Carry& carry, int first) const {
+      close(r_).store(carry.lane + first);
       return true;
     }
 
    private:
-    Pack<Lane> r_;
+    Held r_;
   };
   using Calm = Careful;
   using Steady = Careful;
   using Mixed = Careful;
 
-  static Pack<Lane> neutral() {
-    return Pack<Lane>::all(static_cast<Lane>(M::start()));
+  template <class Total>
+  static void enter(Carry& carry, Value start, const Total* totals) {
+    for (int i = 0; i < kLanes<Value>; ++i) {
+      Value r = start;
+      M::combine(r, totals[i]);
+      carry.set(i, r);
+    }
   }
+  static Held neutral() { return Held::all(static_cast<Lane>(M::start())); }
   template <int n>
   UPSWEEP_INLINE static Pack<Lane, n> merge(const Pack<Lane, n>& a,
                                             const Pack<Lane, n>& b) {
     return Op::combine(a, b);
   }
-  UPSWEEP_INLINE static Pack<Lane> combine(const Pack<Lane>& sum,
-                                           const Row& row) {
+  UPSWEEP_INLINE static Held combine(const Held& sum, const Row& row) {
     return Op::combine(sum, open(row));
+  }
+  UPSWEEP_INLINE static Held combine(const Held& sum, const Bits<Value>* from) {
+    return combine(sum, Row::load(from));
   }
 
   // Nothing is ever lost.
   struct Bounds {};
   static constexpr bool kBoundsTell = false;
-  struct Extremes {
-    void add(const Row&) {}
-    bool are_mild() const { return true; }
+  struct Extremes {};
+  struct Mildness {
+    void add_row(const Row&) {}
+    void add_sums(const Held&) {}
+    bool is_violated() const { return false; }
   };
   template <int n, class Total>
   static void store(const Pack<Lane, n>& sum, Total* totals) {
@@ -114,14 +125,14 @@ struct ExactLanes {
   }
 
  private:
-  UPSWEEP_INLINE static Pack<Lane> open(const Row& row) {
+  UPSWEEP_INLINE static Held open(const Row& row) {
     if constexpr (sizeof(Lane) == sizeof(Value)) {
       return row.template as<Lane>();
     } else {
       return floats_of<Value>(row);
     }
   }
-  UPSWEEP_INLINE static Row close(const Pack<Lane>& lanes) {
+  UPSWEEP_INLINE static Row close(const Held& lanes) {
     if constexpr (sizeof(Lane) == sizeof(Value)) {
       return lanes.template as<Bits<Value>>();
     } else {

@@ -52,27 +52,29 @@ inline constexpr uint32_t kOverflow<bfloat16_t> = 0x7f7f8000;
 template <class T, uint32_t lowest>
 class RangeCheck {
  public:
-  RangeCheck() : worst_(Pack<uint32_t>::all(0)) {}
+  RangeCheck() : worst_(Magnitudes::all(0)) {}
 
-  UPSWEEP_INLINE void add(const Pack<float>& y) {
+  UPSWEEP_INLINE void add(const FloatsOf<T>& y) {
     worst_ = max(worst_, excess(y));
   }
   bool passed() const { return !any(fails(worst_)); }
 
-  UPSWEEP_INLINE static Pack<int32_t> failures(const Pack<float>& y) {
+  UPSWEEP_INLINE static auto failures(const FloatsOf<T>& y) {
     return fails(excess(y));
   }
 
  private:
-  UPSWEEP_INLINE static Pack<uint32_t> excess(const Pack<float>& y) {
-    auto magnitude = y.as<uint32_t>() & Pack<uint32_t>::all(0x7fffffff);
-    return magnitude - Pack<uint32_t>::all(lowest);
+  using Magnitudes = Pack<uint32_t, kPack<T>>;
+
+  UPSWEEP_INLINE static Magnitudes excess(const FloatsOf<T>& y) {
+    auto magnitude = y.template as<uint32_t>() & Magnitudes::all(0x7fffffff);
+    return magnitude - Magnitudes::all(lowest);
   }
-  UPSWEEP_INLINE static Pack<int32_t> fails(const Pack<uint32_t>& excess) {
-    return excess >= Pack<uint32_t>::all(kOverflow<T> - lowest);
+  UPSWEEP_INLINE static auto fails(const Magnitudes& excess) {
+    return excess >= Magnitudes::all(kOverflow<T> - lowest);
   }
 
-  Pack<uint32_t> worst_;
+  Magnitudes worst_;
 };
 
 template <class M>
@@ -82,11 +84,15 @@ struct NarrowLanes {
   using Row = Pack<Bits<Value>>;
   using Check = RangeCheck<Value, Op::kLowest>;
   static constexpr bool kProduct = Op::kProduct;
-  using Doubles = Pack<double, 16>;
+  static constexpr int n = kPack<Value>;
+  using Floats = Pack<float, n>;
+  using Doubles = Pack<double, n>;
+  using Mask = Pack<int32_t, n>;
+  using Magnitudes = Pack<uint32_t, n>;
   static constexpr bool kSegments = true;
 
   struct Carry {
-    double lane[16];
+    double lane[kLanes<Value>];
     double get(int i) const { return upsweep::canonical(lane[i]); }
     void set(int i, double r) { lane[i] = r; }
   };
@@ -94,8 +100,8 @@ struct NarrowLanes {
   // In double, one check for all rows.
   class Steady {
    public:
-    UPSWEEP_INLINE explicit Steady(const Carry& carry)
-        : r_(Doubles::load(carry.lane)), before_(narrow(r_)) {}
+    UPSWEEP_INLINE Steady(const Carry& carry, int first)
+        : r_(Doubles::load(carry.lane + first)), before_(narrow(r_)) {}
 
     template <bool inclusive>
     UPSWEEP_INLINE Row step(const Row& x) {
@@ -107,22 +113,22 @@ struct NarrowLanes {
       return bits_of<Value>(result);
     }
 
-    UPSWEEP_INLINE bool finish(Carry& carry) const {
-      r_.store(carry.lane);
+    UPSWEEP_INLINE bool finish(Carry& carry, int first) const {
+      r_.store(carry.lane + first);
       return check_.passed();
     }
 
    private:
     Doubles r_;
-    Pack<float> before_;
+    Floats before_;
     Check check_;
   };
 
   // In double, with an eye on every row.
   class Careful {
    public:
-    UPSWEEP_INLINE explicit Careful(const Carry& carry)
-        : r_(Doubles::load(carry.lane)),
+    UPSWEEP_INLINE Careful(const Carry& carry, int first)
+        : r_(Doubles::load(carry.lane + first)),
           before_(canonical(narrow(r_))),
           dead_(Check::failures(before_)) {}
 
@@ -132,7 +138,7 @@ struct NarrowLanes {
       auto y = narrow(r_);
       auto dead = Check::failures(y);
       if (any(dead)) [[unlikely]] {
-        if (any(dead & (dead_ == Pack<int32_t>::all(0)))) {
+        if (any(dead & (dead_ == Mask::all(0)))) {
           bury(dead, r_, y);
           died_ = true;
         }
@@ -144,47 +150,57 @@ struct NarrowLanes {
       return bits_of<Value>(result);
     }
 
-    UPSWEEP_INLINE bool finish(Carry& carry) const {
-      r_.store(carry.lane);
+    UPSWEEP_INLINE bool finish(Carry& carry, int first) const {
+      r_.store(carry.lane + first);
       return !died_;
     }
 
    private:
     // r and y of the lanes that are dead as M::advance would leave them.
-    [[gnu::noinline]] static void bury(const Pack<int32_t>& dead, Doubles& r,
-                                       Pack<float>& y) {
-      float values[16];
-      double runnings[16];
-      int32_t is_dead[16];
+    [[gnu::noinline]] static void bury(const Mask& dead, Doubles& r,
+                                       Floats& y) {
+      float values[n];
+      double runnings[n];
+      int32_t is_dead[n];
       y.store(values);
       r.store(runnings);
       dead.store(is_dead);
-      for (int i = 0; i < 16; ++i) {
+      for (int i = 0; i < n; ++i) {
         if (!is_dead[i]) continue;
         runnings[i] = upsweep::canonical(upsweep::widen(
             upsweep::narrow<Value>(static_cast<double>(values[i]))));
         values[i] = static_cast<float>(runnings[i]);
       }
       r = Doubles::load(runnings);
-      y = Pack<float>::load(values);
+      y = Floats::load(values);
     }
 
     Doubles r_;
-    Pack<float> before_;
-    Pack<int32_t> dead_;
+    Floats before_;
+    Mask dead_;
     bool died_ = false;
   };
 
   using Mixed = Careful;
 
+  static void enter(Carry& carry, double start, const double* totals) {
+    for (int i = 0; i < kLanes<Value>; i += n) {
+      Op::combine(Doubles::all(start), Doubles::load(totals + i))
+          .store(carry.lane + i);
+    }
+  }
   static Doubles neutral() { return Doubles::all(M::none()); }
-  template <int n>
-  UPSWEEP_INLINE static Pack<double, n> merge(const Pack<double, n>& a,
-                                              const Pack<double, n>& b) {
+  template <int size>
+  UPSWEEP_INLINE static Pack<double, size> merge(const Pack<double, size>& a,
+                                                 const Pack<double, size>& b) {
     return Op::combine(a, b);
   }
   UPSWEEP_INLINE static Doubles combine(const Doubles& sum, const Row& row) {
     return Op::combine(sum, widen(floats_of<Value>(row)));
+  }
+  UPSWEEP_INLINE static Doubles combine(const Doubles& sum,
+                                        const Bits<Value>* from) {
+    return Op::combine(sum, load_widened<Value>(from));
   }
 
   class Bounds {
@@ -199,9 +215,29 @@ struct NarrowLanes {
       low_.store(low);
       high_.store(high);
     }
+    bool are_within(double lowest, double highest) const {
+      return !any((low_ < Doubles::all(lowest)) |
+                  (Doubles::all(highest) < high_));
+    }
 
    private:
     Doubles low_, high_;
+  };
+  // A product of up to eight floats that was ever subnormal stays below 2^-895,
+  // and one that was infinite stays so; sixteen of less than 2^±60 are safe in
+  // any order.
+  class Mildness {
+   public:
+    void add_row(const Row&) {}
+    UPSWEEP_INLINE void add_sums(const Doubles& sum) {
+      if constexpr (kProduct) products_.add(sum);
+    }
+    bool is_violated() const {
+      return kProduct && !products_.are_within(0x1p-60, 0x1p60);
+    }
+
+   private:
+    Bounds products_;
   };
   // Of the elements themselves, of products the magnitudes. A NaN may pass
   // unseen.
@@ -215,18 +251,13 @@ struct NarrowLanes {
       low_ = min(at, low_);
       high_ = max(at, high_);
     }
-    // Sixty-four of them multiply to a normal number, in any order.
-    bool are_mild() const {
-      return !kProduct || !any((low_ < Floats::all(0x1p-15)) |
-                               (Floats::all(0x1p15) < high_));
-    }
     // Of combinations of up to `rows` elements of each lane.
     typename M::Range range(int64_t rows) const {
-      float low[16], high[16];
+      float low[n], high[n];
       low_.store(low);
       high_.store(high);
       typename M::Range one, range;
-      for (int i = 0; i < 16; ++i) {
+      for (int i = 0; i < n; ++i) {
         one.low = M::apply(one.low, low[i]);
         one.high = M::apply(one.high, high[i]);
       }
@@ -238,24 +269,23 @@ struct NarrowLanes {
     }
 
    private:
-    using Floats = Pack<float>;
     Floats low_, high_;
   };
 
   // While the prefixes of a line are alive their ratios lie within 2^±278.
   static constexpr bool kBoundsTell = false;
 
-  template <int n, class Total>
-  static void store(const Pack<double, n>& sum, Total* totals) {
-    double total[n];
+  template <int size, class Total>
+  static void store(const Pack<double, size>& sum, Total* totals) {
+    double total[size];
     sum.store(total);
-    for (int i = 0; i < n; ++i) totals[i] = total[i];
+    for (int i = 0; i < size; ++i) totals[i] = total[i];
   }
   template <class Total, class Range>
   static void store_bounds(const Bounds& bounds, Total*, Range* ranges) {
-    double low[16], high[16];
+    double low[n], high[n];
     bounds.store(low, high);
-    for (int i = 0; i < 16; ++i) {
+    for (int i = 0; i < n; ++i) {
       ranges[i].low = low[i];
       ranges[i].high = high[i];
     }
@@ -264,17 +294,16 @@ struct NarrowLanes {
   static void kinds(const Doubles& sum, double* kinds) { sum.store(kinds); }
   UPSWEEP_INLINE static Row classify(const Row& row) {
     auto x = floats_of<Value>(row);
-    auto magnitude =
-        x.template as<uint32_t>() & Pack<uint32_t>::all(0x7fffffff);
-    auto special = Pack<uint32_t>::all(0x7f800000);
+    auto magnitude = x.template as<uint32_t>() & Magnitudes::all(0x7fffffff);
+    auto special = Magnitudes::all(0x7f800000);
     auto ordinary = magnitude < special;
     if constexpr (kProduct) {
-      ordinary = ordinary & (magnitude != Pack<uint32_t>::all(0));
-      auto sign = x.template as<uint32_t>() & Pack<uint32_t>::all(0x80000000);
-      auto one = (sign | Pack<float>::all(1).template as<uint32_t>());
+      ordinary = ordinary & (magnitude != Magnitudes::all(0));
+      auto sign = x.template as<uint32_t>() & Magnitudes::all(0x80000000);
+      auto one = (sign | Floats::all(1).template as<uint32_t>());
       return bits_of<Value>(select(ordinary, one.template as<float>(), x));
     } else {
-      return bits_of<Value>(select(ordinary, Pack<float>::all(0), x));
+      return bits_of<Value>(select(ordinary, Floats::all(0), x));
     }
   }
 };
@@ -288,8 +317,8 @@ class CalmProduct {
   using Row = Pack<Bits<T>>;
 
   template <class Carry>
-  UPSWEEP_INLINE explicit CalmProduct(const Carry& carry) {
-    auto r = Pack<double, 16>::load(carry.lane);
+  UPSWEEP_INLINE CalmProduct(const Carry& carry, int first) {
+    auto r = Pack<double, kPack<T>>::load(carry.lane + first);
     hi_ = narrow(r);
     before_ = hi_;
     if constexpr (kPair) lo_ = narrow(r - widen(hi_));
@@ -312,17 +341,17 @@ class CalmProduct {
   }
 
   template <class Carry>
-  UPSWEEP_INLINE bool finish(Carry& carry) const {
+  UPSWEEP_INLINE bool finish(Carry& carry, int first) const {
     auto r = widen(hi_);
     if constexpr (kPair) r = r + widen(lo_);
-    r.store(carry.lane);
+    r.store(carry.lane + first);
     return check_.passed();
   }
 
  private:
   static constexpr bool kPair = std::is_same_v<T, float>;
 
-  Pack<float> hi_, lo_, before_;
+  FloatsOf<T> hi_, lo_, before_;
   RangeCheck<T,
              std::max(NarrowOp<Product<T>>::kLowest,
                       std::is_same_v<T, float16_t> ? 0 : bits_above(0x1p-100))>

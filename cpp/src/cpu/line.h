@@ -19,6 +19,7 @@ struct Line {
   using L = Lanes<M>;
   using Carry = typename L::Carry;
   using Total = TotalOf<M>;
+  using U = Bits<Value>;
   static constexpr int n = kLanes<Value>;
 
   // The whole tile, and the totals of what lies before each of its segments
@@ -28,10 +29,9 @@ struct Line {
   };
 
   static constexpr bool kSegments = L::kSegments;
-  static constexpr int64_t kSegment = kRows;
 
   static size_t plan_size(int64_t length) {
-    int64_t segments = kSegments ? (length / (n * kSegment) + 1) * n : 0;
+    int64_t segments = kSegments ? (length / (n * kRows) + 1) * n : 0;
     return sizeof(Plan) + sizeof(Total) * static_cast<size_t>(segments);
   }
 
@@ -66,20 +66,17 @@ struct Line {
     const Running start = carry.get(0);
     Running r = start;
     int64_t done = 0;
+    Outflow<U> outflow;
     if constexpr (kSegments) {
       const Total* before = plan->before;
       bool planned = is_alive(start);
       each_block(tile, [&](const Tile& block) {
+        if (planned) r = at(start, *before, r);
+        planned = planned &&
+                  scan_planned<inclusive>(block, start, before, r, outflow);
+        if (!planned) scan_unplanned<inclusive>(block, r, outflow);
+        before += n;
         done += block.length * n;
-        if (planned) {
-          r = at(start, *before, r);
-          if (scan_planned<inclusive>(block, start, before, r)) {
-            before += n;
-            return;
-          }
-          planned = false;
-        }
-        scan_unplanned<inclusive>(block, r);
       });
       if (planned) r = at(start, *before, r);
     }
@@ -98,18 +95,19 @@ struct Line {
   }
 
  private:
-  // Calls fn with blocks of segments: of kSegment elements each, and in the end
-  // of as many as are whole squares to transpose.
+  // Calls fn with blocks of segments: of kRows elements each, and in the end of
+  // as many as are whole squares to transpose.
   template <class Fn>
   static void each_block(const Tile& tile, const Fn& fn) {
-    constexpr int64_t side = kSide<Bits<Value>>;
+    constexpr int64_t side = kSide<U>;
     for (int64_t done = 0;;) {
-      int64_t length = std::min(kSegment, (tile.length - done) / n);
+      int64_t length = std::min<int64_t>(kRows, (tile.length - done) / n);
       length = length / side * side;
       if (length == 0) return;
       Tile block = tile;
       block.in = static_cast<const Value*>(tile.in) + done * tile.in_step;
       block.out = static_cast<Value*>(tile.out) + done * tile.out_step;
+      block.ahead = static_cast<const Value*>(tile.ahead) + done;
       block.length = length;
       block.width = n;
       block.in_lane = length * tile.in_step;
@@ -175,21 +173,25 @@ struct Line {
   // Takes r to the end of the block, unless it returns false.
   template <bool inclusive>
   static bool scan_planned(const Tile& block, const Running& start,
-                           const Total* before, Running& r) {
-    Carry carry;
-    for (int l = 0; l < n; ++l) {
-      if constexpr (!M::kExact) {
-        if (!M::usable(before[l])) return false;
-      }
-      carry.set(l, at(start, before[l], r));
+                           const Total* before, Running& r,
+                           Outflow<U>& outflow) {
+    // What is lost behind some elements stays so.
+    if constexpr (!M::kExact) {
+      if (!M::usable(before[n - 1])) return false;
     }
-    if (!Strip<M>::template scan<inclusive>(block, carry)) return false;
+    Carry carry;
+    L::enter(carry, start, before);
+    if (!Strip<M>::template scan_rows<inclusive>(
+            block, carry, block.streaming ? &outflow : nullptr)) {
+      return false;
+    }
     r = carry.get(n - 1);
     return true;
   }
 
   template <bool inclusive>
-  static void scan_unplanned(const Tile& block, Running& r) {
+  static void scan_unplanned(const Tile& block, Running& r,
+                             Outflow<U>& outflow) {
     if constexpr (!M::kExact) {
       if (!M::is_alive(r)) {
         double kinds[n];
@@ -199,10 +201,12 @@ struct Line {
           carry.set(l, r);
           r = M::follow(r, kinds[l]);
         }
-        Strip<M>::template scan_dead<inclusive>(block, carry);
+        Strip<M>::template scan_dead<inclusive>(
+            block, carry, block.streaming ? &outflow : nullptr);
         return;
       }
     }
+    outflow.flush();  // of what may have been sent of this block
     loop<inclusive>(block, 0, block.length * n, r);
   }
 

@@ -93,29 +93,35 @@ class Scan {
   }
 
  private:
+  // Where in the array: tile `tile` of a panel.
+  struct Place {
+    int64_t panel, tile;
+  };
+
   void run_panels(int threads, int64_t elements) {
     int64_t grain =
         std::max<int64_t>(1, kGrain / (elements / plan_.panels + 1));
-    std::atomic<int64_t> next{0};
+    std::atomic<int64_t> taken{0};
     share(threads, [&](void* carry, void* summary) {
-      for (int64_t first; (first = next.fetch_add(grain)) < plan_.panels;) {
-        for (int64_t p = first; p < std::min(first + grain, plan_.panels);
-             ++p) {
-          Plan::Panel panel = plan_.panel(p);
-          kernel_.start(carry, panel.width);
-          for (int64_t t = 0; t < plan_.tiles; ++t) {
-            Tile tile = this->tile(panel, t, 1);
-            scan_tile(tile, is_last(t), carry, summary);
-          }
+      Place at{-1, plan_.tiles - 1};
+      int64_t end = 0;
+      auto take = [&] {
+        if (++at.tile < plan_.tiles) return at;
+        at.tile = 0;
+        if (++at.panel >= end) {
+          at.panel = taken.fetch_add(grain);
+          end = at.panel + grain;
         }
-      }
+        return at;
+      };
+      walk(take, [&](Place here, const Tile& tile) {
+        if (here.tile == 0) kernel_.start(carry, tile.width);
+        bool summarised = is_summarised(here.tile);
+        if (summarised) kernel_.reduce(tile, summary, false);
+        kernel_.scan(tile, carry, summarised ? summary : nullptr,
+                     work_.inclusive);
+      });
     });
-  }
-
-  void scan_tile(const Tile& tile, bool is_last, void* carry, void* summary) {
-    bool summarised = !is_last || (tile.width == 1 && kernel_.planned);
-    if (summarised) kernel_.reduce(tile, summary, false);
-    kernel_.scan(tile, carry, summarised ? summary : nullptr, work_.inclusive);
   }
 
   // The carry on its way down one panel. Only the thread with tile `done`
@@ -133,42 +139,60 @@ class Scan {
           std::make_unique<Chain>(kernel_.carry_size(plan_.width)));
       kernel_.start(chains.back()->carry.data(), plan_.width);
     }
-    // Tickets are taken in order, so that whoever waits for a carry waits for
-    // a thread that has its tile already.
-    std::atomic<int64_t> next{0};
+    // Places are taken in order, and each thread scans its own in order, so
+    // that the first that is not done waits for nothing.
+    std::atomic<int64_t> taken{0};
     share(threads, [&](void* carry, void* summary) {
-      for (int64_t ticket;
-           (ticket = next.fetch_add(1)) < plan_.panels * plan_.tiles;) {
-        int64_t t = ticket / plan_.panels;
-        int64_t p = ticket % plan_.panels;
-        run_tile(*chains[static_cast<size_t>(p)], plan_.panel(p), t, threads,
-                 carry, summary);
-      }
+      auto take = [&] {
+        int64_t ticket = taken.fetch_add(1);
+        bool is_left = ticket < plan_.panels * plan_.tiles;
+        return Place{is_left ? ticket % plan_.panels : plan_.panels,
+                     ticket / plan_.panels};
+      };
+      walk(take, [&](Place here, const Tile& tile) {
+        scan_chained(*chains[static_cast<size_t>(here.panel)], here.tile, tile,
+                     carry, summary);
+      });
     });
   }
 
-  void run_tile(Chain& chain, const Plan::Panel& panel, int64_t t, int threads,
-                void* carry, void* summary) {
-    Tile tile = this->tile(panel, t, threads);
-    if (is_last(t)) {
-      await(chain.done, t);
-      return scan_tile(tile, true, chain.carry.data(), summary);
-    }
-    kernel_.reduce(tile, summary, true);
+  void scan_chained(Chain& chain, int64_t t, const Tile& tile, void* carry,
+                    void* summary) {
+    bool summarised = is_summarised(t);
+    if (summarised) kernel_.reduce(tile, summary, true);
     await(chain.done, t);
     std::memcpy(carry, chain.carry.data(), chain.carry.nbytes());
-    if (kernel_.predict(chain.carry.data(), summary, panel.width)) {
-      chain.done.store(t + 1, std::memory_order_release);
-      kernel_.scan(tile, carry, summary, work_.inclusive);
-    } else {
-      kernel_.scan(tile, carry, summary, work_.inclusive);
-      std::memcpy(chain.carry.data(), carry, chain.carry.nbytes());
-      chain.done.store(t + 1, std::memory_order_release);
+    bool predicted =
+        !is_last(t) && kernel_.predict(chain.carry.data(), summary, tile.width);
+    if (predicted) chain.done.store(t + 1, std::memory_order_release);
+    kernel_.scan(tile, carry, summarised ? summary : nullptr, work_.inclusive);
+    if (predicted) return;
+    std::memcpy(chain.carry.data(), carry, chain.carry.nbytes());
+    chain.done.store(t + 1, std::memory_order_release);
+  }
+
+  // Calls scan for what take() gives until that is past the last panel. It is
+  // taken one early, so that a tile knows what this thread reads next.
+  template <class Take, class ScanTile>
+  void walk(const Take& take, const ScanTile& scan) const {
+    Place here = take();
+    if (here.panel >= plan_.panels) return;
+    Tile tile = this->tile(here);
+    for (Place next; (next = take()).panel < plan_.panels; here = next) {
+      Tile next_tile = this->tile(next);
+      tile.ahead = next_tile.ahead;
+      scan(here, tile);
+      tile = next_tile;
     }
+    scan(here, tile);
+  }
+
+  bool is_summarised(int64_t t) const {
+    return !is_last(t) || (plan_.width == 1 && kernel_.planned);
   }
 
   size_t summary_size() const {
-    bool summarised = plan_.tiles > 1 || (plan_.width == 1 && kernel_.planned);
+    bool summarised = plan_.tiles > 1 || is_summarised(0);
     int64_t length = std::min(plan_.tile, plan_.length.extent);
     return summarised ? kernel_.summary_size(plan_.width, length) : 0;
   }
@@ -202,20 +226,28 @@ class Scan {
     }
   }
 
-  // Tile t of a panel, to a thread that takes every `stride`-th.
-  Tile tile(const Plan::Panel& panel, int64_t t, int64_t stride) const {
-    int64_t first = t * plan_.tile;
-    bool follows = t + stride < plan_.tiles;
-    return {in_ + (panel.in + first * plan_.length.in_step) * itemsize_,
-            out_ + (panel.out + first * plan_.length.out_step) * itemsize_,
-            std::min(plan_.tile, plan_.length.extent - first),
-            panel.width,
-            plan_.length.in_step,
-            plan_.inner.in_step,
-            plan_.length.out_step,
-            plan_.inner.out_step,
-            follows ? stride * plan_.tile * plan_.length.in_step : 0,
-            streaming_};
+  Tile tile(const Place& place) const {
+    Plan::Panel panel = plan_.panel(place.panel);
+    int64_t first = place.tile * plan_.tile;
+    Tile tile{in_ + (panel.in + first * plan_.length.in_step) * itemsize_,
+              out_ + (panel.out + first * plan_.length.out_step) * itemsize_,
+              std::min(plan_.tile, plan_.length.extent - first),
+              panel.width,
+              plan_.length.in_step,
+              plan_.inner.in_step,
+              plan_.length.out_step,
+              plan_.inner.out_step,
+              nullptr,
+              streaming_};
+    tile.ahead = lowest(tile);
+    return tile;
+  }
+
+  // Where the input of a tile begins in memory, if it lies in one piece.
+  const void* lowest(const Tile& tile) const {
+    int64_t back = std::min<int64_t>(0, (tile.length - 1) * tile.in_step) +
+                   std::min<int64_t>(0, (tile.width - 1) * tile.in_lane);
+    return static_cast<const char*>(tile.in) + back * itemsize_;
   }
 
   bool is_last(int64_t t) const { return t == plan_.tiles - 1; }

@@ -5,6 +5,7 @@
 // copy for its own instruction set, and none may stand in for another's.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -23,12 +24,20 @@
 namespace upsweep {
 namespace {
 
-// Lanes of a type: a cache line of them or less.
-template <class T>
-constexpr int kLanes = sizeof(T) == 8 ? 8 : 16;
-
 // For what runs once a row: a call would keep rows from staying in registers.
 #define UPSWEEP_INLINE __attribute__((always_inline))
+
+// Calls fn(0) to fn(n - 1). In a loop, arrays that fn indexes would not be kept
+// in registers.
+template <class Fn, int... i>
+UPSWEEP_INLINE inline void unrolled(std::integer_sequence<int, i...>,
+                                    const Fn& fn) {
+  (fn(i), ...);
+}
+template <int n, class Fn>
+UPSWEEP_INLINE inline void unrolled(const Fn& fn) {
+  unrolled(std::make_integer_sequence<int, n>(), fn);
+}
 
 #if defined(UPSWEEP_AVX512)
 constexpr int kRegister = 64;
@@ -37,6 +46,13 @@ constexpr int kRegister = 32;
 #else
 constexpr int kRegister = 16;
 #endif
+
+// Lanes of a type: a cache line of them or less.
+template <class T>
+constexpr int kLanes = sizeof(T) == 8 ? 8 : 16;
+// As many of them as one register holds.
+template <class T>
+constexpr int kPack = std::min(kLanes<T>, kRegister / int{sizeof(T)});
 
 template <class T, int n>
 struct VectorOf {
@@ -66,7 +82,7 @@ using Signed = std::conditional_t<
 template <class T>
 using Bits = std::make_unsigned_t<Signed<T>>;
 
-template <class T, int n = kLanes<T>>
+template <class T, int n = kPack<T>>
 struct Pack {
   // Narrow types may fill less than one register.
   static constexpr int kBytes = static_cast<int>(sizeof(T)) * n;
@@ -216,80 +232,17 @@ UPSWEEP_INLINE inline Pack<T, n> abs(const Pack<T, n>& a) {
   return bits.template as<T>();
 }
 
-// As the instructions have it: b where the lanes do not compare.
+// As the instructions for floats have it: b where the lanes do not compare.
 template <class T, int n>
-  requires std::is_floating_point_v<T>
 UPSWEEP_INLINE inline Pack<T, n> min(const Pack<T, n>& a, const Pack<T, n>& b) {
   Pack<T, n> r;
-  for (int i = 0; i < r.kParts; ++i) {
-#if defined(UPSWEEP_AVX512)
-    if constexpr (r.kPart == 64) {
-      if constexpr (sizeof(T) == 8) {
-        r.v[i] = _mm512_min_pd(a.v[i], b.v[i]);
-      } else {
-        r.v[i] = _mm512_min_ps(a.v[i], b.v[i]);
-      }
-      continue;
-    }
-#endif
-#if defined(UPSWEEP_AVX2)
-    if constexpr (r.kPart == 32) {
-      if constexpr (sizeof(T) == 8) {
-        r.v[i] = _mm256_min_pd(a.v[i], b.v[i]);
-      } else {
-        r.v[i] = _mm256_min_ps(a.v[i], b.v[i]);
-      }
-      continue;
-    }
-#endif
-    r.v[i] = a.v[i] < b.v[i] ? a.v[i] : b.v[i];
-  }
+  for (int i = 0; i < r.kParts; ++i) r.v[i] = a.v[i] < b.v[i] ? a.v[i] : b.v[i];
   return r;
 }
 template <class T, int n>
-  requires std::is_floating_point_v<T>
 UPSWEEP_INLINE inline Pack<T, n> max(const Pack<T, n>& a, const Pack<T, n>& b) {
   Pack<T, n> r;
-  for (int i = 0; i < r.kParts; ++i) {
-#if defined(UPSWEEP_AVX512)
-    if constexpr (r.kPart == 64) {
-      if constexpr (sizeof(T) == 8) {
-        r.v[i] = _mm512_max_pd(a.v[i], b.v[i]);
-      } else {
-        r.v[i] = _mm512_max_ps(a.v[i], b.v[i]);
-      }
-      continue;
-    }
-#endif
-#if defined(UPSWEEP_AVX2)
-    if constexpr (r.kPart == 32) {
-      if constexpr (sizeof(T) == 8) {
-        r.v[i] = _mm256_max_pd(a.v[i], b.v[i]);
-      } else {
-        r.v[i] = _mm256_max_ps(a.v[i], b.v[i]);
-      }
-      continue;
-    }
-#endif
-    r.v[i] = b.v[i] < a.v[i] ? a.v[i] : b.v[i];
-  }
-  return r;
-}
-template <int n>
-UPSWEEP_INLINE inline Pack<uint32_t, n> max(const Pack<uint32_t, n>& a,
-                                            const Pack<uint32_t, n>& b) {
-  Pack<uint32_t, n> r;
-  for (int i = 0; i < r.kParts; ++i) {
-#if defined(UPSWEEP_AVX512)
-    r.v[i] = reinterpret_cast<typename Pack<uint32_t, n>::V>(_mm512_max_epu32(
-        reinterpret_cast<__m512i>(a.v[i]), reinterpret_cast<__m512i>(b.v[i])));
-#elif defined(UPSWEEP_AVX2)
-    r.v[i] = reinterpret_cast<typename Pack<uint32_t, n>::V>(_mm256_max_epu32(
-        reinterpret_cast<__m256i>(a.v[i]), reinterpret_cast<__m256i>(b.v[i])));
-#else
-    r.v[i] = b.v[i] < a.v[i] ? a.v[i] : b.v[i];
-#endif
-  }
+  for (int i = 0; i < r.kParts; ++i) r.v[i] = b.v[i] < a.v[i] ? a.v[i] : b.v[i];
   return r;
 }
 

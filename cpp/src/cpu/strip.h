@@ -8,43 +8,19 @@
 //   others     go through blocks in the first-level cache
 #pragma once
 
-#include <algorithm>
 #include <bit>
 #include <cstdlib>
 
 #include "kernels.h"
 #include "lanes.h"
+#include "outflow.h"
 #include "transpose.h"
 
 namespace upsweep {
 namespace {
 
-// Rows that one runner takes: a failure costs no more than that many again.
-constexpr int kRows = 64;
-
 // Asks for memory that will be needed soon, in the second-level cache.
 inline void prefetch(const void* at) { __builtin_prefetch(at, 0, 2); }
-
-// Copies past the cache, but for the ends of the range.
-template <class U>
-void stream_copy(U* to, const U* from, int64_t n) {
-#if defined(__x86_64__)
-  constexpr int64_t line = 64 / sizeof(U);
-  auto misplaced =
-      static_cast<int64_t>(reinterpret_cast<uintptr_t>(to) % 64 / sizeof(U));
-  int64_t head = std::min(n, misplaced ? line - misplaced : 0);
-  int64_t body = (n - head) / line * line;
-  std::memcpy(to, from, static_cast<size_t>(head) * sizeof(U));
-  for (int64_t i = head; i < head + body; i += line) {
-    stream(to + i, Pack<U, line>::load(from + i));
-  }
-  int64_t done = head + body;
-  std::memcpy(to + done, from + done,
-              static_cast<size_t>(n - done) * sizeof(U));
-#else
-  std::memcpy(to, from, static_cast<size_t>(n) * sizeof(U));
-#endif
-}
 
 template <class M>
 struct Strip {
@@ -54,34 +30,69 @@ struct Strip {
   using L = Lanes<M>;
   using Carry = typename L::Carry;
   static constexpr int n = kLanes<Value>;
+  static constexpr int kPacks = n / kPack<Value>;
+  static constexpr bool kHasSteady =
+      !std::is_same_v<typename L::Steady, typename L::Careful>;
+  static constexpr bool kHasMixed =
+      !std::is_same_v<typename L::Mixed, typename L::Careful>;
 
-  // Takes the carry over the tile; returns whether no line died.
+  // Takes the carry over the tile; returns whether no line died. Results go by
+  // way of `outflow` unless it is null.
   template <bool inclusive>
-  static bool scan(const Tile& tile, Carry& carry) {
+  static bool scan(const Tile& tile, Carry& carry, Outflow<U>* outflow) {
     bool alive = true;
     for (int64_t s = 0; s < tile.length; s += kRows) {
       Tile rows = tile;
       rows.in = in(tile) + s * tile.in_step;
       rows.out = out(tile) + s * tile.out_step;
+      rows.ahead = static_cast<const U*>(tile.ahead) + s * tile.width;
       rows.length = std::min<int64_t>(kRows, tile.length - s);
-      alive &= scan_rows<inclusive>(rows, carry);
+      alive &= scan_rows<inclusive>(rows, carry, outflow);
     }
     return alive;
   }
 
-  // As scan, of up to kRows rows, where every line is dead.
+  // As scan, of up to kRows rows.
   template <bool inclusive>
-  static void scan_dead(const Tile& tile, Carry& carry) {
+  static bool scan_rows(const Tile& tile, Carry& carry, Outflow<U>* outflow) {
+    Carry before = carry;
+    if (tile.width == n && tile.in_lane == 1 && tile.out_lane == 1) {
+      if (scan_columns<typename L::Steady, inclusive>(tile, carry)) return true;
+    } else if (tile.width == n && is_along(tile.in_step) &&
+               tile.in_step == tile.out_step) {
+      if (scan_lines<typename L::Calm, inclusive>(tile, carry, outflow)) {
+        return true;
+      }
+    } else if (scan_blocks<typename L::Steady, inclusive>(tile, carry,
+                                                          outflow)) {
+      return true;
+    }
+    if constexpr (kHasMixed) {
+      carry = before;
+      if (scan_blocks<typename L::Mixed, inclusive>(tile, carry, outflow)) {
+        return true;
+      }
+    }
+    if constexpr (kHasSteady) {
+      carry = before;
+      return scan_blocks<typename L::Careful, inclusive>(tile, carry, outflow);
+    }
+    return false;
+  }
+
+  // As scan_rows, where every line is dead.
+  template <bool inclusive>
+  static void scan_dead(const Tile& tile, Carry& carry, Outflow<U>* outflow) {
     using Runner = typename L::Mixed;
     if (tile.width == n && is_along(tile.in_step) &&
         tile.in_step == tile.out_step) {
-      scan_lines<Runner, inclusive>(tile, carry);
+      scan_lines<Runner, inclusive>(tile, carry, outflow);
     } else {
-      scan_blocks<Runner, inclusive>(tile, carry);
+      scan_blocks<Runner, inclusive>(tile, carry, outflow);
     }
   }
 
-  // Calls fn with each row.
+  // Calls fn with each row, pack by pack, and with the index of the pack.
   template <class Fn>
   static void each_row(const Tile& tile, const Fn& fn) {
     const U* from = in(tile);
@@ -89,7 +100,7 @@ struct Strip {
     if (tile.width == n && tile.in_lane == 1) {
       for (; s < tile.length; ++s) {
         prefetch(from + (s + 16) * tile.in_step);
-        fn(Row::load(from + s * tile.in_step));
+        each_pack(from + s * tile.in_step, fn);
       }
     } else if (tile.width == n && tile.in_step == 1) {
       s = each_row_of(Lines<const U, 1>{from, tile.in_lane}, tile.length, fn);
@@ -100,20 +111,58 @@ struct Strip {
     for (; s < tile.length; ++s) {
       gather(from + s * tile.in_step, 0, tile.in_lane,
              static_cast<int>(tile.width), 1, row);
-      fn(Row::load(row));
+      each_pack(row, fn);
     }
   }
 
  private:
+  // A runner for each pack of a row.
+  template <class Runner>
+  struct Runners {
+    Runner of[kPacks];
+
+    UPSWEEP_INLINE explicit Runners(const Carry& carry)
+        : Runners(carry, std::make_integer_sequence<int, kPacks>()) {}
+
+    template <bool inclusive>
+    UPSWEEP_INLINE void step(const U* from, U* to) {
+      unrolled<kPacks>([&](int p) UPSWEEP_INLINE {
+        of[p]
+            .template step<inclusive>(Row::load(from + p * kPack<U>))
+            .store(to + p * kPack<U>);
+      });
+    }
+    UPSWEEP_INLINE bool finish(Carry& carry) const {
+      bool good = true;
+      for (int p = 0; p < kPacks; ++p) {
+        good &= of[p].finish(carry, p * kPack<U>);
+      }
+      return good;
+    }
+
+   private:
+    template <int... p>
+    UPSWEEP_INLINE Runners(const Carry& carry, std::integer_sequence<int, p...>)
+        : of{Runner(carry, p * kPack<U>)...} {}
+  };
+
+  template <class Fn>
+  UPSWEEP_INLINE static void each_pack(const U* row, const Fn& fn) {
+    unrolled<kPacks>(
+        [&](int p) UPSWEEP_INLINE { fn(Row::load(row + p * kPack<U>), p); });
+  }
+
   // Of whole blocks; returns how many rows these are.
   template <int step, class Fn>
   static int64_t each_row_of(const Lines<const U, step>& lines, int64_t rows,
                              const Fn& fn) {
     int64_t s = 0;
     for (; s + kSide<U> <= rows; s += kSide<U>) {
-      Row block[kSide<U>];
-      lines.load(s, block);
-      for (const Row& row : block) fn(row);
+      unrolled<kPacks>([&](int p) UPSWEEP_INLINE {
+        Row block[kSide<U>];
+        lines.load(s, p * kPack<U>, block);
+        for (const Row& row : block) fn(row, p);
+      });
     }
     return s;
   }
@@ -124,50 +173,36 @@ struct Strip {
   static U* out(const Tile& tile) { return static_cast<U*>(tile.out); }
   static bool is_along(int64_t step) { return step == 1 || step == -1; }
 
-  template <bool inclusive>
-  static bool scan_rows(const Tile& tile, Carry& carry) {
-    Carry before = carry;
-    if (tile.width == n && tile.in_lane == 1 && tile.out_lane == 1) {
-      if (scan_columns<typename L::Steady, inclusive>(tile, carry)) return true;
-    } else if (tile.width == n && is_along(tile.in_step) &&
-               tile.in_step == tile.out_step) {
-      if (scan_lines<typename L::Calm, inclusive>(tile, carry)) return true;
-    } else if (scan_blocks<typename L::Steady, inclusive>(tile, carry)) {
-      return true;
-    }
-    using L_ = L;
-    if constexpr (!std::is_same_v<typename L_::Mixed, typename L_::Careful>) {
-      carry = before;
-      if (scan_blocks<typename L::Mixed, inclusive>(tile, carry)) return true;
-    }
-    if constexpr (!std::is_same_v<typename L_::Steady, typename L_::Careful>) {
-      carry = before;
-      return scan_blocks<typename L::Careful, inclusive>(tile, carry);
-    }
-    return false;
-  }
-
   template <class Runner, bool inclusive>
   static bool scan_columns(const Tile& tile, Carry& carry) {
-    Runner runner(carry);
+    Runners<Runner> runners(carry);
     const U* from = in(tile);
     U* to = out(tile);
     for (int64_t s = 0; s < tile.length; ++s) {
       prefetch(from + 16 * tile.in_step);
-      runner.template step<inclusive>(Row::load(from)).store(to);
+      runners.template step<inclusive>(from, to);
       from += tile.in_step;
       to += tile.out_step;
     }
-    return runner.finish(carry);
+    return runners.finish(carry);
   }
 
   template <class Runner, bool inclusive>
-  static bool scan_lines(const Tile& tile, Carry& carry) {
-    if (!tile.streaming) return scan_transposed<Runner, inclusive>(tile, carry);
-    alignas(64) U buffer[kRows * n];
-    bool good =
-        scan_transposed<Runner, inclusive>(buffered(tile, buffer), carry);
-    stream_lines(tile, buffer);
+  static bool scan_lines(const Tile& tile, Carry& carry, Outflow<U>* outflow) {
+    Tile to = outflow ? buffered(tile, outflow->buffer()) : tile;
+    constexpr int kClose = kRows;
+    bool good = false;
+    if (to.in_lane == kClose && to.out_lane == kClose && to.in_step > 0) {
+      good = transpose_scan<Runner, inclusive, 1, kClose>(to, carry, outflow);
+    } else if (to.in_lane == -kClose && to.out_lane == -kClose &&
+               to.in_step < 0) {
+      good = transpose_scan<Runner, inclusive, -1, -kClose>(to, carry, outflow);
+    } else if (to.in_step > 0) {
+      good = transpose_scan<Runner, inclusive, 1, 0>(to, carry, outflow);
+    } else {
+      good = transpose_scan<Runner, inclusive, -1, 0>(to, carry, outflow);
+    }
+    if (good && outflow) send(tile, *outflow);
     return good;
   }
 
@@ -181,53 +216,52 @@ struct Strip {
     return other;
   }
 
-  // Writes them to where they belong, past the cache: in order, because many
-  // streams of stores would each fill their cache lines piece by piece.
-  static void stream_lines(const Tile& tile, const U* buffer) {
+  // Sends them to where they belong: in order, because many streams of stores
+  // would each fill their cache lines piece by piece.
+  static void send(const Tile& tile, Outflow<U>& outflow) {
     int64_t distance = std::abs(tile.out_lane);
     U* to = out(tile) - (tile.out_lane < 0 ? (n - 1) * distance : 0) -
             (tile.out_step < 0 ? tile.length - 1 : 0);
-    int64_t pieces = distance == tile.length ? 1 : n;
-    int64_t piece = tile.length * n / pieces;
-    for (int64_t i = 0; i < pieces; ++i) {
-      stream_copy(to + i * distance, buffer + i * piece, piece);
+    if (distance == tile.length) return outflow.send(to, tile.length * n);
+    for (int i = 0; i < n; ++i) {
+      stream_copy(to + i * distance, outflow.buffer() + i * tile.length,
+                  tile.length);
     }
   }
 
-  template <class Runner, bool inclusive>
-  static bool scan_transposed(const Tile& tile, Carry& carry) {
-    return tile.in_step > 0
-               ? transpose_scan<Runner, inclusive, 1>(tile, carry)
-               : transpose_scan<Runner, inclusive, -1>(tile, carry);
-  }
-
-  template <class Runner, bool inclusive, int step>
-  static bool transpose_scan(const Tile& tile, Carry& carry) {
+  template <class Runner, bool inclusive, int step, int distance>
+  static bool transpose_scan(const Tile& tile, Carry& carry,
+                             Outflow<U>* outflow) {
     constexpr int m = kSide<U>;
-    Runner runner(carry);
-    Lines<const U, step> from{in(tile), tile.in_lane};
-    Lines<U, step> to{out(tile), tile.out_lane};
+    Runners<Runner> runners(carry);
+    Lines<const U, step, distance> from(in(tile), tile.in_lane);
+    Lines<U, step, distance> to(out(tile), tile.out_lane);
     int64_t s = 0;
     for (; s + m <= tile.length; s += m) {
-      if (s % (4 * m) == 0) {
-        for (int l = 0; l < n; ++l) prefetch(from.at(s, l) + tile.ahead);
+      for (int i = 0; i < m * n; i += 64 / int{sizeof(U)}) {
+        prefetch(static_cast<const U*>(tile.ahead) + s * n + i);
       }
-      Row rows[m];
-      from.load(s, rows);
-      for (Row& row : rows) row = runner.template step<inclusive>(row);
-      to.store(s, rows);
+      if (outflow) outflow->template write<m * n>();
+      unrolled<kPacks>([&](int p) UPSWEEP_INLINE {
+        Row rows[m];
+        from.load(s, p * kPack<U>, rows);
+        for (Row& row : rows) {
+          row = runners.of[p].template step<inclusive>(row);
+        }
+        to.store(s, p * kPack<U>, rows);
+      });
     }
     for (; s < tile.length; ++s) {
       U row[n];
       for (int l = 0; l < n; ++l) row[l] = *from.at(s, l);
-      runner.template step<inclusive>(Row::load(row)).store(row);
+      runners.template step<inclusive>(row, row);
       for (int l = 0; l < n; ++l) *to.at(s, l) = row[l];
     }
-    return runner.finish(carry);
+    return runners.finish(carry);
   }
 
   template <class Runner, bool inclusive>
-  static bool scan_blocks(const Tile& tile, Carry& carry) {
+  static bool scan_blocks(const Tile& tile, Carry& carry, Outflow<U>* outflow) {
     alignas(64) U block[kRows * n];
     auto lanes = static_cast<int>(tile.width);
     auto rows = static_cast<int>(tile.length);
@@ -236,17 +270,15 @@ struct Strip {
       std::fill_n(block, rows * n, std::bit_cast<U>(M::value(M::start())));
     }
     gather(in(tile), tile.in_step, tile.in_lane, lanes, rows, block);
-    Runner runner(carry);
+    Runners<Runner> runners(carry);
     for (int s = 0; s < rows; ++s) {
-      U* row = block + s * n;
-      runner.template step<inclusive>(Row::load(row)).store(row);
+      runners.template step<inclusive>(block + s * n, block + s * n);
     }
-    bool good = runner.finish(carry);
-    if (tile.streaming && lanes == n && is_along(tile.out_step)) {
-      alignas(64) U buffer[kRows * n];
-      Tile lines = buffered(tile, buffer);
+    bool good = runners.finish(carry);
+    if (outflow && lanes == n && is_along(tile.out_step)) {
+      Tile lines = buffered(tile, outflow->buffer());
       scatter(block, out(lines), lines.out_step, lines.out_lane, lanes, rows);
-      stream_lines(tile, buffer);
+      send(tile, *outflow);
     } else {
       scatter(block, out(tile), tile.out_step, tile.out_lane, lanes, rows);
     }

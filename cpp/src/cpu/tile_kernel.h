@@ -138,6 +138,8 @@ struct TileKernel {
                first * tile.in_lane;
     strip.out = static_cast<Value*>(tile.out) + row * tile.out_step +
                 first * tile.out_lane;
+    strip.ahead =
+        static_cast<const Value*>(tile.ahead) + row * tile.width + first * rows;
     strip.length = rows;
     strip.width = std::min<int64_t>(n, tile.width - first);
     return strip;
@@ -147,6 +149,7 @@ struct TileKernel {
   static void scan_strips(const Tile& tile, Carry* carry) {
     bool columns = tile.in_lane == 1 && tile.out_lane == 1;
     int64_t step = columns ? kColumnRows : kRows;
+    Outflow<Bits<Value>> outflow;
     for (int64_t row = 0; row < tile.length; row += step) {
       int64_t rows = std::min(step, tile.length - row);
       if (columns && tile.streaming) {
@@ -155,7 +158,8 @@ struct TileKernel {
       }
       for (int64_t g = 0; g < strips(tile.width); ++g) {
         Strip<M>::template scan<inclusive>(strip(tile, row, rows, g * n),
-                                           carry[g]);
+                                           carry[g],
+                                           tile.streaming ? &outflow : nullptr);
       }
     }
   }
@@ -172,7 +176,7 @@ struct TileKernel {
     buffered.out_step = tile.width;
     for (int64_t g = 0; g < strips(tile.width); ++g) {
       Strip<M>::template scan<inclusive>(strip(buffered, 0, rows, g * n),
-                                         carry[g]);
+                                         carry[g], nullptr);
     }
     for (int64_t i = 0; i < rows; ++i) {
       stream_copy(to + i * tile.out_step,

@@ -84,62 +84,50 @@ UPSWEEP_INLINE inline void store_pieces(U* to, int64_t distance, V v) {
   }
 }
 
-// rows[s] = element s of lines that lie `lane` elements apart, for the kSide
-// elements of a block; with step -1, from the last one down.
-template <int step, class U>
-UPSWEEP_INLINE inline void load_block(const U* from, int64_t lane,
-                                      Pack<U>* rows) {
-  using V = typename Pack<U>::V;
-  constexpr int m = kSide<U>, n = sizeof(V) / sizeof(U);
-  for (int part = 0; part < Pack<U>::kParts; ++part) {
-    V square[m];
-    for (int i = 0; i < m; ++i) {
-      square[i] = load_pieces<U, V>(from + (part * n + i) * lane, m * lane);
-    }
-    transpose_squares<U>(square);
-    for (int i = 0; i < m; ++i)
-      rows[step > 0 ? i : m - 1 - i].v[part] = square[i];
-  }
-}
-
-template <int step, class U>
-UPSWEEP_INLINE inline void store_block(U* to, int64_t lane,
-                                       const Pack<U>* rows) {
-  using V = typename Pack<U>::V;
-  constexpr int m = kSide<U>, n = sizeof(V) / sizeof(U);
-  for (int part = 0; part < Pack<U>::kParts; ++part) {
-    V square[m];
-    for (int i = 0; i < m; ++i)
-      square[i] = rows[step > 0 ? i : m - 1 - i].v[part];
-    transpose_squares<U>(square);
-    for (int i = 0; i < m; ++i) {
-      store_pieces<U>(to + (part * n + i) * lane, m * lane, square[i]);
-    }
-  }
-}
-
-// Lines that are walked along memory, in step 1 or -1.
-template <class U, int step>
-struct Lines {
+// Lines that are walked along memory, in step 1 or -1, and lie `lane` elements
+// apart. Where `distance` is not 0 it says as much when compiling, which saves
+// a pointer for every line.
+template <class U, int step, int distance = 0>
+class Lines {
+ public:
   using Row = Pack<std::remove_const_t<U>>;
+  using V = typename Row::V;
   static constexpr int m = kSide<U>;
 
-  U* first;
-  int64_t lane;
+  Lines(U* first, int64_t lane)
+      : first_(first), lane_(distance ? distance : lane) {}
 
-  U* at(int64_t s, int l) const { return first + s * step + l * lane; }
+  U* at(int64_t s, int64_t l) const { return first_ + s * step + l * lane(); }
 
-  UPSWEEP_INLINE void load(int64_t s, Row* rows) const {
-    load_block<step>(block_at(s), lane, rows);
+  // rows[i] = element s + i of as many lines as a pack has lanes, from line l
+  // on; kSide rows at once.
+  UPSWEEP_INLINE void load(int64_t s, int64_t l, Row* rows) const {
+    V square[m];
+    for (int i = 0; i < m; ++i) {
+      square[i] =
+          load_pieces<std::remove_const_t<U>, V>(lowest(s, l + i), m * lane());
+    }
+    transpose_squares<U>(square);
+    for (int i = 0; i < m; ++i) rows[step > 0 ? i : m - 1 - i].v[0] = square[i];
   }
-  UPSWEEP_INLINE void store(int64_t s, const Row* rows) const {
-    store_block<step>(block_at(s), lane, rows);
+  UPSWEEP_INLINE void store(int64_t s, int64_t l, const Row* rows) const {
+    V square[m];
+    for (int i = 0; i < m; ++i) square[i] = rows[step > 0 ? i : m - 1 - i].v[0];
+    transpose_squares<U>(square);
+    for (int i = 0; i < m; ++i) {
+      store_pieces<U>(lowest(s, l + i), m * lane(), square[i]);
+    }
   }
 
  private:
-  U* block_at(int64_t s) const {
-    return step > 0 ? first + s : first - s - (m - 1);
+  // Of elements s to s + m - 1.
+  U* lowest(int64_t s, int64_t l) const {
+    return at(step > 0 ? s : s + m - 1, l);
   }
+  int64_t lane() const { return distance ? distance : lane_; }
+
+  U* first_;
+  int64_t lane_;
 };
 
 // to[s][l] = from[s * step + l * lane] for `steps` rows of `lanes` lanes; rows
@@ -151,9 +139,11 @@ void gather(const U* from, int64_t step, int64_t lane, int lanes, int steps,
   auto whole_blocks = [&](auto lines) {
     Pack<U> rows[kSide<U>];
     for (; s + kSide<U> <= steps; s += kSide<U>) {
-      lines.load(s, rows);
-      for (int i = 0; i < kSide<U>; ++i) {
-        rows[i].store(to + (s + i) * kLanes<U>);
+      for (int l = 0; l < kLanes<U>; l += kPack<U>) {
+        lines.load(s, l, rows);
+        for (int i = 0; i < kSide<U>; ++i) {
+          rows[i].store(to + (s + i) * kLanes<U> + l);
+        }
       }
     }
   };
@@ -163,7 +153,7 @@ void gather(const U* from, int64_t step, int64_t lane, int lanes, int steps,
     whole_blocks(Lines<const U, -1>{from, lane});
   } else if (lanes == kLanes<U> && lane == 1) {
     for (; s < steps; ++s) {
-      Pack<U>::load(from + s * step).store(to + s * kLanes<U>);
+      std::memcpy(to + s * kLanes<U>, from + s * step, sizeof(U) * kLanes<U>);
     }
   }
   for (; s < steps; ++s) {
@@ -181,10 +171,12 @@ void scatter(const U* from, U* to, int64_t step, int64_t lane, int lanes,
   auto whole_blocks = [&](auto lines) {
     Pack<U> rows[kSide<U>];
     for (; s + kSide<U> <= steps; s += kSide<U>) {
-      for (int i = 0; i < kSide<U>; ++i) {
-        rows[i] = Pack<U>::load(from + (s + i) * kLanes<U>);
+      for (int l = 0; l < kLanes<U>; l += kPack<U>) {
+        for (int i = 0; i < kSide<U>; ++i) {
+          rows[i] = Pack<U>::load(from + (s + i) * kLanes<U> + l);
+        }
+        lines.store(s, l, rows);
       }
-      lines.store(s, rows);
     }
   };
   if (lanes == kLanes<U> && step == 1) {
@@ -193,7 +185,7 @@ void scatter(const U* from, U* to, int64_t step, int64_t lane, int lanes,
     whole_blocks(Lines<U, -1>{to, lane});
   } else if (lanes == kLanes<U> && lane == 1) {
     for (; s < steps; ++s) {
-      Pack<U>::load(from + s * kLanes<U>).store(to + s * step);
+      std::memcpy(to + s * step, from + s * kLanes<U>, sizeof(U) * kLanes<U>);
     }
   }
   for (; s < steps; ++s) {

@@ -199,8 +199,12 @@ struct Product<double> {
   static void append(Total& total, const Total& next) {
     total.mantissa = total.mantissa * next.mantissa;
     total.exponent += next.exponent;
+    normalise(total);
+  }
+  // Moves what the mantissa of something alive has too much to the exponent.
+  static void normalise(Total& total) {
     double magnitude = std::abs(total.mantissa.hi);
-    if (magnitude < kLow || magnitude > kHigh) {
+    if (magnitude < kLow || magnitude > kHigh) [[unlikely]] {
       int64_t exponent = split(total.mantissa.hi);
       total.mantissa.lo =
           std::ldexp(total.mantissa.lo, static_cast<int>(-exponent));

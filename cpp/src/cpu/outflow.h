@@ -1,0 +1,91 @@
+// Outflow: results on their way to memory, past the cache.
+#pragma once
+
+#include <algorithm>
+
+#include "simd.h"
+
+namespace upsweep {
+namespace {
+
+// Rows that one runner takes: a failure costs no more than that many again.
+constexpr int kRows = 64;
+
+// Copies past the cache, but for the ends of the range.
+template <class U>
+void stream_copy(U* to, const U* from, int64_t n) {
+#if defined(__x86_64__)
+  constexpr int64_t line = 64 / sizeof(U);
+  auto misplaced =
+      static_cast<int64_t>(reinterpret_cast<uintptr_t>(to) % 64 / sizeof(U));
+  int64_t head = std::min(n, misplaced ? line - misplaced : 0);
+  int64_t body = (n - head) / line * line;
+  std::memcpy(to, from, static_cast<size_t>(head) * sizeof(U));
+  for (int64_t i = head; i < head + body; i += line) {
+    stream(to + i, Pack<U, line>::load(from + i));
+  }
+  int64_t done = head + body;
+  std::memcpy(to + done, from + done,
+              static_cast<size_t>(n - done) * sizeof(U));
+#else
+  std::memcpy(to, from, static_cast<size_t>(n) * sizeof(U));
+#endif
+}
+
+// Up to kRows rows of results wait here and leave little by little while the
+// next rows are computed: memory would not keep up with all of them at once.
+template <class U>
+class Outflow {
+ public:
+  Outflow() = default;
+  Outflow(const Outflow&) = delete;
+  ~Outflow() { flush(); }
+
+  // Where the next results go.
+  U* buffer() { return buffers_[next_]; }
+
+  // n elements of the buffer belong at `to`.
+  void send(U* to, int64_t n) {
+    flush();
+    const U* from = buffer();
+    next_ = 1 - next_;
+    constexpr int64_t line = 64 / sizeof(U);
+    auto misplaced =
+        static_cast<int64_t>(reinterpret_cast<uintptr_t>(to) % 64 / sizeof(U));
+    int64_t head = std::min(n, misplaced ? line - misplaced : 0);
+    std::memcpy(to, from, static_cast<size_t>(head) * sizeof(U));
+    to_ = to + head;
+    from_ = from + head;
+    left_ = n - head;
+  }
+
+  // Lets n elements go, whole cache lines, if so many are left.
+  template <int n>
+  UPSWEEP_INLINE void write() {
+    if (left_ < n) return;
+    U* to = to_;
+    const U* from = from_;
+    to_ += n;
+    from_ += n;
+    left_ -= n;
+    unrolled<n* int{sizeof(U)} / 64>([&](int i) UPSWEEP_INLINE {
+      constexpr int line = 64 / sizeof(U);
+      stream(to + i * line, Pack<U, line>::load(from + i * line));
+    });
+  }
+
+  void flush() {
+    stream_copy(to_, from_, left_);
+    left_ = 0;
+  }
+
+ private:
+  alignas(64) U buffers_[2][kRows * kLanes<U>];
+  int next_ = 0;
+  U* to_ = nullptr;
+  const U* from_ = nullptr;
+  int64_t left_ = 0;
+};
+
+}  // namespace
+}  // namespace upsweep
