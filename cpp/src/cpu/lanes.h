@@ -6,9 +6,9 @@
 //                set(lane, r)
 //
 // and runners, which take as many of these lines as a Pack has lanes, from one
-// of them on, over some rows. A runner is made from the Carry; step takes one
-// row of elements, as bits, to one row of results; finish writes the Carry and
-// returns whether all went well.
+// of them on, over some rows. A runner is made from the Carry, whose results
+// `results` gives; step takes one row of elements, as bits, to one row of
+// results; finish writes the Carry and returns whether all went well.
 //
 //   Calm         the fastest, for up to a thousand rows; finish is false, and
 //                the results are worthless, where a lane has left the range
@@ -67,12 +67,16 @@ class LaneByLane {
     for (int i = 0; i < n; ++i) lane_[i] = carry.get(first + i);
   }
 
-  template <bool inclusive>
+  Row results() const {
+    Value y[n];
+    for (int i = 0; i < n; ++i) y[i] = M::value(lane_[i]);
+    return Row::load(y);
+  }
+
   UPSWEEP_INLINE Row step(const Row& row) {
     Value x[n], y[n];
     row.store(x);
     for (int i = 0; i < n; ++i) {
-      if constexpr (!inclusive) y[i] = M::value(lane_[i]);
       if constexpr (M::kExact) {
         M::advance(lane_[i], x[i]);
       } else {
@@ -80,7 +84,7 @@ class LaneByLane {
         M::advance(lane_[i], x[i]);
         died_ |= alive && !M::is_alive(lane_[i]);
       }
-      if constexpr (inclusive) y[i] = M::value(lane_[i]);
+      y[i] = M::value(lane_[i]);
     }
     return Row::load(y);
   }

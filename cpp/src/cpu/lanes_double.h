@@ -54,8 +54,6 @@ struct DoubleOp<Product<double>> {
     auto error = fms(a.hi, b.hi, hi);
     return {hi, fma(a.lo, b.hi, fma(a.hi, b.lo, error))};
   }
-  // Where the error terms are exact.
-  static constexpr double kLow = 0x1p-900, kHigh = 0x1p1000;
   static constexpr double kNeutral = 1;
   static constexpr bool kProduct = true;
 };
@@ -75,7 +73,6 @@ struct DoubleOp<Sum<double>> {
     auto r = combine(a, b.hi);
     return {r.hi, r.lo + b.lo};
   }
-  static constexpr double kLow = -0x1p1022, kHigh = 0x1p1022;
   static constexpr double kNeutral = 0;
   static constexpr bool kProduct = false;
 };
@@ -190,23 +187,20 @@ struct DoubleLanes {
    public:
     UPSWEEP_INLINE Pair(const Carry& carry, int first)
         : r_{Pack<double>::load(carry.hi + first),
-             Pack<double>::load(carry.lo + first)},
-          before_(r_.hi + r_.lo) {
-      if constexpr (some_dead) {
-        dead_ = dead(r_.hi);
-        before_ = select(dead_, canonical(r_.hi), before_);
-      }
+             Pack<double>::load(carry.lo + first)} {
+      if constexpr (some_dead) dead_ = dead(r_.hi);
     }
 
-    template <bool inclusive>
+    UPSWEEP_INLINE Row results() const {
+      return value().template as<uint64_t>();
+    }
+
     UPSWEEP_INLINE Row step(const Row& row) {
       r_ = Op::combine(r_, row.as<double>());
-      auto y = r_.hi + r_.lo;
-      if constexpr (some_dead) y = select(dead_, canonical(r_.hi), y);
-      range_.add(y);
-      auto result = inclusive ? y : before_;
-      before_ = y;
-      return result.template as<uint64_t>();
+      auto y = value();
+      // A sum that was ever infinite stays so.
+      if constexpr (kProduct) range_.add(y);
+      return y.template as<uint64_t>();
     }
 
     UPSWEEP_INLINE bool finish(Carry& carry, int first) const {
@@ -221,13 +215,19 @@ struct DoubleLanes {
                    Pack<int64_t>::all(0));
       r_.hi.store(carry.hi + first);
       lo.store(carry.lo + first);
-      return range_.are_within(Op::kLow, Op::kHigh, exempt) &&
-             !any(lost & (exempt == Pack<int64_t>::all(0)));
+      if (any(lost & (exempt == Pack<int64_t>::all(0)))) return false;
+      // Where the error terms are exact.
+      return !kProduct || range_.are_within(0x1p-900, 0x1p1000, exempt);
     }
 
    private:
+    UPSWEEP_INLINE Pack<double> value() const {
+      auto y = r_.hi + r_.lo;
+      if constexpr (some_dead) y = select(dead_, canonical(r_.hi), y);
+      return y;
+    }
+
     Sums r_;
-    Pack<double> before_;
     Bounds range_;
     Pack<int64_t> dead_;
   };

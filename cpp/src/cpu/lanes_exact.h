@@ -68,11 +68,11 @@ struct ExactLanes {
     UPSWEEP_INLINE Careful(const Carry& carry, int first)
         : r_(open(Row::load(carry.lane + first))) {}
 
-    template <bool inclusive>
+    UPSWEEP_INLINE Row results() const { return close(r_); }
+
     UPSWEEP_INLINE Row step(const Row& x) {
-      auto before = r_;
       r_ = Op::combine(r_, open(x));
-      return close(inclusive ? r_ : before);
+      return results();
     }
 
     UPSWEEP_INLINE bool finish(Carry& carry, int first) const {

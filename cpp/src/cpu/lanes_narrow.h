@@ -101,16 +101,15 @@ struct NarrowLanes {
   class Steady {
    public:
     UPSWEEP_INLINE Steady(const Carry& carry, int first)
-        : r_(Doubles::load(carry.lane + first)), before_(narrow(r_)) {}
+        : r_(Doubles::load(carry.lane + first)) {}
 
-    template <bool inclusive>
+    UPSWEEP_INLINE Row results() const { return bits_of<Value>(narrow(r_)); }
+
     UPSWEEP_INLINE Row step(const Row& x) {
       r_ = Op::combine(r_, widen(floats_of<Value>(x)));
       auto y = narrow(r_);
       check_.add(y);
-      auto result = inclusive ? y : before_;
-      before_ = y;
-      return bits_of<Value>(result);
+      return bits_of<Value>(y);
     }
 
     UPSWEEP_INLINE bool finish(Carry& carry, int first) const {
@@ -120,7 +119,6 @@ struct NarrowLanes {
 
    private:
     Doubles r_;
-    Floats before_;
     Check check_;
   };
 
@@ -129,10 +127,12 @@ struct NarrowLanes {
    public:
     UPSWEEP_INLINE Careful(const Carry& carry, int first)
         : r_(Doubles::load(carry.lane + first)),
-          before_(canonical(narrow(r_))),
-          dead_(Check::failures(before_)) {}
+          dead_(Check::failures(canonical(narrow(r_)))) {}
 
-    template <bool inclusive>
+    UPSWEEP_INLINE Row results() const {
+      return bits_of<Value>(canonical(narrow(r_)));
+    }
+
     UPSWEEP_INLINE Row step(const Row& x) {
       r_ = Op::combine(r_, widen(floats_of<Value>(x)));
       auto y = narrow(r_);
@@ -145,9 +145,7 @@ struct NarrowLanes {
         y = canonical(y);
         dead_ = dead;
       }
-      auto result = inclusive ? y : before_;
-      before_ = y;
-      return bits_of<Value>(result);
+      return bits_of<Value>(y);
     }
 
     UPSWEEP_INLINE bool finish(Carry& carry, int first) const {
@@ -176,7 +174,6 @@ struct NarrowLanes {
     }
 
     Doubles r_;
-    Floats before_;
     Mask dead_;
     bool died_ = false;
   };
@@ -320,11 +317,12 @@ class CalmProduct {
   UPSWEEP_INLINE CalmProduct(const Carry& carry, int first) {
     auto r = Pack<double, kPack<T>>::load(carry.lane + first);
     hi_ = narrow(r);
-    before_ = hi_;
     if constexpr (kPair) lo_ = narrow(r - widen(hi_));
   }
 
-  template <bool inclusive>
+  // Where it starts.
+  UPSWEEP_INLINE Row results() const { return bits_of<T>(hi_); }
+
   UPSWEEP_INLINE Row step(const Row& row) {
     auto x = floats_of<T>(row);
     auto hi = hi_ * x;
@@ -335,9 +333,7 @@ class CalmProduct {
     }
     hi_ = hi;
     check_.add(y);
-    auto result = inclusive ? y : before_;
-    before_ = y;
-    return bits_of<T>(result);
+    return bits_of<T>(y);
   }
 
   template <class Carry>
@@ -351,7 +347,7 @@ class CalmProduct {
  private:
   static constexpr bool kPair = std::is_same_v<T, float>;
 
-  FloatsOf<T> hi_, lo_, before_;
+  FloatsOf<T> hi_, lo_;
   RangeCheck<T,
              std::max(NarrowOp<Product<T>>::kLowest,
                       std::is_same_v<T, float16_t> ? 0 : bits_above(0x1p-100))>

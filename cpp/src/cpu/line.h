@@ -60,8 +60,8 @@ struct Line {
     for (; done < tile.length; ++done) take(plan, in[done * tile.in_step]);
   }
 
-  template <bool inclusive>
-  static void scan(const Tile& tile, Carry& carry, const void* memory) {
+  static void scan(const Tile& tile, Carry& carry, const void* memory,
+                   bool inclusive) {
     auto* plan = static_cast<const Plan*>(memory);
     const Running start = carry.get(0);
     Running r = start;
@@ -73,14 +73,14 @@ struct Line {
       each_block(tile, [&](const Tile& block) {
         if (planned) r = at(start, *before, r);
         planned = planned &&
-                  scan_planned<inclusive>(block, start, before, r, outflow);
-        if (!planned) scan_unplanned<inclusive>(block, r, outflow);
+                  scan_planned(block, start, before, inclusive, r, outflow);
+        if (!planned) scan_unplanned(block, inclusive, r, outflow);
         before += n;
         done += block.length * n;
       });
       if (planned) r = at(start, *before, r);
     }
-    loop<inclusive>(tile, done, tile.length, r);
+    loop(tile, done, tile.length, inclusive, r);
     if constexpr (!M::kExact) {
       if (plan) r = join(start, plan->total, r);
     }
@@ -171,9 +171,8 @@ struct Line {
   }
 
   // Takes r to the end of the block, unless it returns false.
-  template <bool inclusive>
   static bool scan_planned(const Tile& block, const Running& start,
-                           const Total* before, Running& r,
+                           const Total* before, bool inclusive, Running& r,
                            Outflow<U>& outflow) {
     // What is lost behind some elements stays so.
     if constexpr (!M::kExact) {
@@ -181,16 +180,15 @@ struct Line {
     }
     Carry carry;
     L::enter(carry, start, before);
-    if (!Strip<M>::template scan_rows<inclusive>(
-            block, carry, block.streaming ? &outflow : nullptr)) {
+    if (!Strip<M>::scan_rows(block, carry, inclusive,
+                             block.streaming ? &outflow : nullptr)) {
       return false;
     }
     r = carry.get(n - 1);
     return true;
   }
 
-  template <bool inclusive>
-  static void scan_unplanned(const Tile& block, Running& r,
+  static void scan_unplanned(const Tile& block, bool inclusive, Running& r,
                              Outflow<U>& outflow) {
     if constexpr (!M::kExact) {
       if (!M::is_alive(r)) {
@@ -201,17 +199,17 @@ struct Line {
           carry.set(l, r);
           r = M::follow(r, kinds[l]);
         }
-        Strip<M>::template scan_dead<inclusive>(
-            block, carry, block.streaming ? &outflow : nullptr);
+        Strip<M>::scan_dead(block, carry, inclusive,
+                            block.streaming ? &outflow : nullptr);
         return;
       }
     }
     outflow.flush();  // of what may have been sent of this block
-    loop<inclusive>(block, 0, block.length * n, r);
+    loop(block, 0, block.length * n, inclusive, r);
   }
 
-  template <bool inclusive>
-  static void loop(const Tile& tile, int64_t from, int64_t to, Running& r) {
+  static void loop(const Tile& tile, int64_t from, int64_t to, bool inclusive,
+                   Running& r) {
     auto* in = static_cast<const Value*>(tile.in);
     auto* out = static_cast<Value*>(tile.out);
     for (int64_t i = from; i < to; ++i) {

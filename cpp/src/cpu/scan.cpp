@@ -116,7 +116,7 @@ class Scan {
       };
       walk(take, [&](Place here, const Tile& tile) {
         if (here.tile == 0) kernel_.start(carry, tile.width);
-        bool summarised = is_summarised(here.tile);
+        bool summarised = is_summarised(here.tile, tile.width);
         if (summarised) kernel_.reduce(tile, summary, false);
         kernel_.scan(tile, carry, summarised ? summary : nullptr,
                      work_.inclusive);
@@ -158,7 +158,7 @@ class Scan {
 
   void scan_chained(Chain& chain, int64_t t, const Tile& tile, void* carry,
                     void* summary) {
-    bool summarised = is_summarised(t);
+    bool summarised = is_summarised(t, tile.width);
     if (summarised) kernel_.reduce(tile, summary, true);
     await(chain.done, t);
     std::memcpy(carry, chain.carry.data(), chain.carry.nbytes());
@@ -187,14 +187,20 @@ class Scan {
     scan(here, tile);
   }
 
-  bool is_summarised(int64_t t) const {
-    return !is_last(t) || (plan_.width == 1 && kernel_.planned);
+  bool is_summarised(int64_t t, int64_t width) const {
+    return !is_last(t) || (width == 1 && kernel_.planned);
   }
 
   size_t summary_size() const {
-    bool summarised = plan_.tiles > 1 || is_summarised(0);
     int64_t length = std::min(plan_.tile, plan_.length.extent);
-    return summarised ? kernel_.summary_size(plan_.width, length) : 0;
+    size_t size = 0;
+    // The last panel may be less wide, and of one line it takes more.
+    for (int64_t width : {plan_.width, plan_.panel(plan_.panels - 1).width}) {
+      if (is_summarised(0, width)) {
+        size = std::max(size, kernel_.summary_size(width, length));
+      }
+    }
+    return size;
   }
 
   // Calls fn(carry, summary) on some threads, with memory of their own.

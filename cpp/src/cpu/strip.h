@@ -22,6 +22,9 @@ namespace {
 // Asks for memory that will be needed soon, in the second-level cache.
 inline void prefetch(const void* at) { __builtin_prefetch(at, 0, 2); }
 
+// Rows of the widest panel of columns that are taken at once.
+constexpr int64_t kPanelRows = 8;
+
 template <class M>
 struct Strip {
   using Value = typename M::Value;
@@ -31,15 +34,21 @@ struct Strip {
   using Carry = typename L::Carry;
   static constexpr int n = kLanes<Value>;
   static constexpr int kPacks = n / kPack<Value>;
-  static constexpr bool kHasSteady =
-      !std::is_same_v<typename L::Steady, typename L::Careful>;
   static constexpr bool kHasMixed =
       !std::is_same_v<typename L::Mixed, typename L::Careful>;
 
+  // Rows of columns that are taken at once: few enough to walk memory in order,
+  // enough to be worth starting.
+  static int64_t rows_at_once(int64_t width) {
+    return std::clamp<int64_t>(
+        kPanelRows * kPanelBytes / int64_t{sizeof(U)} / width, kPanelRows,
+        kRows);
+  }
+
   // Takes the carry over the tile; returns whether no line died. Results go by
   // way of `outflow` unless it is null.
-  template <bool inclusive>
-  static bool scan(const Tile& tile, Carry& carry, Outflow<U>* outflow) {
+  static bool scan(const Tile& tile, Carry& carry, bool inclusive,
+                   Outflow<U>* outflow) {
     bool alive = true;
     for (int64_t s = 0; s < tile.length; s += kRows) {
       Tile rows = tile;
@@ -47,49 +56,33 @@ struct Strip {
       rows.out = out(tile) + s * tile.out_step;
       rows.ahead = static_cast<const U*>(tile.ahead) + s * tile.width;
       rows.length = std::min<int64_t>(kRows, tile.length - s);
-      alive &= scan_rows<inclusive>(rows, carry, outflow);
+      alive &= scan_rows(rows, carry, inclusive, outflow);
     }
     return alive;
   }
 
   // As scan, of up to kRows rows.
-  template <bool inclusive>
-  static bool scan_rows(const Tile& tile, Carry& carry, Outflow<U>* outflow) {
+  static bool scan_rows(const Tile& tile, Carry& carry, bool inclusive,
+                        Outflow<U>* outflow) {
     Carry before = carry;
-    if (tile.width == n && tile.in_lane == 1 && tile.out_lane == 1) {
-      if (scan_columns<typename L::Steady, inclusive>(tile, carry)) return true;
-    } else if (tile.width == n && is_along(tile.in_step) &&
-               tile.in_step == tile.out_step) {
-      if (scan_lines<typename L::Calm, inclusive>(tile, carry, outflow)) {
-        return true;
-      }
-    } else if (scan_blocks<typename L::Steady, inclusive>(tile, carry,
-                                                          outflow)) {
-      return true;
-    }
+    if (scan_calmly(tile, carry, inclusive, outflow)) return true;
     if constexpr (kHasMixed) {
       carry = before;
-      if (scan_blocks<typename L::Mixed, inclusive>(tile, carry, outflow)) {
+      if (scan_blocks<typename L::Mixed>(tile, carry, inclusive, outflow)) {
         return true;
       }
     }
-    if constexpr (kHasSteady) {
+    if constexpr (!std::is_same_v<typename L::Calm, typename L::Careful>) {
       carry = before;
-      return scan_blocks<typename L::Careful, inclusive>(tile, carry, outflow);
+      return scan_blocks<typename L::Careful>(tile, carry, inclusive, outflow);
     }
     return false;
   }
 
   // As scan_rows, where every line is dead.
-  template <bool inclusive>
-  static void scan_dead(const Tile& tile, Carry& carry, Outflow<U>* outflow) {
-    using Runner = typename L::Mixed;
-    if (tile.width == n && is_along(tile.in_step) &&
-        tile.in_step == tile.out_step) {
-      scan_lines<Runner, inclusive>(tile, carry, outflow);
-    } else {
-      scan_blocks<Runner, inclusive>(tile, carry, outflow);
-    }
+  static void scan_dead(const Tile& tile, Carry& carry, bool inclusive,
+                        Outflow<U>* outflow) {
+    scan_blocks<typename L::Mixed>(tile, carry, inclusive, outflow);
   }
 
   // Calls fn with each row, pack by pack, and with the index of the pack.
@@ -98,8 +91,9 @@ struct Strip {
     const U* from = in(tile);
     int64_t s = 0;
     if (tile.width == n && tile.in_lane == 1) {
+      int64_t far = rows_at_once(std::abs(tile.in_step)) * tile.in_step;
       for (; s < tile.length; ++s) {
-        prefetch(from + (s + 16) * tile.in_step);
+        prefetch(from + s * tile.in_step + far);
         each_pack(from + s * tile.in_step, fn);
       }
     } else if (tile.width == n && tile.in_step == 1) {
@@ -120,17 +114,29 @@ struct Strip {
   template <class Runner>
   struct Runners {
     Runner of[kPacks];
+    Row before[kPacks];  // results of the rows before
 
     UPSWEEP_INLINE explicit Runners(const Carry& carry)
-        : Runners(carry, std::make_integer_sequence<int, kPacks>()) {}
+        : Runners(carry, std::make_integer_sequence<int, kPacks>()) {
+      for (int p = 0; p < kPacks; ++p) before[p] = of[p].results();
+    }
 
-    template <bool inclusive>
-    UPSWEEP_INLINE void step(const U* from, U* to) {
+    UPSWEEP_INLINE void step(const U* from, U* to, bool inclusive) {
       unrolled<kPacks>([&](int p) UPSWEEP_INLINE {
-        of[p]
-            .template step<inclusive>(Row::load(from + p * kPack<U>))
-            .store(to + p * kPack<U>);
+        Row row = of[p].step(Row::load(from + p * kPack<U>));
+        (inclusive ? row : before[p]).store(to + p * kPack<U>);
+        before[p] = row;
       });
+    }
+    // Turns kSide rows of elements to rows of results.
+    UPSWEEP_INLINE void step(Row* rows, int p, bool inclusive) {
+      constexpr int m = kSide<U>;
+      for (int i = 0; i < m; ++i) rows[i] = of[p].step(rows[i]);
+      if (inclusive) return;
+      Row last = rows[m - 1];
+      for (int i = m - 1; i > 0; --i) rows[i] = rows[i - 1];
+      rows[0] = before[p];
+      before[p] = last;
     }
     UPSWEEP_INLINE bool finish(Carry& carry) const {
       bool good = true;
@@ -173,37 +179,75 @@ struct Strip {
   static U* out(const Tile& tile) { return static_cast<U*>(tile.out); }
   static bool is_along(int64_t step) { return step == 1 || step == -1; }
 
-  template <class Runner, bool inclusive>
+  static bool scan_calmly(const Tile& tile, Carry& carry, bool inclusive,
+                          Outflow<U>* outflow) {
+    constexpr int64_t close = kRows;
+    if (tile.width == n && tile.in_lane == 1 && tile.out_lane == 1) {
+      return inclusive ? scan_columns<true>(tile, carry)
+                       : scan_columns<false>(tile, carry);
+    }
+    if (tile.width == n && tile.length % kSide<U> == 0 &&
+        tile.in_step == tile.out_step && is_along(tile.in_step)) {
+      Tile to = outflow ? buffered(tile, outflow->buffer()) : tile;
+      bool is_close = tile.length == close &&
+                      tile.in_lane == close * tile.in_step &&
+                      to.out_lane == tile.in_lane;
+      auto scan = tile.in_step > 0
+                      ? (is_close ? scan_lines<1, close> : scan_lines<1, 0>)
+                      : (is_close ? scan_lines<-1, -close> : scan_lines<-1, 0>);
+      bool good = scan(to, carry, inclusive, outflow);
+      if (good && outflow) send(tile, *outflow);
+      return good;
+    }
+    return scan_blocks<typename L::Calm>(tile, carry, inclusive, outflow);
+  }
+
+  template <bool inclusive>
   static bool scan_columns(const Tile& tile, Carry& carry) {
-    Runners<Runner> runners(carry);
+    Runners<typename L::Calm> runners(carry);
     const U* from = in(tile);
     U* to = out(tile);
     for (int64_t s = 0; s < tile.length; ++s) {
-      prefetch(from + 16 * tile.in_step);
-      runners.template step<inclusive>(from, to);
+      prefetch(from + tile.length * tile.in_step);
+      if (tile.streaming) {
+        alignas(64) U row[n];
+        runners.step(from, row, inclusive);
+        stream(to, Pack<U, n>::load(row));
+      } else {
+        runners.step(from, to, inclusive);
+      }
       from += tile.in_step;
       to += tile.out_step;
     }
     return runners.finish(carry);
   }
 
-  template <class Runner, bool inclusive>
-  static bool scan_lines(const Tile& tile, Carry& carry, Outflow<U>* outflow) {
-    Tile to = outflow ? buffered(tile, outflow->buffer()) : tile;
-    constexpr int kClose = kRows;
-    bool good = false;
-    if (to.in_lane == kClose && to.out_lane == kClose && to.in_step > 0) {
-      good = transpose_scan<Runner, inclusive, 1, kClose>(to, carry, outflow);
-    } else if (to.in_lane == -kClose && to.out_lane == -kClose &&
-               to.in_step < 0) {
-      good = transpose_scan<Runner, inclusive, -1, -kClose>(to, carry, outflow);
-    } else if (to.in_step > 0) {
-      good = transpose_scan<Runner, inclusive, 1, 0>(to, carry, outflow);
-    } else {
-      good = transpose_scan<Runner, inclusive, -1, 0>(to, carry, outflow);
+  // Lines of whole squares; `distance` as in Lines.
+  template <int step, int distance>
+  static bool scan_lines(const Tile& tile, Carry& carry, bool inclusive,
+                         Outflow<U>* outflow) {
+    constexpr int m = kSide<U>;
+    Lines<const U, step, distance> from(in(tile), tile.in_lane);
+    Lines<U, step, distance> to(out(tile), tile.out_lane);
+    Runners<typename L::Calm> runners(carry);
+    for (int64_t s = 0; s < tile.length; s += m) {
+      ask_for(tile, s * n, m * n);
+      if (outflow) outflow->template write<m * n>();
+      unrolled<kPacks>([&](int p) UPSWEEP_INLINE {
+        Row rows[m];
+        from.load(s, p * kPack<U>, rows);
+        runners.step(rows, p, inclusive);
+        to.store(s, p * kPack<U>, rows);
+      });
     }
-    if (good && outflow) send(tile, *outflow);
-    return good;
+    return runners.finish(carry);
+  }
+
+  // Asks for some of what is read next.
+  UPSWEEP_INLINE static void ask_for(const Tile& tile, int64_t first, int n) {
+    for (int i = 0; i < n; i += 64 / int{sizeof(U)}) {
+      prefetch(static_cast<const U*>(tile.ahead) + first + i);
+    }
   }
 
   // The same lines of results in a buffer, one close behind the other.
@@ -229,39 +273,9 @@ struct Strip {
     }
   }
 
-  template <class Runner, bool inclusive, int step, int distance>
-  static bool transpose_scan(const Tile& tile, Carry& carry,
-                             Outflow<U>* outflow) {
-    constexpr int m = kSide<U>;
-    Runners<Runner> runners(carry);
-    Lines<const U, step, distance> from(in(tile), tile.in_lane);
-    Lines<U, step, distance> to(out(tile), tile.out_lane);
-    int64_t s = 0;
-    for (; s + m <= tile.length; s += m) {
-      for (int i = 0; i < m * n; i += 64 / int{sizeof(U)}) {
-        prefetch(static_cast<const U*>(tile.ahead) + s * n + i);
-      }
-      if (outflow) outflow->template write<m * n>();
-      unrolled<kPacks>([&](int p) UPSWEEP_INLINE {
-        Row rows[m];
-        from.load(s, p * kPack<U>, rows);
-        for (Row& row : rows) {
-          row = runners.of[p].template step<inclusive>(row);
-        }
-        to.store(s, p * kPack<U>, rows);
-      });
-    }
-    for (; s < tile.length; ++s) {
-      U row[n];
-      for (int l = 0; l < n; ++l) row[l] = *from.at(s, l);
-      runners.template step<inclusive>(row, row);
-      for (int l = 0; l < n; ++l) *to.at(s, l) = row[l];
-    }
-    return runners.finish(carry);
-  }
-
-  template <class Runner, bool inclusive>
-  static bool scan_blocks(const Tile& tile, Carry& carry, Outflow<U>* outflow) {
+  template <class Runner>
+  static bool scan_blocks(const Tile& tile, Carry& carry, bool inclusive,
+                          Outflow<U>* outflow) {
     alignas(64) U block[kRows * n];
     auto lanes = static_cast<int>(tile.width);
     auto rows = static_cast<int>(tile.length);
@@ -272,7 +286,8 @@ struct Strip {
     gather(in(tile), tile.in_step, tile.in_lane, lanes, rows, block);
     Runners<Runner> runners(carry);
     for (int s = 0; s < rows; ++s) {
-      runners.template step<inclusive>(block + s * n, block + s * n);
+      ask_for(tile, s * n, n);
+      runners.step(block + s * n, block + s * n, inclusive);
     }
     bool good = runners.finish(carry);
     if (outflow && lanes == n && is_along(tile.out_step)) {

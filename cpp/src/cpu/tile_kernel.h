@@ -12,10 +12,6 @@
 namespace upsweep {
 namespace {
 
-// Rows that all strips of a panel advance before the next rows, where rows need
-// no transposing: few enough to walk memory in order.
-constexpr int64_t kColumnRows = 16;
-
 template <class M>
 struct TileKernel {
   using Value = typename M::Value;
@@ -88,17 +84,14 @@ struct TileKernel {
                    bool inclusive) {
     auto* lanes = static_cast<Carry*>(carry);
     if (tile.width == 1) {
-      inclusive ? Line<M>::template scan<true>(tile, *lanes, summary)
-                : Line<M>::template scan<false>(tile, *lanes, summary);
-      return;
+      return Line<M>::scan(tile, *lanes, summary, inclusive);
     }
     auto* lines = static_cast<const Summary<M>*>(summary);
     Carry before[kMaxStrips];
     if (lines && !M::kExact) {
       std::copy_n(lanes, strips(tile.width), before);
     }
-    inclusive ? scan_strips<true>(tile, lanes)
-              : scan_strips<false>(tile, lanes);
+    scan_strips(tile, lanes, inclusive);
     if constexpr (!M::kExact) {
       for (int64_t i = 0; lines && i < tile.width; ++i) {
         set(lanes, i,
@@ -145,38 +138,45 @@ struct TileKernel {
     return strip;
   }
 
-  template <bool inclusive>
-  static void scan_strips(const Tile& tile, Carry* carry) {
+  // Whether each row of a strip of columns is one cache line, and all lines of
+  // some rows are neighbours: then nothing is gained by a buffer.
+  static bool can_stream(const Tile& tile) {
+    return n * sizeof(Value) == 64 && tile.width % n == 0 &&
+           std::abs(tile.out_step) == tile.width &&
+           reinterpret_cast<uintptr_t>(tile.out) % 64 == 0;
+  }
+
+  static void scan_strips(const Tile& tile, Carry* carry, bool inclusive) {
     bool columns = tile.in_lane == 1 && tile.out_lane == 1;
-    int64_t step = columns ? kColumnRows : kRows;
+    int64_t step = columns ? Strip<M>::rows_at_once(tile.width) : kRows;
+    bool direct = !tile.streaming || can_stream(tile);
     Outflow<Bits<Value>> outflow;
     for (int64_t row = 0; row < tile.length; row += step) {
       int64_t rows = std::min(step, tile.length - row);
-      if (columns && tile.streaming) {
-        scan_streaming<inclusive>(tile, row, rows, carry);
+      if (columns && !direct) {
+        scan_streaming(tile, row, rows, carry, inclusive);
         continue;
       }
       for (int64_t g = 0; g < strips(tile.width); ++g) {
-        Strip<M>::template scan<inclusive>(strip(tile, row, rows, g * n),
-                                           carry[g],
-                                           tile.streaming ? &outflow : nullptr);
+        Strip<M>::scan(strip(tile, row, rows, g * n), carry[g], inclusive,
+                       tile.streaming ? &outflow : nullptr);
       }
     }
   }
 
   // Rows of columns by way of a buffer, so that each goes to memory in one go.
-  template <bool inclusive>
   static void scan_streaming(const Tile& tile, int64_t row, int64_t rows,
-                             Carry* carry) {
-    alignas(64) Value buffer[kColumnRows * kMaxStrips * n];
+                             Carry* carry, bool inclusive) {
+    alignas(64) Value buffer[kPanelRows * kMaxStrips * n];
     Tile buffered = strip(tile, row, rows, 0);
     auto* to = static_cast<Bits<Value>*>(buffered.out);
     buffered.width = tile.width;
     buffered.out = buffer;
+    buffered.streaming = false;
     buffered.out_step = tile.width;
     for (int64_t g = 0; g < strips(tile.width); ++g) {
-      Strip<M>::template scan<inclusive>(strip(buffered, 0, rows, g * n),
-                                         carry[g], nullptr);
+      Strip<M>::scan(strip(buffered, 0, rows, g * n), carry[g], inclusive,
+                     nullptr);
     }
     for (int64_t i = 0; i < rows; ++i) {
       stream_copy(to + i * tile.out_step,
