@@ -13,8 +13,7 @@
 //   Calm         the fastest, for up to a thousand rows; finish is false, and
 //                the results are worthless, where a lane has left the range
 //                that it is good for
-//   Steady       as Calm, for any number of rows
-//   Mixed        as Steady, but lanes may be dead from the start
+//   Mixed        as Calm, but lanes may be dead from the start
 //   Careful      exact in every case; finish is false where a lane died
 //
 // Where kSegments says that a long line may be cut into segments, which become
@@ -55,6 +54,20 @@ namespace {
 template <class T>
 inline constexpr bool is_plain_integer =
     std::is_integral_v<T> && !std::is_same_v<T, bool>;
+
+// What products and sums do lane by lane.
+struct Multiply {
+  template <class P>
+  UPSWEEP_INLINE static P combine(const P& a, const P& b) {
+    return a * b;
+  }
+};
+struct Add {
+  template <class P>
+  UPSWEEP_INLINE static P combine(const P& a, const P& b) {
+    return a + b;
+  }
+};
 
 // Lane by lane with M itself.
 template <class M, class Carry>
@@ -115,7 +128,6 @@ struct Lanes {
 
   using Careful = LaneByLane<M, Carry>;
   using Calm = Careful;
-  using Steady = Careful;
   using Mixed = Careful;
 };
 

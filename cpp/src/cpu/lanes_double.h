@@ -233,7 +233,6 @@ struct DoubleLanes {
   };
 
   using Calm = Pair<false>;
-  using Steady = Pair<false>;
   using Mixed = Pair<true>;
   using Careful = LaneByLane<M, Carry>;
 

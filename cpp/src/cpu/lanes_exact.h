@@ -14,23 +14,13 @@ struct ExactOp;
 // Products and sums wrap; unsigned arithmetic is defined to.
 template <class T>
   requires is_plain_integer<T>
-struct ExactOp<Product<T>> {
+struct ExactOp<Product<T>> : Multiply {
   using Lane = Bits<T>;
-  template <int n>
-  UPSWEEP_INLINE static Pack<Lane, n> combine(const Pack<Lane, n>& a,
-                                              const Pack<Lane, n>& b) {
-    return a * b;
-  }
 };
 template <class T>
   requires is_plain_integer<T>
-struct ExactOp<Sum<T>> {
+struct ExactOp<Sum<T>> : Add {
   using Lane = Bits<T>;
-  template <int n>
-  UPSWEEP_INLINE static Pack<Lane, n> combine(const Pack<Lane, n>& a,
-                                              const Pack<Lane, n>& b) {
-    return a + b;
-  }
 };
 template <class T, bool maximum>
   requires is_plain_integer<T> || is_real<T>
@@ -84,7 +74,6 @@ struct ExactLanes {
     Held r_;
   };
   using Calm = Careful;
-  using Steady = Careful;
   using Mixed = Careful;
 
   template <class Total>

@@ -17,23 +17,13 @@ template <class M>
 struct NarrowOp;
 
 template <class T>
-struct NarrowOp<Product<T>> {
-  template <int n>
-  UPSWEEP_INLINE static Pack<double, n> combine(const Pack<double, n>& a,
-                                                const Pack<double, n>& b) {
-    return a * b;
-  }
+struct NarrowOp<Product<T>> : Multiply {
   // Results that are alive lie above half of the smallest number of T.
   static constexpr uint32_t kLowest = bits_above(Limits<T>::min / 2);
   static constexpr bool kProduct = true;
 };
 template <class T>
-struct NarrowOp<Sum<T>> {
-  template <int n>
-  UPSWEEP_INLINE static Pack<double, n> combine(const Pack<double, n>& a,
-                                                const Pack<double, n>& b) {
-    return a + b;
-  }
+struct NarrowOp<Sum<T>> : Add {
   static constexpr uint32_t kLowest = 0;
   static constexpr bool kProduct = false;
 };
