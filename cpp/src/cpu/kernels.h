@@ -23,7 +23,7 @@ struct Tile {
   int64_t in_lane;    // from line to line
   int64_t out_step;   // along a line
   int64_t out_lane;   // from line to line
-  const void* ahead;  // what is read next: as much memory as the tile's
+  const void* ahead;  // a hint: where what is read next begins
   bool streaming;     // the result is larger than the cache
 };
 

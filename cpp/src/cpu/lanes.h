@@ -11,9 +11,10 @@
 // results; finish writes the Carry and returns whether all went well.
 //
 //   Calm         the fastest, for up to a thousand rows; finish is false, and
-//                the results are worthless, where a lane has left the range
-//                that it is good for
-//   Mixed        as Calm, but lanes may be dead from the start
+//                the results are worthless, where a lane was or came out of the
+//                range that it is good for
+//   Steady       as Calm, for any number of rows
+//   Mixed        as Steady, but lanes may be dead from the start
 //   Careful      exact in every case; finish is false where a lane died
 //
 // Where kSegments says that a long line may be cut into segments, which become
@@ -128,6 +129,7 @@ struct Lanes {
 
   using Careful = LaneByLane<M, Carry>;
   using Calm = Careful;
+  using Steady = Careful;
   using Mixed = Careful;
 };
 

@@ -54,6 +54,8 @@ struct DoubleOp<Product<double>> {
     auto error = fms(a.hi, b.hi, hi);
     return {hi, fma(a.lo, b.hi, fma(a.hi, b.lo, error))};
   }
+  // Where the error terms are exact.
+  static constexpr double kLow = 0x1p-900, kHigh = 0x1p1000;
   static constexpr double kNeutral = 1;
   static constexpr bool kProduct = true;
 };
@@ -73,6 +75,7 @@ struct DoubleOp<Sum<double>> {
     auto r = combine(a, b.hi);
     return {r.hi, r.lo + b.lo};
   }
+  static constexpr double kLow = -0x1p1022, kHigh = 0x1p1022;
   static constexpr double kNeutral = 0;
   static constexpr bool kProduct = false;
 };
@@ -198,8 +201,7 @@ struct DoubleLanes {
     UPSWEEP_INLINE Row step(const Row& row) {
       r_ = Op::combine(r_, row.as<double>());
       auto y = value();
-      // A sum that was ever infinite stays so.
-      if constexpr (kProduct) range_.add(y);
+      range_.add(y);
       return y.template as<uint64_t>();
     }
 
@@ -215,9 +217,8 @@ struct DoubleLanes {
                    Pack<int64_t>::all(0));
       r_.hi.store(carry.hi + first);
       lo.store(carry.lo + first);
-      if (any(lost & (exempt == Pack<int64_t>::all(0)))) return false;
-      // Where the error terms are exact.
-      return !kProduct || range_.are_within(0x1p-900, 0x1p1000, exempt);
+      return range_.are_within(Op::kLow, Op::kHigh, exempt) &&
+             !any(lost & (exempt == Pack<int64_t>::all(0)));
     }
 
    private:
@@ -233,6 +234,7 @@ struct DoubleLanes {
   };
 
   using Calm = Pair<false>;
+  using Steady = Pair<false>;
   using Mixed = Pair<true>;
   using Careful = LaneByLane<M, Carry>;
 

@@ -74,6 +74,7 @@ struct ExactLanes {
     Held r_;
   };
   using Calm = Careful;
+  using Steady = Careful;
   using Mixed = Careful;
 
   template <class Total>

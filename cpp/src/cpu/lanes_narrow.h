@@ -210,9 +210,9 @@ struct NarrowLanes {
    private:
     Doubles low_, high_;
   };
-  // A product of up to eight floats that was ever subnormal stays below 2^-895,
-  // and one that was infinite stays so; sixteen of less than 2^±60 are safe in
-  // any order.
+  // A product of up to eight floats that was ever subnormal stays below 2^-894,
+  // and one that was infinite is so or a NaN, which makes the total unusable;
+  // sixteen of less than 2^±60 are safe in any order.
   class Mildness {
    public:
     void add_row(const Row&) {}
@@ -307,6 +307,7 @@ class CalmProduct {
   UPSWEEP_INLINE CalmProduct(const Carry& carry, int first) {
     auto r = Pack<double, kPack<T>>::load(carry.lane + first);
     hi_ = narrow(r);
+    check_.add(hi_);  // which could be too small to be the sum of two floats
     if constexpr (kPair) lo_ = narrow(r - widen(hi_));
   }
 

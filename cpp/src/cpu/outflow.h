@@ -8,17 +8,19 @@
 namespace upsweep {
 namespace {
 
-// Rows that one runner takes: a failure costs no more than that many again.
-constexpr int kRows = 64;
+// Elements from `at` to the next whole cache line.
+template <class U>
+int64_t to_next_line(const U* at) {
+  auto misplaced = reinterpret_cast<uintptr_t>(at) % 64;
+  return static_cast<int64_t>((64 - misplaced) % 64 / sizeof(U));
+}
 
 // Copies past the cache, but for the ends of the range.
 template <class U>
 void stream_copy(U* to, const U* from, int64_t n) {
 #if defined(__x86_64__)
   constexpr int64_t line = 64 / sizeof(U);
-  auto misplaced =
-      static_cast<int64_t>(reinterpret_cast<uintptr_t>(to) % 64 / sizeof(U));
-  int64_t head = std::min(n, misplaced ? line - misplaced : 0);
+  int64_t head = std::min(n, to_next_line(to));
   int64_t body = (n - head) / line * line;
   std::memcpy(to, from, static_cast<size_t>(head) * sizeof(U));
   for (int64_t i = head; i < head + body; i += line) {
@@ -49,10 +51,7 @@ class Outflow {
     flush();
     const U* from = buffer();
     next_ = 1 - next_;
-    constexpr int64_t line = 64 / sizeof(U);
-    auto misplaced =
-        static_cast<int64_t>(reinterpret_cast<uintptr_t>(to) % 64 / sizeof(U));
-    int64_t head = std::min(n, misplaced ? line - misplaced : 0);
+    int64_t head = std::min(n, to_next_line(to));
     std::memcpy(to, from, static_cast<size_t>(head) * sizeof(U));
     to_ = to + head;
     from_ = from + head;

@@ -249,7 +249,7 @@ class Scan {
     return tile;
   }
 
-  // Where the input of a tile begins in memory, if it lies in one piece.
+  // Where the input of a tile begins in memory.
   const void* lowest(const Tile& tile) const {
     int64_t back = std::min<int64_t>(0, (tile.length - 1) * tile.in_step) +
                    std::min<int64_t>(0, (tile.width - 1) * tile.in_lane);

@@ -24,6 +24,9 @@
 namespace upsweep {
 namespace {
 
+// Rows that one runner takes (lanes.h): a failure costs no more than so many.
+constexpr int kRows = 64;
+
 // For what runs once a row: a call would keep rows from staying in registers.
 #define UPSWEEP_INLINE __attribute__((always_inline))
 
@@ -187,6 +190,13 @@ UPSWEEP_INLINE inline void stream(T* to, const Pack<T, n>& a) {
   }
 #else
   a.store(to);
+#endif
+}
+
+// Such stores come before what is stored later, which otherwise they need not.
+inline void order_streams() {
+#if defined(__x86_64__)
+  _mm_sfence();
 #endif
 }
 

@@ -65,14 +65,14 @@ struct Strip {
   static bool scan_rows(const Tile& tile, Carry& carry, bool inclusive,
                         Outflow<U>* outflow) {
     Carry before = carry;
-    if (scan_calmly(tile, carry, inclusive, outflow)) return true;
+    if (scan_fast(tile, carry, inclusive, outflow)) return true;
     if constexpr (kHasMixed) {
       carry = before;
       if (scan_blocks<typename L::Mixed>(tile, carry, inclusive, outflow)) {
         return true;
       }
     }
-    if constexpr (!std::is_same_v<typename L::Calm, typename L::Careful>) {
+    if constexpr (!std::is_same_v<typename L::Steady, typename L::Careful>) {
       carry = before;
       return scan_blocks<typename L::Careful>(tile, carry, inclusive, outflow);
     }
@@ -179,9 +179,8 @@ struct Strip {
   static U* out(const Tile& tile) { return static_cast<U*>(tile.out); }
   static bool is_along(int64_t step) { return step == 1 || step == -1; }
 
-  static bool scan_calmly(const Tile& tile, Carry& carry, bool inclusive,
-                          Outflow<U>* outflow) {
-    constexpr int64_t close = kRows;
+  static bool scan_fast(const Tile& tile, Carry& carry, bool inclusive,
+                        Outflow<U>* outflow) {
     if (tile.width == n && tile.in_lane == 1 && tile.out_lane == 1) {
       return inclusive ? scan_columns<true>(tile, carry)
                        : scan_columns<false>(tile, carry);
@@ -189,22 +188,21 @@ struct Strip {
     if (tile.width == n && tile.length % kSide<U> == 0 &&
         tile.in_step == tile.out_step && is_along(tile.in_step)) {
       Tile to = outflow ? buffered(tile, outflow->buffer()) : tile;
-      bool is_close = tile.length == close &&
-                      tile.in_lane == close * tile.in_step &&
-                      to.out_lane == tile.in_lane;
+      bool is_close = tile.in_lane == kRows * tile.in_step &&
+                      to.out_lane == tile.in_lane && tile.length == kRows;
       auto scan = tile.in_step > 0
-                      ? (is_close ? scan_lines<1, close> : scan_lines<1, 0>)
-                      : (is_close ? scan_lines<-1, -close> : scan_lines<-1, 0>);
+                      ? (is_close ? scan_lines<1, kRows> : scan_lines<1, 0>)
+                      : (is_close ? scan_lines<-1, -kRows> : scan_lines<-1, 0>);
       bool good = scan(to, carry, inclusive, outflow);
       if (good && outflow) send(tile, *outflow);
       return good;
     }
-    return scan_blocks<typename L::Calm>(tile, carry, inclusive, outflow);
+    return scan_blocks<typename L::Steady>(tile, carry, inclusive, outflow);
   }
 
   template <bool inclusive>
   static bool scan_columns(const Tile& tile, Carry& carry) {
-    Runners<typename L::Calm> runners(carry);
+    Runners<typename L::Steady> runners(carry);
     const U* from = in(tile);
     U* to = out(tile);
     for (int64_t s = 0; s < tile.length; ++s) {

@@ -84,8 +84,16 @@ struct TileKernel {
                    bool inclusive) {
     auto* lanes = static_cast<Carry*>(carry);
     if (tile.width == 1) {
-      return Line<M>::scan(tile, *lanes, summary, inclusive);
+      Line<M>::scan(tile, *lanes, summary, inclusive);
+    } else {
+      scan_panel(tile, lanes, summary, inclusive);
     }
+    if (tile.streaming) order_streams();
+  }
+
+ private:
+  static void scan_panel(const Tile& tile, Carry* lanes, const void* summary,
+                         bool inclusive) {
     auto* lines = static_cast<const Summary<M>*>(summary);
     Carry before[kMaxStrips];
     if (lines && !M::kExact) {
@@ -100,7 +108,6 @@ struct TileKernel {
     }
   }
 
- private:
   static constexpr int64_t kMaxStrips =
       kPanelBytes / static_cast<int64_t>(sizeof(Value)) / n;
 
