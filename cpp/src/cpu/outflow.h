@@ -74,7 +74,7 @@ class Outflow {
   }
 
   void flush() {
-    stream_copy(to_, from_, left_);
+    if (left_ > 0) stream_copy(to_, from_, left_);
     left_ = 0;
   }
 
