@@ -121,7 +121,7 @@ TEST_CASE("dtypes of results") {
 // On its own, a line takes more room than as one of many.
 TEST_CASE("long lines of which one is left over behind whole panels") {
   constexpr int64_t outer = 8, length = 4'000, inner = 129;
-  array a = cumprod(full({outer, length, inner}, -1., float64), 1);
+  array a = cumprod(full({outer, length, inner}, array(-1.), float64), 1);
   const double* y = a.data<double>();
   for (int64_t at = 0; at < outer * length; ++at) {
     for (int64_t line : {int64_t{0}, inner - 1}) {
