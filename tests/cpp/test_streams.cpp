@@ -45,6 +45,31 @@ TEST_CASE("work on one stream runs in order, small work included") {
   for (int i = 0; i < 100; ++i) CHECK(order[static_cast<size_t>(i)] == i);
 }
 
+TEST_CASE("synchronize waits for what a stream was given before") {
+  Stream stream = new_stream(DeviceType::cpu);
+  std::latch started(1), given(1);
+  std::atomic<bool> go{false};
+  bool before = false;
+  array x = run(stream, [&] {
+    started.count_down();
+    given.wait();
+    before = true;
+  });
+  std::thread other([&] {
+    started.wait();
+    // In time to be later than the call, nearly always.
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    run(stream, [&] {
+      while (!go) std::this_thread::yield();
+    });
+    given.count_down();
+  });
+  synchronize(stream);
+  CHECK(before);
+  go = true;
+  other.join();
+}
+
 TEST_CASE("work waits for its inputs from another stream") {
   Stream a = new_stream(DeviceType::cpu), b = new_stream(DeviceType::cpu);
   std::atomic<bool> go{false};

@@ -22,6 +22,7 @@ bool CpuStream::claim(std::span<const StoragePtr> inputs, int64_t elements) {
   std::lock_guard lock(mutex_);
   if (busy_ || !queue_.empty()) return false;
   busy_ = true;
+  ++given_;
   return true;
 }
 
@@ -33,6 +34,7 @@ void CpuStream::queue(Work work) {
     started_ = true;
   }
   queue_.push_back(std::move(work));
+  ++given_;
   if (!busy_) queued_.notify_one();
 }
 
@@ -57,22 +59,20 @@ void CpuStream::work_off() {
 
 void CpuStream::settle(std::exception_ptr error, Storage& output) {
   busy_ = false;
+  ++done_;
   if (error) {
     if (!error_) error_ = error;
     output.ready().fail(std::move(error));
   } else {
     output.ready().signal();
   }
-  if (queue_.empty()) {
-    idle_.notify_all();
-  } else {
-    queued_.notify_one();
-  }
+  settled_.notify_all();
+  if (!queue_.empty()) queued_.notify_one();
 }
 
 void CpuStream::synchronize() {
   std::unique_lock lock(mutex_);
-  idle_.wait(lock, [this] { return !busy_ && queue_.empty(); });
+  settled_.wait(lock, [this, last = given_] { return done_ >= last; });
   if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
 }
 

@@ -29,8 +29,8 @@ class CpuStream {
   }
   void queue(Work work);
 
-  // Waits until the stream is empty; throws the first error since the last
-  // time.
+  // Waits for all work that the stream has been given so far; throws the first
+  // error since the last time.
   void synchronize();
 
  private:
@@ -55,9 +55,11 @@ class CpuStream {
   }
 
   std::mutex mutex_;
-  std::condition_variable queued_;  // for the thread
-  std::condition_variable idle_;    // for who synchronizes
+  std::condition_variable queued_;   // for the thread
+  std::condition_variable settled_;  // for who synchronizes
   std::deque<Work> queue_;
+  uint64_t given_ = 0;  // pieces of work
+  uint64_t done_ = 0;
   bool busy_ = false;  // somebody runs work of this stream
   bool started_ = false;
   std::exception_ptr error_;
