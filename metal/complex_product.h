@@ -1,0 +1,229 @@
+// Products of complex numbers: both parts Wide, with an exponent in common, so
+// that a product cannot overflow however the factors are grouped. The larger
+// part is kept near 2^kLift, so that the smaller one is no subnormal number
+// even where the two lie as far apart as 1 and infinity: where a product
+// overflows, both parts may. Once it has left the range, or met a special
+// element, it follows the textbook formula in float, (ac - bd) + (ad + bc)i.
+//
+// What has an infinite or a NaN part is NaN in both after three more factors:
+// (infinite, finite) comes to (infinite, infinite) or to a NaN, the former to a
+// NaN, and a NaN in one part is one in both a factor later. So a dead product
+// is zero, NaN, or a pair of floats for a short while.
+#pragma once
+
+namespace upsweep {
+
+constant constexpr uint kPair = 8;  // beside kZero and kNaN
+constant constexpr uint kPairLasts = 3;
+constant constexpr int kLift = 30;
+
+struct ComplexProduct {
+  using Value = uint2;
+  static constant constexpr bool kExits = true;
+
+  struct State {
+    Wide re;
+    Wide im;
+    int exponent;
+    uint special;  // of what is dead: zero, NaN, or a pair in re.hi and im.hi
+  };
+  // The larger part of every product on the way is between 2^low and
+  // 2^(high + 1) if no element is special: kZero or kInfinite, that is not
+  // finite.
+  struct Total {
+    State product;
+    int low;
+    int high;
+  };
+  struct Event {
+    uint special;  // of the State it led to
+    uint place;
+    float re;
+    float im;
+  };
+
+  static METAL_FUNC State start() {
+    return {{power_of_two(kLift), 0}, {0, 0}, -kLift, 0};
+  }
+  static METAL_FUNC Total none() { return {start(), 0, 0}; }
+
+  static METAL_FUNC State step(State s, Value x) {
+    Element e = element(x);
+    return lifted({add(multiply(s.re, e.re), multiply(s.im, -e.im)),
+                   add(multiply(s.re, e.im), multiply(s.im, e.re)),
+                   s.exponent + e.exponent, s.special | e.special});
+  }
+
+  static METAL_FUNC Total take(Total t, Value x) {
+    t.product = step(t.product, x);
+    int exponent = magnitude(t.product);
+    t.low = min(t.low, exponent);
+    t.high = max(t.high, exponent);
+    return t;
+  }
+
+  // The larger part of a product is that of the factors, multiplied, to within
+  // a factor between 1/sqrt(2) and 2.
+  static METAL_FUNC Total join(Total a, Total b) {
+    return {multiplied(a.product, b.product),
+            min(a.low, magnitude(a.product) + b.low - 1),
+            max(a.high, magnitude(a.product) + b.high + 2)};
+  }
+
+  static METAL_FUNC Total shuffle_up(Total t, ushort delta) {
+    return {{upsweep::shuffle_up(t.product.re, delta),
+             upsweep::shuffle_up(t.product.im, delta),
+             upsweep::shuffle_up(t.product.exponent, delta),
+             upsweep::shuffle_up(t.product.special, delta)},
+            upsweep::shuffle_up(t.low, delta),
+            upsweep::shuffle_up(t.high, delta)};
+  }
+
+  static METAL_FUNC State after(State s, Total t) {
+    if (s.special == 0) return multiplied(s, t.product);
+    if (s.special == kZero && (t.product.special & kInfinite) == 0) return s;
+    return dead(kNaN);
+  }
+
+  static METAL_FUNC Value value(State s) {
+    if (s.special == 0) {
+      return uint2(join_bits(s.re.hi + s.re.lo, s.exponent),
+                   join_bits(s.im.hi + s.im.lo, s.exponent));
+    }
+    if (s.special == kZero) return uint2(0, 0);
+    if (s.special == kPair) {
+      return uint2(canonical(s.re.hi), canonical(s.im.hi));
+    }
+    return uint2(kNaNBits, kNaNBits);
+  }
+
+  static METAL_FUNC bool safe(State s, Total t) {
+    if (s.special != 0) return s.special != kPair;
+    return t.product.special == 0 &&
+           magnitude(s) + t.low - 1 > Float32::kLowest &&
+           magnitude(s) + t.high + 2 < Float32::kHighest;
+  }
+
+  static METAL_FUNC State advance(State s, Value x) {
+    Element e = element(x);
+    if (s.special == kNaN) return s;
+    if (s.special == kZero && e.special != kInfinite) return s;
+    if (s.special == kZero) return dead(kNaN);
+    if (s.special == kPair || e.special == kInfinite) {
+      return textbook(value(s), x);
+    }
+    if (e.special == kZero) return dead(kZero);
+    s = step(s, x);
+    uint2 y = value(s);
+    uint re = y.x & ~kSignBit, im = y.y & ~kSignBit;
+    if ((re | im) == 0) return dead(kZero);
+    if (re == kInfinityBits || im == kInfinityBits) {
+      return pair(as_type<float>(y.x), as_type<float>(y.y));
+    }
+    return s;
+  }
+
+  static METAL_FUNC bool alive(State s) { return s.special == 0; }
+  static METAL_FUNC Event no_event() { return {0, 0, 0, 0}; }
+  static METAL_FUNC Event event(State s, uint place) {
+    return {s.special, place, s.re.hi, s.im.hi};
+  }
+  static METAL_FUNC Event carried(State s) {
+    return s.special == kPair ? event(s, 0) : no_event();
+  }
+  static METAL_FUNC bool happened(Event e) { return e.special != 0; }
+  static METAL_FUNC Event shuffle_up(Event e, ushort delta) {
+    return {upsweep::shuffle_up(e.special, delta),
+            upsweep::shuffle_up(e.place, delta),
+            upsweep::shuffle_up(e.re, delta), upsweep::shuffle_up(e.im, delta)};
+  }
+
+  static METAL_FUNC State resume(State s, Event e, Line<Value> line,
+                                 uint place) {
+    // A zero stays one but for an element that is not finite.
+    bool finite = (s.special & ~kZero) == 0;
+    if (e.special == kZero && finite) return dead(kZero);
+    if (e.special != kPair) return dead(kNaN);
+    State state = pair(e.re, e.im);
+    for (uint i = e.place; i < min(place, e.place + kPairLasts); ++i) {
+      state = advance(state, get(line, i));
+    }
+    return state;
+  }
+
+ private:
+  // (re + im i) · 2^exponent, the larger part lifted like that of a State.
+  struct Element {
+    float re;
+    float im;
+    int exponent;
+    uint special;
+  };
+
+  static METAL_FUNC Element one(uint special) {
+    return {power_of_two(kLift), 0, -kLift, special};
+  }
+
+  static METAL_FUNC Element element(Value x) {
+    Number re = split(x.x), im = split(x.y);
+    uint special = re.special | im.special;
+    if ((special & (kInfinite | kNaN)) != 0) return one(kInfinite);
+    if ((re.special & im.special) != 0) return one(kZero);
+    int exponent = re.special != 0   ? im.exponent
+                   : im.special != 0 ? re.exponent
+                                     : max(re.exponent, im.exponent);
+    exponent -= kLift;
+    return {part(re, exponent), part(im, exponent), exponent, 0};
+  }
+
+  static METAL_FUNC float part(Number x, int exponent) {
+    if (x.special != 0 || x.exponent < exponent - 126) return 0;
+    return scaled(x.mantissa, x.exponent - exponent);
+  }
+
+  static METAL_FUNC int magnitude(State s) { return s.exponent + kLift; }
+
+  static METAL_FUNC State multiplied(State a, State b) {
+    Wide minus = {-b.im.hi, -b.im.lo};
+    return lifted({add(multiply(a.re, b.re), multiply(a.im, minus)),
+                   add(multiply(a.re, b.im), multiply(a.im, b.re)),
+                   clamp(a.exponent + b.exponent, -kFarExponent, kFarExponent),
+                   a.special | b.special});
+  }
+
+  static METAL_FUNC State lifted(State s) {
+    int excess = exponent_of(max(abs(s.re.hi), abs(s.im.hi))) - kLift;
+    float factor = power_of_two(-excess);
+    return {scale(s.re, factor), scale(s.im, factor), s.exponent + excess,
+            s.special};
+  }
+
+  static METAL_FUNC State dead(uint special) {
+    return {{0, 0}, {0, 0}, 0, special};
+  }
+  static METAL_FUNC State pair(float re, float im) {
+    bool both =
+        is_nan_bits(as_type<uint>(re)) && is_nan_bits(as_type<uint>(im));
+    return {{re, 0}, {im, 0}, 0, both ? kNaN : kPair};
+  }
+
+  static METAL_FUNC uint canonical(float part) {
+    uint bits = as_type<uint>(part);
+    return is_nan_bits(bits) ? kNaNBits : bits;
+  }
+
+  static METAL_FUNC State textbook(uint2 z, uint2 x) {
+    float a = unflushed(z.x), b = unflushed(z.y);
+    float c = unflushed(x.x), d = unflushed(x.y);
+    return pair(a * c - b * d, a * d + b * c);
+  }
+
+  // Only its class counts beside something infinite, and a subnormal number is
+  // none of the class of zero.
+  static METAL_FUNC float unflushed(uint bits) {
+    bool subnormal = (bits & kInfinityBits) == 0 && (bits & kFractionBits) != 0;
+    return as_type<float>(subnormal ? (bits & kSignBit) | 0x00800000u : bits);
+  }
+};
+
+}  // namespace upsweep

@@ -1,0 +1,125 @@
+// log(e^x + e^y + …) of floats. e^x is taken apart as 4^n · s, where n is an
+// integer kept in a float, for it may be large, and s is near 1. Sums then need
+// no exponential: terms are brought to a common n exactly. s is Wide, so that
+// errors do not add up, and nothing overflows on the way.
+#pragma once
+
+namespace upsweep {
+
+METAL_FUNC Wide half_log2_e() { return {0.72134751f, 9.62981528e-9f}; }
+METAL_FUNC Wide log_4() { return {1.3862944f, -3.80930843e-9f}; }
+METAL_FUNC Wide log_2() { return {0.69314718f, -1.90465421e-9f}; }
+
+// e^x as 4^exponent · mantissa, the latter to within two units in its last
+// place.
+struct Exponential {
+  float exponent;
+  float mantissa;
+};
+
+METAL_FUNC Exponential exponential(float x) {
+  Wide power = two_product(x, half_log2_e().hi);
+  power.lo = fma(x, half_log2_e().lo, power.lo);
+  float n = rint(power.hi);
+  // Beyond 2^23 the fraction is that of neither n nor the result.
+  float rest = clamp(2 * ((power.hi - n) + power.lo), -2.0f, 2.0f);
+  float whole = rint(rest);
+  float z = (rest - whole) * log_2().hi;
+  float series = fma(z, 1.0f / 5040, 1.0f / 720);
+  series = fma(series, z, 1.0f / 120);
+  series = fma(series, z, 1.0f / 24);
+  series = fma(series, z, 1.0f / 6);
+  series = fma(series, z, 0.5f);
+  series = fma(series, z * z, z) + 1;
+  return {n, scaled(series, int(whole))};
+}
+
+// log(x) for x in [1/2, 2], to within 2^-24.
+METAL_FUNC float logarithm(float x) {
+  float u = (x - 1) / (x + 1);
+  float z = u * u;
+  float series = fma(z, 1.0f / 15, 1.0f / 13);
+  series = fma(series, z, 1.0f / 11);
+  series = fma(series, z, 1.0f / 9);
+  series = fma(series, z, 1.0f / 7);
+  series = fma(series, z, 1.0f / 5);
+  series = fma(series, z, 1.0f / 3);
+  return 2 * fma(series * z, u, u);
+}
+
+// The factor that brings a term from one exponent to a larger one.
+METAL_FUNC float to_exponent(float from, float to) {
+  return from - to < -50 ? 0.0f : power_of_two(2 * int(from - to));
+}
+
+// log(4^exponent · 2^shift) + rest, without cancellation between the parts.
+METAL_FUNC float log_of_powers(float exponent, int shift, float rest) {
+  if (abs(exponent) > power_of_two(30)) {
+    // All else is lost beside it. The logarithm of a finite number is finite.
+    float most = as_type<float>(kInfinityBits - 1);
+    float y = fma(exponent, log_4().lo, exponent * log_4().hi);
+    return clamp(y, -most, most);
+  }
+  Wide sum = add(multiply(log_4(), exponent), multiply(log_2(), float(shift)));
+  return sum.hi + (sum.lo + rest);
+}
+
+constant constexpr uint kOverflown = 1;  // beside kNaN
+
+template <class F>
+struct LogAddExp {
+  using Value = typename F::Value;
+  static constant constexpr bool kExits = false;
+
+  struct Total {
+    float exponent;
+    Wide sum;  // zero of none
+    uint special;
+  };
+  using State = Total;
+
+  static METAL_FUNC Total none() { return {0, {0, 0}, 0}; }
+
+  static METAL_FUNC Total take(Total t, Value x) {
+    uint bits = F::widen(x);
+    if ((bits & kInfinityBits) == kInfinityBits) {
+      if ((bits & kFractionBits) != 0) t.special |= kNaN;
+      if (bits == kInfinityBits) t.special |= kOverflown;
+      return t;
+    }
+    Exponential e = exponential(as_type<float>(bits));
+    return join(t, {e.exponent, {e.mantissa, 0}, 0});
+  }
+
+  static METAL_FUNC Total join(Total a, Total b) {
+    uint special = a.special | b.special;
+    if (a.sum.hi == 0) return {b.exponent, b.sum, special};
+    if (b.sum.hi == 0) return {a.exponent, a.sum, special};
+    float exponent = max(a.exponent, b.exponent);
+    Wide left = scale(a.sum, to_exponent(a.exponent, exponent));
+    Wide right = scale(b.sum, to_exponent(b.exponent, exponent));
+    return {exponent, add(left, right), special};
+  }
+
+  static METAL_FUNC Total shuffle_up(Total t, ushort delta) {
+    return {upsweep::shuffle_up(t.exponent, delta),
+            upsweep::shuffle_up(t.sum, delta),
+            upsweep::shuffle_up(t.special, delta)};
+  }
+
+  static METAL_FUNC State start() { return none(); }
+  static METAL_FUNC State after(State s, Total t) { return join(s, t); }
+  static METAL_FUNC State step(State s, Value x) { return take(s, x); }
+
+  static METAL_FUNC Value value(State s) {
+    if ((s.special & kNaN) != 0) return F::narrow(kNaNBits);
+    if (s.special != 0) return F::narrow(kInfinityBits);
+    if (s.sum.hi == 0) return F::narrow(kSignBit | kInfinityBits);
+    int shift = exponent_of(s.sum.hi);
+    Wide sum = scale(s.sum, power_of_two(-shift));
+    float rest = logarithm(sum.hi) + sum.lo / sum.hi;
+    return F::narrow(as_type<uint>(log_of_powers(s.exponent, shift, rest)));
+  }
+};
+
+}  // namespace upsweep

@@ -1,0 +1,68 @@
+// What the host tells a scan kernel. Shared by device and host, which both
+// assert its layout. How a kernel follows it is said in scan.metal.
+#pragma once
+
+#ifndef __METAL_VERSION__
+#include <cstdint>
+#endif
+
+namespace upsweep {
+
+// Axes that lie outside a tile; the host copies an array that needs more.
+enum : uint32_t { kMaxOuterAxes = 12 };
+
+// Room that a host gives to one aggregate and to one carry.
+enum : uint32_t { kAggregateBytes = 32, kCarryBytes = 32 };
+
+// Steps are in elements and of any sign; zero repeats an element.
+struct ScanAxis {
+  int64_t extent;
+  int64_t in_step;
+  int64_t out_step;
+};
+
+// A scan of `length` over many independent lines, which are counted by `lane`
+// (neighbours in the result), `block` (whole lines or sets of lanes, one behind
+// the other in the result) and `outer` (outermost first).
+//
+// A tile is `span` elements of width × blocks lines: `width` of them along
+// lane, `blocks` along block. A chunk is `tiles` tiles, one behind the other
+// along length, which one threadgroup walks; a line has `chunks` chunks.
+//
+// Thread t of a threadgroup has, for powers of two lane_threads and
+// line_threads,
+//
+//   lane   t % lane_threads
+//   place  t / lane_threads % line_threads: which part of the line's span
+//   block  t / (lane_threads · line_threads)
+//
+// A host keeps to
+//
+//   width <= lane_threads, span <= line_threads · items(element size),
+//   lane_threads · line_threads · blocks <= kThreads,
+//   blocks == 1 unless span == length.extent,
+//   tiles · chunks · span >= length.extent, without an empty chunk.
+struct ScanParams {
+  int64_t in_start;  // of the first element in scan order
+  int64_t out_start;
+  ScanAxis length;  // at least one element
+  ScanAxis lane;    // absent axes have the extent 1
+  ScanAxis block;
+  ScanAxis outer[kMaxOuterAxes];
+  uint32_t outer_axes;
+  uint32_t inclusive;
+  uint32_t width;
+  uint32_t blocks;
+  uint32_t span;
+  uint32_t lane_threads;
+  uint32_t line_threads;
+  uint32_t tiles;
+  uint32_t chunks;
+  uint32_t padding;
+};
+
+static_assert(sizeof(ScanAxis) == 24, "layout of ScanAxis");
+static_assert(sizeof(ScanParams) == 128 + 24 * kMaxOuterAxes,
+              "layout of ScanParams");
+
+}  // namespace upsweep

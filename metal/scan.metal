@@ -1,0 +1,141 @@
+// Scans of many lines along one axis: the kernels.
+//
+// Strategy
+//
+//   A tile is a block of lines × elements (params.h). A threadgroup brings it
+//   into threadgroup memory in the order in which it lies in device memory,
+//   so that loads are whole vectors whichever axis is scanned (stage.h). Each
+//   thread then holds neighbouring elements of one line in registers, folds
+//   them, and gets the combination of all threads before it in its line by
+//   shuffles and, across simdgroups, threadgroup memory (group.h). With that it
+//   goes over its elements once more for the results (tile.h). What is folded
+//   is a monoid in arithmetic wide enough to keep the contract of
+//   docs/guides/numerics.rst (product.h and its neighbours).
+//
+//   A threadgroup walks a chunk of tiles along the axis and hands the carry
+//   from tile to tile, so that each element is read once and written once.
+//   Where there are lines enough to fill the device, a line is one chunk: a
+//   single pass. Longer lines are cut into several chunks, in Blelloch's three
+//   passes: up-sweep, spine, down-sweep. No pass waits for another threadgroup,
+//   so nothing depends on their order or on forward progress.
+//
+// Kernels, for each <name> of kernels.def
+//
+//   upsweep_<name>    aggregates[panel][chunk][line] = the total of each line
+//                     of a chunk but the last one, whose total nobody needs.
+//                     Grid: panels · chunks.
+//   spine_<name>      carries[panel][chunk][line] = what enters each chunk. It
+//                     reads elements only where a result may leave the range
+//                     of the dtype within a chunk, which decides what follows
+//                     and cannot be told from aggregates. Grid: panels.
+//   downsweep_<name>  the results. Grid: panels · chunks. With chunks == 1 it
+//                     needs no pass before it and reads no carries.
+//
+//   A panel is the width × blocks lines of one tile. Panels are counted along
+//   lane, then block, then the outer axes, the last of which is the fastest:
+//   ceil(lane.extent / width) · ceil(block.extent / blocks) · outer extents.
+//   The grid has one dimension, less than 2^31 threadgroups of kThreads threads
+//   each (the tuning file), and panel · chunks + chunk is a threadgroup's
+//   index.
+//
+// Arguments, the same for all three
+//
+//   buffer(0)  in: elements, as integers of their size
+//   buffer(1)  out: likewise; only downsweep writes it
+//   buffer(2)  ScanParams, by setBytes
+//   buffer(3)  aggregates: kAggregateBytes each
+//   buffer(4)  carries: kCarryBytes each
+//
+//   What a kernel does not use is bound all the same, to any buffer. Buffers 0
+//   and 1 start at multiples of 16 bytes; where an array starts within one is
+//   for in_start to say.
+
+#include <metal_stdlib>
+
+using namespace metal;
+
+// Error terms of sums and products are exact only without.
+#pragma METAL fp contract(off)
+
+#include "scan.h"
+
+namespace upsweep {
+
+template <class M>
+[[kernel, max_total_threads_per_threadgroup(kThreads)]] void up_sweep(
+    device const typename M::Value* in [[buffer(0)]],
+    device typename M::Value* out [[buffer(1)]],
+    constant ScanParams& params [[buffer(2)]],
+    device typename M::Total* aggregates [[buffer(3)]],
+    uint group [[threadgroup_position_in_grid]],
+    uint lane [[thread_index_in_simdgroup]],
+    uint simdgroup [[simdgroup_index_in_threadgroup]]) {
+  threadgroup uint tile[tile_words<M>()];
+  threadgroup typename M::Total slots[kThreads];
+  threadgroup atomic_uint mailbox;
+  int64_t panel = group / params.chunks;
+  uint chunk = group % params.chunks;
+  if (chunk == params.chunks - 1) return;
+  Shared<M> shared = {tile, slots, &mailbox};
+  Task<M> task =
+      make_task<M>(in, out, params, panel, {lane, simdgroup}, shared);
+  typename M::Total total = fold_chunk(task, params, chunk);
+  if (task.seat.used && task.seat.place == 0) {
+    aggregates[chain_index(params, panel, chunk, task.seat)] = total;
+  }
+}
+
+template <class M>
+[[kernel, max_total_threads_per_threadgroup(kThreads)]] void spine(
+    device const typename M::Value* in [[buffer(0)]],
+    device typename M::Value* out [[buffer(1)]],
+    constant ScanParams& params [[buffer(2)]],
+    device const typename M::Total* aggregates [[buffer(3)]],
+    device typename M::State* carries [[buffer(4)]],
+    uint group [[threadgroup_position_in_grid]],
+    uint lane [[thread_index_in_simdgroup]],
+    uint simdgroup [[simdgroup_index_in_threadgroup]]) {
+  threadgroup uint tile[tile_words<M>()];
+  threadgroup typename M::Total slots[kThreads];
+  threadgroup atomic_uint mailbox;
+  Shared<M> shared = {tile, slots, &mailbox};
+  Task<M> task =
+      make_task<M>(in, out, params, group, {lane, simdgroup}, shared);
+  scan_chain(task, params, {aggregates, carries});
+}
+
+template <class M>
+[[kernel, max_total_threads_per_threadgroup(kThreads)]] void down_sweep(
+    device const typename M::Value* in [[buffer(0)]],
+    device typename M::Value* out [[buffer(1)]],
+    constant ScanParams& params [[buffer(2)]],
+    device const typename M::State* carries [[buffer(4)]],
+    uint group [[threadgroup_position_in_grid]],
+    uint lane [[thread_index_in_simdgroup]],
+    uint simdgroup [[simdgroup_index_in_threadgroup]]) {
+  threadgroup uint tile[tile_words<M>()];
+  threadgroup typename M::Total slots[kThreads];
+  threadgroup atomic_uint mailbox;
+  int64_t panel = group / params.chunks;
+  uint chunk = group % params.chunks;
+  Shared<M> shared = {tile, slots, &mailbox};
+  Task<M> task =
+      make_task<M>(in, out, params, panel, {lane, simdgroup}, shared);
+  typename M::State carry = M::start();
+  if (chunk != 0 && task.seat.used) {
+    carry = carries[chain_index(params, panel, chunk, task.seat)];
+  }
+  scan_chunk<M, true>(task, params, chunk, carry);
+}
+
+#define UPSWEEP_KERNEL(name, ...)                        \
+  template [[host_name("upsweep_" #name)]] [[kernel]]    \
+  decltype(up_sweep<__VA_ARGS__>) up_sweep<__VA_ARGS__>; \
+  template [[host_name("spine_" #name)]] [[kernel]]      \
+  decltype(spine<__VA_ARGS__>) spine<__VA_ARGS__>;       \
+  template [[host_name("downsweep_" #name)]] [[kernel]]  \
+  decltype(down_sweep<__VA_ARGS__>) down_sweep<__VA_ARGS__>;
+
+#include "kernels.def"
+
+}  // namespace upsweep

@@ -1,0 +1,248 @@
+// The scan of a chunk: tile after tile, with the carry handed on in registers.
+//
+// Results can leave the range of the dtype, and then stay out: zero, infinite
+// or NaN. How a line goes on is known without looking as long as the bounds of
+// a tile, from the carry on, stay within the range (M::safe), which is nearly
+// always so. Otherwise all threads look, each as if nothing had happened before
+// its own elements, for a step that leaves the range. The first one of those in
+// a line is real, and whatever comes behind it goes on from there (M::resume).
+#pragma once
+
+namespace upsweep {
+
+// The memory that the threads of a group share.
+template <class M>
+struct Shared {
+  threadgroup uint* tile;
+  threadgroup typename M::Total* slots;
+  threadgroup atomic_uint* mailbox;
+};
+
+// What a threadgroup works on, as one thread sees it.
+template <class M>
+struct Task {
+  using Value = typename M::Value;
+  device const Value* in;
+  device Value* out;
+  Panel panel;
+  Seat seat;
+  Spread spread;
+  Thread thread_at;
+  Shared<M> shared;
+};
+
+template <class M>
+METAL_FUNC Task<M> make_task(device const typename M::Value* in,
+                             device typename M::Value* out,
+                             constant ScanParams& params, int64_t panel_index,
+                             Thread thread_at, Shared<M> shared) {
+  Panel panel = make_panel(params, panel_index);
+  Seat seat = make_seat(params, panel, index_of(thread_at));
+  Spread spread = {params.lane_threads, params.line_threads};
+  return {in, out, panel, seat, spread, thread_at, shared};
+}
+
+// A thread's part of a line of a tile.
+template <class M>
+struct Part {
+  static constant constexpr uint kItems = items(sizeof(typename M::Value));
+  typename M::Value item[kItems];
+  uint place;  // of the first one in the line
+  uint count;
+  Line<typename M::Value> line;
+};
+
+template <class M>
+constexpr uint32_t tile_words() {
+  return tile_words(uint(kThreads) * Part<M>::kItems,
+                    sizeof(typename M::Value));
+}
+
+// Whether any thread of the group says so. The mailbox is 0 before.
+METAL_FUNC bool any_thread(bool mine, threadgroup atomic_uint* mailbox) {
+  if (mine) atomic_store_explicit(mailbox, 1, memory_order_relaxed);
+  threadgroup_barrier(mem_flags::mem_threadgroup);
+  return atomic_load_explicit(mailbox, memory_order_relaxed) != 0;
+}
+
+// Where results can leave the range. settle brings `state`, what enters a
+// thread's part, and `next`, the carry behind the tile, right, and returns
+// whether the part has to be followed step by step.
+template <class M, bool exits>
+struct Exits {
+  using State = typename M::State;
+  using Event = typename M::Event;
+
+  static METAL_FUNC bool possible(State carry, typename M::Total total) {
+    return !M::safe(carry, total);
+  }
+
+  static METAL_FUNC bool settle(Task<M> task, Part<M> part, uint span,
+                                State carry, typename M::Total total,
+                                thread State& state, thread State& next) {
+    bool mine = task.seat.used && possible(carry, total);
+    if (!any_thread(mine, task.shared.mailbox)) return false;
+    Scanned<First<M>> events = group_scan<First<M>>(
+        first_event(part, state), task.spread, task.thread_at,
+        (threadgroup Event*)task.shared.slots);
+    Event before = First<M>::join(M::carried(carry), events.before);
+    Event last = First<M>::join(M::carried(carry), events.total);
+    if (M::happened(before)) {
+      state = M::resume(state, before, part.line, part.place);
+    }
+    if (M::happened(last)) next = M::resume(next, last, part.line, span);
+    return true;
+  }
+
+  static METAL_FUNC State advance(State s, typename M::Value x) {
+    return M::advance(s, x);
+  }
+
+ private:
+  static METAL_FUNC Event first_event(Part<M> part, State state) {
+    Event found = M::no_event();
+    UPSWEEP_UNROLL
+    for (uint i = 0; i < Part<M>::kItems; ++i) {
+      if (i < part.count) {
+        State after = M::advance(state, part.item[i]);
+        if (M::alive(state) && !M::alive(after) && !M::happened(found)) {
+          found = M::event(after, part.place + i + 1);
+        }
+        state = after;
+      }
+    }
+    return found;
+  }
+};
+
+template <class M>
+struct Exits<M, false> {
+  using State = typename M::State;
+  static METAL_FUNC bool possible(State, typename M::Total) { return false; }
+  static METAL_FUNC bool settle(Task<M>, Part<M>, uint, State,
+                                typename M::Total, thread State&,
+                                thread State&) {
+    return false;
+  }
+  static METAL_FUNC State advance(State s, typename M::Value x) {
+    return M::step(s, x);
+  }
+};
+
+// Brings a tile into threadgroup memory, and from there a thread's part into
+// registers.
+template <class M>
+METAL_FUNC Part<M> load_part(Task<M> task, constant ScanParams& params,
+                             int64_t first, uint span) {
+  using Value = typename M::Value;
+  Layout<Value> layout = layout_in<Value>(params, task.panel, first, span);
+  Stage<Value, Part<M>::kItems>::in(task.in, task.shared.tile, layout,
+                                    index_of(task.thread_at));
+  if (index_of(task.thread_at) == 0) {
+    atomic_store_explicit(task.shared.mailbox, 0, memory_order_relaxed);
+  }
+  threadgroup_barrier(mem_flags::mem_threadgroup);
+
+  Part<M> part;
+  uint most = (params.span + params.line_threads - 1) / params.line_threads;
+  part.place = min(task.seat.place * most, span);
+  part.count = task.seat.used ? min(most, span - part.place) : 0;
+  part.line = {task.shared.tile,
+               layout.first + layout.lane * int(task.seat.lane) +
+                   layout.block * int(task.seat.block),
+               layout.length};
+  UPSWEEP_UNROLL
+  for (uint i = 0; i < Part<M>::kItems; ++i) {
+    part.item[i] = i < part.count ? get(part.line, part.place + i) : Value(0);
+  }
+  return part;
+}
+
+template <class M>
+METAL_FUNC typename M::Total total_of(Part<M> part) {
+  typename M::Total total = M::none();
+  UPSWEEP_UNROLL
+  for (uint i = 0; i < Part<M>::kItems; ++i) {
+    if (i < part.count) total = M::take(total, part.item[i]);
+  }
+  return total;
+}
+
+// The results of a part go through threadgroup memory, as its elements did.
+template <class M>
+METAL_FUNC void store_part(Task<M> task, constant ScanParams& params,
+                           int64_t first, uint span, Part<M> part) {
+  using Value = typename M::Value;
+  Layout<Value> layout = layout_out<Value>(params, task.panel, first, span);
+  int at = layout.first + layout.lane * int(task.seat.lane) +
+           layout.block * int(task.seat.block) +
+           layout.length * int(part.place);
+  UPSWEEP_UNROLL
+  for (uint i = 0; i < Part<M>::kItems; ++i) {
+    if (i < part.count) {
+      TileAccess<Value>::put(task.shared.tile, uint(at), part.item[i]);
+      at += layout.length;
+    }
+  }
+  threadgroup_barrier(mem_flags::mem_threadgroup);
+  Stage<Value, Part<M>::kItems>::out(task.shared.tile, task.out, layout,
+                                     index_of(task.thread_at));
+}
+
+// Scans a chunk and returns the carry behind it. Without `stores`, that is all
+// it does.
+template <class M, bool stores>
+METAL_FUNC typename M::State scan_chunk(Task<M> task,
+                                        constant ScanParams& params, uint chunk,
+                                        typename M::State carry) {
+  using State = typename M::State;
+  using E = Exits<M, M::kExits>;
+  int64_t first = int64_t(chunk) * params.tiles * params.span;
+  for (uint t = 0; t < params.tiles && first < params.length.extent; ++t) {
+    uint span = uint(min(params.length.extent - first, int64_t(params.span)));
+    Part<M> part = load_part(task, params, first, span);
+    Scanned<M> scanned = group_scan<M>(total_of(part), task.spread,
+                                       task.thread_at, task.shared.slots);
+    State state = M::after(carry, scanned.before);
+    State next = M::after(carry, scanned.total);
+    bool steps = E::settle(task, part, span, carry, scanned.total, state, next);
+    carry = next;
+    // The tile gives way to its results, or to the next one.
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    if (stores) {
+      UPSWEEP_UNROLL
+      for (uint i = 0; i < Part<M>::kItems; ++i) {
+        if (i < part.count) {
+          State after = steps ? E::advance(state, part.item[i])
+                              : M::step(state, part.item[i]);
+          part.item[i] = M::value(params.inclusive != 0 ? after : state);
+          state = after;
+        }
+      }
+      store_part(task, params, first, span, part);
+      threadgroup_barrier(mem_flags::mem_threadgroup);
+    }
+    first += span;
+  }
+  return carry;
+}
+
+// The total of each line of a chunk.
+template <class M>
+METAL_FUNC typename M::Total fold_chunk(Task<M> task,
+                                        constant ScanParams& params,
+                                        uint chunk) {
+  typename M::Total total = M::none();
+  int64_t first = int64_t(chunk) * params.tiles * params.span;
+  for (uint t = 0; t < params.tiles && first < params.length.extent; ++t) {
+    uint span = uint(min(params.length.extent - first, int64_t(params.span)));
+    Part<M> part = load_part(task, params, first, span);
+    Scanned<M> scanned = group_scan<M>(total_of(part), task.spread,
+                                       task.thread_at, task.shared.slots);
+    total = M::join(total, scanned.total);
+    first += span;
+  }
+  return total;
+}
+
+}  // namespace upsweep
