@@ -1,0 +1,228 @@
+// Choosing tiles and chunks. Both depend on shape, strides and dtype only,
+// never on how many cores a GPU has, because where a chunk ends is where
+// rounding may differ.
+#include "passes.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstdlib>
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+namespace upsweep {
+
+namespace {
+
+// Bytes next to each other in memory that a tile of neighbouring lines has at
+// least, where there are as many: what a GPU fetches at once.
+constexpr uint32_t kRowBytes = 128;
+// A line is cut into chunks of no less than this, in tiles and in elements: it
+// is read twice then, and what the passes hand on must be little beside it.
+constexpr int64_t kMinTiles = 4;
+constexpr int64_t kMinElements = 2048;
+// Threadgroups in one grid.
+constexpr int64_t kMaxGroups = (int64_t{1} << 31) - 1;
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+// The smallest power of two that is at least n and at most `most`, a power of
+// two.
+uint32_t power_of_two(int64_t n, uint32_t most) {
+  return n >= most ? most : std::bit_ceil(static_cast<uint32_t>(n));
+}
+
+// The axes of a plan in the kernels' elements, but for the scanned one.
+std::vector<ScanAxis> line_axes(const Plan& plan, uint32_t parts) {
+  std::vector<ScanAxis> axes;
+  auto append = [&](const Plan::Axis& axis) {
+    if (axis.extent == 1) return;
+    axes.push_back({axis.extent, axis.in_step * parts, axis.out_step * parts});
+  };
+  for (const Plan::Axis& axis : plan.outer) append(axis);
+  append(plan.inner);
+  if (parts == 1) return axes;
+  if (!axes.empty() && axes.back().in_step == parts &&
+      axes.back().out_step == parts) {
+    axes.back() = {axes.back().extent * parts, 1, 1};
+  } else {
+    axes.push_back({parts, 1, 1});
+  }
+  return axes;
+}
+
+ScanAxis take(std::vector<ScanAxis>& axes, size_t i) {
+  ScanAxis axis = axes[i];
+  axes.erase(axes.begin() + static_cast<std::ptrdiff_t>(i));
+  return axis;
+}
+
+// The axis whose neighbours a tile takes side by side, if any: neighbours in
+// the result, else in the input, where the scanned axis has its neighbours in
+// neither or only in the result.
+std::optional<size_t> find_lane(const std::vector<ScanAxis>& axes,
+                                const ScanAxis& length) {
+  if (axes.empty()) return std::nullopt;
+  if (axes.back().out_step == 1) return axes.size() - 1;
+  if (std::abs(length.in_step) <= 1) return std::nullopt;
+  for (size_t i = axes.size(); i-- > 0;) {
+    if (std::abs(axes[i].in_step) == 1) return i;
+  }
+  return std::nullopt;
+}
+
+// Axes to lane, block and outer.
+void place_axes(std::vector<ScanAxis> axes, ScanParams& p) {
+  p.lane = p.block = {1, 0, 0};
+  if (auto lane = find_lane(axes, p.length)) p.lane = take(axes, *lane);
+  // Whole lines follow each other where no axis lies within them.
+  int64_t line = p.length.extent * std::abs(p.length.out_step);
+  for (size_t i = axes.size(); i-- > 0;) {
+    if (axes[i].out_step < line) continue;
+    p.block = take(axes, i);
+    break;
+  }
+  p.outer_axes = static_cast<uint32_t>(axes.size());
+  std::copy(axes.begin(), axes.end(), p.outer);
+}
+
+// The shape of a tile.
+void choose_tile(ScanParams& p, const KernelSet& kernels,
+                 const Tuning& tuning) {
+  int64_t n = p.length.extent;
+  uint32_t items = tuning.items(kernels.itemsize);
+  // Threads that a whole line would keep busy; the rest may go to other lines.
+  uint32_t needed = power_of_two(ceil_div(n, items), tuning.threads);
+  uint32_t row = std::min(kRowBytes / kernels.itemsize, tuning.threads);
+  p.lane_threads =
+      power_of_two(p.lane.extent, std::max(row, tuning.threads / needed));
+  p.line_threads = std::min(needed, tuning.threads / p.lane_threads);
+  p.width =
+      static_cast<uint32_t>(std::min<int64_t>(p.lane.extent, p.lane_threads));
+  p.span = static_cast<uint32_t>(
+      std::min<int64_t>(n, int64_t{p.line_threads} * items));
+  p.blocks = 1;
+  if (p.span == n) {
+    uint32_t most = tuning.threads / (p.lane_threads * p.line_threads);
+    p.blocks = static_cast<uint32_t>(std::min<int64_t>(p.block.extent, most));
+  }
+}
+
+int64_t count_panels(const ScanParams& p) {
+  int64_t panels =
+      ceil_div(p.lane.extent, p.width) * ceil_div(p.block.extent, p.blocks);
+  for (uint32_t i = 0; i < p.outer_axes; ++i) panels *= p.outer[i].extent;
+  return panels;
+}
+
+// Cuts lines where they are too few to keep the device busy.
+void choose_chunks(Passes& passes, const Tuning& tuning) {
+  ScanParams& p = passes.params;
+  int64_t tiles = ceil_div(p.length.extent, p.span);
+  int64_t least = std::max(kMinTiles, ceil_div(kMinElements, p.span));
+  int64_t chunks = std::clamp<int64_t>(tuning.full / passes.panels, 1,
+                                       ceil_div(tiles, least));
+  p.tiles = static_cast<uint32_t>(ceil_div(tiles, chunks));
+  p.chunks = static_cast<uint32_t>(ceil_div(tiles, p.tiles));
+}
+
+// Halves the lines until each part fits a grid.
+void append(Passes passes, std::vector<Passes>& all) {
+  passes.panels = count_panels(passes.params);
+  if (passes.groups() <= kMaxGroups) {
+    all.push_back(passes);
+    return;
+  }
+  ScanParams& p = passes.params;
+  std::vector<ScanAxis*> axes{&p.lane, &p.block};
+  for (uint32_t i = 0; i < p.outer_axes; ++i) axes.push_back(&p.outer[i]);
+  ScanAxis& longest = **std::max_element(
+      axes.begin(), axes.end(),
+      [](ScanAxis* a, ScanAxis* b) { return a->extent < b->extent; });
+  int64_t whole = longest.extent;
+  longest.extent = whole / 2;
+  append(passes, all);
+  p.in_start += whole / 2 * longest.in_step;
+  p.out_start += whole / 2 * longest.out_step;
+  longest.extent = whole - whole / 2;
+  append(passes, all);
+}
+
+uint32_t element_size(Dtype dtype, uint32_t parts) {
+  return static_cast<uint32_t>(dtype.size()) / parts;
+}
+
+}  // namespace
+
+const KernelSet& kernel_set(Op op, Dtype dtype) {
+  struct Entry {
+    Op op;
+    Dtype dtype;
+    KernelSet kernels;
+  };
+  static const Entry entries[] = {
+#define UPSWEEP_SCAN(op, dtype, name, parts) \
+  {Op::op, dtype, {#name, parts, element_size(dtype, parts)}},
+#include "../../../metal/kernels.def"
+#undef UPSWEEP_SCAN
+  };
+  for (const Entry& entry : entries) {
+    if (entry.op == op && entry.dtype == dtype) return entry.kernels;
+  }
+  throw std::invalid_argument(
+      std::string("[") + scan_name(op) + "] " + dtype.name() +
+      " is not supported on the GPU; give the scan a stream of the CPU, as in "
+      "stream=upsweep.cpu.");
+}
+
+bool fits_kernels(const Plan& plan) {
+  // Beside lane and block, with the axis of parts between them.
+  return plan.outer.size() + 1 <= kMaxOuterAxes;
+}
+
+std::vector<Plan::Axis> axes_of(const Plan& plan) {
+  std::vector<Plan::Axis> axes = plan.outer;
+  axes.push_back(plan.inner);
+  axes.push_back(plan.length);
+  if (plan.length.out_step < 0) {  // copies know no direction
+    axes.back().in_step = -plan.length.in_step;
+    axes.back().out_step = -plan.length.out_step;
+  }
+  std::erase_if(axes, [](const Plan::Axis& axis) { return axis.extent == 1; });
+  std::sort(axes.begin(), axes.end(),
+            [](const Plan::Axis& a, const Plan::Axis& b) {
+              return a.out_step > b.out_step;
+            });
+  return axes;
+}
+
+Plan contiguous_plan(const Plan& plan, Dtype dtype) {
+  int64_t n = plan.length.extent;
+  int64_t after = std::abs(plan.length.out_step);
+  Shape shape{plan.outer_size * plan.inner.extent / after, n, after};
+  return make_plan(shape, contiguous_strides(shape), 1,
+                   plan.length.out_step < 0, dtype);
+}
+
+std::vector<Passes> make_passes(const Plan& plan, const KernelSet& kernels,
+                                int64_t in_offset, bool inclusive,
+                                const Tuning& tuning) {
+  std::vector<Passes> all;
+  if (plan.length.extent * plan.inner.extent * plan.outer_size == 0) return all;
+  int64_t parts = kernels.parts;
+  Passes passes{};
+  ScanParams& p = passes.params;
+  p.in_start = (plan.in_start + in_offset) * parts;
+  p.out_start = plan.out_start * parts;
+  p.length = {plan.length.extent, plan.length.in_step * parts,
+              plan.length.out_step * parts};
+  p.inclusive = inclusive;
+  place_axes(line_axes(plan, kernels.parts), p);
+  choose_tile(p, kernels, tuning);
+  passes.panels = count_panels(p);
+  choose_chunks(passes, tuning);
+  append(passes, all);
+  return all;
+}
+
+}  // namespace upsweep

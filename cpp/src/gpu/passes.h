@@ -1,0 +1,63 @@
+// Passes: which kernels of metal/ a scan launches, with which parameters and in
+// which order. Pure arithmetic on a plan, shared by the backends for GPUs.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "../../../metal/params.h"
+#include "../backend.h"
+
+namespace upsweep {
+
+// What a family of GPUs likes; its file in metal/ has the numbers.
+struct Tuning {
+  uint32_t threads;                          // of a threadgroup
+  uint32_t (*items)(uint32_t element_size);  // a thread's part of a tile
+  int64_t full;  // threadgroups from which on a device is busy
+};
+
+// The kernels of one (op, dtype).
+struct KernelSet {
+  const char* name;   // as in upsweep_<name>, spine_<name>, downsweep_<name>
+  uint32_t parts;     // elements of the kernel's in one of the dtype
+  uint32_t itemsize;  // bytes of the kernel's element
+};
+// Throws std::invalid_argument where no GPU can compute in the dtype.
+const KernelSet& kernel_set(Op op, Dtype dtype);
+
+// Launches for all lines of a scan, or for a part of them where they are too
+// many for one grid: up-sweep over panels · chunks threadgroups, spine over
+// panels, down-sweep over panels · chunks. A single chunk takes the down-sweep
+// alone.
+struct Passes {
+  ScanParams params;
+  int64_t panels;
+
+  int64_t groups() const { return panels * params.chunks; }
+  // Bytes of the aggregates and of the carries that the passes hand on.
+  size_t aggregate_bytes() const { return entries() * kAggregateBytes; }
+  size_t carry_bytes() const { return entries() * kCarryBytes; }
+
+ private:
+  size_t entries() const {
+    if (params.chunks == 1) return 0;
+    return static_cast<size_t>(groups()) * params.width * params.blocks;
+  }
+};
+
+// Whether the kernels can walk the plan; where not, a contiguous input helps.
+bool fits_kernels(const Plan& plan);
+
+// The axes of a copy of what the plan walks, laid out as its result is; and the
+// plan for that copy.
+std::vector<Plan::Axis> axes_of(const Plan& plan);
+Plan contiguous_plan(const Plan& plan, Dtype dtype);
+
+// For a plan that fits. in_offset is in elements of the dtype. An empty scan
+// has no passes.
+std::vector<Passes> make_passes(const Plan& plan, const KernelSet& kernels,
+                                int64_t in_offset, bool inclusive,
+                                const Tuning& tuning);
+
+}  // namespace upsweep

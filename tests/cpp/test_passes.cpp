@@ -1,0 +1,217 @@
+// Passes of all small shapes, axes and stride patterns: what metal/params.h
+// asks of a host holds, and the tiles cover each element of each line once, in
+// order.
+#include <doctest/doctest.h>
+
+#include <bit>
+#include <map>
+
+#include "gpu/passes.h"
+
+using namespace upsweep;
+
+namespace {
+
+// So small that even little arrays have several tiles and chunks.
+constexpr uint32_t kFew = 8;
+const Tuning tuning{kFew, [](uint32_t) { return 2u; }, 6};
+
+void check_rules(const Passes& passes) {
+  const ScanParams& p = passes.params;
+  CHECK(std::has_single_bit(p.lane_threads));
+  CHECK(std::has_single_bit(p.line_threads));
+  CHECK(p.width <= p.lane_threads);
+  CHECK(p.span <= p.line_threads * tuning.items(4));
+  CHECK(p.lane_threads * p.line_threads * p.blocks <= kFew);
+  CHECK((p.blocks == 1 || p.span == p.length.extent));
+  int64_t tiles = int64_t{p.tiles} * p.span;
+  CHECK(tiles * p.chunks >= p.length.extent);
+  CHECK(tiles * (p.chunks - 1) < p.length.extent);
+  CHECK(p.outer_axes <= kMaxOuterAxes);
+  CHECK(passes.groups() < int64_t{1} << 31);
+  size_t entries = p.chunks == 1 ? 0 : size_t{p.width} * p.blocks;
+  entries *= static_cast<size_t>(passes.groups());
+  CHECK(passes.aggregate_bytes() == entries * kAggregateBytes);
+  CHECK(passes.carry_bytes() == entries * kCarryBytes);
+}
+
+using Offsets = std::map<int64_t, std::pair<int64_t, int64_t>>;
+
+// {place in the result: (place in the input, the result before it)}, as the
+// kernels find them: panels along lane, block and the outer axes.
+void walk(const Passes& passes, Offsets& found) {
+  const ScanParams& p = passes.params;
+  int64_t along = (p.lane.extent + p.width - 1) / p.width;
+  int64_t beyond = (p.block.extent + p.blocks - 1) / p.blocks;
+  for (int64_t panel = 0; panel < passes.panels; ++panel) {
+    int64_t rest = panel;
+    int64_t in = p.in_start, out = p.out_start;
+    int64_t lane = rest % along * p.width;
+    rest /= along;
+    int64_t block = rest % beyond * p.blocks;
+    rest /= beyond;
+    for (uint32_t i = p.outer_axes; i-- > 0;) {
+      in += rest % p.outer[i].extent * p.outer[i].in_step;
+      out += rest % p.outer[i].extent * p.outer[i].out_step;
+      rest /= p.outer[i].extent;
+    }
+    REQUIRE(rest == 0);
+    for (int64_t b = block; b < std::min(block + p.blocks, p.block.extent);
+         ++b) {
+      for (int64_t l = lane; l < std::min(lane + p.width, p.lane.extent); ++l) {
+        int64_t before = -1;
+        for (int64_t t = 0; t < p.length.extent; ++t) {
+          int64_t at = out + b * p.block.out_step + l * p.lane.out_step +
+                       t * p.length.out_step;
+          int64_t from = in + b * p.block.in_step + l * p.lane.in_step +
+                         t * p.length.in_step;
+          REQUIRE(found.emplace(at, std::pair(from, before)).second);
+          before = at;
+        }
+      }
+    }
+  }
+}
+
+Offsets expected(const Shape& shape, const Strides& strides, size_t axis,
+                 bool reverse, int64_t parts, int64_t in_offset) {
+  Offsets all;
+  Strides out_strides = contiguous_strides(shape);
+  int64_t size = 1;
+  for (int64_t extent : shape) size *= extent;
+  for (int64_t flat = 0; flat < size; ++flat) {
+    int64_t rest = flat, in = in_offset, place = 0;
+    for (size_t d = shape.size(); d-- > 0;) {
+      if (d == axis) place = rest % shape[d];
+      in += rest % shape[d] * strides[d];
+      rest /= shape[d];
+    }
+    bool first = place == (reverse ? shape[axis] - 1 : 0);
+    int64_t before = flat + (reverse ? 1 : -1) * out_strides[axis];
+    for (int64_t part = 0; part < parts; ++part) {
+      all[flat * parts + part] = {in * parts + part,
+                                  first ? -1 : before * parts + part};
+    }
+  }
+  return all;
+}
+
+void check(const Shape& shape, const Strides& strides, int64_t in_offset, Op op,
+           Dtype dtype) {
+  const KernelSet& kernels = kernel_set(op, dtype);
+  for (int axis = 0; axis < static_cast<int>(shape.size()); ++axis) {
+    for (bool reverse : {false, true}) {
+      Plan plan = make_plan(shape, strides, axis, reverse, dtype);
+      REQUIRE(fits_kernels(plan));
+      Offsets found;
+      for (const Passes& passes :
+           make_passes(plan, kernels, in_offset, true, tuning)) {
+        check_rules(passes);
+        walk(passes, found);
+      }
+      CHECK(found == expected(shape, strides, static_cast<size_t>(axis),
+                              reverse, kernels.parts, in_offset));
+    }
+  }
+}
+
+const std::vector<Shape> shapes{
+    {1},        {7},          {100},         {3, 5},          {40, 3},
+    {3, 40},    {1, 9, 1},    {2, 3, 4},     {5, 1, 30},      {17, 2, 3},
+    {2, 33, 5}, {2, 3, 2, 7}, {3, 2, 40, 2}, {2, 2, 2, 2, 2}, {0, 3},
+    {4, 0}};
+
+}  // namespace
+
+TEST_CASE("tiles cover every element of contiguous arrays") {
+  for (const Shape& shape : shapes) {
+    check(shape, contiguous_strides(shape), 0, Op::prod, float32);
+    check(shape, contiguous_strides(shape), 3, Op::sum, complex64);
+  }
+}
+
+TEST_CASE("tiles cover every element of views") {
+  for (const Shape& shape : shapes) {
+    Strides strides = contiguous_strides(shape);
+    Strides turned(strides), wide(strides), swapped(shape.size());
+    int64_t step = 1, offset = 0;
+    for (size_t d = 0; d < shape.size(); ++d) {
+      turned[d] = -strides[d];
+      offset += std::max<int64_t>(shape[d] - 1, 0) * strides[d];
+      wide[d] = 3 * strides[d];
+      swapped[d] = step;
+      step *= shape[d];
+    }
+    for (Op op : {Op::prod, Op::sum}) {
+      Dtype dtype = op == Op::sum ? complex64 : float32;
+      check(shape, turned, offset, op, dtype);
+      check(shape, wide, 1, op, dtype);
+      check(shape, swapped, 0, op, dtype);
+      check(shape, Strides(shape.size(), 0), 5, op, dtype);
+    }
+  }
+}
+
+TEST_CASE("grids too large are divided") {
+  // A line of one element in each of 2^34 places that no tile can join.
+  Shape shape{int64_t{1} << 34, 2, 3};
+  Plan plan = make_plan(shape, {6, 1, 2}, 1, false, float32);
+  auto all = make_passes(plan, kernel_set(Op::prod, float32), 0, true, tuning);
+  CHECK(all.size() > 1);
+  int64_t lines = 0;
+  for (const Passes& passes : all) {
+    check_rules(passes);
+    const ScanParams& p = passes.params;
+    int64_t here = p.lane.extent * p.block.extent;
+    for (uint32_t i = 0; i < p.outer_axes; ++i) here *= p.outer[i].extent;
+    CHECK(p.in_start == 2 * lines);
+    lines += here;
+  }
+  CHECK(lines == 3 * (int64_t{1} << 34));
+}
+
+TEST_CASE("what has too many axes for the kernels is copied as it lies") {
+  Shape shape(15, 2);
+  Strides strides;
+  for (size_t d = 0; d < shape.size(); ++d) {
+    strides.push_back(int64_t{1} << (d * 7 % 15));
+  }
+  for (int axis : {0, 6, 14}) {
+    for (bool reverse : {false, true}) {
+      Plan plan = make_plan(shape, strides, axis, reverse, float32);
+      CHECK(!fits_kernels(plan));
+      std::vector<Plan::Axis> axes = axes_of(plan);
+      int64_t step = 1;
+      for (size_t i = axes.size(); i-- > 0;) {
+        CHECK(axes[i].out_step == step);
+        CHECK(axes[i].in_step > 0);
+        step *= axes[i].extent;
+      }
+      CHECK(step == int64_t{1} << 15);
+      Plan copied = contiguous_plan(plan, float32);
+      REQUIRE(fits_kernels(copied));
+      Offsets found;
+      for (const Passes& passes : make_passes(
+               copied, kernel_set(Op::prod, float32), 0, true, tuning)) {
+        walk(passes, found);
+      }
+      CHECK(found == expected(shape, contiguous_strides(shape),
+                              static_cast<size_t>(axis), reverse, 1, 0));
+    }
+  }
+}
+
+TEST_CASE("every operator has kernels for every dtype that a GPU has") {
+  for (Op op : {Op::prod, Op::sum, Op::max, Op::min, Op::logaddexp}) {
+    for (int i = 0; i <= static_cast<int>(Dtype::Val::complex64); ++i) {
+      Dtype dtype{static_cast<Dtype::Val>(i)};
+      if (dtype == float64) {
+        CHECK_THROWS_AS(kernel_set(op, dtype), std::invalid_argument);
+      } else if (op != Op::sum || dtype != bool_) {
+        if (op == Op::logaddexp && dtype.kind() < Dtype::Kind::real) continue;
+        const KernelSet& kernels = kernel_set(op, dtype);
+        CHECK(kernels.parts * kernels.itemsize == dtype.size());
+      }
+    }
+  }
+}
