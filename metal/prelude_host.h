@@ -1,0 +1,363 @@
+// Metal Shading Language's vocabulary in host C++, as far as the kernels use
+// it, over the engine of tests/emulator. translate.py writes pointers with an
+// address space as the class templates below; every access through them is
+// checked and counted.
+//
+// Functions take exactly the types that Metal's overloads do, so that what
+// would be ambiguous there does not compile here either.
+#pragma once
+
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <type_traits>
+
+#include "threadgroup.h"
+
+namespace metal {
+
+using upsweep::emulator::Extent;
+using upsweep::emulator::Site;
+using upsweep::emulator::Threadgroup;
+
+using uchar = uint8_t;
+using ushort = uint16_t;
+using uint = uint32_t;
+using ulong = uint64_t;
+
+#define UPSWEEP_HERE \
+  const char *file = __builtin_FILE(), int line = __builtin_LINE()
+
+struct uint2 {
+  uint x, y;
+  uint2() = default;
+  explicit uint2(uint v) : x(v), y(v) {}
+  uint2(uint x, uint y) : x(x), y(y) {}
+};
+
+struct alignas(16) uint4 {
+  uint x, y, z, w;
+  uint4() = default;
+  uint4(uint x, uint y, uint z, uint w) : x(x), y(y), z(z), w(w) {}
+};
+
+template <class To, class From>
+inline To as_type(const From& from) {
+  static_assert(sizeof(To) == sizeof(From), "as_type between sizes");
+  To to;
+  std::memcpy(&to, &from, sizeof to);
+  return to;
+}
+
+// Conversions in integers: the processor's flush subnormal numbers here.
+struct half {
+  half() = default;
+  explicit half(float x) {
+    uint from = as_type<uint>(x), magnitude = from & 0x7fffffff;
+    uint result;
+    if (magnitude > 0x7f800000) {
+      result = 0x7e00;
+    } else if (magnitude >= 0x47800000) {
+      result = 0x7c00;
+    } else if (magnitude < 0x33000000) {
+      result = 0;
+    } else {
+      uint exponent = magnitude >> 23;
+      uint mantissa = (magnitude & 0x7fffff) | 0x800000;
+      uint shift = exponent < 113 ? 126 - exponent : 13;
+      result = mantissa >> shift;
+      uint rest = mantissa & ((1u << shift) - 1), half_way = 1u << (shift - 1);
+      result += rest > half_way || (rest == half_way && (result & 1));
+      if (exponent >= 113) result += (exponent - 113) << 10;
+    }
+    this->bits = static_cast<ushort>(result | (from >> 16 & 0x8000));
+  }
+  explicit operator float() const {
+    uint sign = (bits & 0x8000u) << 16, magnitude = bits & 0x7fff;
+    uint result;
+    if (magnitude >= 0x7c00) {
+      result = 0x7f800000 | (magnitude & 0x3ff) << 13;
+    } else if (magnitude >= 0x400) {
+      result = (magnitude << 13) + (112u << 23);
+    } else if (magnitude == 0) {
+      result = 0;
+    } else {
+      uint shift = static_cast<uint>(std::countl_zero(magnitude)) - 21;
+      result = ((magnitude << shift & 0x3ff) << 13) | (113 - shift) << 23;
+    }
+    return as_type<float>(sign | result);
+  }
+
+  ushort bits;
+};
+
+template <class T>
+inline T min(T a, T b) {
+  return b < a ? b : a;
+}
+template <class T>
+inline T max(T a, T b) {
+  return a < b ? b : a;
+}
+template <class T>
+inline T clamp(T x, T low, T high) {
+  return min(max(x, low), high);
+}
+inline float abs(float x) { return __builtin_fabsf(x); }
+inline float fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
+inline float rint(float x) { return __builtin_rintf(x); }
+inline uint clz(uint x) { return static_cast<uint>(std::countl_zero(x)); }
+inline uint ctz(uint x) { return static_cast<uint>(std::countr_zero(x)); }
+
+namespace precise {
+inline float cos(float x) { return std::cos(x); }
+inline float sin(float x) { return std::sin(x); }
+}  // namespace precise
+
+// An index, and where in a kernel it is used.
+struct Index {
+  template <class I>
+  Index(I i, UPSWEEP_HERE) : i(static_cast<int64_t>(i)), site{file, line} {}
+  int64_t i;
+  Site site;
+};
+
+// Pointers to device memory, and what they point at.
+
+template <class T>
+class device_reference {
+ public:
+  device_reference(T* at, const Extent* extent, Site site)
+      : at_(at), extent_(extent), site_(site) {}
+  operator std::remove_const_t<T>() const {
+    Threadgroup::current().read_device(*extent_, at_, sizeof(T), alignof(T),
+                                       site_);
+    std::remove_const_t<T> value;
+    std::memcpy(&value, at_, sizeof value);
+    return value;
+  }
+  const device_reference& operator=(const T& value) const {
+    Threadgroup::current().write_device(*extent_, at_, sizeof(T), alignof(T),
+                                        site_);
+    std::memcpy(at_, &value, sizeof value);
+    return *this;
+  }
+  const device_reference& operator=(const device_reference& other) const {
+    return *this = static_cast<std::remove_const_t<T>>(other);
+  }
+  device_reference(const device_reference&) = default;
+
+ private:
+  T* at_;
+  const Extent* extent_;
+  Site site_;
+};
+
+template <class T>
+class device_pointer {
+ public:
+  device_pointer() = default;
+  explicit device_pointer(const Extent& extent)
+      : at_(reinterpret_cast<T*>(extent.begin)), extent_(&extent) {}
+  template <class U>
+  explicit(!std::is_same_v<const U, T>) device_pointer(device_pointer<U> other)
+      : at_((T*)other.at_), extent_(other.extent_) {}
+
+  device_pointer operator+(int64_t n) const { return {at_ + n, extent_}; }
+  device_reference<T> operator[](Index i) const {
+    return {at_ + i.i, extent_, i.site};
+  }
+
+ private:
+  template <class>
+  friend class device_pointer;
+  device_pointer(T* at, const Extent* extent) : at_(at), extent_(extent) {}
+  T* at_;
+  const Extent* extent_;
+};
+
+// Pointers to threadgroup memory.
+
+template <class T>
+class threadgroup_reference {
+ public:
+  threadgroup_reference(T* at, Site site) : at_(at), site_(site) {}
+  operator std::remove_const_t<T>() const {
+    Threadgroup::current().check(Threadgroup::Access::read, at_, sizeof(T),
+                                 site_);
+    std::remove_const_t<T> value;
+    std::memcpy(&value, at_, sizeof value);
+    return value;
+  }
+  const threadgroup_reference& operator=(const T& value) const {
+    Threadgroup::current().check(Threadgroup::Access::write, at_, sizeof(T),
+                                 site_);
+    std::memcpy(at_, &value, sizeof value);
+    return *this;
+  }
+  const threadgroup_reference& operator=(
+      const threadgroup_reference& other) const {
+    return *this = static_cast<std::remove_const_t<T>>(other);
+  }
+  threadgroup_reference(const threadgroup_reference&) = default;
+
+ private:
+  T* at_;
+  Site site_;
+};
+
+template <class T>
+class threadgroup_pointer {
+ public:
+  threadgroup_pointer() = default;
+  explicit threadgroup_pointer(T* at) : at_(at) {}
+  template <class U>
+  explicit(!std::is_same_v<const U, T>)
+      threadgroup_pointer(threadgroup_pointer<U> other)
+      : at_((T*)other.get()) {}
+  T* get() const { return at_; }
+
+  threadgroup_pointer operator+(int64_t n) const {
+    return threadgroup_pointer(at_ + n);
+  }
+  threadgroup_reference<T> operator[](Index i) const {
+    return {at_ + i.i, i.site};
+  }
+
+ private:
+  T* at_;
+};
+
+// A kernel's variable in threadgroup memory.
+template <class T, size_t n>
+class threadgroup_array {
+ public:
+  threadgroup_array()
+      : at_(reinterpret_cast<T*>(
+            Threadgroup::current().allocate(n * sizeof(T), 16))) {}
+  template <class U>
+    requires std::is_same_v<const U, const T>
+  operator threadgroup_pointer<U>() const {
+    return threadgroup_pointer<U>(at_);
+  }
+  threadgroup_pointer<T> operator&() const {
+    return threadgroup_pointer<T>(at_);
+  }
+  threadgroup_reference<T> operator[](Index i) const {
+    return {at_ + i.i, i.site};
+  }
+
+ private:
+  T* at_;
+};
+
+#define UPSWEEP_THREADGROUP_ARRAY(type, name, count) \
+  threadgroup_array<type, (count)> name
+#define UPSWEEP_THREADGROUP_VARIABLE(type, name) threadgroup_array<type, 1> name
+
+// Atomics and barriers.
+
+struct atomic_uint {
+  uint value;
+};
+enum memory_order { memory_order_relaxed };
+
+// A group's threads run one at a time.
+inline uint atomic_load_explicit(threadgroup_pointer<atomic_uint> at,
+                                 memory_order, UPSWEEP_HERE) {
+  Threadgroup::current().check(Threadgroup::Access::atomic, at.get(), 4,
+                               {file, line});
+  return at.get()->value;
+}
+inline void atomic_store_explicit(threadgroup_pointer<atomic_uint> at,
+                                  uint value, memory_order, UPSWEEP_HERE) {
+  Threadgroup::current().check(Threadgroup::Access::atomic, at.get(), 4,
+                               {file, line});
+  at.get()->value = value;
+}
+inline uint atomic_fetch_max_explicit(threadgroup_pointer<atomic_uint> at,
+                                      uint value, memory_order, UPSWEEP_HERE) {
+  Threadgroup::current().check(Threadgroup::Access::atomic, at.get(), 4,
+                               {file, line});
+  uint old = at.get()->value;
+  at.get()->value = max(old, value);
+  return old;
+}
+
+enum class mem_flags { mem_none = 0, mem_device = 1, mem_threadgroup = 2 };
+inline mem_flags operator|(mem_flags a, mem_flags b) {
+  return static_cast<mem_flags>(static_cast<int>(a) | static_cast<int>(b));
+}
+inline bool has(mem_flags all, mem_flags one) {
+  return (static_cast<int>(all) & static_cast<int>(one)) != 0;
+}
+inline void threadgroup_barrier(mem_flags flags, UPSWEEP_HERE) {
+  Threadgroup::current().barrier({has(flags, mem_flags::mem_device),
+                                  has(flags, mem_flags::mem_threadgroup)},
+                                 {file, line});
+}
+
+// Simdgroup functions take what Metal's do: no bool, and nothing of 64 bits but
+// vectors.
+template <class T>
+inline T shuffled_up(T x, ushort delta, Site site) {
+  uint64_t word = 0;
+  std::memcpy(&word, &x, sizeof x);
+  word = Threadgroup::current().simd(upsweep::emulator::SimdOp::shuffle_up,
+                                     delta, word, site);
+  std::memcpy(&x, &word, sizeof x);
+  return x;
+}
+inline uint simd_shuffle_up(uint x, ushort delta, UPSWEEP_HERE) {
+  return shuffled_up(x, delta, {file, line});
+}
+inline int simd_shuffle_up(int x, ushort delta, UPSWEEP_HERE) {
+  return shuffled_up(x, delta, {file, line});
+}
+inline float simd_shuffle_up(float x, ushort delta, UPSWEEP_HERE) {
+  return shuffled_up(x, delta, {file, line});
+}
+inline uint2 simd_shuffle_up(uint2 x, ushort delta, UPSWEEP_HERE) {
+  return shuffled_up(x, delta, {file, line});
+}
+void simd_shuffle_up(bool x, ushort delta) = delete;
+void simd_shuffle_up(ulong x, ushort delta) = delete;
+
+}  // namespace metal
+
+// The arguments of a kernel, by their attributes.
+namespace upsweep::emulator {
+
+inline uint32_t group_index() { return Threadgroup::current().group(); }
+inline uint32_t thread_index() { return Threadgroup::current().thread(); }
+
+template <class T>
+struct Argument;
+template <class T>
+struct Argument<metal::device_pointer<T>> {
+  static metal::device_pointer<T> get(unsigned index) {
+    return metal::device_pointer<T>(Threadgroup::current().binding(index));
+  }
+};
+template <class T>
+struct Argument<const T&> {
+  static const T& get(unsigned index) {
+    const Extent& extent = Threadgroup::current().binding(index);
+    if (extent.end - extent.begin < static_cast<ptrdiff_t>(sizeof(T))) {
+      Threadgroup::current().fail("a constant argument that is too short",
+                                  {"arguments", 0});
+    }
+    return *reinterpret_cast<const T*>(extent.begin);
+  }
+};
+
+}  // namespace upsweep::emulator
+
+#define METAL_FUNC inline
+#define UPSWEEP_UNROLL
+
+#define UPSWEEP_JOINED_(a, b) a##b
+#define UPSWEEP_JOINED(a, b) UPSWEEP_JOINED_(a, b)
+#define UPSWEEP_REGISTER(name, ...)                              \
+  static const ::upsweep::emulator::Registration UPSWEEP_JOINED( \
+      registration_, __COUNTER__)({name, &__VA_ARGS__});

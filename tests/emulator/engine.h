@@ -1,0 +1,49 @@
+// The engine: runs translated kernels with the semantics of a GPU, and refuses
+// what a GPU would leave undefined.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace upsweep::emulator {
+
+// What is bound to [[buffer(i)]]. The engine lets a kernel touch nothing else.
+struct Binding {
+  void* data;
+  size_t size;
+};
+
+struct Launch {
+  std::string kernel;
+  std::vector<Binding> bindings;  // by index
+  uint32_t groups;                // of the grid, which has one dimension
+  uint32_t threads;               // of a threadgroup
+};
+
+// Bytes of device memory that kernels moved; constant arguments do not count.
+struct Counts {
+  uint64_t read = 0;
+  uint64_t written = 0;
+};
+
+// The names of all kernels, sorted.
+const std::vector<std::string>& kernel_names();
+bool has_kernel(const std::string& name);
+
+// The order of threads and threadgroups, the poison of threadgroup memory: all
+// that is undefined follows from the seed (UPSWEEP_EMULATOR_SEED at first).
+void set_seed(uint64_t seed);
+
+// Runs all threadgroups, several at a time. Throws std::runtime_error, which
+// says what happened where, when the kernel does what it must not: a race, a
+// barrier or a simdgroup function that some threads do not reach, an access
+// outside its buffers. Groups that have not started then never do.
+Counts run(const Launch& launch);
+
+// Runs only some of the groups of the grid, in the order given.
+Counts run(const Launch& launch, std::span<const uint32_t> chosen);
+
+}  // namespace upsweep::emulator

@@ -1,0 +1,207 @@
+"""The scan kernels on the engine, without a backend: any geometry of tiles that
+metal/params.h allows, on any view of an array."""
+
+import ctypes
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+
+METAL = Path(__file__).resolve().parents[3] / "metal"
+MAX_OUTER = 12
+AGGREGATE_BYTES = CARRY_BYTES = 32
+SCANS = {"cumprod": "prod", "cumsum": "sum", "cummax": "max", "cummin": "min",
+         "logcumsumexp": "logaddexp"}  # fmt: skip
+
+
+def table():
+    """{(op, dtype): (kernel, parts)}, as kernels.def has it."""
+    pattern = r"UPSWEEP_SCAN\((\w+), (\w+), (\w+), (\d)\)\n"
+    found = re.findall(pattern, (METAL / "kernels.def").read_text())
+    return {(op, dtype): (name, int(parts)) for op, dtype, name, parts in found}
+
+
+class Tuning:
+    """The numbers of a tuning file."""
+
+    def __init__(self, path=METAL / "tuning_apple.h"):
+        values = dict(re.findall(r"(k\w+) = (\d+)", Path(path).read_text()))
+        self.threads = int(values["kThreads"])
+        self.item_bytes, self.max_items = (
+            int(values[k]) for k in ("kItemBytes", "kMaxItems")
+        )
+
+    def items(self, itemsize):
+        return min(self.item_bytes // itemsize, self.max_items)
+
+
+class Axis(ctypes.Structure):
+    _fields_ = [(f, ctypes.c_int64) for f in ("extent", "in_step", "out_step")]
+
+
+class Params(ctypes.Structure):
+    _fields_ = [
+        ("in_start", ctypes.c_int64), ("out_start", ctypes.c_int64),
+        ("length", Axis), ("lane", Axis), ("block", Axis),
+        ("outer", Axis * MAX_OUTER),
+        *((f, ctypes.c_uint32) for f in (
+            "outer_axes", "inclusive", "width", "blocks", "span", "lane_threads",
+            "line_threads", "tiles", "chunks", "padding")),
+    ]  # fmt: skip
+
+
+class Binding(ctypes.Structure):
+    _fields_ = [("data", ctypes.c_void_p), ("size", ctypes.c_size_t)]
+
+
+class Counts(ctypes.Structure):
+    _fields_ = [("read", ctypes.c_uint64), ("written", ctypes.c_uint64)]
+
+
+class Refused(Exception):  # noqa: N818, it reads as what it is
+    """What the engine refused."""
+
+
+class Engine:
+    def __init__(self, library, tuning=None):
+        self.library = ctypes.CDLL(str(library))
+        self.library.upsweep_run_kernel.restype = ctypes.c_char_p
+        self.library.upsweep_kernel_name.restype = ctypes.c_char_p
+        self.tuning = tuning or Tuning()
+
+    def set_seed(self, seed):
+        self.library.upsweep_set_seed(ctypes.c_uint64(seed))
+
+    def kernel_names(self):
+        n = self.library.upsweep_kernels()
+        return [self.library.upsweep_kernel_name(i).decode() for i in range(n)]
+
+    def run(self, kernel, bindings, groups, chosen=None):
+        """bindings: (address, size) each. Returns bytes read and written."""
+        bound = (Binding * len(bindings))(*(Binding(*b) for b in bindings))
+        counts = Counts()
+        some = None if chosen is None else (ctypes.c_uint32 * len(chosen))(*chosen)
+        failure = self.library.upsweep_run_kernel(
+            kernel.encode(), bound, len(bindings), groups, self.tuning.threads, some,
+            0 if chosen is None else len(chosen), ctypes.byref(counts),
+        )  # fmt: skip
+        if failure:
+            raise Refused(failure.decode())
+        return np.array([counts.read, counts.written])
+
+
+def memory(array, slack=0):
+    """Where an array's elements lie: address and size of the whole that covers it,
+    from a multiple of 16 bytes on, and the first element's index therein."""
+    start = end = array.__array_interface__["data"][0]
+    for extent, stride in zip(array.shape, array.strides, strict=True):
+        if stride < 0:
+            start += (extent - 1) * stride
+        else:
+            end += (extent - 1) * stride
+    begin = start // 16 * 16
+    first = array.__array_interface__["data"][0] - begin
+    return (begin, end + array.itemsize - begin + slack), first // array.itemsize
+
+
+class Geometry:
+    """How a scan is laid over threads. Of what is not given, the most usual."""
+
+    def __init__(self, width=None, span=None, blocks=None, lane_threads=None,
+                 line_threads=None, tiles=None):  # fmt: skip
+        self.width, self.span, self.blocks = width, span, blocks
+        self.lane_threads, self.line_threads = lane_threads, line_threads
+        self.tiles = tiles
+
+
+def pow2(n):
+    return 1 << max(int(n) - 1, 0).bit_length()
+
+
+def make_params(x, y, axis, reverse, inclusive, itemsize, tuning, geometry):
+    """ScanParams for the scan of x along an axis to a contiguous y."""
+    p = Params()
+    (_, first), out = memory(x), [s // y.itemsize for s in y.strides]
+    steps = [s // x.itemsize for s in x.strides]
+    p.in_start, p.out_start = first, memory(y)[1]
+    n = x.shape[axis]
+    p.length = Axis(n, steps[axis], out[axis])
+    if reverse:
+        p.in_start += (n - 1) * steps[axis]
+        p.out_start += (n - 1) * out[axis]
+        p.length = Axis(n, -steps[axis], -out[axis])
+    axes = [Axis(*each) for each in zip(x.shape, steps, out, strict=True)]
+    before, after = merged(axes[:axis]), merged(axes[axis + 1 :])
+    p.lane = after.pop() if after else Axis(1, 0, 0)
+    p.block = before.pop() if before else Axis(1, 0, 0)
+    outer = before + after
+    p.outer_axes = len(outer)
+    for i, a in enumerate(outer):
+        p.outer[i] = a
+    p.inclusive = inclusive
+
+    items = tuning.items(itemsize)
+    g = geometry
+    needed = min(pow2(-(-n // items)), tuning.threads)
+    p.lane_threads = g.lane_threads or min(pow2(p.lane.extent), 32)
+    p.width = min(g.width or p.lane_threads, p.lane.extent)
+    p.line_threads = g.line_threads or min(needed, tuning.threads // p.lane_threads)
+    p.span = min(g.span or n, n, p.line_threads * items)
+    room = tuning.threads // (p.lane_threads * p.line_threads)
+    p.blocks = min(g.blocks or room, room, p.block.extent) if p.span == n else 1
+    tiles = -(-n // p.span)
+    p.tiles = min(g.tiles or tiles, tiles)
+    p.chunks = -(-tiles // p.tiles)
+    return p
+
+
+def merged(axes):
+    result = []
+    for a in axes:
+        if a.extent == 1:
+            continue
+        if result and (result[-1].in_step == a.in_step * a.extent
+                       and result[-1].out_step == a.out_step * a.extent):  # fmt: skip
+            result[-1] = Axis(result[-1].extent * a.extent, a.in_step, a.out_step)
+        else:
+            result.append(a)
+    return result
+
+
+def panels_of(p):
+    count = -(-p.lane.extent // p.width) * -(-p.block.extent // p.blocks)
+    return count * math.prod(p.outer[i].extent for i in range(p.outer_axes))
+
+
+def halves(z):
+    """Complex numbers as an array of floats with one more axis."""
+    return np.lib.stride_tricks.as_strided(z.real, (*z.shape, 2), (*z.strides, 4))
+
+
+def scan(engine, op, x, axis=-1, reverse=False, inclusive=True, geometry=None,
+         passes=("upsweep", "spine", "downsweep")):  # fmt: skip
+    """Scans x; returns the result, and bytes read and written for each byte of x."""
+    name = "bool_" if x.dtype == bool else x.dtype.name
+    kernel, parts = table()[SCANS[op], name]
+    axis %= x.ndim
+    y = np.empty(x.shape, x.dtype)
+    y.view(np.uint8)[...] = 0xA5
+    xs, ys = x, y
+    if parts == 2:
+        xs, ys = halves(x), halves(y)
+    p = make_params(xs, ys, axis, reverse, inclusive, xs.itemsize, engine.tuning,
+                    geometry or Geometry())  # fmt: skip
+    panels = panels_of(p)
+    entries = panels * p.chunks * p.width * p.blocks
+    aggregates = np.full(entries * AGGREGATE_BYTES, 0xC3, np.uint8)
+    carries = np.full(entries * CARRY_BYTES, 0xC3, np.uint8)
+    bindings = [
+        memory(xs)[0], memory(ys)[0], (ctypes.addressof(p), ctypes.sizeof(p)),
+        memory(aggregates)[0], memory(carries)[0],
+    ]  # fmt: skip
+    moved = np.zeros(2)
+    for each in passes if p.chunks > 1 else ("downsweep",):
+        groups = panels if each == "spine" else panels * p.chunks
+        moved += engine.run(f"{each}_{kernel}", bindings, groups)
+    return y, moved / max(x.nbytes, 1)

@@ -1,0 +1,184 @@
+"""The engine finds what is wrong with planted kernels, and with kernels of ours
+from which a barrier has been taken; and it runs right ones."""
+
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from scans import METAL, Engine, Geometry, Refused, Tuning, memory, scan
+
+THREADS, GROUPS = 64, 8
+
+
+@pytest.fixture(scope="module")
+def planted(built):
+    tuning = Tuning()
+    tuning.threads = THREADS
+    return Engine(built / "libplanted.so", tuning)
+
+
+def run(engine, kernel, values, groups=1):
+    x = np.array(values, np.uint32)
+    y = np.full(x.shape, 0xDEAD, np.uint32)
+    moved = engine.run(kernel, [memory(x)[0], memory(y)[0]], groups)
+    return y, moved
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_right_kernels_are_right(planted, seed):
+    planted.set_seed(seed)
+    x = np.arange(GROUPS * THREADS, dtype=np.uint32)
+    y, moved = run(planted, "reverse_each_group", x, GROUPS)
+    assert (y == x.reshape(GROUPS, -1)[:, ::-1].ravel()).all()
+    assert moved.tolist() == [x.nbytes, x.nbytes]
+    y, _ = run(planted, "exchange_in_device_memory", x[:THREADS])
+    assert (y == x[:THREADS][::-1]).all()
+    y, _ = run(planted, "sum_up_to_lane", x, GROUPS)
+    assert (y == x.reshape(-1, 32).cumsum(axis=1).ravel()).all()
+
+
+def test_atomics_do_not_race(planted):
+    y, moved = run(planted, "count_threads", [7] * THREADS)
+    assert set(y.tolist()) == {THREADS - 1 + 7}
+    # One element that all threads read at once.
+    assert moved[0] == 4
+
+
+def test_barriers_may_be_many(planted):
+    """More than the engine has numbers for."""
+    y, _ = run(planted, "wait_many_times", [2**21 + 5] * THREADS)
+    assert y.tolist() == [*range(THREADS)][::-1]
+
+
+def test_float32_arithmetic_flushes_subnormal_numbers(planted):
+    x = np.resize(np.float32([1.5, 1e-40, -1e-40, 1.2e-38]), THREADS)
+    y, _ = run(planted, "add_as_floats", x.view(np.uint32))
+    assert (y.view(np.float32)[:4] == np.float32([3, 0, 0, 2.4e-38])).all()
+
+
+PLANTED = {
+    "race_between_threads": "race: a|memory that nobody has written",
+    "race_to_write": "race: a write of threadgroup memory",
+    "race_after_read": "race: a (read|write) of threadgroup memory",
+    "barrier_for_some": "barrier that some threads do not reach",
+    "two_barriers": "two barriers at once",
+    "shuffle_for_some": "simdgroup function that some of its threads do not reach",
+    "two_shuffles": "two simdgroup functions at once",
+    "read_beyond": "outside buffer 0, at byte 256 of 256",
+    "write_before": "outside buffer 1, at byte -4 of 256",
+    "vector_askew": "misaligned access",
+    "unwritten": "memory that nobody has written",
+    "beyond_the_tile": "outside threadgroup memory",
+    "too_much_memory": "more threadgroup memory than there is",
+    "barrier_for_device_memory": "race: a read of threadgroup memory",
+    "barrier_for_threadgroup_memory": "race: a read of device memory",
+}
+
+
+@pytest.mark.parametrize("kernel", PLANTED)
+@pytest.mark.parametrize("seed", range(3))
+def test_planted_errors_are_found_and_survived(planted, kernel, seed):
+    planted.set_seed(seed)
+    with pytest.raises(Refused, match=PLANTED[kernel]) as failure:
+        run(planted, kernel, range(THREADS))
+    assert kernel in str(failure.value)
+    y, _ = run(planted, "reverse_each_group", range(THREADS))
+    assert y.tolist() == [*range(THREADS)][::-1]
+
+
+def test_all_planted_kernels_are_run(planted):
+    right = {"reverse_each_group", "sum_up_to_lane", "count_threads", "add_as_floats",
+             "exchange_in_device_memory", "wait_many_times"}  # fmt: skip
+    assert {*planted.kernel_names()} == right | {*PLANTED}
+
+
+def test_unknown_kernels_and_missing_buffers(planted):
+    with pytest.raises(Refused, match="no kernel named nothing"):
+        planted.run("nothing", [], 1)
+    x = np.zeros(THREADS, np.uint32)
+    with pytest.raises(Refused, match="not bound: 1"):
+        planted.run("reverse_each_group", [memory(x)[0]], 1)
+
+
+# Kernels of ours without one of their barriers. A line cut into chunks, some of
+# which it leaves the range in, takes every one of them.
+BARRIER = re.compile(r"^ *threadgroup_barrier\([^;]*\);\n", re.MULTILINE)
+BARRIERS = [
+    (file.name, i)
+    for file in sorted(METAL.glob("*.h"))
+    if not file.name.startswith("prelude")
+    for i in range(len(BARRIER.findall(file.read_text())))
+]
+
+
+@pytest.fixture(scope="module")
+def objects(built, tmp_path_factory):
+    """A compiler of one kernel, from a copy of metal/."""
+    folder = tmp_path_factory.mktemp("mutants")
+    engine = built / "CMakeFiles/engine.dir"
+
+    def build(name, replace):
+        copy = folder / name
+        copy.mkdir()
+        for file in METAL.iterdir():
+            if file.is_file():
+                (copy / file.name).write_text(file.read_text())
+        (copy / "kernels.def").write_text(
+            "UPSWEEP_KERNEL(prod_float32, Product<Float32>)\n"
+        )
+        replace(copy)
+        translate = [sys.executable, METAL / "translate.py", "--prelude",
+                     "prelude_host.h", copy / "scan.metal"]  # fmt: skip
+        text = subprocess.run(translate, capture_output=True, text=True, check=True)
+        (copy / "scan.cpp").write_text(text.stdout)
+        objects = [str(o) for o in engine.glob("**/*.o")]
+        subprocess.run(
+            ["c++", "-std=c++20", "-O1", "-fPIC", "-shared", "-ffp-contract=off",
+             f"-I{METAL}", f"-I{METAL.parent / 'tests/emulator'}", "scan.cpp",
+             *objects, "-lpthread", "-o", "kernels.so"],
+            check=True, cwd=copy, capture_output=True,
+        )  # fmt: skip
+        return Engine(copy / "kernels.so")
+
+    return build
+
+
+def scans_that_take_every_barrier(engine):
+    x = np.full(40000, 1.001, np.float32)
+    x[20000:] = 0.9
+    for geometry in (Geometry(tiles=2), Geometry()):
+        scan(engine, "cumprod", x, geometry=geometry)
+    # Where input and output lie differently, threads move different elements.
+    scan(engine, "cumprod", x[1:])
+    # Lines with one thread each, for which no simdgroup waits.
+    scan(engine, "cumprod", x[:32000].reshape(100, 320), 0)
+
+
+def test_kernels_with_all_their_barriers_pass(objects):
+    scans_that_take_every_barrier(objects("whole", lambda folder: None))
+
+
+def test_the_spine_orders_device_memory(objects):
+    def weaken(folder):
+        path = folder / "spine.h"
+        text = path.read_text()
+        both = "mem_flags::mem_threadgroup | mem_flags::mem_device"
+        assert both in text
+        path.write_text(text.replace(both, "mem_flags::mem_threadgroup"))
+
+    with pytest.raises(Refused, match="a read of device memory"):
+        scans_that_take_every_barrier(objects("weak", weaken))
+
+
+@pytest.mark.parametrize(("file", "index"), BARRIERS)
+def test_every_barrier_is_needed(objects, file, index):
+    def remove(folder):
+        path = folder / file
+        text = path.read_text()
+        match = list(BARRIER.finditer(text))[index]
+        path.write_text(text[: match.start()] + "\n" + text[match.end() :])
+
+    with pytest.raises(Refused, match=r"race|nobody has written|barrier"):
+        scans_that_take_every_barrier(objects(f"{file}-{index}", remove))

@@ -1,0 +1,164 @@
+"""The shaders stay within Metal's language, as far as that can be told without
+Apple's compiler: the linter, the translator and clang's address spaces."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from scans import METAL
+
+sys.path.insert(0, str(METAL))
+from lint import lint
+from translate import Error, Translator, tokenize, translate
+
+HERE = Path(__file__).parent
+SHADERS = [
+    *(p for p in sorted(METAL.glob("*.h")) if not p.name.startswith("prelude_")),
+    METAL / "scan.metal",
+    HERE / "planted.metal",
+]
+
+
+@pytest.mark.parametrize("path", SHADERS, ids=lambda p: p.name)
+def test_the_shaders_are_clean(path):
+    assert lint(path) == []
+
+
+RIGHT = """
+template <class M>
+struct Pair {
+  static constant constexpr uint kSize = 2;
+  device const float* first;
+  threadgroup typename M::Total* second;
+  static METAL_FUNC float product(float a, float b) { return a * b; }
+};
+constant constexpr float kHalf = 0.5f;
+METAL_FUNC void swap(thread uint& a, thread uint& b) { uint c = a & b; }
+METAL_FUNC uint shuffled(uint x) { return simd_shuffle_up(x, ushort(1)); }
+[[kernel]] void f(device uint* out [[buffer(0)]]) {
+  threadgroup uint tile[4];
+  if (tile[0] * tile[1] == 1) {
+    threadgroup uint other;
+  }
+}
+"""
+
+REFUSED = [
+    ("double", "METAL_FUNC float f(float x) { return float(double(x)); }"),
+    ("1.0: a double", "METAL_FUNC float f(float x) { return x * 1.0; }"),
+    ("1e3: a double", "METAL_FUNC float f(float x) { return x * 1e3; }"),
+    ("hexadecimal", "METAL_FUNC float f() { return 0x1p3f; }"),
+    ("standard library", "METAL_FUNC float f(float x) { return std::abs(x); }"),
+    ("lambda", "METAL_FUNC uint f(uint x) { return g([=](uint y) { return x; }); }"),
+    ("lambda", "METAL_FUNC uint f() { uint x = [] { return 1u; }(); return x; }"),
+    ("long", "METAL_FUNC ulong f(long x) { return x; }"),
+    ("simd_shuffle_up of ulong",
+     "METAL_FUNC ulong f(ulong x) { return simd_shuffle_up(x, ushort(1)); }"),
+    ("simd_shuffle_up of bool",
+     "METAL_FUNC bool f(bool x) { return simd_shuffle_up(x, ushort(1)); }"),
+    ("simd_shuffle of ulong",
+     "METAL_FUNC ulong f(uint2 x) { return simd_shuffle(as_type<ulong>(x), 1); }"),
+    ("without an address space", "METAL_FUNC void f(uint* x) { x[0] = 1; }"),
+    ("without an address space", "METAL_FUNC void f(const uint& x) {}"),
+    ("without an address space", "METAL_FUNC void f(Pair<uint, uint>& x) {}"),
+    ("without an address space", "struct S { typename M::Value* x; };"),
+    ("threadgroup variable", "METAL_FUNC void f() { threadgroup uint tile[4]; }"),
+    ("threadgroup variable", "threadgroup uint tile[4];"),
+    ("not constant", "uint counter = 0;"),
+    ("not constant", "constexpr uint kSize = 1;"),
+    ("without METAL_FUNC", "uint f() { return 1; }"),
+    ("not static", "struct S { METAL_FUNC uint f() { return 1; } };"),
+    ("derived", "struct S : T { uint x; };"),
+    ("derived", "template <> struct S<uint> : T { uint x; };"),
+    ("if constexpr", "METAL_FUNC void f() { if constexpr (kWide) g(); }"),
+    ("virtual", "struct S { virtual void f(); };"),
+    ("simd_sum", "METAL_FUNC float f(float x) { return simd_sum(x); }"),
+]  # fmt: skip
+
+
+def test_what_is_right_is_not_refused():
+    assert lint("right.h", RIGHT) == []
+
+
+@pytest.mark.parametrize(("message", "text"), REFUSED)
+def test_what_metal_refuses_is_refused(message, text):
+    found = lint("wrong.h", f"\n{text}\n")
+    assert len(found) == 1
+    assert found[0].startswith("wrong.h:2: ")
+    assert message in found[0]
+
+
+UNTRANSLATED = [
+    ("unknown attribute 'early_fragment'", "[[early_fragment]] void f() {}"),
+    ("unknown attribute 'thread_position_in_grid'",
+     "[[kernel]] void f(uint i [[thread_position_in_grid]]) {}"),
+    ("a parameter without an attribute", "[[kernel]] void f(uint i) {}"),
+    ("cannot translate 'device'", "device uint x;"),
+    ("cannot translate 'constant'", "void f(constant uint* x);"),
+    ("cannot translate 'thread'", "void f(thread uint* x);"),
+    ("expected a type", "void f(device const* x);"),
+    ("the file ends too early", "[[kernel]] void f(uint i"),
+    ("something else than its type",
+     'template [[host_name("n")]] [[kernel]] decltype(f<A>) f<B>;'),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("message", "text"), UNTRANSLATED)
+def test_what_is_not_understood_is_not_translated(message, text):
+    with pytest.raises(Error, match=re.escape(message)):
+        Translator("wrong.metal", tokenize(text, 1)).run()
+
+
+def test_unknown_pragmas_are_not_translated(tmp_path):
+    (tmp_path / "wrong.metal").write_text("#pragma unroll\n")
+    with pytest.raises(Error, match=r"wrong.metal:1: unknown pragma"):
+        translate(tmp_path / "wrong.metal", "prelude_host.h", {})
+
+
+# Clang checks address spaces in OpenCL's C++, which has Metal's.
+CLANG = shutil.which("clang++") or shutil.which("clang++-14")
+needs_clang = pytest.mark.skipif(CLANG is None, reason="needs clang++")
+
+
+def check_address_spaces(headers):
+    command = [
+        CLANG, "-x", "clcpp", "-cl-std=clc++2021", "-cl-no-stdinc", "-fsyntax-only",
+        "-Wall", "-Werror", '-DUPSWEEP_HEADERS="scan.h"',
+        '-DUPSWEEP_KERNELS="kernels.def"', f"-I{headers}",
+        str(HERE / "address_spaces.clcpp"),
+    ]  # fmt: skip
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@needs_clang
+def test_address_spaces():
+    done = check_address_spaces(METAL)
+    assert done.returncode == 0, done.stderr
+
+
+@needs_clang
+@pytest.mark.parametrize(
+    ("file", "right", "wrong"),
+    [
+        ("monoid.h", "threadgroup const uint* tile;", "device const uint* tile;"),
+        ("stage.h", "threadgroup uint* to = tile", "device uint* to = tile"),
+        ("spine.h", "device typename M::State* carries;",
+         "threadgroup typename M::State* carries;"),
+        ("tile.h", "thread State& next", "device State& next"),
+        ("panel.h", "constant ScanParams& params", "thread ScanParams& params"),
+    ],
+)  # fmt: skip
+def test_wrong_address_spaces_are_found(tmp_path, file, right, wrong):
+    for path in METAL.iterdir():
+        if path.suffix in (".h", ".def"):
+            text = path.read_text()
+            if path.name == file:
+                assert right in text
+                text = text.replace(right, wrong)
+            (tmp_path / path.name).write_text(text)
+    done = check_address_spaces(tmp_path)
+    assert done.returncode != 0
+    assert re.search("address space|__(private|local|global|constant) ", done.stderr)
