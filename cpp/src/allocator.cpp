@@ -13,8 +13,8 @@
 #if __has_include(<sanitizer/asan_interface.h>)
 #include <sanitizer/asan_interface.h>
 #else
-#define ASAN_POISON_MEMORY_REGION(data, nbytes)
-#define ASAN_UNPOISON_MEMORY_REGION(data, nbytes)
+#define ASAN_POISON_MEMORY_REGION(data, nbytes) ((void)(data), (void)(nbytes))
+#define ASAN_UNPOISON_MEMORY_REGION(data, nbytes) ((void)(data), (void)(nbytes))
 #endif
 
 namespace upsweep {
@@ -28,9 +28,17 @@ size_t size_class(size_t nbytes) {
   return (nbytes + step - 1) / step * step;
 }
 
+// Only the first `used` bytes of a buffer may be touched.
+void mark_used(const Allocator::Source& source, void* data, size_t size,
+               size_t used) {
+  if (!source.addressable) return;
+  ASAN_POISON_MEMORY_REGION(data, size);
+  ASAN_UNPOISON_MEMORY_REGION(data, used);
+}
+
 }  // namespace
 
-void* Allocator::allocate(size_t nbytes) {
+void* Allocator::allocate(size_t nbytes, const Source& source) {
   auto no_memory = [&](const std::string& why) {
     return OutOfMemory("[malloc] Unable to allocate " + std::to_string(nbytes) +
                        " bytes: " + why);
@@ -44,41 +52,40 @@ void* Allocator::allocate(size_t nbytes) {
                     " (set_memory_limit changes it).");
   }
   size_t size = size_class(nbytes);
-  void* data = take_cached(size);
+  void* data = take_cached(size, source);
   if (!data) {
     if (cached_ > memory_limit_ - std::min(active_ + size, memory_limit_)) {
       shrink_cache(0);
     }
-    data = source_.allocate(size);
+    data = source.allocate(size);
   }
   if (!data && cached_ > 0) {
     shrink_cache(0);
-    data = source_.allocate(size);
+    data = source.allocate(size);
   }
   if (!data) throw no_memory("the system has no more.");
-  ASAN_POISON_MEMORY_REGION(data, size);
-  ASAN_UNPOISON_MEMORY_REGION(data, nbytes);
+  mark_used(source, data, size, nbytes);
   active_ += size;
   peak_ = std::max(peak_, active_);
   return data;
 }
 
-void Allocator::free(void* data, size_t nbytes) noexcept {
+void Allocator::free(void* data, size_t nbytes, const Source& source) noexcept {
   size_t size = size_class(nbytes);
   std::lock_guard lock(mutex_);
-  ASAN_POISON_MEMORY_REGION(data, size);
+  mark_used(source, data, size, 0);
   active_ -= size;
   try {
-    cache_[size].push_back(data);
+    cache_[{size, &source}].push_back(data);
     cached_ += size;
   } catch (const std::bad_alloc&) {
-    source_.free(data, size);
+    source.free(data, size);
   }
   shrink_cache(cache_limit_);
 }
 
-void* Allocator::take_cached(size_t size) {
-  auto found = cache_.find(size);
+void* Allocator::take_cached(size_t size, const Source& source) {
+  auto found = cache_.find({size, &source});
   if (found == cache_.end() || found->second.empty()) return nullptr;
   void* data = found->second.back();
   found->second.pop_back();
@@ -90,10 +97,11 @@ void* Allocator::take_cached(size_t size) {
 void Allocator::shrink_cache(size_t limit) noexcept {
   while (cached_ > limit) {
     auto largest = std::prev(cache_.end());
+    auto [size, source] = largest->first;
     while (!largest->second.empty() && cached_ > limit) {
-      source_.free(largest->second.back(), largest->first);
+      source->free(largest->second.back(), size);
       largest->second.pop_back();
-      cached_ -= largest->first;
+      cached_ -= size;
     }
     if (largest->second.empty()) cache_.erase(largest);
   }

@@ -1,20 +1,23 @@
-// Allocator: a device's memory with a cache of freed buffers, counters and
-// limits.
+// Allocator: memory from one or several sources, with a cache of freed buffers,
+// counters and limits.
 #pragma once
 
 #include <cstddef>
 #include <map>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 namespace upsweep {
 
 class Allocator {
  public:
-  // Where buffers come from. allocate gives nullptr where there is no memory.
+  // Where buffers come from. allocate gives nullptr where there is no memory,
+  // and otherwise its address, or where it is not addressable any handle.
   struct Source {
     void* (*allocate)(size_t nbytes);
     void (*free)(void* data, size_t nbytes);
+    bool addressable = true;
   };
 
   Allocator(Source source, size_t memory_limit)
@@ -24,8 +27,11 @@ class Allocator {
 
   // At least nbytes, aligned to 64 bytes; throws OutOfMemory. free takes the
   // same nbytes.
-  void* allocate(size_t nbytes);
-  void free(void* data, size_t nbytes) noexcept;
+  void* allocate(size_t nbytes) { return allocate(nbytes, source_); }
+  void free(void* data, size_t nbytes) noexcept { free(data, nbytes, source_); }
+  // The same from another source, under the same counters and limits.
+  void* allocate(size_t nbytes, const Source& source);
+  void free(void* data, size_t nbytes, const Source& source) noexcept;
 
   size_t active() const { return locked(active_); }
   size_t peak() const { return locked(peak_); }
@@ -42,12 +48,13 @@ class Allocator {
 
  private:
   size_t locked(const size_t& counter) const;
-  void* take_cached(size_t nbytes);
+  void* take_cached(size_t size, const Source& source);
   void shrink_cache(size_t limit) noexcept;
 
   Source source_;
   mutable std::mutex mutex_;
-  std::map<size_t, std::vector<void*>> cache_;  // by buffer size
+  // By buffer size, and then by source.
+  std::map<std::pair<size_t, const Source*>, std::vector<void*>> cache_;
   size_t active_ = 0;
   size_t peak_ = 0;
   size_t cached_ = 0;

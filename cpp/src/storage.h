@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <memory>
 #include <utility>
 
 #include "event.h"
@@ -21,6 +22,9 @@ class Storage {
   size_t nbytes() const { return nbytes_; }
   Device device() const { return device_; }
   Event& ready() { return ready_; }
+  // The same bytes where a device of another kind sees them, once its backend
+  // has made that; it goes before the bytes do.
+  std::shared_ptr<Storage>& device_view() { return device_view_; }
 
  protected:
   // To be written by work that will signal the event.
@@ -35,6 +39,7 @@ class Storage {
   size_t nbytes_;
   Device device_;
   Event ready_;
+  std::shared_ptr<Storage> device_view_;
 };
 
 // Memory of somebody else's.
@@ -44,6 +49,7 @@ class AdoptedStorage final : public Storage {
       : Storage(const_cast<void*>(data), nbytes, DeviceType::cpu, Event::done),
         release_(std::move(release)) {}
   ~AdoptedStorage() override {
+    device_view().reset();
     if (release_) release_();
   }
 

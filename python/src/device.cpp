@@ -51,6 +51,14 @@ Stream known(Stream s) {
   return s;
 }
 
+// The same for a device's default stream: work that names a device may be on
+// it. A gpu is not asked after by those who leave it alone.
+void note(Device device) {
+  if (device.type == DeviceType::gpu && is_available(device)) {
+    known(default_stream(device));
+  }
+}
+
 void synchronize_without_gil(Stream s) {
   WithoutGil released;
   synchronize(s);
@@ -200,7 +208,9 @@ void bind_defaults(nb::module_& m) {
   m.def(
       "set_default_device",
       [](nb::handle device) {
-        set_default_device(to_device(device, "set_default_device"));
+        Device wanted = to_device(device, "set_default_device");
+        set_default_device(wanted);
+        note(wanted);
       },
       nb::arg("device"),
       nb::sig("def set_default_device(device: Device | DeviceType) -> None"),
@@ -212,7 +222,7 @@ Raises:
   m.def(
       "default_stream",
       [](nb::handle device) {
-        return default_stream(to_device(device, "default_stream"));
+        return known(default_stream(to_device(device, "default_stream")));
       },
       nb::arg("device"),
       nb::sig("def default_stream(device: Device | DeviceType) -> Stream"), R"(
@@ -330,8 +340,9 @@ void bind_queries(nb::module_& m) {
               "dict[str, str | int]"),
       R"(
 What is known of a device, the default one where none is given: device_name,
-architecture, memory_size in bytes and, for the cpu, the instruction set that
-the kernels use (isa) and the number of threads.
+architecture and memory_size in bytes; for the cpu the instruction set that the
+kernels use (isa) and the number of threads; for a gpu max_buffer_length and
+max_recommended_working_set_size in bytes.
 
 Raises:
     ValueError: The device does not exist.)");
@@ -342,7 +353,10 @@ Raises:
 StreamOrDevice to_stream_or_device(nb::handle h, const char* op) {
   if (h.is_none()) return {};
   if (nb::isinstance<Stream>(h)) return nb::cast<Stream>(h);
-  if (auto device = as_device(h)) return *device;
+  if (auto device = as_device(h)) {
+    note(*device);
+    return *device;
+  }
   throw TypeError(std::string("[") + op +
                   "] stream must be None, a Stream or a Device, not " +
                   type_of(h) + ".");

@@ -1,6 +1,7 @@
 """The C++ package: found in the installed wheel, and built without Python."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -46,6 +47,26 @@ def check_example(prefix, build):
     assert "10! = 3.6288e+06" in printed
     assert "sum of a million ones: 1.04858e+06" in printed
     assert "[cumprod] Axis 2 is out of bounds for array with 1 dimensions." in printed
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="Macs can build it")
+def test_a_backend_is_never_dropped_silently(tmp_path):
+    configuration = ["cmake", "-S", str(ROOT), "-B", str(tmp_path)]
+    environment = {**os.environ, "PATH": PATH}
+    for wanted, says in [
+        ("AUTO", r"Metal backend: no, the system is \w+, not macOS\n"),
+        ("ON", r"UPSWEEP_METAL is ON, but the system is \w+,\s+not macOS\."),
+        ("perhaps", r'UPSWEEP_METAL must be AUTO, ON or OFF, not\s+"perhaps"\.'),
+    ]:
+        done = subprocess.run(
+            [*configuration, f"-DUPSWEEP_METAL={wanted}"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert re.search(says, done.stdout + done.stderr)
+        assert (done.returncode == 0) == (wanted == "AUTO")
 
 
 def test_the_wheel_carries_the_package(tmp_path):

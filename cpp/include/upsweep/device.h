@@ -60,8 +60,9 @@ bool is_available(Device device);
 int device_count(DeviceType type);
 
 /// What is known of a device, as (name, value) pairs: device_name,
-/// architecture, memory_size (bytes), and for the cpu the instruction set that
-/// the kernels use (isa) and the number of threads.
+/// architecture and memory_size (bytes); for the cpu the instruction set that
+/// the kernels use (isa) and the number of threads; for a gpu max_buffer_length
+/// and max_recommended_working_set_size (bytes).
 using DeviceInfo =
     std::vector<std::pair<std::string, std::variant<std::string, size_t>>>;
 DeviceInfo device_info(Device device);

@@ -25,7 +25,10 @@ class CpuStorage final : public Storage {
  public:
   explicit CpuStorage(size_t nbytes)
       : Storage(cpu_allocator().allocate(nbytes), nbytes, DeviceType::cpu) {}
-  ~CpuStorage() override { cpu_allocator().free(data(), nbytes()); }
+  ~CpuStorage() override {
+    device_view().reset();
+    cpu_allocator().free(data(), nbytes());
+  }
 };
 
 std::string processor_name() {

@@ -195,8 +195,9 @@ def device_count(device_type: DeviceType) -> int:
 def device_info(device: None | Device | DeviceType = None) -> dict[str, str | int]:
     """
     What is known of a device, the default one where none is given: device_name,
-    architecture, memory_size in bytes and, for the cpu, the instruction set that
-    the kernels use (isa) and the number of threads.
+    architecture and memory_size in bytes; for the cpu the instruction set that the
+    kernels use (isa) and the number of threads; for a gpu max_buffer_length and
+    max_recommended_working_set_size in bytes.
 
     Raises:
         ValueError: The device does not exist.

@@ -1,0 +1,228 @@
+// The GPU's streams, memory and description. Scans run on the GPU; all other
+// work runs on the processors, which share its memory, in the stream's order.
+#include "backend.h"
+
+#include <atomic>
+#include <cstring>
+#include <iterator>
+#include <memory>
+#include <mutex>
+#include <stdexcept>
+#include <vector>
+
+#include "../../../metal/tuning_apple.h"
+#include "../allocator.h"
+#include "../cpu/copy.h"
+#include "../gpu/passes.h"
+#include "device.h"
+#include "storage.h"
+#include "stream.h"
+
+namespace upsweep {
+
+namespace {
+
+// Enough threadgroups for the largest of these GPUs.
+constexpr Tuning kTuning{kThreads, items, 512};
+
+using MetalStoragePtr = std::shared_ptr<MetalStorage>;
+
+// A kernel and its grid.
+struct Launch {
+  MTL::ComputePipelineState* pipeline;
+  int64_t groups;
+};
+
+// Passes with all that they need, so that nothing can fail while they are
+// encoded.
+struct Prepared {
+  ScanParams params;
+  std::vector<Launch> launches;
+  MetalStoragePtr aggregates;
+  MetalStoragePtr carries;
+};
+
+void encode(MTL::ComputeCommandEncoder* encoder, const MetalStorage& in,
+            const MetalStorage& out, const Prepared& scan) {
+  const MetalStorage* bound[] = {&in, &out, nullptr, scan.aggregates.get(),
+                                 scan.carries.get()};
+  for (size_t i = 0; i < std::size(bound); ++i) {
+    if (bound[i]) encoder->setBuffer(bound[i]->buffer(), 0, i);
+  }
+  encoder->setBytes(&scan.params, sizeof scan.params, 2);
+  for (const Launch& launch : scan.launches) {
+    encoder->setComputePipelineState(launch.pipeline);
+    encoder->dispatchThreadgroups(
+        MTL::Size(static_cast<NS::UInteger>(launch.groups), 1, 1),
+        MTL::Size(kThreads, 1, 1));
+  }
+}
+
+class MetalBackend final : public Backend {
+ public:
+  explicit MetalBackend(MetalDevice& device)
+      : device_(device), generation_(fork_generation()) {}
+
+  int device_count() const override { return 1; }
+
+  DeviceInfo info(int) const override {
+    AutoreleaseScope scope;
+    MTL::Device* gpu = device_.handle.get();
+    return {{"device_name", std::string(gpu->name()->utf8String())},
+            {"architecture",
+             std::string(gpu->architecture()->name()->utf8String())},
+            {"memory_size", physical_memory()},
+            {"max_buffer_length", size_t{gpu->maxBufferLength()}},
+            {"max_recommended_working_set_size",
+             size_t{gpu->recommendedMaxWorkingSetSize()}}};
+  }
+
+  Stream new_stream(Device device) override { return {count_++, device}; }
+  bool has_stream(Stream stream) const override {
+    return stream.index >= 0 && stream.index < count_;
+  }
+  void synchronize(Stream stream) override { find(stream).synchronize(); }
+
+  StoragePtr allocate(Device device, size_t nbytes) override {
+    check_process();
+    return std::make_shared<MetalStorage>(nbytes, device);
+  }
+
+  void scan(Stream stream, ScanWork work) override {
+    AutoreleaseScope scope;
+    const KernelSet& kernels = kernel_set(work.op, work.dtype);
+    MetalStream& on = find(stream);
+    if (!fits_kernels(work.plan)) make_contiguous(stream, work);
+    auto out = std::static_pointer_cast<MetalStorage>(work.out);
+    std::vector<Prepared> scans;
+    for (const Passes& passes : make_passes(work.plan, kernels, work.in_offset,
+                                            work.inclusive, kTuning)) {
+      scans.push_back(prepare(passes, kernels, out));
+    }
+    if (scans.empty()) return on.run_on_host({[] {}, {}, out, 0});
+    MetalStoragePtr in = seen_by_gpu(stream, work.in);
+    on.run_on_gpu({[in, out, scans = std::move(scans)](auto* encoder) {
+                     for (const Prepared& s : scans) {
+                       encode(encoder, *in, *out, s);
+                     }
+                   },
+                   {in, work.in},
+                   out});
+  }
+
+  void copy(Stream stream, CopyWork work) override {
+    int64_t elements = 1;
+    for (const Plan::Axis& axis : work.axes) elements *= axis.extent;
+    StoragePtr in = work.in, out = work.out;
+    run_on_host(stream, {[work = std::move(work)] { run_copy(work); },
+                         {std::move(in)},
+                         std::move(out),
+                         elements});
+  }
+
+  void run_on_host(Stream stream, Work work) override {
+    AutoreleaseScope scope;
+    find(stream).run_on_host(std::move(work));
+  }
+
+ private:
+  // Metal does not survive a fork.
+  void check_process() const {
+    if (generation_ != fork_generation()) {
+      throw std::runtime_error(
+          "[stream] The GPU cannot be used after a fork; use the cpu, or start "
+          "the process afresh.");
+    }
+  }
+
+  MetalStream& find(Stream stream) {
+    check_process();
+    std::lock_guard lock(mutex_);
+    auto index = static_cast<size_t>(stream.index);
+    if (streams_.size() <= index) streams_.resize(index + 1);
+    auto& found = streams_[index];
+    if (!found) {
+      found = std::make_unique<MetalStream>(device_.handle.get());
+    }
+    return *found;
+  }
+
+  Prepared prepare(const Passes& passes, const KernelSet& kernels,
+                   const MetalStoragePtr& out) {
+    auto launch = [&](const char* stage, int64_t groups) {
+      return Launch{device_.library.pipeline(stage, kernels.name, kThreads),
+                    groups};
+    };
+    Launch down = launch("downsweep", passes.groups());
+    // Something has to be bound, used or not.
+    if (passes.params.chunks == 1) return {passes.params, {down}, out, out};
+    auto scratch = [&](size_t nbytes) {
+      return std::make_shared<MetalStorage>(nbytes, out->device());
+    };
+    return {passes.params,
+            {launch("upsweep", passes.groups()), launch("spine", passes.panels),
+             down},
+            scratch(passes.aggregate_bytes()),
+            scratch(passes.carry_bytes())};
+  }
+
+  // Copies an input that has more axes than the kernels take.
+  void make_contiguous(Stream stream, ScanWork& work) {
+    StoragePtr in = allocate(stream.device, work.out->nbytes());
+    copy(stream, {axes_of(work.plan), work.dtype, work.dtype, work.in_offset,
+                  work.in, in});
+    work.in = std::move(in);
+    work.in_offset = 0;
+    work.plan = contiguous_plan(work.plan, work.dtype);
+  }
+
+  // The storage where the GPU sees it: itself, another name for the same
+  // memory, or a copy, which lasts as long as the storage.
+  MetalStoragePtr seen_by_gpu(Stream stream, const StoragePtr& storage) {
+    if (auto own = std::dynamic_pointer_cast<MetalStorage>(storage)) return own;
+    std::lock_guard lock(views_);
+    StoragePtr& view = storage->device_view();
+    if (!view) view = make_view(stream, storage);
+    return std::static_pointer_cast<MetalStorage>(view);
+  }
+
+  MetalStoragePtr make_view(Stream stream, const StoragePtr& storage) {
+    auto view = MetalStorage::share(*storage, stream.device);
+    if (view && storage->ready().is_ready()) {
+      view->ready().signal();
+      return view;
+    }
+    bool copies = !view;
+    if (copies) {
+      view = std::make_shared<MetalStorage>(storage->nbytes(), stream.device);
+    }
+    auto run = [from = storage->data(), to = view->data(), copies,
+                n = storage->nbytes()] {
+      if (copies) std::memcpy(to, from, n);
+    };
+    run_on_host(
+        stream,
+        {run, {storage}, view, static_cast<int64_t>(storage->nbytes() / 4)});
+    return view;
+  }
+
+  MetalDevice& device_;
+  uint32_t generation_;
+  std::atomic<int> count_{1};
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<MetalStream>> streams_;
+  std::mutex views_;
+};
+
+}  // namespace
+
+Backend* metal_backend() {
+  // Never destroyed: its streams' threads run to the end of the process.
+  static MetalBackend* const backend = []() -> MetalBackend* {
+    MetalDevice* device = metal_device();
+    return device ? new MetalBackend(*device) : nullptr;
+  }();
+  return backend;
+}
+
+}  // namespace upsweep

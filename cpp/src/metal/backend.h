@@ -1,0 +1,11 @@
+// Apple GPUs as a backend.
+#pragma once
+
+#include "../backend.h"
+
+namespace upsweep {
+
+// nullptr where the system has no GPU.
+Backend* metal_backend();
+
+}  // namespace upsweep

@@ -1,0 +1,137 @@
+// Committing, and following what was committed.
+#include "stream.h"
+
+#include <stdexcept>
+#include <string>
+
+#include "device.h"
+#include "upsweep/error.h"
+
+namespace upsweep {
+
+namespace {
+
+// Command buffers of a queue, and how many may be under way: a few are left for
+// work that was put off.
+constexpr int kBuffers = 256;
+constexpr int kMostUnderWay = kBuffers - 16;
+
+// Takes a timeline to a moment when the work that holds it is gone, whether it
+// ran, failed, or never began because its inputs had failed: others may wait.
+class Arrival {
+ public:
+  explicit Arrival(Moment moment) : moment_(moment) {}
+  ~Arrival() {
+    AutoreleaseScope scope;
+    if (!moment_.passed()) moment_.timeline->setSignaledValue(moment_.value);
+  }
+  Arrival(const Arrival&) = delete;
+  Arrival& operator=(const Arrival&) = delete;
+
+ private:
+  Moment moment_;
+};
+
+void throw_error(MTL::CommandBuffer* buffer) {
+  if (buffer->status() != MTL::CommandBufferStatusError) return;
+  NS::Error* error = buffer->error();
+  std::string text = "[METAL] Command buffer execution failed: ";
+  text += error ? error->localizedDescription()->utf8String() : "no reason";
+  text += ".";
+  if (error && error->code() == MTL::CommandBufferErrorOutOfMemory) {
+    throw OutOfMemory(text);
+  }
+  throw std::runtime_error(text);
+}
+
+template <class T>
+NS::SharedPtr<T> checked(T* made, const char* what) {
+  if (made) return NS::TransferPtr(made);
+  throw std::runtime_error(std::string("[new_stream] Metal could not make a ") +
+                           what + ".");
+}
+
+}  // namespace
+
+MetalStream::MetalStream(MTL::Device* device)
+    : queue_(checked(device->newCommandQueue(kBuffers), "command queue")),
+      timeline_(checked(device->newSharedEvent(), "shared event")) {}
+
+void MetalStream::run_on_gpu(MetalWork work) {
+  std::lock_guard lock(mutex_);
+  if (put_off_ > 0 || under_way_ >= kMostUnderWay) {
+    return commit_later(std::move(work));
+  }
+  auto buffer = encode(work, {timeline_.get(), on_host_});
+  work.output->written = {timeline_.get(), ++given_};
+  buffer->encodeSignalEvent(timeline_.get(), given_);
+  buffer->commit();
+  ++under_way_;
+  follow(std::move(buffer), std::move(work));
+}
+
+NS::SharedPtr<MTL::CommandBuffer> MetalStream::encode(
+    const MetalWork& work, const Moment& before) const {
+  MTL::CommandBuffer* buffer = queue_->commandBuffer();
+  if (!buffer) {
+    throw std::runtime_error("[METAL] The stream could not begin new work.");
+  }
+  auto wait_for = [&](const Moment& moment) {
+    if (!moment.passed()) buffer->encodeWait(moment.timeline, moment.value);
+  };
+  wait_for(before);
+  for (const StoragePtr& input : work.inputs) {
+    auto* seen = dynamic_cast<MetalStorage*>(input.get());
+    if (seen && seen->written.timeline != timeline_.get()) {
+      wait_for(seen->written);
+    }
+  }
+  MTL::ComputeCommandEncoder* encoder = buffer->computeCommandEncoder();
+  work.encode(encoder);
+  encoder->endEncoding();
+  return NS::RetainPtr(buffer);
+}
+
+void MetalStream::follow(NS::SharedPtr<MTL::CommandBuffer> buffer,
+                         MetalWork work) {
+  auto arrival = std::make_shared<Arrival>(work.output->written);
+  host_.queue({[this, buffer, arrival, alive = std::move(work.encode)] {
+                 AutoreleaseScope scope;
+                 buffer->waitUntilCompleted();
+                 --under_way_;
+                 throw_error(buffer.get());
+               },
+               std::move(work.inputs), std::move(work.output), 0});
+}
+
+void MetalStream::commit_later(MetalWork work) {
+  ++put_off_;
+  // Gone with the work, whatever becomes of it.
+  std::shared_ptr<void> turn(nullptr, [this](void*) { --put_off_; });
+  auto run = [this, work, turn] {
+    AutoreleaseScope scope;
+    auto buffer = encode(work, {});
+    buffer->commit();
+    buffer->waitUntilCompleted();
+    throw_error(buffer.get());
+  };
+  take_place_on_host({std::move(run), work.inputs, work.output, INT64_MAX});
+}
+
+void MetalStream::run_on_host(Work work) {
+  std::lock_guard lock(mutex_);
+  take_place_on_host(std::move(work));
+}
+
+void MetalStream::take_place_on_host(Work work) {
+  on_host_ = ++given_;
+  Moment done{timeline_.get(), given_};
+  static_cast<MetalStorage&>(*work.output).written = done;
+  auto arrival = std::make_shared<Arrival>(done);
+  work.run = [run = std::move(work.run), arrival] { run(); };
+  if (!host_.try_run(work.run, work.inputs, *work.output, work.elements)) {
+    host_.queue(std::move(work));
+  }
+}
+
+}  // namespace upsweep
