@@ -1,0 +1,279 @@
+"""The software Metal device, and a backend to whom things go wrong on it. The
+installed upsweep is one that was built with UPSWEEP_METAL_EMULATOR."""
+
+import ctypes
+import gc
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import upsweep
+
+DEVICE = ctypes.CDLL(next(Path(upsweep.__path__[0], "lib").glob("libupsweep*")))
+DEVICE.upsweep_emulator_read.restype = ctypes.c_uint64
+DEVICE.upsweep_emulator_written.restype = ctypes.c_uint64
+DEVICE.upsweep_emulator_live.restype = ctypes.c_long
+
+
+@pytest.fixture
+def fault(monkeypatch):
+    """Asks for a failure, until the test's end or fault(None)."""
+
+    def ask(name):
+        if name is None:
+            monkeypatch.delenv("UPSWEEP_EMULATOR_FAULT")
+        else:
+            monkeypatch.setenv("UPSWEEP_EMULATOR_FAULT", name)
+
+    return ask
+
+
+def usable():
+    a = upsweep.array([1.0, 2.0, 3.0])
+    assert upsweep.cumprod(a, stream=upsweep.gpu).tolist() == [1, 2, 6]
+    upsweep.synchronize(upsweep.gpu)
+    return True
+
+
+def run(program, **environment):
+    """A program's standard output, and its errors, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", "import upsweep, numpy as np\n" + program],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("variable", ["FAULT=no_device", "MACOS=13"])
+def test_a_gpu_that_is_absent(variable):
+    name, value = variable.split("=")
+    program = """
+assert not upsweep.is_available(upsweep.gpu)
+assert upsweep.device_count(upsweep.gpu) == 0
+for call in (
+    lambda: upsweep.set_default_device(upsweep.gpu),
+    lambda: upsweep.new_stream(upsweep.gpu),
+    lambda: upsweep.cumprod([1.0, 2.0], stream=upsweep.gpu),
+):
+    try:
+        call()
+    except ValueError as error:
+        print(error)
+print(upsweep.cumprod([2.0, 3.0]).tolist())
+"""
+    printed = run(program, **{f"UPSWEEP_EMULATOR_{name}": value})
+    assert printed.splitlines() == [
+        "[set_default_device] Cannot set gpu device without gpu backend.",
+        "[new_stream] Cannot make gpu stream without gpu backend.",
+        "[default_stream] Cannot use gpu device without gpu backend.",
+        "[2.0, 6.0]",
+    ]
+
+
+def test_an_allocation_that_fails(fault):
+    assert usable()
+    before = upsweep.get_active_memory()
+    upsweep.clear_cache()
+    fault("allocate")
+    with pytest.raises(MemoryError, match=r"\[malloc\] Unable to allocate 4000 bytes"):
+        upsweep.zeros((1000,), stream=upsweep.gpu)
+    fault("max_buffer=1000")
+    with pytest.raises(MemoryError, match="the largest buffer of this GPU has 1000"):
+        upsweep.zeros((1000,), stream=upsweep.gpu)
+    fault(None)
+    assert upsweep.get_active_memory() == before
+    assert usable()
+
+
+def test_an_allocation_over_the_limit():
+    assert usable()
+    original = upsweep.set_memory_limit(upsweep.get_active_memory() + 2**20)
+    try:
+        with pytest.raises(MemoryError, match=r"limit .*set_memory_limit"):
+            upsweep.zeros((2**19,), stream=upsweep.gpu)
+        assert usable()
+    finally:
+        upsweep.set_memory_limit(original)
+    assert upsweep.zeros((2**19,), stream=upsweep.gpu)[-1].item() == 0
+
+
+def test_memory_that_cannot_be_shared_is_copied(fault):
+    fault("share")
+    x = np.full(2**16, 1.0, np.float32)
+    assert upsweep.cumsum(x, stream=upsweep.gpu)[-1].item() == 2**16
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (
+            "compile",
+            r"\[metal::Device\] Unable to build metal library from source, kernels of "
+            r"sum_uint16:\nprogram_source:1:1: error: unknown type name",
+        ),
+        (
+            "pipeline",
+            r"\[metal::Device\] Unable to load kernel downsweep_sum_uint16: Compiler "
+            "encountered an error",
+        ),
+        (
+            "threads=32",
+            r"\[metal::Device\] Unable to load kernel downsweep_sum_uint16: it needs "
+            r"\d+ threads in a threadgroup, and this GPU has 32",
+        ),
+    ],
+)
+def test_a_kernel_that_does_not_compile(fault, name, text):
+    """Its kernels are not made before, or this test would see none of it."""
+    assert usable()
+    for _ in range(2):
+        fault(name)
+        with pytest.raises(RuntimeError, match=text):
+            upsweep.cumsum(np.ones(9, np.uint16), stream=upsweep.gpu)
+        fault(None)
+        assert usable()
+
+
+def test_a_kernel_is_compiled_once_the_failure_is_over(fault):
+    fault("compile")
+    with pytest.raises(RuntimeError, match="Unable to build"):
+        upsweep.cummin(np.ones(9, np.uint64), stream=upsweep.gpu)
+    fault(None)
+    result = upsweep.cummin(np.ones(9, np.uint64), stream=upsweep.gpu)
+    assert result.tolist() == [1] * 9
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("command_buffer", RuntimeError), ("out_of_memory", MemoryError)]
+)
+def test_a_command_buffer_that_fails(fault, name, kind):
+    text = r"^\[METAL\] Command buffer execution failed: an injected failure\.$"
+    other = upsweep.new_stream(upsweep.gpu)
+    a = upsweep.ones((1000,), stream=upsweep.gpu)
+    upsweep.synchronize(upsweep.gpu)
+    fault(name)
+    failed = upsweep.cumsum(a, stream=upsweep.gpu)
+    fault(None)
+    # Whoever depends on it, on this stream and others, GPU and CPU.
+    depends = [upsweep.cumprod(failed, stream=s) for s in (upsweep.gpu, other)]
+    depends += [upsweep.cumsum(depends[1], stream=s) for s in (upsweep.cpu, other)]
+    depends.append(failed.astype(upsweep.int32, stream=upsweep.gpu))
+    good = upsweep.cumsum(a, stream=upsweep.gpu)
+    for array in (failed, *depends):
+        with pytest.raises(kind, match=text):
+            array.tolist()
+        with pytest.raises(kind, match=text):
+            upsweep.eval(array)
+    assert good[-1].item() == 1000
+    for stream in (upsweep.gpu, other, upsweep.cpu):
+        with pytest.raises(kind, match=text):
+            upsweep.synchronize(stream)
+        upsweep.synchronize(stream)  # said once
+    assert usable()
+
+
+@pytest.mark.parametrize(
+    "selector", ["newSharedEvent", "commit", "computeCommandEncoder", "contents"]
+)
+def test_an_unsupported_selector_says_its_name(selector):
+    program = """
+try:
+    upsweep.cumsum(np.ones(9, np.float32), stream=upsweep.gpu)
+except RuntimeError as error:
+    print(error)
+"""
+    printed = run(program, UPSWEEP_EMULATOR_FAULT=f"selector={selector}")
+    assert re.fullmatch(
+        rf"-\[MTL\w+ {re.escape(selector)}\]: unrecognized selector\n", printed
+    )
+
+
+def test_safe_math_is_asked_for_in_the_words_of_each_system():
+    program = "print(upsweep.cumprod([2.0, 3.0], stream=upsweep.gpu).tolist())"
+    # The device insists on safe math, and has not the words of other systems.
+    for version, without in [("14", "setMathMode:"), ("15", "setFastMathEnabled:")]:
+        fault = f"selector={without}"
+        environment = {
+            "UPSWEEP_EMULATOR_MACOS": version,
+            "UPSWEEP_EMULATOR_FAULT": fault,
+        }
+        assert run(program, **environment) == "[2.0, 6.0]\n"
+
+
+def test_results_do_not_depend_on_the_order_of_threads():
+    program = """
+import hashlib
+rng = np.random.default_rng(0)
+digest = hashlib.sha256()
+for shape, axis in [((50000,), 0), ((900, 40), 0), ((3, 9000), 1), ((500, 7), 1)]:
+    x = np.exp(rng.normal(0, 1, shape)).astype(np.float32)
+    for a in (x, x.astype(np.float16), x + 1j * x):
+        a = a.astype(np.complex64) if a.dtype.kind == "c" else a
+        for op in (upsweep.cumprod, upsweep.cumsum, upsweep.logcumsumexp):
+            digest.update(np.asarray(op(a, axis, stream=upsweep.gpu)).tobytes())
+print(digest.hexdigest())
+"""
+    assert len({run(program, UPSWEEP_EMULATOR_SEED=seed) for seed in "1234"}) == 1
+
+
+def live(*classes):
+    return {name: DEVICE.upsweep_emulator_live(name.encode()) for name in classes}
+
+
+def test_nothing_of_metal_leaks():
+    classes = ("MTLBuffer", "MTLCommandBuffer", "MTLComputeCommandEncoder", "NSString",
+               "NSError", "NSAutoreleasePool", "MTLFunction", "MTLLibrary")  # fmt: skip
+    x = np.ones((30, 1000), np.float32)
+
+    def work():
+        for axis in (0, 1, None):
+            upsweep.cumprod(x, axis, stream=upsweep.gpu)
+            upsweep.cumsum(upsweep.array(x), axis, stream=upsweep.gpu).tolist()
+        with pytest.raises(ValueError, match="float64"):
+            upsweep.cumprod(x.astype(float), stream=upsweep.gpu)
+        upsweep.synchronize(upsweep.gpu)
+        gc.collect()
+        upsweep.clear_cache()
+
+    work()
+    before = live(*classes)
+    for _ in range(5):
+        work()
+    assert live(*classes) == before
+
+
+def traffic(shape, axis):
+    """Elements read and written for each element of a float32 scan."""
+    x = upsweep.ones(shape, stream=upsweep.gpu)
+    upsweep.synchronize(upsweep.gpu)
+    before = DEVICE.upsweep_emulator_read(), DEVICE.upsweep_emulator_written()
+    upsweep.eval(upsweep.cumprod(x, axis, stream=upsweep.gpu))
+    after = DEVICE.upsweep_emulator_read(), DEVICE.upsweep_emulator_written()
+    return [(b - a) / x.nbytes for a, b in zip(before, after, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("shape", "axis", "most"),
+    [
+        ((600, 1000), 1, (1.02, 1.02)),  # rows that fit a tile
+        ((1000, 100), 1, (1.02, 1.02)),
+        ((70000, 5), 1, (1.02, 1.02)),
+        ((2, 500, 300), 1, (1.02, 1.02)),  # columns
+        ((2**21,), 0, (2.05, 1.05)),  # long axes
+        ((2, 2**19), 1, (2.05, 1.05)),
+        ((2**16, 16), 0, (2.05, 1.05)),
+    ],
+)
+def test_memory_is_read_and_written_no_more_than_needed(shape, axis, most):
+    read, written = traffic(shape, axis)
+    assert 1 <= read <= most[0]
+    assert 1 <= written <= most[1]
