@@ -1,4 +1,7 @@
-"""The hypothesis profile, and what the report says about it."""
+"""The device that the tests run on, which UPSWEEP_TEST_DEVICE names (cpu or gpu),
+the hypothesis profile, and what the report says about them."""
+
+import os
 
 import hypothesis
 import upsweep
@@ -9,9 +12,15 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("upsweep")
 
 
+# Before the tests' modules are loaded, some of which make arrays.
+if "UPSWEEP_TEST_DEVICE" in os.environ:
+    upsweep.set_default_device(getattr(upsweep, os.environ["UPSWEEP_TEST_DEVICE"]))
+
+
 def pytest_report_header():
     settings = hypothesis.settings()
     return (
-        f"upsweep {upsweep.__version__} from {upsweep.__path__[0]}, "
+        f"upsweep {upsweep.__version__} from {upsweep.__path__[0]} "
+        f"on {upsweep.device_info()['device_name']}, "
         f"hypothesis: {settings.max_examples} examples, derandomized"
     )

@@ -7,6 +7,7 @@ import sys
 import ml_dtypes
 import numpy as np
 import oracle
+import pytest
 import upsweep
 
 OPS = ["cumprod", "cumsum", "cummax", "cummin", "logcumsumexp"]
@@ -15,8 +16,21 @@ FLOATS = ["float16", "bfloat16", "float32", "float64"]
 DTYPES = ["bool_", *INTEGERS, *FLOATS, "complex64"]
 
 
+# For what runs in processes of its own, where the CPU is the default.
+cpu_only = pytest.mark.skipif(
+    upsweep.default_device() == upsweep.gpu,
+    reason="runs on the CPU, whatever the default device here",
+)
+
+
 def numpy_dtype(name):
     return np.dtype(ml_dtypes.bfloat16 if name == "bfloat16" else name)
+
+
+def stream_for(name):
+    """The default stream; the CPU's where the device has no such dtype."""
+    on_gpu = upsweep.default_device() == upsweep.gpu
+    return upsweep.cpu if on_gpu and name == "float64" else None
 
 
 def result_dtype(op, name):
@@ -44,8 +58,8 @@ def checked_scan(op, a, x, **options):
     """Scans a, an upsweep array or anything a scan accepts, whose values are
     those of the NumPy array x, and holds the result to the contract. Returns
     the oracle's measure of the error."""
-    result = getattr(upsweep, op)(a, **options)
     name = "bool_" if x.dtype == bool else x.dtype.name
+    result = getattr(upsweep, op)(a, stream=stream_for(name), **options)
     assert result.dtype.name == result_dtype(op, name)
     expected = (x.size,) if options.get("axis") is None else x.shape
     assert result.shape == expected

@@ -8,13 +8,13 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from support import run_python
+from support import cpu_only, run_python
 from upsweep.bench import inputs, oracle, peers, report
 from upsweep.bench.cases import CASES, Case, near_copy
 from upsweep.bench.chart import chart
 from upsweep.bench.oracle import Oracle
 
-pytestmark = pytest.mark.own_isa
+pytestmark = [pytest.mark.own_isa, cpu_only]
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import isas
 import pytest
-from support import run_python
+from support import cpu_only, run_python
 
-pytestmark = pytest.mark.own_isa
+pytestmark = [pytest.mark.own_isa, cpu_only]
 
 SCRIPT = Path(__file__).with_name("digests.py")
 THREADS = [1, 2, 4]

@@ -5,7 +5,9 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
-from support import run_python
+from support import cpu_only, run_python
+
+pytestmark = cpu_only
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "python"
 

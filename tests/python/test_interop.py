@@ -9,7 +9,7 @@ import weakref
 import numpy as np
 import pytest
 import upsweep
-from support import DTYPES, numpy_dtype
+from support import DTYPES, numpy_dtype, stream_for
 
 STANDARD = [d for d in DTYPES if d != "bfloat16"]
 
@@ -101,7 +101,8 @@ def test_buffer_protocol_in_of_the_standard_library():
         values = standard_array.array(code, [1, 2, 3])
         a = upsweep.asarray(values)
         assert a.dtype.name == name
-        assert upsweep.cumsum(a).tolist() == [1, 3, 6]
+        sums = upsweep.cumsum(a, stream=stream_for(name))
+        assert sums.tolist() == [1, 3, 6]
         assert address(a) == values.buffer_info()[0]
 
 
@@ -148,7 +149,7 @@ def test_torch_shares_both_ways(name):
             assert a.tolist() == view.tolist()
             assert address(a) == view.data_ptr()
             assert torch.from_dlpack(a).data_ptr() == view.data_ptr()
-    result = upsweep.cumprod(t, 0)
+    result = upsweep.cumprod(t, 0, stream=stream_for(name))
     assert torch.from_dlpack(result).tolist() == result.tolist()
 
 

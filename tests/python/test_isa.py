@@ -5,9 +5,9 @@ from pathlib import Path
 
 import isas
 import pytest
-from support import run_python
+from support import cpu_only, run_python
 
-pytestmark = pytest.mark.own_isa
+pytestmark = [pytest.mark.own_isa, cpu_only]
 
 
 def skip_unless_supported(isa):

@@ -23,6 +23,10 @@ pytestmark = [
         available_memory() < 8 * 2**30,
         reason="needs 8 GiB of free memory, and Linux's count of it",
     ),
+    pytest.mark.skipif(
+        upsweep.device_info()["architecture"] == "software",
+        reason="takes a software GPU too long",
+    ),
 ]
 
 

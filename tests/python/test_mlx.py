@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import upsweep
-from support import DTYPES, FLOATS, OPS, numpy_dtype
+from support import DTYPES, FLOATS, OPS, numpy_dtype, stream_for
 
 mx = pytest.importorskip("mlx.core", reason="MLX has no wheel for this system")
 mx.set_default_device(mx.cpu)
@@ -55,13 +55,14 @@ def tolerance(op, name):
 @pytest.mark.parametrize("op", OPS)
 @pytest.mark.parametrize("name", DTYPES)
 def test_scans_agree(op, name):
+    where = {"stream": stream_for(name)}
     for shape in SHAPES:
         x = benign(name, shape)
         axes = [None, *range(-len(shape), len(shape))]
         for axis, reverse, inclusive in itertools.product(axes, *[[False, True]] * 2):
             options = {"axis": axis, "reverse": reverse, "inclusive": inclusive}
             theirs = getattr(mx, op)(mlx_array(x, name), **options)
-            ours = getattr(upsweep, op)(upsweep.asarray(x), **options)
+            ours = getattr(upsweep, op)(upsweep.asarray(x), **options, **where)
             assert ours.dtype.name == dtype_name(theirs), options
             assert ours.shape == theirs.shape, options
             expected, allowed = as_numpy(theirs), 0
@@ -83,7 +84,9 @@ def test_empty_shapes_agree(op, name):
         x = np.zeros(shape, numpy_dtype(name))
         for axis in [None, *range(len(shape))]:
             theirs = getattr(mx, op)(mx.zeros(shape, getattr(mx, name)), axis=axis)
-            ours = getattr(upsweep, op)(upsweep.asarray(x), axis=axis)
+            ours = getattr(upsweep, op)(
+                upsweep.asarray(x), axis=axis, stream=stream_for(name)
+            )
             assert ours.shape == theirs.shape
             assert ours.dtype.name == dtype_name(theirs)
 

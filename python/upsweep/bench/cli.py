@@ -20,7 +20,7 @@ PEERS = ("upsweep", "NumPy", "PyTorch", "MLX", "JAX", "numba", "C loop")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the options."""
-    parser.add_argument("--device", choices=["cpu"], default="cpu")
+    parser.add_argument("--device", choices=["cpu", "gpu"], default="cpu")
     parser.add_argument(
         "--threads",
         type=int,

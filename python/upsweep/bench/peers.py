@@ -33,11 +33,13 @@ class Upsweep:
 
     def __init__(self, device: str) -> None:
         self.module: Any = importlib.import_module("upsweep")
+        self.device = device
         self.module.set_default_device(getattr(self.module, device))
         self.version: str = self.module.__version__
 
     def scan(self, case: Case, x: Array) -> Scan:
         """What scans and waits for the result."""
+        check_dtype(case, self.device)
         function, wait = getattr(self.module, case.op), self.module.eval
         a = self.module.array(x).astype(getattr(self.module, case.dtype))
         return evaluated(function, wait, a, case)
@@ -111,17 +113,21 @@ class PyTorch:
 
 
 class MLX:
-    """MLX on the CPU."""
+    """MLX on the same device."""
 
     name = "MLX"
 
-    def __init__(self) -> None:
+    def __init__(self, device: str) -> None:
         self.module: Any = importlib.import_module("mlx.core")
-        self.module.set_default_device(self.module.cpu)
+        self.device = device
+        if not self.module.is_available(getattr(self.module, device)):
+            raise ImportError(f"MLX has no {device} here")
+        self.module.set_default_device(getattr(self.module, device))
         self.version: str = self.module.__version__
 
     def scan(self, case: Case, x: Array) -> Scan:
         """What scans and waits for the result."""
+        check_dtype(case, self.device)
         function, wait = getattr(self.module, case.op), self.module.eval
         a = self.module.array(x, getattr(self.module, case.dtype))
         wait(a)
@@ -219,6 +225,12 @@ class PlainLoop:
         return y
 
 
+def check_dtype(case: Case, device: str) -> None:
+    """Raises where the device does not compute in the dtype."""
+    if device == "gpu" and case.dtype == "float64":
+        raise UnsupportedError("a GPU of this kind has no float64")
+
+
 def evaluated(
     function: Callable[..., Any], wait: Callable[[Any], None], a: Any, case: Case
 ) -> Scan:
@@ -258,7 +270,7 @@ def installed(
         "upsweep": lambda: Upsweep(device),
         "NumPy": NumPy,
         "PyTorch": lambda: PyTorch(threads),
-        "MLX": MLX,
+        "MLX": lambda: MLX(device),
         "JAX": JAX,
         "numba": Numba,
         "C loop": PlainLoop,
