@@ -200,8 +200,8 @@ struct Strip {
     return scan_blocks<typename L::Steady>(tile, carry, inclusive, outflow);
   }
 
-  // Known when compiling, because here there is nothing else to do in a row that
-  // would hide the question.
+  // Known when compiling, because here there is nothing else to do in a row
+  // that would hide the question.
   template <bool inclusive>
   static bool scan_columns(const Tile& tile, Carry& carry) {
     Runners<typename L::Steady> runners(carry);
