@@ -68,6 +68,7 @@ TEST_CASE("synchronize waits for what a stream was given before") {
   CHECK(before);
   go = true;
   other.join();
+  synchronize(stream);  // what is still running looks at go
 }
 
 TEST_CASE("work waits for its inputs from another stream") {
