@@ -1,5 +1,6 @@
 """The instruction sets of this build: prints those that this machine runs, best
-first, and for the others the reason why it does not."""
+first, and for the others the reason why it does not. With --others it prints
+the others, as a list for CMake."""
 
 import functools
 import os
@@ -35,6 +36,9 @@ def why_not(isa):
 
 
 def main():
+    if "--others" in sys.argv:
+        print(";".join(isa for isa in names() if why_not(isa)))
+        return
     for isa in names():
         if why_not(isa):
             print(f"{isa} is skipped: {why_not(isa)}", file=sys.stderr)
