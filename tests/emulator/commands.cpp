@@ -156,7 +156,12 @@ void CommandBuffer::commit() {
   long code = 0;
   if (fault("command_buffer")) code = MTL::CommandBufferErrorInternal;
   if (fault("out_of_memory")) code = MTL::CommandBufferErrorOutOfMemory;
-  queue_->push([self = Ref<CommandBuffer>(this), code] { self->run(code); });
+  const char* slow = fault("slow");
+  std::chrono::milliseconds delay(slow ? std::atol(slow) : 0);
+  queue_->push([self = Ref<CommandBuffer>(this), code, delay] {
+    std::this_thread::sleep_for(delay);
+    self->run(code);
+  });
 }
 
 void CommandBuffer::run(long injected) {

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -179,6 +180,58 @@ def test_a_command_buffer_that_fails(fault, name, kind):
             upsweep.synchronize(stream)
         upsweep.synchronize(stream)  # said once
     assert usable()
+
+
+@pytest.fixture
+def failed(fault):
+    """The result of a scan whose command buffer has failed."""
+    a = upsweep.ones((2**16,), stream=upsweep.gpu)
+    upsweep.synchronize(upsweep.gpu)
+    fault("command_buffer")
+    result = upsweep.cumsum(a, stream=upsweep.gpu)
+    fault(None)
+    with pytest.raises(RuntimeError, match="injected"):
+        upsweep.eval(result)
+    with pytest.raises(RuntimeError, match="injected"):
+        upsweep.synchronize(upsweep.gpu)
+    return result
+
+
+def test_memory_lasts_until_the_gpu_is_done_although_an_input_failed(fault, failed):
+    fault("slow=500")
+    late = upsweep.cumsum(failed, stream=upsweep.gpu)
+    fault(None)
+    with pytest.raises(RuntimeError, match="injected"):
+        upsweep.eval(late)
+    del late
+    gc.collect()
+    # Had the memory been given back too early, this would be the same.
+    other = upsweep.full(failed.shape, 7.0, stream=upsweep.cpu)
+    on_gpu = upsweep.full(failed.shape, 7.0, stream=upsweep.gpu)
+    time.sleep(1)
+    assert np.all(np.asarray(other) == 7)
+    assert np.all(np.asarray(on_gpu) == 7)
+    with pytest.raises(RuntimeError, match="injected"):
+        upsweep.synchronize(upsweep.gpu)
+
+
+def test_work_is_committed_at_once_after_many_failures(fault, failed):
+    """Each command buffer is counted back, also where an input has failed."""
+    for _ in range(300):
+        result = upsweep.cumsum(failed[:9], stream=upsweep.gpu)
+        with pytest.raises(RuntimeError, match="injected"):
+            upsweep.eval(result)
+    with pytest.raises(RuntimeError, match="injected"):
+        upsweep.synchronize(upsweep.gpu)
+    a = upsweep.ones((9,), stream=upsweep.gpu)
+    upsweep.synchronize(upsweep.gpu)
+    time.sleep(0.5)  # for what nobody has waited for
+    fault("slow=1000")
+    results = [upsweep.cumsum(a, stream=upsweep.gpu)]
+    fault(None)
+    results += [upsweep.cumsum(a, stream=upsweep.gpu) for _ in range(9)]
+    assert live("MTLCommandBuffer")["MTLCommandBuffer"] >= 10
+    assert all(r[-1].item() == 9 for r in results)
 
 
 @pytest.mark.parametrize(

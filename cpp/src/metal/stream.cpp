@@ -95,13 +95,17 @@ NS::SharedPtr<MTL::CommandBuffer> MetalStream::encode(
 void MetalStream::follow(NS::SharedPtr<MTL::CommandBuffer> buffer,
                          MetalWork work) {
   auto arrival = std::make_shared<Arrival>(work.output->written);
-  host_.queue({[this, buffer, arrival, alive = std::move(work.encode)] {
-                 AutoreleaseScope scope;
-                 buffer->waitUntilCompleted();
-                 --under_way_;
-                 throw_error(buffer.get());
-               },
-               std::move(work.inputs), std::move(work.output), 0});
+  // The line would not begin this where an input has failed; but the GPU has
+  // begun, and all that it touches must last until it is done.
+  auto run = [this, buffer, arrival, alive = std::move(work.encode),
+              inputs = std::move(work.inputs)] {
+    AutoreleaseScope scope;
+    buffer->waitUntilCompleted();
+    --under_way_;
+    for (const StoragePtr& input : inputs) input->ready().wait();
+    throw_error(buffer.get());
+  };
+  host_.queue({std::move(run), {}, std::move(work.output), 0});
 }
 
 void MetalStream::commit_later(MetalWork work) {
