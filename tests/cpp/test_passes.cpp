@@ -152,6 +152,31 @@ TEST_CASE("tiles cover every element of views") {
   }
 }
 
+TEST_CASE("threads have something to do whatever the order of axes") {
+  const Tuning usual{256, [](uint32_t) { return 16u; }, 512};
+  const std::pair<Shape, Strides> views[]{
+      {{8192, 4, 3}, {12, 3, 1}},
+      {{8192, 4, 3}, {3, 24576, 1}},  // transposed
+      {{8192, 3, 4, 2}, {8, 65536, 2, 1}},
+      {{4, 8192, 3}, {3, 12, 1}},
+      {{8192, 2, 2}, {6, 2, 1}},  // a slice
+      {{5000, 2, 16}, {16, 80000, 1}},
+      {{300, 300, 3}, {3, 900, 1}},
+  };
+  for (const auto& [shape, strides] : views) {
+    int axis = static_cast<int>(shape.size()) - 1;
+    Plan plan = make_plan(shape, strides, axis, false, float32);
+    int64_t elements = 1, threads = 0;
+    for (int64_t extent : shape) elements *= extent;
+    for (const Passes& passes :
+         make_passes(plan, kernel_set(Op::prod, float32), 0, true, usual)) {
+      threads += passes.groups() * usual.threads;
+    }
+    CAPTURE(shape[1]);
+    CHECK(threads <= elements);
+  }
+}
+
 TEST_CASE("grids too large are divided") {
   // A line of one element in each of 2^34 places that no tile can join.
   Shape shape{int64_t{1} << 34, 2, 3};

@@ -72,16 +72,20 @@ std::optional<size_t> find_lane(const std::vector<ScanAxis>& axes,
 }
 
 // Axes to lane, block and outer.
-void place_axes(std::vector<ScanAxis> axes, ScanParams& p) {
+void place_axes(std::vector<ScanAxis> axes, ScanParams& p, uint32_t threads) {
   p.lane = p.block = {1, 0, 0};
   if (auto lane = find_lane(axes, p.length)) p.lane = take(axes, *lane);
   // Whole lines follow each other where no axis lies within them.
   int64_t line = p.length.extent * std::abs(p.length.out_step);
+  auto worth = [&](size_t i) {
+    return std::min<int64_t>(axes[i].extent, threads);
+  };
+  std::optional<size_t> block;
   for (size_t i = axes.size(); i-- > 0;) {
     if (axes[i].out_step < line) continue;
-    p.block = take(axes, i);
-    break;
+    if (!block || worth(i) > worth(*block)) block = i;
   }
+  if (block) p.block = take(axes, *block);
   p.outer_axes = static_cast<uint32_t>(axes.size());
   std::copy(axes.begin(), axes.end(), p.outer);
 }
@@ -217,7 +221,7 @@ std::vector<Passes> make_passes(const Plan& plan, const KernelSet& kernels,
   p.length = {plan.length.extent, plan.length.in_step * parts,
               plan.length.out_step * parts};
   p.inclusive = inclusive;
-  place_axes(line_axes(plan, kernels.parts), p);
+  place_axes(line_axes(plan, kernels.parts), p, tuning.threads);
   choose_tile(p, kernels, tuning);
   passes.panels = count_panels(p);
   choose_chunks(passes, tuning);
