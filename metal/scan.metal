@@ -34,9 +34,9 @@
 //   A panel is the width × blocks lines of one tile. Panels are counted along
 //   lane, then block, then the outer axes, the last of which is the fastest:
 //   ceil(lane.extent / width) · ceil(block.extent / blocks) · outer extents.
-//   The grid has one dimension, less than 2^31 threadgroups of kThreads threads
-//   each (the tuning file), and panel · chunks + chunk is a threadgroup's
-//   index.
+//   The grid has one dimension, threadgroups of kThreads threads each (the
+//   tuning file) and less than 2^32 threads in all; panel · chunks + chunk is a
+//   threadgroup's index.
 //
 // Arguments, the same for all three
 //

@@ -28,7 +28,7 @@ void check_rules(const Passes& passes) {
   CHECK(tiles * p.chunks >= p.length.extent);
   CHECK(tiles * (p.chunks - 1) < p.length.extent);
   CHECK(p.outer_axes <= kMaxOuterAxes);
-  CHECK(passes.groups() < int64_t{1} << 31);
+  CHECK(passes.groups() * kFew < int64_t{1} << 32);
   size_t entries = p.chunks == 1 ? 0 : size_t{p.width} * p.blocks;
   entries *= static_cast<size_t>(passes.groups());
   CHECK(passes.aggregate_bytes() == entries * kAggregateBytes);

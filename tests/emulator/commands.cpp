@@ -226,11 +226,16 @@ void ComputeEncoder::set_bytes(const void* bytes, NS::UInteger length,
 }
 
 void ComputeEncoder::dispatch(MTL::Size groups, MTL::Size threads) {
-  if (!pipeline_) throw std::runtime_error("a dispatch without a pipeline");
   if (groups.height * groups.depth * threads.height * threads.depth != 1 ||
-      groups.width == 0 || groups.width >> 31 || threads.width == 0 ||
-      threads.width > pipeline_->most_threads()) {
+      groups.width == 0 || threads.width == 0) {
     throw std::runtime_error("a dispatch of a grid that the kernels have not");
+  }
+  if (groups.width > UINT32_MAX / threads.width) {
+    throw std::runtime_error("a dispatch of 2^32 threads or more");
+  }
+  if (!pipeline_) throw std::runtime_error("a dispatch without a pipeline");
+  if (threads.width > pipeline_->most_threads()) {
+    throw std::runtime_error("a dispatch of too large threadgroups");
   }
   buffer_->append([pipeline = pipeline_, arguments = arguments_,
                    groups = static_cast<uint32_t>(groups.width),

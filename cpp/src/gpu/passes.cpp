@@ -21,8 +21,8 @@ constexpr uint32_t kRowBytes = 128;
 // is read twice then, and what the passes hand on must be little beside it.
 constexpr int64_t kMinTiles = 4;
 constexpr int64_t kMinElements = 2048;
-// Threadgroups in one grid.
-constexpr int64_t kMaxGroups = (int64_t{1} << 31) - 1;
+// Threads in one grid: GPUs number them by 32 bits.
+constexpr int64_t kMaxThreads = UINT32_MAX;
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -75,7 +75,9 @@ std::optional<size_t> find_lane(const std::vector<ScanAxis>& axes,
 void place_axes(std::vector<ScanAxis> axes, ScanParams& p, uint32_t threads) {
   p.lane = p.block = {1, 0, 0};
   if (auto lane = find_lane(axes, p.length)) p.lane = take(axes, *lane);
-  // Whole lines follow each other where no axis lies within them.
+  // Whole lines follow each other where no axis lies within them. A short axis
+  // of them would leave most threads idle; among those that are long enough,
+  // the innermost one has its lines the nearest to each other.
   int64_t line = p.length.extent * std::abs(p.length.out_step);
   auto worth = [&](size_t i) {
     return std::min<int64_t>(axes[i].extent, threads);
@@ -131,9 +133,9 @@ void choose_chunks(Passes& passes, const Tuning& tuning) {
 }
 
 // Halves the lines until each part fits a grid.
-void append(Passes passes, std::vector<Passes>& all) {
+void append(Passes passes, int64_t most_groups, std::vector<Passes>& all) {
   passes.panels = count_panels(passes.params);
-  if (passes.groups() <= kMaxGroups) {
+  if (passes.groups() <= most_groups) {
     all.push_back(passes);
     return;
   }
@@ -145,11 +147,11 @@ void append(Passes passes, std::vector<Passes>& all) {
       [](ScanAxis* a, ScanAxis* b) { return a->extent < b->extent; });
   int64_t whole = longest.extent;
   longest.extent = whole / 2;
-  append(passes, all);
+  append(passes, most_groups, all);
   p.in_start += whole / 2 * longest.in_step;
   p.out_start += whole / 2 * longest.out_step;
   longest.extent = whole - whole / 2;
-  append(passes, all);
+  append(passes, most_groups, all);
 }
 
 uint32_t element_size(Dtype dtype, uint32_t parts) {
@@ -225,7 +227,7 @@ std::vector<Passes> make_passes(const Plan& plan, const KernelSet& kernels,
   choose_tile(p, kernels, tuning);
   passes.panels = count_panels(p);
   choose_chunks(passes, tuning);
-  append(passes, all);
+  append(passes, kMaxThreads / tuning.threads, all);
   return all;
 }
 
