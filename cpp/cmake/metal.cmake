@@ -63,12 +63,13 @@ endif()
 set(UPSWEEP_METAL_DIR ${CMAKE_CURRENT_SOURCE_DIR}/../metal)
 set(UPSWEEP_EMBED_METAL ${CMAKE_CURRENT_LIST_DIR}/embed_metal.cmake)
 
-# upsweep.metallib, where this machine has Apple's compiler for Metal; the
-# command line tools alone do not bring it.
+# upsweep.metallib, where this machine has Apple's compiler for Metal: the
+# command line tools alone do not bring it, and Xcode may have a stub in its
+# place that only says so.
 function(upsweep_add_metallib)
   find_program(UPSWEEP_XCRUN xcrun)
   if(UPSWEEP_XCRUN)
-    execute_process(COMMAND ${UPSWEEP_XCRUN} -sdk macosx -f metal
+    execute_process(COMMAND ${UPSWEEP_XCRUN} -sdk macosx metal --version
                     RESULT_VARIABLE missing OUTPUT_QUIET ERROR_QUIET)
   endif()
   if(NOT UPSWEEP_XCRUN OR missing)
@@ -80,8 +81,8 @@ function(upsweep_add_metallib)
   file(GLOB sources CONFIGURE_DEPENDS ${UPSWEEP_METAL_DIR}/*)
   add_custom_command(
     OUTPUT ${library}
-    COMMAND ${UPSWEEP_XCRUN} -sdk macosx metal -std=metal3.1 -fno-fast-math
-            -Wno-c++17-extensions -O2
+    COMMAND ${UPSWEEP_XCRUN} -sdk macosx metal -std=metal3.1
+            -mmacosx-version-min=14.0 -fno-fast-math -Wno-c++17-extensions -O2
             ${UPSWEEP_METAL_DIR}/scan.metal -o ${library}
     DEPENDS ${sources})
   add_custom_target(upsweep_metallib ALL DEPENDS ${library})

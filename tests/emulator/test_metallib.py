@@ -1,0 +1,48 @@
+"""Kernels compiled when upsweep is built."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Stands in for Apple's: says what it was asked, and fails where it would.
+XCRUN = """#!/bin/sh
+echo "$@" >>"{log}"
+case "$*" in
+  *" -f metal") echo /somewhere/metal ;;
+  *" metal "*) exit {status} ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_a_compiler_that_only_seems_to_be_there(tmp_path, works):
+    """Xcode finds one, but where its Metal toolchain is missing, a stub."""
+    tools, project = tmp_path / "tools", tmp_path / "cpp"
+    tools.mkdir()
+    project.mkdir()
+    (tmp_path / "metal").symlink_to(ROOT / "metal")
+    log = tmp_path / "log"
+    (tools / "xcrun").write_text(XCRUN.format(log=log, status=0 if works else 1))
+    (tools / "xcrun").chmod(0o755)
+    (project / "CMakeLists.txt").write_text(f"""
+cmake_minimum_required(VERSION 3.24)
+project(kernels LANGUAGES NONE)
+set(UPSWEEP_METAL OFF)
+set(CMAKE_INSTALL_LIBDIR lib)
+include("{ROOT}/cpp/cmake/metal.cmake")
+upsweep_add_metallib()
+""")
+    build = tmp_path / "build"
+    configure = ["cmake", "-S", project, "-B", build, f"-DUPSWEEP_XCRUN={tools}/xcrun"]
+    done = subprocess.run(configure, capture_output=True, text=True, check=True)
+    where = "compiled here" if works else "compiled where they run"
+    assert f"Metal kernels: {where}\n" in done.stdout
+    if works:
+        subprocess.run(["cmake", "--build", build], capture_output=True, check=True)
+        command = log.read_text().splitlines()[-1].split()
+        assert {"-std=metal3.1", "-fno-fast-math", "-mmacosx-version-min=14.0"} <= {
+            *command
+        }
