@@ -10,6 +10,7 @@
 
 #include "foundation.h"
 #include "objects.h"
+#include "threadgroup.h"
 
 namespace upsweep::emulator {
 
@@ -85,6 +86,7 @@ class Device final : public Object {
     return least ? std::strtoul(least, nullptr, 10) : size_t{1} << 36;
   }
   uint64_t working_set() { return uint64_t{1} << 36; }
+  bool has_unified_memory() { return !fault("discrete"); }
 
   Object* new_queue(NS::UInteger most_buffers) {
     return new CommandQueue(most_buffers);
@@ -153,12 +155,14 @@ const Definition definitions[] = {
     {"MTLLibrary",
      {{"newFunctionWithName:", method<&Library::new_function>()}}},
     {"MTLComputePipelineState",
-     {{"maxTotalThreadsPerThreadgroup", method<&Pipeline::most_threads>()}}},
+     {{"maxTotalThreadsPerThreadgroup", method<&Pipeline::most_threads>()},
+      {"threadExecutionWidth", method<&Pipeline::simd_width>()}}},
     {"MTLArchitecture", {{"name", method<&Architecture::name>()}}},
     {"MTLDevice",
      {{"name", method<&Device::name>()},
       {"architecture", method<&Device::architecture>()},
       {"maxBufferLength", method<&Device::max_buffer_length>()},
+      {"hasUnifiedMemory", method<&Device::has_unified_memory>()},
       {"recommendedMaxWorkingSetSize", method<&Device::working_set>()},
       {"newCommandQueueWithMaxCommandBufferCount:",
        method<&Device::new_queue>()},
@@ -196,6 +200,11 @@ Buffer::~Buffer() {
 NS::UInteger Pipeline::most_threads() {
   const char* fewer = fault("threads");
   return fewer ? std::strtoul(fewer, nullptr, 10) : kThreads;
+}
+
+NS::UInteger Pipeline::simd_width() {
+  const char* other = fault("simd_width");
+  return other ? std::strtoul(other, nullptr, 10) : Threadgroup::kSimd;
 }
 
 }  // namespace upsweep::emulator

@@ -61,6 +61,7 @@ class Pipeline final : public Object {
   explicit Pipeline(std::string kernel)
       : Object("MTLComputePipelineState"), kernel(std::move(kernel)) {}
   NS::UInteger most_threads();
+  NS::UInteger simd_width();
 
   const std::string kernel;
 };

@@ -54,7 +54,7 @@ def run(program, **environment):
     return done.stdout
 
 
-@pytest.mark.parametrize("variable", ["FAULT=no_device", "MACOS=13"])
+@pytest.mark.parametrize("variable", ["FAULT=no_device", "FAULT=discrete", "MACOS=13"])
 def test_a_gpu_that_is_absent(variable):
     name, value = variable.split("=")
     program = """
@@ -130,6 +130,11 @@ def test_memory_that_cannot_be_shared_is_copied(fault):
             "threads=32",
             r"\[metal::Device\] Unable to load kernel downsweep_sum_uint16: it needs "
             r"\d+ threads in a threadgroup, and this GPU has 32",
+        ),
+        (
+            "simd_width=64",
+            r"\[metal::Device\] Unable to load kernel downsweep_sum_uint16: it needs "
+            r"simdgroups of 32 threads, and those of this GPU have 64\.",
         ),
     ],
 )

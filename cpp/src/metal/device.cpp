@@ -13,7 +13,9 @@ MetalDevice* metal_device() {
       return nullptr;
     }
     auto device = NS::TransferPtr(MTL::CreateSystemDefaultDevice());
-    return device ? new MetalDevice(std::move(device)) : nullptr;
+    // All that is here relies on one memory for GPU and processors.
+    if (!device || !device->hasUnifiedMemory()) return nullptr;
+    return new MetalDevice(std::move(device));
   }();
   return found;
 }

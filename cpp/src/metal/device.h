@@ -16,7 +16,7 @@ struct MetalDevice {
 };
 
 // Asks the system at the first call; nullptr where it has no GPU, as in some
-// virtual machines, or is older than macOS 14.
+// virtual machines, or one with memory of its own, or is older than macOS 14.
 MetalDevice* metal_device();
 
 // Gives back, at its end, what Metal lends in the meantime. Threads of ours

@@ -15,6 +15,10 @@ namespace upsweep {
 
 namespace {
 
+// Threads of a simdgroup: metal/group.h has it as kSimd. GPUs of Intel and AMD
+// have others, and results would be wrong.
+constexpr size_t kSimd = 32;
+
 NS::String* to_ns(const std::string& text) {
   return NS::String::string(text.c_str(), NS::UTF8StringEncoding);
 }
@@ -49,6 +53,7 @@ MTL::ComputePipelineState* MetalLibrary::pipeline(const std::string& stage,
                                                   const std::string& set,
                                                   size_t threads) {
   std::string name = stage + "_" + set;
+  std::string failure = "[metal::Device] Unable to load kernel " + name + ": ";
   std::lock_guard lock(mutex_);
   auto& pipeline = pipelines_[name];
   if (pipeline) return pipeline.get();
@@ -58,19 +63,22 @@ MTL::ComputePipelineState* MetalLibrary::pipeline(const std::string& stage,
     pipeline = NS::TransferPtr(
         device_->newComputePipelineState(function.get(), &error));
   }
-  if (!pipeline) {
-    throw std::runtime_error("[metal::Device] Unable to load kernel " + name +
-                             ": " + why(error));
-  }
+  if (!pipeline) throw std::runtime_error(failure + why(error));
   size_t most = pipeline->maxTotalThreadsPerThreadgroup();
+  size_t simd = pipeline->threadExecutionWidth();
   if (most < threads) {
-    pipeline.reset();
-    throw std::runtime_error("[metal::Device] Unable to load kernel " + name +
-                             ": it needs " + std::to_string(threads) +
-                             " threads in a threadgroup, and this GPU has " +
-                             std::to_string(most) + " for it.");
+    failure += "it needs " + std::to_string(threads) +
+               " threads in a threadgroup, and this GPU has " +
+               std::to_string(most) + " for it.";
+  } else if (simd != kSimd) {
+    failure += "it needs simdgroups of " + std::to_string(kSimd) +
+               " threads, and those of this GPU have " + std::to_string(simd) +
+               ".";
+  } else {
+    return pipeline.get();
   }
-  return pipeline.get();
+  pipeline.reset();
+  throw std::runtime_error(failure);
 }
 
 MTL::Library* MetalLibrary::library(const std::string& set) {
