@@ -3,6 +3,7 @@ installed upsweep is one that was built with UPSWEEP_METAL_EMULATOR."""
 
 import ctypes
 import gc
+import mmap
 import os
 import re
 import subprocess
@@ -108,9 +109,18 @@ def test_an_allocation_over_the_limit():
 
 
 def test_memory_that_cannot_be_shared_is_copied(fault):
-    fault("share")
-    x = np.full(2**16, 1.0, np.float32)
-    assert upsweep.cumsum(x, stream=upsweep.gpu)[-1].item() == 2**16
+    x = np.frombuffer(mmap.mmap(-1, 2**18), np.float32)  # whole pages
+    x[:] = 1
+    for name, copies in [("share", 1), (None, 0)]:
+        fault(name)
+        a = upsweep.asarray(x)
+        gc.collect()
+        before = upsweep.get_active_memory()
+        result = upsweep.cumsum(a, stream=upsweep.gpu)
+        assert result[-1].item() == x.size
+        upsweep.synchronize(upsweep.gpu)
+        assert upsweep.get_active_memory() - before == (1 + copies) * x.nbytes
+        del a, result
 
 
 @pytest.mark.parametrize(
