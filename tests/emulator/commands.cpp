@@ -125,6 +125,7 @@ CommandBuffer::~CommandBuffer() {
 }
 
 Object* CommandBuffer::compute_encoder() {
+  if (fault("encoder")) return nullptr;
   return (new ComputeEncoder(this))->autorelease();
 }
 

@@ -249,6 +249,15 @@ def test_work_is_committed_at_once_after_many_failures(fault, failed):
     assert all(r[-1].item() == 9 for r in results)
 
 
+def test_an_encoder_that_cannot_be_made(fault):
+    assert usable()
+    fault("encoder")
+    with pytest.raises(RuntimeError, match=r"^\[METAL\] The stream could not begin"):
+        upsweep.cumsum([1.0, 2.0], stream=upsweep.gpu)
+    fault(None)
+    assert usable()
+
+
 @pytest.mark.parametrize(
     "selector", ["newSharedEvent", "commit", "computeCommandEncoder", "contents"]
 )

@@ -51,6 +51,13 @@ NS::SharedPtr<T> checked(T* made, const char* what) {
                            what + ".");
 }
 
+// Metal may have no room for more; messages to nil would do nothing.
+template <class T>
+T* begun(T* made) {
+  if (made) return made;
+  throw std::runtime_error("[METAL] The stream could not begin new work.");
+}
+
 }  // namespace
 
 MetalStream::MetalStream(MTL::Device* device)
@@ -72,10 +79,7 @@ void MetalStream::run_on_gpu(MetalWork work) {
 
 NS::SharedPtr<MTL::CommandBuffer> MetalStream::encode(
     const MetalWork& work, const Moment& before) const {
-  MTL::CommandBuffer* buffer = queue_->commandBuffer();
-  if (!buffer) {
-    throw std::runtime_error("[METAL] The stream could not begin new work.");
-  }
+  MTL::CommandBuffer* buffer = begun(queue_->commandBuffer());
   auto wait_for = [&](const Moment& moment) {
     if (!moment.passed()) buffer->encodeWait(moment.timeline, moment.value);
   };
@@ -86,7 +90,7 @@ NS::SharedPtr<MTL::CommandBuffer> MetalStream::encode(
       wait_for(seen->written);
     }
   }
-  MTL::ComputeCommandEncoder* encoder = buffer->computeCommandEncoder();
+  MTL::ComputeCommandEncoder* encoder = begun(buffer->computeCommandEncoder());
   work.encode(encoder);
   encoder->endEncoding();
   return NS::RetainPtr(buffer);
