@@ -1,4 +1,5 @@
 // The software Metal device's queues, command buffers, encoders and events.
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <deque>
@@ -58,9 +59,11 @@ uint64_t SharedEvent::value() {
   return value_;
 }
 
+// Never back: a host that finds the value too low may be about to set it while
+// the GPU takes it further.
 void SharedEvent::set_value(uint64_t value) {
   std::lock_guard lock(mutex_);
-  value_ = value;
+  value_ = std::max(value_, value);
   changed_.notify_all();
 }
 
@@ -145,7 +148,12 @@ void CommandBuffer::encode_wait(SharedEvent* event, uint64_t value) {
 }
 
 void CommandBuffer::encode_signal(SharedEvent* event, uint64_t value) {
-  append([event = Ref<SharedEvent>(event), value] { event->set_value(value); });
+  append([event = Ref<SharedEvent>(event), value] {
+    if (event->value() > value) {
+      throw std::runtime_error("a signal that takes an event back");
+    }
+    event->set_value(value);
+  });
 }
 
 void CommandBuffer::commit() {

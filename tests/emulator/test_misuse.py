@@ -54,3 +54,18 @@ send(encoder, "dispatchThreadgroups:threadsPerThreadgroup:",
     assert "2^32 threads or more" in run(dispatch.format(groups=2**24)).stderr
     # The next rule that it breaks.
     assert "without a pipeline" in run(dispatch.format(groups=2**24 - 1)).stderr
+
+
+def test_an_event_never_goes_back():
+    done = run("""
+event = send(device, "newSharedEvent")
+send(event, "setSignaledValue:", 5)
+send(event, "setSignaledValue:", 3)
+print(send(event, "signaledValue"))
+send(buffer, "encodeSignalEvent:value:", event, 4)
+send(buffer, "commit")
+send(buffer, "waitUntilCompleted")
+text = send(send(send(buffer, "error"), "localizedDescription"), "UTF8String")
+print(ctypes.string_at(text).decode())
+""")
+    assert done.stdout == "5\na signal that takes an event back\n", done.stderr
