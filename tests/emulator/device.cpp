@@ -6,7 +6,10 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "foundation.h"
 #include "objects.h"
@@ -49,22 +52,26 @@ class Function final : public Object {
   const std::string kernel;
 };
 
-// The kernels of the sets that a source asks for.
+// The kernels of the sets that a source asks for; without a source, all.
 class Library final : public Object {
  public:
-  explicit Library(std::string source)
+  explicit Library(std::optional<std::string> source)
       : Object("MTLLibrary"), source_(std::move(source)) {}
 
   Object* new_function(String* name) {
     std::string wanted = name->utf8();
-    std::string set = wanted.substr(wanted.find('_') + 1);
-    bool asked_for =
-        source_.find("\nUPSWEEP_KERNEL(" + set + ",") != std::string::npos;
-    return asked_for && has_kernel(wanted) ? new Function(wanted) : nullptr;
+    return asks_for(wanted) && has_kernel(wanted) ? new Function(wanted)
+                                                  : nullptr;
   }
 
  private:
-  std::string source_;
+  bool asks_for(const std::string& kernel) const {
+    if (!source_) return true;
+    std::string set = kernel.substr(kernel.find('_') + 1);
+    return source_->find("\nUPSWEEP_KERNEL(" + set + ",") != std::string::npos;
+  }
+
+  std::optional<std::string> source_;
 };
 
 class Architecture final : public Object {
@@ -120,6 +127,16 @@ class Device final : public Object {
     return new Buffer(data, nbytes);
   }
 
+  // Of a file, whose beginning is all that is looked at.
+  Object* open_library(Url* url, Object** error) {
+    char magic[4] = {};
+    std::ifstream(url->path, std::ios::binary).read(magic, sizeof magic);
+    if (std::string_view(magic, sizeof magic) != "MTLB") {
+      return give(error, 1, "Invalid library file");
+    }
+    return new Library(std::nullopt);
+  }
+
   Object* new_library(String* source, CompileOptions* options, Object** error) {
     std::string text = source->utf8();
     if (fault("compile")) {
@@ -170,6 +187,7 @@ const Definition definitions[] = {
       {"newBufferWithLength:options:", method<&Device::new_buffer>()},
       {"newBufferWithBytesNoCopy:length:options:deallocator:",
        method<&Device::new_buffer_over>()},
+      {"newLibraryWithURL:error:", method<&Device::open_library>()},
       {"newLibraryWithSource:options:error:", method<&Device::new_library>()},
       {"newComputePipelineStateWithFunction:error:",
        method<&Device::new_pipeline>()}}}};

@@ -12,12 +12,6 @@ Object* string_with(const char* text, NS::StringEncoding) {
   return (new String(text))->autorelease();
 }
 
-class Url final : public Object {
- public:
-  explicit Url(std::string path) : Object("NSURL"), path(std::move(path)) {}
-  std::string path;
-};
-
 Object* file_url(String* path) {
   return (new Url(path->utf8()))->autorelease();
 }

@@ -1,4 +1,4 @@
-// Strings and errors of Foundation.
+// Strings, addresses of files and errors of Foundation.
 #pragma once
 
 #include <string>
@@ -15,6 +15,12 @@ class String final : public Object {
 
  private:
   std::string text_;
+};
+
+class Url final : public Object {
+ public:
+  explicit Url(std::string path) : Object("NSURL"), path(std::move(path)) {}
+  const std::string path;
 };
 
 class Error final : public Object {

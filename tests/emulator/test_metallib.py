@@ -1,9 +1,12 @@
-"""Kernels compiled when upsweep is built."""
+"""Kernels compiled when upsweep is built, and the source that is the fallback."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+import upsweep
+from test_device import run
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -46,3 +49,32 @@ upsweep_add_metallib()
         assert {"-std=metal3.1", "-fno-fast-math", "-mmacosx-version-min=14.0"} <= {
             *command
         }
+
+
+SCAN = """
+try:
+    print(upsweep.cumprod([2.0, 3.0], stream=upsweep.gpu).tolist())
+except RuntimeError as error:
+    print(str(error).splitlines()[0])
+"""
+RESULT = "[2.0, 6.0]\n"
+FAILURE = (
+    "[metal::Device] Unable to build metal library from source, kernels of "
+    "prod_float32:\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "without_compiler"),
+    [(None, FAILURE), ("MTLB", RESULT), ("of a later system", FAILURE)],
+)
+def test_kernels_beside_the_library(tmp_path, content, without_compiler):
+    """They are taken where the system can read them; else the source is."""
+    package = tmp_path / "upsweep"
+    shutil.copytree(upsweep.__path__[0], package)
+    if content:
+        (package / "lib" / "upsweep.metallib").write_text(content)
+    environment = {"PYTHONPATH": str(tmp_path)}
+    assert run(SCAN, **environment) == RESULT
+    found = run(SCAN, UPSWEEP_EMULATOR_FAULT="compile", **environment)
+    assert found == without_compiler
