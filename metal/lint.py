@@ -97,6 +97,7 @@ class Linter:
             self.check_numbers(at)
             self.check_lambdas(at)
             self.check_templates(at)
+            self.check_later_language(at)
             self.check_declarators(at)
             self.check_simd(at)
         self.check_scopes()
@@ -113,6 +114,8 @@ class Linter:
             self.report(at, f"{text}: a double; a float ends in f")
         if re.match(r"0[xX][0-9a-fA-F.]*[pP]", text):
             self.report(at, f"{text}: hexadecimal floats are C++17")
+        if re.search(r"ll", text, re.IGNORECASE):
+            self.report(at, f"{text}: there is no long long")
 
     def check_lambdas(self, at):
         if self.word(at) != "[" or self.tokens[at - 1].kind == "name":
@@ -121,8 +124,6 @@ class Linter:
             self.report(at, "a lambda")
 
     def check_templates(self, at):
-        if self.word(at) == "if" and self.word(at + 1) == "constexpr":
-            self.report(at, "if constexpr is C++17")
         if self.word(at) in ("struct", "class") and self.tokens[at + 1].kind == "name":
             after = at + 2
             if self.word(after) == "<":  # a specialisation
@@ -135,11 +136,31 @@ class Linter:
             if self.word(after) == ":":
                 self.report(at, "a derived class")
 
+    def check_later_language(self, at):
+        """What C++17 brought, and compilers take before."""
+        if self.word(at) == "if" and self.word(at + 1) == "constexpr":
+            self.report(at, "if constexpr is C++17")
+        if self.word(at) in ("if", "switch") and self.word(at + 1) == "(":
+            depth, end = 1, at + 2
+            while depth and end < len(self.tokens) - 1:
+                depth += (self.word(end) == "(") - (self.word(end) == ")")
+                if depth and self.word(end) == ";":
+                    self.report(at, f"{self.word(at)} with an initializer is C++17")
+                end += 1
+        if self.word(at) == "namespace" and self.word(at + 2) == "::":
+            self.report(at, "nested namespaces in one are C++17")
+
     def check_declarators(self, at):
         """T* and T& name the address space of what they point at."""
-        if self.word(at) not in ("*", "&") or self.spaced[at] or self.is_directive(at):
+        if self.word(at) not in ("*", "&") or self.is_directive(at):
             return
         if self.tokens[at - 1].kind != "name" and self.word(at - 1) != ">":
+            return
+        if self.spaced[at]:
+            is_operator = self.spaced[at + 1] or self.word(at + 1) == "="
+            if not is_operator and self.word(at - 1) != "return":
+                wrong = f"{self.word(at)}{self.word(at + 1)}"
+                self.report(at, f"{wrong}: neither an operator nor T{self.word(at)}")
             return
         start = at - 1
         while True:
@@ -227,6 +248,10 @@ class Linter:
             return
         if scope == "namespace" and "(" not in words:
             self.check_variable(start, words, stack)
+        if scope == "struct" and {"static", "constexpr"} <= {*words}:
+            if "constant" not in words:
+                name = " ".join(words[:4])
+                self.report(start, f"{name} …: a variable of a struct, not constant")
 
     def check_variable(self, start, words, stack):
         """Variables of a program are constants."""

@@ -36,7 +36,7 @@ struct Pair {
   static METAL_FUNC float product(float a, float b) { return a * b; }
 };
 constant constexpr float kHalf = 0.5f;
-METAL_FUNC void swap(thread uint& a, thread uint& b) { uint c = a & b; }
+METAL_FUNC void swap(thread uint& a, thread uint& b) { uint c = a & b; a *= c; }
 METAL_FUNC uint shuffled(uint x) { return simd_shuffle_up(x, ushort(1)); }
 [[kernel]] void f(device uint* out [[buffer(0)]]) {
   threadgroup uint tile[4];
@@ -69,6 +69,14 @@ REFUSED = [
     ("threadgroup variable", "threadgroup uint tile[4];"),
     ("not constant", "uint counter = 0;"),
     ("not constant", "constexpr uint kSize = 1;"),
+    ("not constant", "struct S { static constexpr uint kA = 1; };"),
+    ("no long long", "METAL_FUNC ulong f(ulong x) { return x + 1ll; }"),
+    ("no long long", "METAL_FUNC ulong f(ulong x) { return x + 0x1ULL; }"),
+    ("nested namespaces", "namespace a::b { METAL_FUNC uint f() { return 1; } }"),
+    ("if with an initializer",
+     "METAL_FUNC void f() { if (uint x = g(1); x > 0) { h(x); } }"),
+    ("*x: neither", "METAL_FUNC void f(device float *x) {}"),
+    ("&x: neither", "METAL_FUNC void f(const uint &x) {}"),
     ("without METAL_FUNC", "uint f() { return 1; }"),
     ("not static", "struct S { METAL_FUNC uint f() { return 1; } };"),
     ("derived", "struct S : T { uint x; };"),
@@ -118,24 +126,39 @@ def test_unknown_pragmas_are_not_translated(tmp_path):
         translate(tmp_path / "wrong.metal", "prelude_host.h", {})
 
 
-# Clang checks address spaces in OpenCL's C++, which has Metal's.
+# Clang checks address spaces in OpenCL's C++, which has Metal's, and C++14.
 CLANG = shutil.which("clang++") or shutil.which("clang++-14")
 needs_clang = pytest.mark.skipif(CLANG is None, reason="needs clang++")
 
 
-def check_address_spaces(headers):
+OPENCL = ["-x", "clcpp", "-cl-std=clc++2021", "-cl-no-stdinc", "-Wall", "-Werror"]
+CPP14 = ["-x", "c++", "-std=c++14", "-pedantic-errors"]
+
+
+def compile_as(language, headers):
     command = [
-        CLANG, "-x", "clcpp", "-cl-std=clc++2021", "-cl-no-stdinc", "-fsyntax-only",
-        "-Wall", "-Werror", '-DUPSWEEP_HEADERS="scan.h"',
+        CLANG, *language, "-fsyntax-only", '-DUPSWEEP_HEADERS="scan.h"',
         '-DUPSWEEP_KERNELS="kernels.def"', f"-I{headers}",
-        str(HERE / "address_spaces.clcpp"),
+        str(HERE / "vocabulary.clcpp"),
     ]  # fmt: skip
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+def changed_copy(folder, file, right, wrong):
+    """The headers with one mistake."""
+    for path in METAL.iterdir():
+        if path.suffix in (".h", ".def"):
+            text = path.read_text()
+            if path.name == file:
+                assert right in text
+                text = text.replace(right, wrong)
+            (folder / path.name).write_text(text)
+    return folder
+
+
 @needs_clang
 def test_address_spaces():
-    done = check_address_spaces(METAL)
+    done = compile_as(OPENCL, METAL)
     assert done.returncode == 0, done.stderr
 
 
@@ -152,13 +175,76 @@ def test_address_spaces():
     ],
 )  # fmt: skip
 def test_wrong_address_spaces_are_found(tmp_path, file, right, wrong):
-    for path in METAL.iterdir():
-        if path.suffix in (".h", ".def"):
-            text = path.read_text()
-            if path.name == file:
-                assert right in text
-                text = text.replace(right, wrong)
-            (tmp_path / path.name).write_text(text)
-    done = check_address_spaces(tmp_path)
+    done = compile_as(OPENCL, changed_copy(tmp_path, file, right, wrong))
     assert done.returncode != 0
     assert re.search("address space|__(private|local|global|constant) ", done.stderr)
+
+
+@needs_clang
+def test_the_shaders_are_cpp14(tmp_path):
+    done = compile_as(CPP14, METAL)
+    assert done.returncode == 0, done.stderr
+    later = "constexpr bool kLater = [] { return true; }();"
+    copy = changed_copy(
+        tmp_path, "group.h", "struct Thread {", f"{later}\nstruct Thread {{"
+    )
+    assert compile_as(CPP14, copy).returncode != 0
+
+
+@pytest.fixture(scope="module")
+def assemble(tmp_path_factory):
+    """Assembles the source that the library has, for lines of kernels.def."""
+    folder = tmp_path_factory.mktemp("embedded")
+    embedded, program = folder / "embedded.cpp", folder / "print"
+    (folder / "print.cpp").write_text("""
+#include <iostream>
+#include <iterator>
+
+#include "source.h"
+
+int main() {
+  std::istreambuf_iterator<char> lines(std::cin), end;
+  std::cout << upsweep::metal_source({lines, end});
+}
+""")
+    root = METAL.parent
+    for command in (
+        ["cmake", f"-DSOURCE={METAL / 'scan.metal'}", f"-DOUTPUT={embedded}",
+         "-P", root / "cpp/cmake/embed_metal.cmake"],
+        ["c++", "-std=c++20", f"-I{root / 'cpp/src/metal'}", folder / "print.cpp",
+         embedded, "-o", program],
+    ):  # fmt: skip
+        subprocess.run(command, capture_output=True, check=True)
+
+    def run(kernels):
+        return subprocess.run(
+            [program], input=kernels, capture_output=True, text=True, check=True
+        ).stdout
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["prod_float32"],
+        ["sum_uint16", "sum_float32", "min_bool"],
+        ["prod_complex64", "logaddexp_float16", "logaddexp_complex64"],
+    ],
+    ids=",".join,
+)
+def test_the_embedded_source_is_whole(assemble, tmp_path, names):
+    table = (METAL / "kernels.def").read_text()
+    lines = [re.search(rf"(?m)^UPSWEEP_KERNEL\({n}, .*\n", table)[0] for n in names]
+    path = tmp_path / "whole.metal"
+    path.write_text(assemble("".join(lines)))
+    assert "".join(lines) in path.read_text()
+    assert '#include "' not in path.read_text()
+    assert lint(path) == []
+    (tmp_path / "whole.cpp").write_text(translate(path, "prelude_host.h", {}))
+    command = [
+        "c++", "-std=c++20", "-fsyntax-only", f"-I{METAL}", f"-I{HERE.parent}",
+        tmp_path / "whole.cpp",
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
