@@ -7,6 +7,7 @@
 // would be ambiguous there does not compile here either.
 #pragma once
 
+#include <atomic>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -167,6 +168,12 @@ class device_pointer {
   device_reference<T> operator[](Index i) const {
     return {at_ + i.i, extent_, i.site};
   }
+  // For an atomic access.
+  T* get_atomic(Site site) const {
+    Threadgroup::current().share_device(*extent_, at_, sizeof(T), alignof(T),
+                                        site);
+    return at_;
+  }
 
  private:
   template <class>
@@ -284,6 +291,13 @@ inline uint atomic_fetch_max_explicit(threadgroup_pointer<atomic_uint> at,
   return old;
 }
 
+// Groups run on several threads of the host.
+inline uint atomic_fetch_add_explicit(device_pointer<atomic_uint> at,
+                                      uint value, memory_order, UPSWEEP_HERE) {
+  uint& word = at.get_atomic({file, line})->value;
+  return std::atomic_ref<uint>(word).fetch_add(value);
+}
+
 enum class mem_flags { mem_none = 0, mem_device = 1, mem_threadgroup = 2 };
 inline mem_flags operator|(mem_flags a, mem_flags b) {
   return static_cast<mem_flags>(static_cast<int>(a) | static_cast<int>(b));
@@ -336,7 +350,8 @@ struct Argument;
 template <class T>
 struct Argument<metal::device_pointer<T>> {
   static metal::device_pointer<T> get(unsigned index) {
-    return metal::device_pointer<T>(Threadgroup::current().binding(index));
+    return metal::device_pointer<T>(
+        Threadgroup::current().binding(index, !std::is_const_v<T>));
   }
 };
 template <class T>

@@ -130,6 +130,7 @@ Counts run_groups(const Launch& launch, uint32_t count,
   std::mutex mutex;
   std::string failure;
   Counts counts;
+  LaunchShadow shadow;
   auto work = [&] {
     FlushSubnormals mode;
     auto group = spare().take();
@@ -137,8 +138,9 @@ Counts run_groups(const Launch& launch, uint32_t count,
     for (uint64_t i; !failed && (i = next.fetch_add(1)) < count;) {
       auto index = static_cast<uint32_t>(chosen ? i : order[i]);
       if (chosen) index = chosen[index];
-      std::string wrong = group->run(entry, bindings, launch.threads, index,
-                                     launch_seed * 0x9e3779b97f4a7c15 + index);
+      std::string wrong =
+          group->run(entry, bindings, launch.threads, index,
+                     launch_seed * 0x9e3779b97f4a7c15 + index, shadow);
       if (!wrong.empty()) {
         std::lock_guard lock(mutex);
         failed = true;

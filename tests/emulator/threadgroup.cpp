@@ -14,7 +14,8 @@ constinit thread_local Threadgroup* Threadgroup::current_ = nullptr;
 
 std::string Threadgroup::run(const Entry& entry,
                              const std::vector<Extent>& bindings,
-                             uint32_t threads, uint32_t group, uint64_t seed) {
+                             uint32_t threads, uint32_t group, uint64_t seed,
+                             LaunchShadow& shadow) {
   while (fibers_.size() < threads) {
     fibers_.push_back(
         std::make_unique<Fiber>(static_cast<uint32_t>(fibers_.size())));
@@ -27,8 +28,10 @@ std::string Threadgroup::run(const Entry& entry,
   failure_.clear();
   std::memset(memory_.get(), static_cast<int>(seed % 255) + 1, kMemory);
   shadow_.start_group();
-  written_.next_epoch();
-  written_to_ = 0;
+  device_.next_epoch();
+  launch_ = &shadow;
+  writable_ = 0;
+  meets_others_ = false;
   lanes_.assign(threads, Lane{});
   waiting_.assign((threads + kSimd - 1) / kSimd, 0);
   simdgroups_.resize(waiting_.size());
@@ -107,7 +110,7 @@ void Threadgroup::release() {
     return;
   }
   if (fence_.threadgroup) shadow_.next_epoch();
-  if (fence_.device) written_.next_epoch();
+  if (fence_.device) device_.next_epoch();
   make_all_ready();
 }
 
@@ -183,12 +186,13 @@ char* Threadgroup::allocate(size_t size, size_t alignment) {
   return memory_.get() + at;
 }
 
-const Extent& Threadgroup::binding(unsigned index) {
+const Extent& Threadgroup::binding(unsigned index, bool writable) {
   if (index >= bindings_->size() || !(*bindings_)[index].begin) {
     failure_ = "a buffer that is not bound: ";
     failure_ += std::to_string(index) + describe({entry_->name, 0});
     stop();
   }
+  if (writable) writable_ |= 1u << index;
   return (*bindings_)[index];
 }
 

@@ -62,9 +62,10 @@ class Threadgroup {
 
   Threadgroup() : memory_(new char[kMemory]), shadow_(kMemory) {}
 
-  // Returns what went wrong, or an empty string.
+  // Returns what went wrong, or an empty string. The shadow is the launch's.
   std::string run(const Entry& entry, const std::vector<Extent>& bindings,
-                  uint32_t threads, uint32_t group, uint64_t seed);
+                  uint32_t threads, uint32_t group, uint64_t seed,
+                  LaunchShadow& shadow);
 
   Counts counts;
 
@@ -95,35 +96,60 @@ class Threadgroup {
   void read_device(const Extent& extent, const void* at, size_t size,
                    size_t alignment, Site site) {
     check_device(extent, at, size, alignment, site);
-    if ((written_to_ >> extent.index & 1) != 0 &&
-        written_.is_foreign(static_cast<const char*>(at), size, running_)) {
-      fail(
-          "a race: a read of device memory that another thread has written "
-          "since the last barrier for it",
-          site);
+    if ((writable_ >> extent.index & 1) != 0) {
+      auto* first = static_cast<const char*>(at);
+      if (device_.read(first, size, running_)) {
+        fail(
+            "a race: a read of device memory that another thread has written "
+            "since the last barrier for it",
+            site);
+      }
+      if (!meets_others_ && launch_->read(first, size, group_)) {
+        fail(
+            "a race: a read of device memory that another threadgroup has "
+            "written",
+            site);
+      }
     }
     // Threads that read the same bytes at the same place are one read, which
-    // the hardware sends to all of them.
+    // the hardware sends to all of them; a thread that does so again is not.
     uint64_t key = reinterpret_cast<uintptr_t>(at) + 4096ull * site.line;
     Broadcast& last = last_[(key * 0x9e3779b97f4a7c15) >> 52];
     if (last.at == at && last.line == site.line &&
-        last.epoch == shadow_.epoch()) {
+        last.epoch == shadow_.epoch() && last.thread != running_) {
       return;
     }
-    last = {at, site.line, shadow_.epoch()};
+    last = {at, site.line, shadow_.epoch(), running_};
     counts.read += size;
   }
   void write_device(const Extent& extent, const void* at, size_t size,
                     size_t alignment, Site site) {
     check_device(extent, at, size, alignment, site);
-    written_.write(static_cast<const char*>(at), size, running_);
-    written_to_ |= 1u << extent.index;
+    auto* first = static_cast<const char*>(at);
+    if (device_.write(first, size, running_)) {
+      fail(
+          "a race: a write of device memory that another thread has used since "
+          "the last barrier for it",
+          site);
+    }
+    if (launch_->write(first, size, group_)) {
+      fail("a race: a write of device memory that another threadgroup has used",
+           site);
+    }
     counts.written += size;
+  }
+  // An atomic access, by which groups may hand over what they wrote: whether in
+  // the right order cannot be told here, so that they are trusted from then on.
+  void share_device(const Extent& extent, const void* at, size_t size,
+                    size_t alignment, Site site) {
+    check_device(extent, at, size, alignment, site);
+    meets_others_ = true;
   }
 
   uint32_t group() const { return group_; }
   uint32_t thread() const { return running_; }
-  const Extent& binding(unsigned index);
+  // The kernel says by its argument's type whether it may write it.
+  const Extent& binding(unsigned index, bool writable = false);
 
   // The one whose thread is running.
   static Threadgroup& current() { return *current_; }
@@ -143,7 +169,7 @@ class Threadgroup {
   struct Broadcast {
     const void* at = nullptr;
     int line = 0;
-    uint32_t epoch = 0;
+    uint32_t epoch = 0, thread = 0;  // the first one
   };
 
   // The model makes it one instruction to find; a fiber never changes threads.
@@ -182,8 +208,10 @@ class Threadgroup {
   std::vector<uint32_t> waiting_;     // lanes of each that are at a function
   std::unique_ptr<char[]> memory_;
   Shadow shadow_;
-  DeviceShadow written_;
-  uint32_t written_to_ = 0;  // the group's buffers, as bits
+  DeviceShadow device_;
+  LaunchShadow* launch_ = nullptr;
+  uint32_t writable_ = 0;  // the kernel's buffers, as bits
+  bool meets_others_ = false;
   Broadcast last_[kPlaces];
   Random random_{0};
 

@@ -83,6 +83,46 @@ using namespace metal;
   out[group * 64 + t] = as_type<uint>(x + x);
 }
 
+// Threads and groups that write neighbouring bytes.
+[[kernel]] void bytes_side_by_side(
+    device const uint* in [[buffer(0)]], device uint* out [[buffer(1)]],
+    uint group [[threadgroup_position_in_grid]],
+    uint lane [[thread_index_in_simdgroup]],
+    uint simdgroup [[simdgroup_index_in_threadgroup]]) {
+  uint t = simdgroup * 32 + lane;
+  device uchar* bytes = (device uchar*)out;
+  if (t < 63) bytes[group * 63 + t] = uchar(in[group * 63 + t]);
+}
+
+[[kernel]] void read_three_times(
+    device const uint* in [[buffer(0)]], device uint* out [[buffer(1)]],
+    uint group [[threadgroup_position_in_grid]],
+    uint lane [[thread_index_in_simdgroup]],
+    uint simdgroup [[simdgroup_index_in_threadgroup]]) {
+  uint t = simdgroup * 32 + lane;
+  uint sum = 0;
+  for (uint i = 0; i < 3; ++i) sum += in[group * 64 + t];
+  out[group * 64 + t] = sum;
+}
+
+// The last of 8 groups reads what the others have written: an atomic that
+// begins at 0xdead has told it so.
+[[kernel]] void last_group_adds(
+    device const uint* in [[buffer(0)]], device uint* out [[buffer(1)]],
+    uint group [[threadgroup_position_in_grid]],
+    uint lane [[thread_index_in_simdgroup]],
+    uint simdgroup [[simdgroup_index_in_threadgroup]]) {
+  uint t = simdgroup * 32 + lane;
+  if (t != 0) return;
+  device atomic_uint* come = (device atomic_uint*)(out + 9);
+  out[group] = in[group];
+  if (atomic_fetch_add_explicit(come, 1, memory_order_relaxed) == 0xdead + 7) {
+    uint sum = 0;
+    for (uint i = 0; i < 8; ++i) sum += out[i];
+    out[8] = sum;
+  }
+}
+
 // No barrier between a write and a read.
 [[kernel]] void race_between_threads(
     device const uint* in [[buffer(0)]], device uint* out [[buffer(1)]],
@@ -264,4 +304,44 @@ using namespace metal;
   uint other = out[63 - t];
   threadgroup_barrier(mem_flags::mem_device);
   out[t] = other;
+}
+
+// No barrier between a read of device memory and another thread's write.
+[[kernel]] void write_after_foreign_read(
+    device const uint* in [[buffer(0)]], device uint* out [[buffer(1)]],
+    uint group [[threadgroup_position_in_grid]],
+    uint lane [[thread_index_in_simdgroup]],
+    uint simdgroup [[simdgroup_index_in_threadgroup]]) {
+  uint t = simdgroup * 32 + lane;
+  out[t] = t < 32 ? out[63 - t] : in[t];
+}
+
+[[kernel]] void two_threads_write_one_word(
+    device const uint* in [[buffer(0)]], device uint* out [[buffer(1)]],
+    uint group [[threadgroup_position_in_grid]],
+    uint lane [[thread_index_in_simdgroup]],
+    uint simdgroup [[simdgroup_index_in_threadgroup]]) {
+  uint t = simdgroup * 32 + lane;
+  out[group] = in[t];
+}
+
+// Groups that meet in device memory, whatever barriers they have.
+[[kernel]] void two_groups_write_one_word(
+    device const uint* in [[buffer(0)]], device uint* out [[buffer(1)]],
+    uint group [[threadgroup_position_in_grid]],
+    uint lane [[thread_index_in_simdgroup]],
+    uint simdgroup [[simdgroup_index_in_threadgroup]]) {
+  uint t = simdgroup * 32 + lane;
+  out[t] = in[t] + group;
+}
+
+[[kernel]] void reads_another_group(
+    device const uint* in [[buffer(0)]], device uint* out [[buffer(1)]],
+    uint group [[threadgroup_position_in_grid]],
+    uint lane [[thread_index_in_simdgroup]],
+    uint simdgroup [[simdgroup_index_in_threadgroup]]) {
+  uint t = simdgroup * 32 + lane;
+  out[group * 64 + t] = in[t];
+  threadgroup_barrier(mem_flags::mem_device);
+  if (group > 0) out[group * 64 + t] = out[group * 64 - 1 - t];
 }

@@ -37,6 +37,10 @@ def test_right_kernels_are_right(planted, seed):
     assert (y == x[:THREADS][::-1]).all()
     y, _ = run(planted, "sum_up_to_lane", x, GROUPS)
     assert (y == x.reshape(-1, 32).cumsum(axis=1).ravel()).all()
+    y, _ = run(planted, "bytes_side_by_side", x, GROUPS)
+    assert (y.view(np.uint8)[: 63 * GROUPS] == x[: 63 * GROUPS].astype(np.uint8)).all()
+    y, _ = run(planted, "last_group_adds", x, GROUPS)
+    assert y[GROUPS] == x[:GROUPS].sum()
 
 
 def test_atomics_do_not_race(planted):
@@ -44,6 +48,13 @@ def test_atomics_do_not_race(planted):
     assert set(y.tolist()) == {THREADS - 1 + 7}
     # One element that all threads read at once.
     assert moved[0] == 4
+
+
+def test_each_read_of_a_thread_counts(planted):
+    x = np.arange(GROUPS * THREADS, dtype=np.uint32)
+    y, moved = run(planted, "read_three_times", x, GROUPS)
+    assert (y == 3 * x).all()
+    assert moved.tolist() == [3 * x.nbytes, x.nbytes]
 
 
 def test_barriers_may_be_many(planted):
@@ -74,15 +85,22 @@ PLANTED = {
     "too_much_memory": "more threadgroup memory than there is",
     "barrier_for_device_memory": "race: a read of threadgroup memory",
     "barrier_for_threadgroup_memory": "race: a read of device memory",
+    "write_after_foreign_read": "race: a (read|write) of device memory that another "
+    "thread has",
+    "two_threads_write_one_word": "race: a write of device memory that another thread",
+    "two_groups_write_one_word": "race: a write .* that another threadgroup has used",
+    "reads_another_group": "race: a (read|write) .* that another threadgroup has",
 }
+BETWEEN_GROUPS = {"two_groups_write_one_word", "reads_another_group"}
 
 
 @pytest.mark.parametrize("kernel", PLANTED)
 @pytest.mark.parametrize("seed", range(3))
 def test_planted_errors_are_found_and_survived(planted, kernel, seed):
     planted.set_seed(seed)
+    groups = GROUPS if kernel in BETWEEN_GROUPS else 1
     with pytest.raises(Refused, match=PLANTED[kernel]) as failure:
-        run(planted, kernel, range(THREADS))
+        run(planted, kernel, range(groups * THREADS), groups)
     assert kernel in str(failure.value)
     y, _ = run(planted, "reverse_each_group", range(THREADS))
     assert y.tolist() == [*range(THREADS)][::-1]
@@ -90,7 +108,8 @@ def test_planted_errors_are_found_and_survived(planted, kernel, seed):
 
 def test_all_planted_kernels_are_run(planted):
     right = {"reverse_each_group", "sum_up_to_lane", "count_threads", "add_as_floats",
-             "exchange_in_device_memory", "wait_many_times"}  # fmt: skip
+             "exchange_in_device_memory", "wait_many_times", "bytes_side_by_side",
+             "last_group_adds", "read_three_times"}  # fmt: skip
     assert {*planted.kernel_names()} == right | {*PLANTED}
 
 
