@@ -23,7 +23,7 @@ def download(folder):
         subprocess.run(
             [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps",
              "--only-binary=:all:", "--platform=macosx_15_0_arm64",
-             "--python-version=3.12", "--dest", temporary, "mlx-metal"],
+             "--python-version=3.12", "--dest", temporary, "mlx-metal==0.32.4"],
             check=True,
         )  # fmt: skip
         (wheel,) = Path(temporary).glob("*.whl")
