@@ -1,6 +1,6 @@
 """The instruction sets of this build: prints those that this machine runs, best
 first, and for the others the reason why it does not. With --others it prints
-the others, as a list for CMake."""
+all but the best, as a list for CMake."""
 
 import functools
 import os
@@ -37,7 +37,8 @@ def why_not(isa):
 
 def main():
     if "--others" in sys.argv:
-        print(";".join(isa for isa in names() if why_not(isa)))
+        best = next(isa for isa in names() if not why_not(isa))
+        print(";".join(isa for isa in names() if isa != best))
         return
     for isa in names():
         if why_not(isa):
