@@ -1,6 +1,6 @@
 """The instruction sets of this build: prints those that this machine runs, best
-first, and for the others the reason why it does not. With --others it prints
-all but the best, as a list for CMake."""
+first, and for the others the reason why it does not. With --all-but-best it
+prints those of the build that are not chosen here, as a list for CMake."""
 
 import functools
 import os
@@ -36,7 +36,7 @@ def why_not(isa):
 
 
 def main():
-    if "--others" in sys.argv:
+    if "--all-but-best" in sys.argv:
         best = next(isa for isa in names() if not why_not(isa))
         print(";".join(isa for isa in names() if isa != best))
         return

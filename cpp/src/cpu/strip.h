@@ -34,8 +34,6 @@ struct Strip {
   using Carry = typename L::Carry;
   static constexpr int n = kLanes<Value>;
   static constexpr int kPacks = n / kPack<Value>;
-  static constexpr bool kHasMixed =
-      !std::is_same_v<typename L::Mixed, typename L::Careful>;
 
   // Rows of columns that are taken at once: few enough to walk memory in order,
   // enough to be worth starting.
@@ -66,7 +64,7 @@ struct Strip {
                         Outflow<U>* outflow) {
     Carry before = carry;
     if (scan_fast(tile, carry, inclusive, outflow)) return true;
-    if constexpr (kHasMixed) {
+    if constexpr (!std::is_same_v<typename L::Mixed, typename L::Careful>) {
       carry = before;
       if (scan_blocks<typename L::Mixed>(tile, carry, inclusive, outflow)) {
         return true;
