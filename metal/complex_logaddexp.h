@@ -32,6 +32,7 @@ METAL_FUNC float angle(float re, float im) {
 struct ComplexLogAddExp {
   using Value = uint2;
   static constant constexpr bool kExits = false;
+  static constant constexpr bool kQuick = false;
 
   struct Total {
     float exponent;

@@ -20,6 +20,7 @@ constant constexpr int kLift = 30;
 struct ComplexProduct {
   using Value = uint2;
   static constant constexpr bool kExits = true;
+  static constant constexpr bool kQuick = true;
 
   struct State {
     Wide re;
@@ -151,7 +152,66 @@ struct ComplexProduct {
     return state;
   }
 
+  // The quick way, as in product.h. No part of an element may be so small
+  // beside the other one that it gets lost, for it counts once a product
+  // overflows.
+  struct Quick {
+    Wide re;
+    Wide im;
+    float least;
+    float most;
+    uint least_part;  // its magnitude, less one, of those that are not zero
+  };
+  struct QuickState {
+    Wide re;
+    Wide im;
+    float unit;  // of the parts
+  };
+
+  static METAL_FUNC Quick quick() { return {{1, 0}, {0, 0}, 1, 1, ~0u}; }
+  static METAL_FUNC Quick quick_take(Quick q, Value x) {
+    QuickState s = quick_step({q.re, q.im, 1}, x);
+    float size = max(abs(s.re.hi), abs(s.im.hi));
+    uint part = min((x.x & ~kSignBit) - 1, (x.y & ~kSignBit) - 1);
+    return {s.re, s.im, min(q.least, size), max(q.most, size),
+            min(q.least_part, part)};
+  }
+  static METAL_FUNC bool quick_holds(Quick q) {
+    float least = power_of_two(-kQuickRange);
+    return q.least >= least && q.most < power_of_two(kQuickRange) &&
+           q.least_part >= as_type<uint>(least) - 1 && q.re.hi == q.re.hi &&
+           q.im.hi == q.im.hi;
+  }
+  static METAL_FUNC Total quick_total(Quick q) {
+    return {lifted({q.re, q.im, 0, 0}), exponent_of(q.least),
+            exponent_of(q.most)};
+  }
+
+  static METAL_FUNC bool quick_from(State s, Total own) {
+    return s.special == 0 && is_fit(s.re.hi) && is_fit(s.im.hi) &&
+           magnitude(s) + own.low > -120 && magnitude(s) + own.high < 120;
+  }
+  static METAL_FUNC QuickState quick_state(State s) {
+    float down = power_of_two(-kLift);
+    return {scale(s.re, down), scale(s.im, down),
+            power_of_two(s.exponent + kLift)};
+  }
+  static METAL_FUNC QuickState quick_step(QuickState s, Value x) {
+    float re = as_type<float>(x.x), im = as_type<float>(x.y);
+    return {add(multiply(s.re, re), multiply(s.im, -im)),
+            add(multiply(s.re, im), multiply(s.im, re)), s.unit};
+  }
+  static METAL_FUNC Value quick_value(QuickState s) {
+    return uint2(as_type<uint>((s.re.hi + s.re.lo) * s.unit),
+                 as_type<uint>((s.im.hi + s.im.lo) * s.unit));
+  }
+
  private:
+  // Whether a part of a State is none that gets lost.
+  static METAL_FUNC bool is_fit(float part) {
+    return part == 0 || abs(part) >= power_of_two(kLift - kQuickRange);
+  }
+
   // (re + im i) · 2^exponent, the larger part lifted like that of a State.
   struct Element {
     float re;

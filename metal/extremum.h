@@ -98,6 +98,7 @@ struct Extremum {
   using Total = typename O::Total;
   using State = Total;
   static constant constexpr bool kExits = false;
+  static constant constexpr bool kQuick = false;
 
   static METAL_FUNC Total none() {
     return maximum ? O::least() : O::greatest();

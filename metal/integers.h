@@ -19,6 +19,7 @@ struct Integers {
   using Total = typename Accumulator<V>::Type;
   using State = Total;
   static constant constexpr bool kExits = false;
+  static constant constexpr bool kQuick = false;
 
   static METAL_FUNC Total none() { return product ? 1 : 0; }
   static METAL_FUNC Total join(Total a, Total b) {

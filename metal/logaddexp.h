@@ -70,6 +70,7 @@ template <class F>
 struct LogAddExp {
   using Value = typename F::Value;
   static constant constexpr bool kExits = false;
+  static constant constexpr bool kQuick = false;
 
   struct Total {
     float exponent;

@@ -14,7 +14,7 @@
 //   State after(s, t)      s · t, where no step from s through t leaves the
 //                          range of the dtype, and t is of something
 //   State step(s, x)       s · x, likewise
-//   Value value(s)         s rounded to the dtype
+//   Value value(s)         s rounded to the dtype; value(start()) is neutral
 //
 // and kExits, which says whether a result can leave the dtype's range and then
 // stays out. Where it can, how a scan goes on is not to be told from totals
@@ -36,6 +36,22 @@
 //                          what after gave and e the event before that place
 //
 // How these play together is said in tile.h.
+//
+// kQuick says that M has a quick way besides, for elements that are nothing
+// special, in arithmetic that needs not look at each of them:
+//
+//   Quick                  the combination of a thread's first elements, and
+//   what
+//                          tells whether the way was right
+//   Quick quick()
+//   Quick quick_take(q, x)
+//   bool quick_holds(q)    whether it was; if so,
+//   Total quick_total(q)
+//   bool quick_from(s, t)  whether it is right from s through elements whose
+//   total
+//                          t came so
+//   t QuickState quick_state(s) QuickState quick_step(s, x) Value
+//   quick_value(s)
 #pragma once
 
 namespace upsweep {

@@ -5,7 +5,7 @@ namespace upsweep {
 
 // Lines that are scanned side by side, and a thread's part of them.
 struct Panel {
-  int64_t index;
+  uint index;
   int64_t in;  // the first element in scan order
   int64_t out;
   uint width;
@@ -19,28 +19,31 @@ struct Seat {
   bool used;  // its line exists
 };
 
-METAL_FUNC int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+// The part of an axis that a panel has: `most` elements, or what is left.
+METAL_FUNC uint part_of(constant ScanAxis& axis, int64_t first, uint most) {
+  return uint(min(axis.extent - first, int64_t(most)));
+}
 
-METAL_FUNC Panel make_panel(constant ScanParams& params, int64_t index) {
-  Panel panel = {index, params.in_start, params.out_start, params.width,
-                 params.blocks};
-  int64_t lanes = ceil_div(params.lane.extent, params.width);
-  int64_t first = index % lanes * params.width;
-  index /= lanes;
-  panel.width = uint(min(params.lane.extent - first, int64_t(panel.width)));
-  panel.in += first * params.lane.in_step;
-  panel.out += first * params.lane.out_step;
+// There are less than 2^31 panels, and thus of each kind.
+METAL_FUNC Panel make_panel(constant ScanParams& params, uint index) {
+  Panel panel = {index, params.in_start, params.out_start, 0, 0};
+  uint rest = index / params.lane_panels;
+  int64_t lane = int64_t(index - rest * params.lane_panels) * params.width;
+  panel.width = part_of(params.lane, lane, params.width);
+  panel.in += lane * params.lane.in_step;
+  panel.out += lane * params.lane.out_step;
 
-  int64_t blocks = ceil_div(params.block.extent, params.blocks);
-  first = index % blocks * params.blocks;
-  index /= blocks;
-  panel.blocks = uint(min(params.block.extent - first, int64_t(panel.blocks)));
-  panel.in += first * params.block.in_step;
-  panel.out += first * params.block.out_step;
+  index = rest;
+  rest = index / params.block_panels;
+  int64_t block = int64_t(index - rest * params.block_panels) * params.blocks;
+  panel.blocks = part_of(params.block, block, params.blocks);
+  panel.in += block * params.block.in_step;
+  panel.out += block * params.block.out_step;
 
   for (uint i = params.outer_axes; i-- > 0;) {
-    int64_t at = index % params.outer[i].extent;
-    index /= params.outer[i].extent;
+    index = rest;
+    rest = index / uint(params.outer[i].extent);
+    int64_t at = index - rest * uint(params.outer[i].extent);
     panel.in += at * params.outer[i].in_step;
     panel.out += at * params.outer[i].out_step;
   }

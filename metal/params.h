@@ -14,6 +14,16 @@ enum : uint32_t { kMaxOuterAxes = 12 };
 // Room that a host gives to one aggregate and to one carry.
 enum : uint32_t { kAggregateBytes = 32, kCarryBytes = 32 };
 
+// Tiles of a group of tiles, and groups of a set of them (look_back.h).
+#ifndef UPSWEEP_FAN
+#define UPSWEEP_FAN 32
+#endif
+enum : uint32_t { kFan = UPSWEEP_FAN };
+
+constexpr uint32_t groups_of(uint32_t tiles) {
+  return (tiles + kFan - 1) / kFan;
+}
+
 // Steps are in elements and of any sign; zero repeats an element.
 struct ScanAxis {
   int64_t extent;
@@ -58,11 +68,15 @@ struct ScanParams {
   uint32_t line_threads;
   uint32_t tiles;
   uint32_t chunks;
-  uint32_t padding;
+  // Sets of `width` lanes, of which the last may be smaller, of `blocks`, and
+  // all.
+  uint32_t lane_panels;
+  uint32_t block_panels;
+  uint32_t panels;
 };
 
 static_assert(sizeof(ScanAxis) == 24, "layout of ScanAxis");
-static_assert(sizeof(ScanParams) == 128 + 24 * kMaxOuterAxes,
+static_assert(sizeof(ScanParams) == 136 + 24 * kMaxOuterAxes,
               "layout of ScanParams");
 
 }  // namespace upsweep

@@ -11,6 +11,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
+#include <thread>
 #include <type_traits>
 
 #include "threadgroup.h"
@@ -247,6 +248,11 @@ class threadgroup_array {
   operator threadgroup_pointer<U>() const {
     return threadgroup_pointer<U>(at_);
   }
+  template <class U>
+    requires(!std::is_same_v<const U, const T>)
+  explicit operator threadgroup_pointer<U>() const {
+    return threadgroup_pointer<U>((U*)at_);
+  }
   threadgroup_pointer<T> operator&() const {
     return threadgroup_pointer<T>(at_);
   }
@@ -267,7 +273,8 @@ class threadgroup_array {
 struct atomic_uint {
   uint value;
 };
-enum memory_order { memory_order_relaxed };
+enum memory_order { memory_order_relaxed, memory_order_seq_cst };
+enum thread_scope { thread_scope_device };
 
 // A group's threads run one at a time.
 inline uint atomic_load_explicit(threadgroup_pointer<atomic_uint> at,
@@ -305,6 +312,29 @@ inline mem_flags operator|(mem_flags a, mem_flags b) {
 inline bool has(mem_flags all, mem_flags one) {
   return (static_cast<int>(all) & static_cast<int>(one)) != 0;
 }
+// Groups run on several threads of the host.
+inline void atomic_thread_fence(mem_flags, memory_order, thread_scope) {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+}
+inline std::atomic_ref<uint> shared_word(device_pointer<atomic_uint> at,
+                                         Site site) {
+  return std::atomic_ref<uint>(at.get_atomic(site)->value);
+}
+inline uint atomic_load_explicit(device_pointer<atomic_uint> at, memory_order,
+                                 UPSWEEP_HERE) {
+  std::this_thread::yield();
+  return shared_word(at, {file, line}).load(std::memory_order_relaxed);
+}
+inline void atomic_store_explicit(device_pointer<atomic_uint> at, uint value,
+                                  memory_order, UPSWEEP_HERE) {
+  shared_word(at, {file, line}).store(value, std::memory_order_relaxed);
+}
+inline uint atomic_fetch_add_explicit(device_pointer<atomic_uint> at,
+                                      uint value, memory_order, UPSWEEP_HERE) {
+  return shared_word(at, {file, line})
+      .fetch_add(value, std::memory_order_relaxed);
+}
+
 inline void threadgroup_barrier(mem_flags flags, UPSWEEP_HERE) {
   Threadgroup::current().barrier({has(flags, mem_flags::mem_device),
                                   has(flags, mem_flags::mem_threadgroup)},
@@ -370,9 +400,16 @@ struct Argument<const T&> {
 
 #define METAL_FUNC inline
 #define UPSWEEP_UNROLL
+#define UPSWEEP_ROLL
+#define UPSWEEP_KERNEL_FUNC
+#define UPSWEEP_GIVEN
+#define UPSWEEP_GROUP ::upsweep::emulator::group_index()
+#define UPSWEEP_THREAD ::upsweep::emulator::thread_index()
+#define UPSWEEP_ARGUMENT(index, ...) \
+  ::upsweep::emulator::Argument<__VA_ARGS__>::get(index)
 
 #define UPSWEEP_JOINED_(a, b) a##b
 #define UPSWEEP_JOINED(a, b) UPSWEEP_JOINED_(a, b)
 #define UPSWEEP_REGISTER(name, ...)                              \
   static const ::upsweep::emulator::Registration UPSWEEP_JOINED( \
-      registration_, __COUNTER__)({name, &__VA_ARGS__});
+      registration_, __COUNTER__)({#name, &__VA_ARGS__});

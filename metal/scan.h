@@ -5,11 +5,12 @@
 // Loops over a thread's items: unrolled, so that these stay in registers.
 #ifndef UPSWEEP_UNROLL
 #define UPSWEEP_UNROLL _Pragma("clang loop unroll(full)")
+#define UPSWEEP_ROLL _Pragma("clang loop unroll(disable)")
 #endif
 
 // clang-format off
-#include "params.h"
 #include "tuning_apple.h"
+#include "params.h"
 
 #include "floats.h"
 #include "wide.h"
@@ -19,8 +20,12 @@
 #include "group.h"
 #include "monoid.h"
 #include "panel.h"
+#include "part.h"
 #include "tile.h"
 #include "spine.h"
+#ifdef UPSWEEP_LOOK_BACK
+#include "look_back.h"
+#endif
 
 #include "integers.h"
 #include "extremum.h"

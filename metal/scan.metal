@@ -31,6 +31,10 @@
 //   downsweep_<name>  the results. Grid: panels · chunks. With chunks == 1 it
 //                     needs no pass before it and reads no carries.
 //
+//   lookback_<name>   all of it at once, where the tuning file has it: tiles is
+//                     1, and a panel is one line with a simdgroup of threads
+//                     or more. Grid: panels · chunks.
+//
 //   A panel is the width × blocks lines of one tile. Panels are counted along
 //   lane, then block, then the outer axes, the last of which is the fastest:
 //   ceil(lane.extent / width) · ceil(block.extent / blocks) · outer extents.
@@ -45,6 +49,10 @@
 //   buffer(2)  ScanParams, by setBytes
 //   buffer(3)  aggregates: kAggregateBytes each
 //   buffer(4)  carries: kCarryBytes each
+//
+//   For lookback, 3 is a ticket and flags, 4 bytes each and 0 before: 1 + 2 ·
+//   panels · chunks + panels · groups_of(chunks); and 4 a post for each of
+//   these flags, kAggregateBytes each.
 //
 //   What a kernel does not use is bound all the same, to any buffer. Buffers 0
 //   and 1 start at multiples of 16 bytes; where an array starts within one is
@@ -70,13 +78,13 @@ template <class M>
     uint group [[threadgroup_position_in_grid]],
     uint lane [[thread_index_in_simdgroup]],
     uint simdgroup [[simdgroup_index_in_threadgroup]]) {
-  threadgroup uint tile[tile_words<M>()];
+  threadgroup uint4 tile[tile_vectors<M>()];
   threadgroup typename M::Total slots[kThreads];
   threadgroup atomic_uint mailbox;
-  int64_t panel = group / params.chunks;
-  uint chunk = group % params.chunks;
+  uint panel = group / params.chunks;
+  uint chunk = group - panel * params.chunks;
   if (chunk == params.chunks - 1) return;
-  Shared<M> shared = {tile, slots, &mailbox};
+  Shared<M> shared = {(threadgroup uint*)tile, slots, &mailbox};
   Task<M> task =
       make_task<M>(in, out, params, panel, {lane, simdgroup}, shared);
   typename M::Total total = fold_chunk(task, params, chunk);
@@ -95,10 +103,10 @@ template <class M>
     uint group [[threadgroup_position_in_grid]],
     uint lane [[thread_index_in_simdgroup]],
     uint simdgroup [[simdgroup_index_in_threadgroup]]) {
-  threadgroup uint tile[tile_words<M>()];
+  threadgroup uint4 tile[tile_vectors<M>()];
   threadgroup typename M::Total slots[kThreads];
   threadgroup atomic_uint mailbox;
-  Shared<M> shared = {tile, slots, &mailbox};
+  Shared<M> shared = {(threadgroup uint*)tile, slots, &mailbox};
   Task<M> task =
       make_task<M>(in, out, params, group, {lane, simdgroup}, shared);
   scan_chain(task, params, {aggregates, carries});
@@ -113,12 +121,12 @@ template <class M>
     uint group [[threadgroup_position_in_grid]],
     uint lane [[thread_index_in_simdgroup]],
     uint simdgroup [[simdgroup_index_in_threadgroup]]) {
-  threadgroup uint tile[tile_words<M>()];
+  threadgroup uint4 tile[tile_vectors<M>()];
   threadgroup typename M::Total slots[kThreads];
   threadgroup atomic_uint mailbox;
-  int64_t panel = group / params.chunks;
-  uint chunk = group % params.chunks;
-  Shared<M> shared = {tile, slots, &mailbox};
+  uint panel = group / params.chunks;
+  uint chunk = group - panel * params.chunks;
+  Shared<M> shared = {(threadgroup uint*)tile, slots, &mailbox};
   Task<M> task =
       make_task<M>(in, out, params, panel, {lane, simdgroup}, shared);
   typename M::State carry = M::start();
@@ -128,7 +136,43 @@ template <class M>
   scan_chunk<M, true>(task, params, chunk, carry);
 }
 
+#ifdef UPSWEEP_LOOK_BACK
+template <class M>
+[[kernel, max_total_threads_per_threadgroup(kThreads)]] void look_back(
+    device const typename M::Value* in [[buffer(0)]],
+    device typename M::Value* out [[buffer(1)]],
+    constant ScanParams& params [[buffer(2)]],
+    device atomic_uint* flags [[buffer(3)]], device uint4* posts [[buffer(4)]],
+    uint lane [[thread_index_in_simdgroup]],
+    uint simdgroup [[simdgroup_index_in_threadgroup]]) {
+  threadgroup uint4 tile[tile_vectors<M>()];
+  threadgroup typename M::Total slots[kThreads];
+  threadgroup typename M::State entering[1];
+  threadgroup atomic_uint mailbox;
+  threadgroup uint ticket[1];
+  Thread thread_at = {lane, simdgroup};
+  if (index_of(thread_at) == 0) {
+    ticket[0] = atomic_fetch_add_explicit(flags, 1, memory_order_relaxed);
+  }
+  threadgroup_barrier(mem_flags::mem_threadgroup);
+  uint turn = ticket[0];
+  uint panel = turn / params.chunks;
+  Shared<M> shared = {(threadgroup uint*)tile, slots, &mailbox};
+  Task<M> task = make_task<M>(in, out, params, panel, thread_at, shared);
+  scan_linked(task, params, turn - panel * params.chunks,
+              Posts<M>::of(flags, posts, params),
+              (threadgroup typename M::State*)entering);
+}
+
+#define UPSWEEP_LOOK_BACK_KERNEL(name, ...)            \
+  template [[host_name("lookback_" #name)]] [[kernel]] \
+  decltype(look_back<__VA_ARGS__>) look_back<__VA_ARGS__>;
+#else
+#define UPSWEEP_LOOK_BACK_KERNEL(name, ...)
+#endif
+
 #define UPSWEEP_KERNEL(name, ...)                        \
+  UPSWEEP_LOOK_BACK_KERNEL(name, __VA_ARGS__)            \
   template [[host_name("upsweep_" #name)]] [[kernel]]    \
   decltype(up_sweep<__VA_ARGS__>) up_sweep<__VA_ARGS__>; \
   template [[host_name("spine_" #name)]] [[kernel]]      \

@@ -18,10 +18,10 @@ struct Chain {
 };
 
 // Where the aggregates and carries of a panel's lines are: chunk by chunk.
-METAL_FUNC int64_t chain_index(constant ScanParams& params, int64_t panel,
-                               int64_t chunk, Seat seat) {
+METAL_FUNC int64_t chain_index(constant ScanParams& params, uint panel,
+                               uint chunk, Seat seat) {
   int64_t lines = int64_t(params.width) * params.blocks;
-  return (panel * params.chunks + chunk) * lines +
+  return int64_t(panel * params.chunks + chunk) * lines +
          int64_t(seat.block) * params.width + seat.lane;
 }
 

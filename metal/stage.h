@@ -6,53 +6,92 @@
 // threads find their elements by the steps of the Layout. The layouts of a
 // tile's input and of its output may differ.
 //
-// Threadgroup memory has 32 banks of a word. After every 32 words one is left
-// out: threads that read at a distance of a power of two, as each does in its
-// own part of a line, then meet different banks, and so do those that write
-// vectors word by word.
+// Threadgroup memory has 32 banks of a word. After every 32 words, a row, the
+// room of a vector is left out: threads that read at a distance of a power of
+// two, as each does in its own part of a line, then meet different banks, be it
+// word by word or vector by vector.
 #pragma once
 
 namespace upsweep {
 
-// Words of threadgroup memory for n elements, wherever in a vector of 16 bytes
-// they start.
-constexpr uint32_t tile_words(uint32_t n, uint32_t element_size) {
-  return (n * element_size / 4 + 4) / 32 * 33 + 33;
+// Vectors of threadgroup memory for n elements, wherever in a vector they
+// start.
+constexpr uint32_t tile_vectors(uint32_t n, uint32_t element_size) {
+  return (n * element_size / 16 + 1) / 8 * 9 + 9;
 }
 
-// The element at a position of a tile.
+// A tile in threadgroup memory, by positions of elements.
 template <class V>
 struct TileAccess {
-  static constant constexpr uint kPerWord = 4 / sizeof(V);
+  static constant constexpr uint kPerVector = 16 / sizeof(V);
   static constant constexpr uint kPerRow = 128 / sizeof(V);
+
+  // Where the element at a position is, with what is left out before it.
+  static METAL_FUNC uint place(uint at) {
+    return at + at / kPerRow * kPerVector;
+  }
   static METAL_FUNC V get(threadgroup const uint* tile, uint at) {
-    return ((threadgroup const V*)tile)[at + at / kPerRow * kPerWord];
+    return get_at(tile, place(at));
+  }
+  static METAL_FUNC V get_at(threadgroup const uint* tile, uint place) {
+    return ((threadgroup const V*)tile)[place];
   }
   static METAL_FUNC void put(threadgroup uint* tile, uint at, V value) {
-    ((threadgroup V*)tile)[at + at / kPerRow * kPerWord] = value;
+    put_at(tile, place(at), value);
+  }
+  static METAL_FUNC void put_at(threadgroup uint* tile, uint place, V value) {
+    ((threadgroup V*)tile)[place] = value;
+  }
+  // The v-th vector.
+  static METAL_FUNC uint4 get_vector(threadgroup const uint* tile, uint v) {
+    return ((threadgroup const uint4*)tile)[v + v / 8];
+  }
+  static METAL_FUNC void put_vector(threadgroup uint* tile, uint v,
+                                    uint4 value) {
+    ((threadgroup uint4*)tile)[v + v / 8] = value;
+  }
+};
+
+// Elements of a vector.
+template <class V>
+struct Vector {
+  static constant constexpr uint kPerWord = 4 / sizeof(V);
+  static METAL_FUNC V get(uint4 vector, uint i) {
+    uint w = i / kPerWord;
+    uint word = w == 0   ? vector.x
+                : w == 1 ? vector.y
+                : w == 2 ? vector.z
+                         : vector.w;
+    return V(word >> (i % kPerWord * (8 * sizeof(V) % 32)));
+  }
+  // A vector of zeros with the i-th element put in.
+  static METAL_FUNC uint4 with(uint4 vector, uint i, V value) {
+    uint w = i / kPerWord;
+    uint bits = uint(value) << (i % kPerWord * (8 * sizeof(V) % 32));
+    return uint4(vector.x | (w == 0 ? bits : 0), vector.y | (w == 1 ? bits : 0),
+                 vector.z | (w == 2 ? bits : 0),
+                 vector.w | (w == 3 ? bits : 0));
   }
 };
 
 template <>
-struct TileAccess<uint2> {
-  static METAL_FUNC uint2 get(threadgroup const uint* tile, uint at) {
-    uint word = 2 * at + at / 16;
-    return uint2(tile[word], tile[word + 1]);
+struct Vector<uint2> {
+  static METAL_FUNC uint2 get(uint4 vector, uint i) {
+    return i == 0 ? uint2(vector.x, vector.y) : uint2(vector.z, vector.w);
   }
-  static METAL_FUNC void put(threadgroup uint* tile, uint at, uint2 value) {
-    uint word = 2 * at + at / 16;
-    tile[word] = value.x;
-    tile[word + 1] = value.y;
+  static METAL_FUNC uint4 with(uint4 vector, uint i, uint2 value) {
+    return i == 0 ? uint4(value.x, value.y, vector.z, vector.w)
+                  : uint4(vector.x, vector.y, value.x, value.y);
   }
 };
 
 template <>
-struct TileAccess<ulong> {
-  static METAL_FUNC ulong get(threadgroup const uint* tile, uint at) {
-    return as_type<ulong>(TileAccess<uint2>::get(tile, at));
+struct Vector<ulong> {
+  static METAL_FUNC ulong get(uint4 vector, uint i) {
+    return as_type<ulong>(Vector<uint2>::get(vector, i));
   }
-  static METAL_FUNC void put(threadgroup uint* tile, uint at, ulong value) {
-    TileAccess<uint2>::put(tile, at, as_type<uint2>(value));
+  static METAL_FUNC uint4 with(uint4 vector, uint i, ulong value) {
+    return Vector<uint2>::with(vector, i, as_type<uint2>(value));
   }
 };
 
@@ -167,64 +206,91 @@ METAL_FUNC Layout<V> make_layout(int64_t base, TileAxis lane, TileAxis length,
   return to;
 }
 
-// The index in device memory of the i-th element of a tile in memory order.
+// The way through device memory by positions of a tile.
 template <class V>
-METAL_FUNC int64_t address(Layout<V> at, uint i, float inverse0,
-                           float inverse1) {
-  uint i12 = quotient(i, inverse0);
-  uint i2 = quotient(i12, inverse1);
-  return at.base + int64_t(i - i12 * at.n0) * at.m0 +
-         int64_t(i12 - i2 * at.n1) * at.m1 + int64_t(i2) * at.m2;
-}
+struct Way {
+  Layout<V> at;
+  bool dense;
+  float inverse0;
+  float inverse1;
+
+  static METAL_FUNC Way of(Layout<V> at) {
+    if (at.n0 == at.count) return {at, true, 0, 0};
+    return {at, false, 1.0f / float(at.n0), 1.0f / float(at.n1)};
+  }
+
+  // The index of the i-th element in memory order.
+  static METAL_FUNC int64_t address(Way way, uint i) {
+    Layout<V> at = way.at;
+    if (way.dense) return at.base + int64_t(i) * at.m0;
+    uint i12 = quotient(i, way.inverse0);
+    uint i2 = quotient(i12, way.inverse1);
+    return at.base + int64_t(i - i12 * at.n0) * at.m0 +
+           int64_t(i12 - i2 * at.n1) * at.m1 + int64_t(i2) * at.m2;
+  }
+
+  // How far it is from an element to that `apart` elements on, where that is
+  // the same everywhere; else 0.
+  static METAL_FUNC int64_t distance(Way way, uint apart) {
+    if (way.dense) return int64_t(apart) * way.at.m0;
+    uint runs = quotient(apart, way.inverse0);
+    bool even =
+        runs * way.at.n0 == apart && way.at.n0 * way.at.n1 == way.at.count;
+    return even ? int64_t(runs) * way.at.m1 : 0;
+  }
+};
 
 // Moves a tile whose layout has vectors by those, and by elements before and
-// after them; any other tile by elements. First all loads are issued, then what
+// after them; any other tile by elements. First loads are issued, then what
 // they bring is used.
 template <class V, uint items>
 struct Stage {
   static constant constexpr uint kPerVector = Layout<V>::kPerVector;
   static constant constexpr uint kRounds = items * sizeof(V) / 16;
+  static constant constexpr uint kBatch = 4;
   static_assert(items * sizeof(V) % 16 == 0, "a thread's part is vectors");
 
   static METAL_FUNC void in(device const V* from, threadgroup uint* tile,
                             Layout<V> at, uint thread_index) {
-    float inverse0 = 1.0f / float(at.n0), inverse1 = 1.0f / float(at.n1);
+    Way<V> way = Way<V>::of(at);
     if (!at.vectors) {
-      V element[items];
-      UPSWEEP_UNROLL
-      for (uint r = 0; r < items; ++r) {
-        uint i = thread_index + r * kThreads;
-        if (i < at.count) {
-          element[r] = from[address(at, i, inverse0, inverse1)];
+      UPSWEEP_ROLL
+      for (uint first = thread_index; first < at.count;
+           first += kBatch * kThreads) {
+        V element[kBatch];
+        UPSWEEP_UNROLL
+        for (uint r = 0; r < kBatch; ++r) {
+          uint i = first + r * kThreads;
+          if (i < at.count) element[r] = from[Way<V>::address(way, i)];
         }
-      }
-      UPSWEEP_UNROLL
-      for (uint r = 0; r < items; ++r) {
-        uint i = thread_index + r * kThreads;
-        if (i < at.count) TileAccess<V>::put(tile, i, element[r]);
+        UPSWEEP_UNROLL
+        for (uint r = 0; r < kBatch; ++r) {
+          uint i = first + r * kThreads;
+          if (i < at.count) TileAccess<V>::put(tile, i, element[r]);
+        }
       }
       return;
     }
-    uint head = min(at.count, (kPerVector - at.shift) % kPerVector);
+    uint head = head_of(at);
     uint whole = (at.count - head) / kPerVector;
+    uint before = (at.shift + head) / kPerVector;
+    int64_t round = Way<V>::distance(way, kRound);
+    int64_t place = Way<V>::address(way, head + thread_index * kPerVector);
     uint4 loaded[kRounds];
     UPSWEEP_UNROLL
     for (uint r = 0; r < kRounds; ++r) {
       uint v = thread_index + r * kThreads;
       if (v < whole) {
-        int64_t i = address(at, head + v * kPerVector, inverse0, inverse1);
-        loaded[r] = ((device const uint4*)(from + i))[0];
+        if (round == 0) place = Way<V>::address(way, head + v * kPerVector);
+        loaded[r] = ((device const uint4*)(from + place))[0];
       }
+      place += round;
     }
     UPSWEEP_UNROLL
     for (uint r = 0; r < kRounds; ++r) {
       uint v = thread_index + r * kThreads;
       if (v < whole) {
-        threadgroup uint* to = tile + words_before(at.shift + head, v);
-        to[0] = loaded[r].x;
-        to[1] = loaded[r].y;
-        to[2] = loaded[r].z;
-        to[3] = loaded[r].w;
+        TileAccess<V>::put_vector(tile, before + v, loaded[r]);
       }
     }
     uint tail = head + whole * kPerVector + thread_index;
@@ -234,25 +300,34 @@ struct Stage {
     }
     if (tail < at.count) {
       TileAccess<V>::put(tile, at.shift + tail,
-                         from[address(at, tail, inverse0, inverse1)]);
+                         from[Way<V>::address(way, tail)]);
     }
   }
 
   static METAL_FUNC void out(threadgroup const uint* tile, device V* to,
                              Layout<V> at, uint thread_index) {
-    float inverse0 = 1.0f / float(at.n0), inverse1 = 1.0f / float(at.n1);
+    Way<V> way = Way<V>::of(at);
     if (!at.vectors) {
+      UPSWEEP_ROLL
       for (uint i = thread_index; i < at.count; i += kThreads) {
-        to[address(at, i, inverse0, inverse1)] = TileAccess<V>::get(tile, i);
+        to[Way<V>::address(way, i)] = TileAccess<V>::get(tile, i);
       }
       return;
     }
-    uint head = min(at.count, (kPerVector - at.shift) % kPerVector);
+    uint head = head_of(at);
     uint whole = (at.count - head) / kPerVector;
-    for (uint v = thread_index; v < whole; v += kThreads) {
-      threadgroup const uint* from = tile + words_before(at.shift + head, v);
-      int64_t i = address(at, head + v * kPerVector, inverse0, inverse1);
-      ((device uint4*)(to + i))[0] = uint4(from[0], from[1], from[2], from[3]);
+    uint before = (at.shift + head) / kPerVector;
+    int64_t round = Way<V>::distance(way, kRound);
+    int64_t place = Way<V>::address(way, head + thread_index * kPerVector);
+    UPSWEEP_UNROLL
+    for (uint r = 0; r < kRounds; ++r) {
+      uint v = thread_index + r * kThreads;
+      if (v < whole) {
+        if (round == 0) place = Way<V>::address(way, head + v * kPerVector);
+        ((device uint4*)(to + place))[0] =
+            TileAccess<V>::get_vector(tile, before + v);
+      }
+      place += round;
     }
     uint tail = head + whole * kPerVector + thread_index;
     if (thread_index < head) {
@@ -260,16 +335,17 @@ struct Stage {
           TileAccess<V>::get(tile, at.shift + thread_index);
     }
     if (tail < at.count) {
-      to[address(at, tail, inverse0, inverse1)] =
+      to[Way<V>::address(way, tail)] =
           TileAccess<V>::get(tile, at.shift + tail);
     }
   }
 
  private:
-  // Words of a tile before vector v behind the given element.
-  static METAL_FUNC uint words_before(uint element, uint v) {
-    uint word = element / kPerVector * 4 + v * 4;
-    return word + word / 32;
+  static constant constexpr uint kRound = kThreads * kPerVector;
+
+  // Elements before the first whole vector.
+  static METAL_FUNC uint head_of(Layout<V> at) {
+    return min(at.count, (kPerVector - at.shift) % kPerVector);
   }
 };
 

@@ -31,6 +31,7 @@ struct Sum {
   using Value = typename F::Value;
   using S = Scaling<F>;
   static constant constexpr bool kExits = true;
+  static constant constexpr bool kQuick = true;
 
   struct State {
     Wide sum;
@@ -113,7 +114,57 @@ struct Sum {
     return s;
   }
 
+  // The quick way adds elements as they are. It is right where none of them is
+  // so small or so large that a float32 loses bits of a sum; zeros lose none.
+  struct Quick {
+    Wide sum;
+    uint least;  // magnitude of what is not zero, less one
+    uint most;
+  };
+  struct QuickState {
+    Wide sum;
+  };
+
+  static METAL_FUNC Quick quick() { return {{0, 0}, ~0u, 0}; }
+  static METAL_FUNC Quick quick_take(Quick q, Value x) {
+    uint bits = F::widen(x), magnitude = bits & ~kSignBit;
+    return {add(q.sum, as_type<float>(bits)), min(q.least, magnitude - 1),
+            max(q.most, magnitude)};
+  }
+  static METAL_FUNC bool quick_holds(Quick q) {
+    return q.least >= as_type<uint>(power_of_two(-kQuickRange)) - 1 &&
+           q.most < as_type<uint>(power_of_two(kQuickRange));
+  }
+  static METAL_FUNC Total quick_total(Quick q) {
+    bool large = q.most >= as_type<uint>(power_of_two(-30));
+    float factor = power_of_two(large ? S::kDown : S::kUp);
+    float most = as_type<float>(q.most) * power_of_two(S::kDown);
+    return {{scale(q.sum, factor), large ? kHasLarge : 0},
+            large ? most * items(sizeof(Value)) : 0};
+  }
+
+  static METAL_FUNC bool quick_from(State s, Total) {
+    bool large = (s.kinds & kHasLarge) != 0;
+    float least = power_of_two(-kQuickRange + (large ? S::kDown : S::kUp));
+    return (s.kinds & kSpecial) == 0 &&
+           (s.sum.hi == 0 || abs(s.sum.hi) >= least) &&
+           abs(s.sum.hi) < power_of_two(64);
+  }
+  static METAL_FUNC QuickState quick_state(State s) { return {unscaled(s)}; }
+  static METAL_FUNC QuickState quick_step(QuickState s, Value x) {
+    return {add(s.sum, as_type<float>(F::widen(x)))};
+  }
+  static METAL_FUNC Value quick_value(QuickState s) {
+    float sum = sizeof(Value) == 2 ? round_to_odd(s.sum) : s.sum.hi + s.sum.lo;
+    return F::narrow(as_type<uint>(sum));
+  }
+
  private:
+  static METAL_FUNC Wide unscaled(State s) {
+    bool large = (s.kinds & kHasLarge) != 0;
+    return scale(s.sum, power_of_two(large ? -S::kDown : -S::kUp));
+  }
+
   static METAL_FUNC State stepped(State s, Number x) {
     if (x.special != 0) {
       if (x.special == kNaN) s.kinds |= kNaN;

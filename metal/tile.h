@@ -34,7 +34,7 @@ struct Task {
 template <class M>
 METAL_FUNC Task<M> make_task(device const typename M::Value* in,
                              device typename M::Value* out,
-                             constant ScanParams& params, int64_t panel_index,
+                             constant ScanParams& params, uint panel_index,
                              Thread thread_at, Shared<M> shared) {
   Panel panel = make_panel(params, panel_index);
   Seat seat = make_seat(params, panel, index_of(thread_at));
@@ -42,20 +42,10 @@ METAL_FUNC Task<M> make_task(device const typename M::Value* in,
   return {in, out, panel, seat, spread, thread_at, shared};
 }
 
-// A thread's part of a line of a tile.
 template <class M>
-struct Part {
-  static constant constexpr uint kItems = items(sizeof(typename M::Value));
-  typename M::Value item[kItems];
-  uint place;  // of the first one in the line
-  uint count;
-  Line<typename M::Value> line;
-};
-
-template <class M>
-constexpr uint32_t tile_words() {
-  return tile_words(uint(kThreads) * Part<M>::kItems,
-                    sizeof(typename M::Value));
+constexpr uint32_t tile_vectors() {
+  return tile_vectors(uint(kThreads) * Part<M>::kItems,
+                      sizeof(typename M::Value));
 }
 
 // Whether any thread of the group says so. The mailbox is 0 before.
@@ -91,27 +81,35 @@ struct Exits {
       state = M::resume(state, before, part.line, part.place);
     }
     if (M::happened(last)) next = M::resume(next, last, part.line, span);
+    // Nobody overwrites the tile while others may look into it.
+    threadgroup_barrier(mem_flags::mem_threadgroup);
     return true;
   }
 
-  static METAL_FUNC State advance(State s, typename M::Value x) {
-    return M::advance(s, x);
+  // The results of a part, step by step.
+  static METAL_FUNC Part<M> results(Part<M> part, State state, bool inclusive) {
+    Indexed<M> in = Indexed<M>::of(part);
+    UPSWEEP_ROLL
+    for (uint i = 0; i < part.count; ++i) {
+      State after = M::advance(state, in.item[i]);
+      in.item[i] = M::value(inclusive ? after : state);
+      state = after;
+    }
+    return Indexed<M>::put_back(in, part);
   }
 
  private:
   static METAL_FUNC Event first_event(Part<M> part, State state) {
-    Event found = M::no_event();
-    UPSWEEP_UNROLL
-    for (uint i = 0; i < Part<M>::kItems; ++i) {
-      if (i < part.count) {
-        State after = M::advance(state, part.item[i]);
-        if (M::alive(state) && !M::alive(after) && !M::happened(found)) {
-          found = M::event(after, part.place + i + 1);
-        }
-        state = after;
+    Indexed<M> in = Indexed<M>::of(part);
+    UPSWEEP_ROLL
+    for (uint i = 0; i < part.count; ++i) {
+      State after = M::advance(state, in.item[i]);
+      if (M::alive(state) && !M::alive(after)) {
+        return M::event(after, part.place + i + 1);
       }
+      state = after;
     }
-    return found;
+    return M::no_event();
   }
 };
 
@@ -124,18 +122,17 @@ struct Exits<M, false> {
                                 thread State&) {
     return false;
   }
-  static METAL_FUNC State advance(State s, typename M::Value x) {
-    return M::step(s, x);
-  }
+  static METAL_FUNC Part<M> results(Part<M> part, State, bool) { return part; }
 };
 
 // Brings a tile into threadgroup memory, and from there a thread's part into
 // registers.
 template <class M>
 METAL_FUNC Part<M> load_part(Task<M> task, constant ScanParams& params,
-                             int64_t first, uint span) {
+                             int64_t first, uint span,
+                             thread Layout<typename M::Value>& layout) {
   using Value = typename M::Value;
-  Layout<Value> layout = layout_in<Value>(params, task.panel, first, span);
+  layout = layout_in<Value>(params, task.panel, first, span);
   Stage<Value, Part<M>::kItems>::in(task.in, task.shared.tile, layout,
                                     index_of(task.thread_at));
   if (index_of(task.thread_at) == 0) {
@@ -151,39 +148,33 @@ METAL_FUNC Part<M> load_part(Task<M> task, constant ScanParams& params,
                layout.first + layout.lane * int(task.seat.lane) +
                    layout.block * int(task.seat.block),
                layout.length};
-  UPSWEEP_UNROLL
-  for (uint i = 0; i < Part<M>::kItems; ++i) {
-    part.item[i] = i < part.count ? get(part.line, part.place + i) : Value(0);
-  }
-  return part;
+  return read_items(part);
 }
 
-template <class M>
-METAL_FUNC typename M::Total total_of(Part<M> part) {
-  typename M::Total total = M::none();
-  UPSWEEP_UNROLL
-  for (uint i = 0; i < Part<M>::kItems; ++i) {
-    if (i < part.count) total = M::take(total, part.item[i]);
-  }
-  return total;
+// Whether a tile of the output lies as that of the input does.
+template <class V>
+METAL_FUNC bool lie_alike(constant ScanParams& params, Panel panel) {
+  return params.length.in_step == params.length.out_step &&
+         params.lane.in_step == params.lane.out_step &&
+         params.block.in_step == params.block.out_step &&
+         (uint(panel.in - panel.out) & Layout<V>::kRest) == 0;
 }
 
 // The results of a part go through threadgroup memory, as its elements did.
 template <class M>
 METAL_FUNC void store_part(Task<M> task, constant ScanParams& params,
-                           int64_t first, uint span, Part<M> part) {
+                           int64_t first, uint span, Part<M> part,
+                           Layout<typename M::Value> layout) {
   using Value = typename M::Value;
-  Layout<Value> layout = layout_out<Value>(params, task.panel, first, span);
-  int at = layout.first + layout.lane * int(task.seat.lane) +
-           layout.block * int(task.seat.block) +
-           layout.length * int(part.place);
-  UPSWEEP_UNROLL
-  for (uint i = 0; i < Part<M>::kItems; ++i) {
-    if (i < part.count) {
-      TileAccess<Value>::put(task.shared.tile, uint(at), part.item[i]);
-      at += layout.length;
-    }
+  if (lie_alike<Value>(params, task.panel)) {
+    layout.base += task.panel.out - task.panel.in;
+  } else {
+    layout = layout_out<Value>(params, task.panel, first, span);
   }
+  part.line.first = layout.first + layout.lane * int(task.seat.lane) +
+                    layout.block * int(task.seat.block);
+  part.line.step = layout.length;
+  write_items(part, task.shared.tile);
   threadgroup_barrier(mem_flags::mem_threadgroup);
   Stage<Value, Part<M>::kItems>::out(task.shared.tile, task.out, layout,
                                      index_of(task.thread_at));
@@ -196,32 +187,30 @@ METAL_FUNC typename M::State scan_chunk(Task<M> task,
                                         constant ScanParams& params, uint chunk,
                                         typename M::State carry) {
   using State = typename M::State;
+  using Total = typename M::Total;
   using E = Exits<M, M::kExits>;
   int64_t first = int64_t(chunk) * params.tiles * params.span;
   for (uint t = 0; t < params.tiles && first < params.length.extent; ++t) {
     uint span = uint(min(params.length.extent - first, int64_t(params.span)));
-    Part<M> part = load_part(task, params, first, span);
-    Scanned<M> scanned = group_scan<M>(total_of(part), task.spread,
-                                       task.thread_at, task.shared.slots);
+    Layout<typename M::Value> layout;
+    Part<M> part = load_part(task, params, first, span, layout);
+    bool came_quick;
+    Total own = Quick<M, M::kQuick>::fold(part, came_quick);
+    Scanned<M> scanned =
+        group_scan<M>(own, task.spread, task.thread_at, task.shared.slots);
     State state = M::after(carry, scanned.before);
     State next = M::after(carry, scanned.total);
     bool steps = E::settle(task, part, span, carry, scanned.total, state, next);
     carry = next;
-    // The tile gives way to its results, or to the next one.
-    threadgroup_barrier(mem_flags::mem_threadgroup);
     if (stores) {
-      UPSWEEP_UNROLL
-      for (uint i = 0; i < Part<M>::kItems; ++i) {
-        if (i < part.count) {
-          State after = steps ? E::advance(state, part.item[i])
-                              : M::step(state, part.item[i]);
-          part.item[i] = M::value(params.inclusive != 0 ? after : state);
-          state = after;
-        }
-      }
-      store_part(task, params, first, span, part);
-      threadgroup_barrier(mem_flags::mem_threadgroup);
+      // All threads have their parts: the tile gives way to its results.
+      bool inclusive = params.inclusive != 0;
+      part = steps ? E::results(part, state, inclusive)
+                   : Quick<M, M::kQuick>::results(part, state, own, came_quick,
+                                                  inclusive);
+      store_part(task, params, first, span, part, layout);
     }
+    threadgroup_barrier(mem_flags::mem_threadgroup);
     first += span;
   }
   return carry;
@@ -232,13 +221,17 @@ template <class M>
 METAL_FUNC typename M::Total fold_chunk(Task<M> task,
                                         constant ScanParams& params,
                                         uint chunk) {
-  typename M::Total total = M::none();
+  using Total = typename M::Total;
+  Total total = M::none();
   int64_t first = int64_t(chunk) * params.tiles * params.span;
   for (uint t = 0; t < params.tiles && first < params.length.extent; ++t) {
     uint span = uint(min(params.length.extent - first, int64_t(params.span)));
-    Part<M> part = load_part(task, params, first, span);
-    Scanned<M> scanned = group_scan<M>(total_of(part), task.spread,
-                                       task.thread_at, task.shared.slots);
+    Layout<typename M::Value> layout;
+    Part<M> part = load_part(task, params, first, span, layout);
+    bool came_quick;
+    Total own = Quick<M, M::kQuick>::fold(part, came_quick);
+    Scanned<M> scanned =
+        group_scan<M>(own, task.spread, task.thread_at, task.shared.slots);
     total = M::join(total, scanned.total);
     first += span;
   }

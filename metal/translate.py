@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Rewrites the kernels from Metal Shading Language to C++.
 
-    translate.py --prelude prelude_host.h [--tuning FILE] scan.metal > scan.cpp
+    translate.py --prelude prelude_host.h [--tuning FILE] [--kernels NAME]
+        scan.metal > scan.cpp
 
 Metal's dialect differs from C++ in few places, and only those are touched:
 
@@ -9,9 +10,10 @@ Metal's dialect differs from C++ in few places, and only those are touched:
     constant T&, thread T&       const T&, T&
     threadgroup T name[n];       UPSWEEP_THREADGROUP_ARRAY(T, name, n);
     [static] constant constexpr  static constexpr
-    [[kernel]] void f(…)         attributes taken out; then a function without
-                                 arguments, launch_f, that calls f with them
-    template [[host_name(s)]]    UPSWEEP_REGISTER(s, launch_f<A>)
+    [[kernel]] void f(…)         UPSWEEP_KERNEL_FUNC void f(…) without attributes;
+                                 then launch_f, which takes what a kernel is
+                                 given, UPSWEEP_GIVEN, and calls f with it
+    template [[host_name(s)]]    UPSWEEP_REGISTER(s, launch_f<A>), s as a name
       [[kernel]] decltype(f<A>) f<A>;
 
 and files that are included are put in place. A prelude gives those names, and
@@ -36,9 +38,9 @@ SPACES = {"device", "threadgroup", "constant", "thread"}
 POINTERS = {"device": "device_pointer", "threadgroup": "threadgroup_pointer"}
 KERNEL_ATTRIBUTES = {"kernel", "max_total_threads_per_threadgroup"}
 ARGUMENTS = {
-    "threadgroup_position_in_grid": "group_index()",
-    "thread_index_in_simdgroup": "thread_index() % 32",
-    "simdgroup_index_in_threadgroup": "thread_index() / 32",
+    "threadgroup_position_in_grid": "UPSWEEP_GROUP",
+    "thread_index_in_simdgroup": "UPSWEEP_THREAD % 32",
+    "simdgroup_index_in_threadgroup": "UPSWEEP_THREAD / 32",
 }
 CLOSING = {"(": ")", "[": "]", "{": "}", "<": ">", "[[": "]]"}
 
@@ -203,7 +205,7 @@ class Translator:
         start = self.expect("template")
         attribute = Translator(self.name, self.balanced("[["))
         attribute.expect("host_name")
-        name = source(attribute.balanced("("))
+        name = pasted(attribute.balanced("("))
         if source(self.balanced("[[")) != "kernel" or self.take().text != "decltype":
             self.error("expected an instantiation of a kernel", start)
         function = source(trimmed(self.balanced("(")))
@@ -226,19 +228,20 @@ class Translator:
             kind, identifier, value = self.parameter(tokens)
             parameters.append(f"{kind} {identifier}")
             arguments.append(value)
-        self.emit(f"void {name.text}({', '.join(parameters)})", name.line)
+        self.emit(
+            f"UPSWEEP_KERNEL_FUNC void {name.text}({', '.join(parameters)})", name.line
+        )
         line = self.tokens[self.at].line
         body = Translator(self.name, self.balanced("{")).run()
         last = self.tokens[self.at - 1].line
         template = f"template <class {header[1]}>\n" if header else ""
         m = f"<{header[1]}>" if header else ""
         call = (
-            f"{template}void launch_{name.text}() {{\n"
-            "  using namespace ::upsweep::emulator;\n"
+            f"{template}UPSWEEP_KERNEL_FUNC void launch_{name.text}(UPSWEEP_GIVEN) {{\n"
             f"  {name.text}{m}({', '.join(arguments)});\n}}\n"
         )
         if not header:
-            call += f'UPSWEEP_REGISTER("{name.text}", launch_{name.text})\n'
+            call += f"UPSWEEP_REGISTER({name.text}, launch_{name.text})\n"
         self.emit(
             f"\n#line {line} {quoted(self.name)}\n{{{body}}}\n{call}"
             f"#line {last} {quoted(self.name)}\n",
@@ -261,7 +264,7 @@ class Translator:
         which = attribute.take().text
         if which == "buffer":
             index = source(attribute.balanced("("))
-            return kind, name, f"Argument<{kind}>::get({index})"
+            return kind, name, f"UPSWEEP_ARGUMENT({index}, {kind})"
         if which not in ARGUMENTS:
             inner.error(f"unknown attribute {which!r}", tokens[-1])
         return kind, name, ARGUMENTS[which]
@@ -279,12 +282,24 @@ def split(tokens, separator):
     return [trimmed(part) for part in parts if trimmed(part)]
 
 
+def pasted(tokens):
+    """What spells a string, as in "spine_" #name, as what spells a name."""
+    words = []
+    for token in trimmed(tokens):
+        if token.kind == "string":
+            words.append(token.text[1:-1])
+        elif token.kind == "name":
+            words.append(token.text)
+    return "##".join(words)
+
+
 def quoted(name):
     return '"' + str(name).replace("\\", "\\\\") + '"'
 
 
-def translate(path, prelude, replaced, done=None):
-    """The translation of a file and of all that it includes."""
+def translate(path, prelude, replaced, done=None, kernels=None):
+    """The translation of a file and of all that it includes; of the kernels in
+    kernels.def only the set of the given name, if any."""
     done = set() if done is None else done
     path = replaced.get(path.name, path)
     out, text, line = [f"#line 1 {quoted(path)}\n"], [], 1
@@ -295,6 +310,8 @@ def translate(path, prelude, replaced, done=None):
         text.clear()
 
     for line, content in enumerate(path.read_text().splitlines(keepends=True), 1):
+        if kernels and re.match(rf"UPSWEEP_KERNEL\((?!{kernels},)", content):
+            content = "\n"
         include = re.match(r'\s*#\s*include\s+(?:<(\S+)>|"(\S+)")', content)
         if not include and not re.match(r"\s*#\s*pragma\s", content):
             text.append(content)
@@ -308,7 +325,7 @@ def translate(path, prelude, replaced, done=None):
         elif include and include.group(2) not in done:
             done.add(include.group(2))
             out.append(translate(path.parent / include.group(2), prelude, replaced,
-                                 done))  # fmt: skip
+                                 done, kernels))  # fmt: skip
         elif not include and not PRAGMA.search(content):
             raise Error(f"{path}:{line}: unknown pragma")
         out.append(f"#line {line + 1} {quoted(path)}\n")
@@ -321,10 +338,15 @@ def main():
     parser.add_argument("source", type=Path)
     parser.add_argument("--prelude", required=True)
     parser.add_argument("--tuning", type=Path, help="instead of tuning_apple.h")
+    parser.add_argument("--kernels", help="of kernels.def, only those of this name")
     options = parser.parse_args()
     replaced = {"tuning_apple.h": options.tuning} if options.tuning else {}
     try:
-        sys.stdout.write(translate(options.source, options.prelude, replaced))
+        sys.stdout.write(
+            translate(
+                options.source, options.prelude, replaced, kernels=options.kernels
+            )
+        )
     except Error as error:
         sys.exit(f"translate.py: {error}")
 

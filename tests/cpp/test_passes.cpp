@@ -14,7 +14,7 @@ namespace {
 
 // So small that even little arrays have several tiles and chunks.
 constexpr uint32_t kFew = 8;
-const Tuning tuning{kFew, [](uint32_t) { return 2u; }, 6};
+const Tuning tuning{kFew, [](uint32_t) { return 2u; }, 6, false};
 
 void check_rules(const Passes& passes) {
   const ScanParams& p = passes.params;

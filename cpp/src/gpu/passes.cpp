@@ -114,10 +114,15 @@ void choose_tile(ScanParams& p, const KernelSet& kernels,
   }
 }
 
-int64_t count_panels(const ScanParams& p) {
-  int64_t panels =
-      ceil_div(p.lane.extent, p.width) * ceil_div(p.block.extent, p.blocks);
+// Counts a panel's neighbours as well, which the kernels are told.
+int64_t count_panels(ScanParams& p) {
+  int64_t lane_panels = ceil_div(p.lane.extent, p.width);
+  int64_t block_panels = ceil_div(p.block.extent, p.blocks);
+  p.lane_panels = static_cast<uint32_t>(lane_panels);
+  p.block_panels = static_cast<uint32_t>(block_panels);
+  int64_t panels = lane_panels * block_panels;
   for (uint32_t i = 0; i < p.outer_axes; ++i) panels *= p.outer[i].extent;
+  p.panels = static_cast<uint32_t>(panels);
   return panels;
 }
 
@@ -128,6 +133,9 @@ void choose_chunks(Passes& passes, const Tuning& tuning) {
   int64_t least = std::max(kMinTiles, ceil_div(kMinElements, p.span));
   int64_t chunks = std::clamp<int64_t>(tuning.full / passes.panels, 1,
                                        ceil_div(tiles, least));
+  passes.look_back =
+      tuning.look_back && chunks > 1 && p.width == 1 && p.blocks == 1;
+  if (passes.look_back) chunks = tiles;
   p.tiles = static_cast<uint32_t>(ceil_div(tiles, chunks));
   p.chunks = static_cast<uint32_t>(ceil_div(tiles, p.tiles));
 }

@@ -14,7 +14,8 @@ namespace upsweep {
 struct Tuning {
   uint32_t threads;                          // of a threadgroup
   uint32_t (*items)(uint32_t element_size);  // a thread's part of a tile
-  int64_t full;  // threadgroups from which on a device is busy
+  int64_t full;    // threadgroups from which on a device is busy
+  bool look_back;  // whether its kernels look back
 };
 
 // The kernels of one (op, dtype).
@@ -29,17 +30,27 @@ const KernelSet& kernel_set(Op op, Dtype dtype);
 // Launches for all lines of a scan, or for a part of them where they are too
 // many for one grid: up-sweep over panels · chunks threadgroups, spine over
 // panels, down-sweep over panels · chunks. A single chunk takes the down-sweep
-// alone.
+// alone; several take look-back instead, where the device and a panel allow it.
 struct Passes {
   ScanParams params;
   int64_t panels;
+  bool look_back;
 
   int64_t groups() const { return panels * params.chunks; }
-  // Bytes of the aggregates and of the carries that the passes hand on.
-  size_t aggregate_bytes() const { return entries() * kAggregateBytes; }
-  size_t carry_bytes() const { return entries() * kCarryBytes; }
+  // Bytes of the aggregates and of the carries that the passes hand on, or of
+  // the flags and the posts of look-back.
+  size_t aggregate_bytes() const {
+    return look_back ? (1 + posts()) * 4 : entries() * kAggregateBytes;
+  }
+  size_t carry_bytes() const {
+    return look_back ? posts() * kAggregateBytes : entries() * kCarryBytes;
+  }
 
  private:
+  size_t posts() const {
+    return static_cast<size_t>(2 * groups() +
+                               panels * groups_of(params.chunks));
+  }
   size_t entries() const {
     if (params.chunks == 1) return 0;
     return static_cast<size_t>(groups()) * params.width * params.blocks;

@@ -23,7 +23,7 @@ namespace upsweep {
 namespace {
 
 // Enough threadgroups for the largest of these GPUs.
-constexpr Tuning kTuning{kThreads, items, 512};
+constexpr Tuning kTuning{kThreads, items, 512, false};
 
 using MetalStoragePtr = std::shared_ptr<MetalStorage>;
 

@@ -1,14 +1,22 @@
 """Builds the kernels for these tests, once a session. UPSWEEP_KERNELS may name a
-build of this folder instead."""
+build of this folder instead, or UPSWEEP_CUBINS a folder of kernels for CUDA."""
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from scans import Engine, Tuning
+from scans import METAL, Engine, Tuning
 
 HERE = Path(__file__).parent
+
+
+def cuda_engine(folder, tuning):
+    sys.path.append(str(HERE.parents[1] / "cuda"))
+    import driver
+
+    return driver.Engine(folder, Tuning(tuning))
 
 
 @pytest.fixture(scope="session")
@@ -26,11 +34,17 @@ def built(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def engine(built):
-    return Engine(built / "libscans.so")
+def engine(request):
+    if cubins := os.environ.get("UPSWEEP_CUBINS"):
+        return cuda_engine(cubins, METAL / "tuning_nvidia.h")
+    return Engine(request.getfixturevalue("built") / "libscans.so")
 
 
 @pytest.fixture(scope="session")
-def small_engine(built):
+def small_engine(request):
     """The kernels in threadgroups so small that short lines have many tiles."""
-    return Engine(built / "libsmall_scans.so", Tuning(HERE / "tuning_small.h"))
+    tuning = HERE / "tuning_small.h"
+    if cubins := os.environ.get("UPSWEEP_CUBINS"):
+        return cuda_engine(Path(cubins) / "small", tuning)
+    built = request.getfixturevalue("built")
+    return Engine(built / "libsmall_scans.so", Tuning(tuning))

@@ -47,7 +47,8 @@ class Params(ctypes.Structure):
         ("outer", Axis * MAX_OUTER),
         *((f, ctypes.c_uint32) for f in (
             "outer_axes", "inclusive", "width", "blocks", "span", "lane_threads",
-            "line_threads", "tiles", "chunks", "padding")),
+            "line_threads", "tiles", "chunks", "lane_panels", "block_panels",
+            "panels")),
     ]  # fmt: skip
 
 
@@ -170,13 +171,23 @@ def merged(axes):
 
 
 def panels_of(p):
-    count = -(-p.lane.extent // p.width) * -(-p.block.extent // p.blocks)
-    return count * math.prod(p.outer[i].extent for i in range(p.outer_axes))
+    """Counts the panels, and tells the kernels of those in a row."""
+    p.lane_panels = -(-p.lane.extent // p.width)
+    p.block_panels = -(-p.block.extent // p.blocks)
+    p.panels = (
+        p.lane_panels
+        * p.block_panels
+        * math.prod(p.outer[i].extent for i in range(p.outer_axes))
+    )
+    return p.panels
 
 
 def halves(z):
     """Complex numbers as an array of floats with one more axis."""
     return np.lib.stride_tricks.as_strided(z.real, (*z.shape, 2), (*z.strides, 4))
+
+
+LOOK_BACK = ("lookback",)
 
 
 def scan(engine, op, x, axis=-1, reverse=False, inclusive=True, geometry=None,
@@ -194,14 +205,19 @@ def scan(engine, op, x, axis=-1, reverse=False, inclusive=True, geometry=None,
                     geometry or Geometry())  # fmt: skip
     panels = panels_of(p)
     entries = panels * p.chunks * p.width * p.blocks
+    posts = 0
+    if passes == LOOK_BACK:
+        posts = panels * 3 * p.chunks  # or less: how many make a group?
     aggregates = np.full(entries * AGGREGATE_BYTES, 0xC3, np.uint8)
-    carries = np.full(entries * CARRY_BYTES, 0xC3, np.uint8)
+    carries = np.full(max(entries, posts) * CARRY_BYTES, 0xC3, np.uint8)
+    if posts:
+        aggregates = np.zeros(1 + posts, np.uint32)
     bindings = [
         memory(xs)[0], memory(ys)[0], (ctypes.addressof(p), ctypes.sizeof(p)),
         memory(aggregates)[0], memory(carries)[0],
     ]  # fmt: skip
     moved = np.zeros(2)
-    for each in passes if p.chunks > 1 else ("downsweep",):
+    for each in passes if p.chunks > 1 or posts else ("downsweep",):
         groups = panels if each == "spine" else panels * p.chunks
         moved += engine.run(f"{each}_{kernel}", bindings, groups)
     return y, moved / max(x.nbytes, 1)

@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 import pytest
-from scans import METAL, Engine, Geometry, Refused, Tuning, memory, scan
+from scans import LOOK_BACK, METAL, Engine, Geometry, Refused, Tuning, memory, scan
 
 THREADS, GROUPS = 64, 8
 
@@ -134,7 +134,7 @@ BARRIERS = [
 
 @pytest.fixture(scope="module")
 def objects(built, tmp_path_factory):
-    """A compiler of one kernel, from a copy of metal/."""
+    """A compiler of some kernels, those of look-back too, from a copy of metal/."""
     folder = tmp_path_factory.mktemp("mutants")
     engine = built / "CMakeFiles/engine.dir"
 
@@ -146,7 +146,10 @@ def objects(built, tmp_path_factory):
                 (copy / file.name).write_text(file.read_text())
         (copy / "kernels.def").write_text(
             "UPSWEEP_KERNEL(prod_float32, Product<Float32>)\n"
+            "UPSWEEP_KERNEL(prod_complex64, ComplexProduct)\n"
         )
+        tuning = (copy / "tuning_apple.h").read_text()
+        (copy / "tuning_apple.h").write_text(f"#define UPSWEEP_LOOK_BACK\n{tuning}")
         replace(copy)
         translate = [sys.executable, METAL / "translate.py", "--prelude",
                      "prelude_host.h", copy / "scan.metal"]  # fmt: skip
@@ -173,6 +176,11 @@ def scans_that_take_every_barrier(engine):
     scan(engine, "cumprod", x[1:])
     # Lines with one thread each, for which no simdgroup waits.
     scan(engine, "cumprod", x[:32000].reshape(100, 320), 0)
+    scan(engine, "cumprod", x, geometry=Geometry(tiles=1), passes=LOOK_BACK)
+    # What is dead is followed through others' parts for a short while.
+    z = np.full(4000, 1 + 0.001j, np.complex64)
+    z[1006:1008] = 1e30 + 1e30j
+    scan(engine, "cumprod", z)
 
 
 def test_kernels_with_all_their_barriers_pass(objects):

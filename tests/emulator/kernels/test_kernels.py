@@ -10,7 +10,17 @@ from pathlib import Path
 import ml_dtypes
 import numpy as np
 import pytest
-from scans import SCANS, Axis, Geometry, Params, Refused, memory, scan, table
+from scans import (
+    LOOK_BACK,
+    SCANS,
+    Axis,
+    Geometry,
+    Params,
+    Refused,
+    memory,
+    scan,
+    table,
+)
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "python"))
 import oracle
@@ -99,6 +109,25 @@ def test_random_scans_keep_the_contract(engine, op, name, seed):
 @pytest.mark.parametrize("seed", range(2, 5))
 def test_random_scans_in_small_tiles_keep_the_contract(small_engine, op, name, seed):
     check_random_scans(small_engine, op, name, seed, 15, 1500)
+
+
+@pytest.mark.parametrize(("op", "name"), CASES)
+def test_looking_back_keeps_the_contract(small_engine, op, name):
+    """Over tiles so small that a line has many groups of them, and sets of those."""
+    dtype = numpy_dtype(name)
+    for i in range(8):
+        r = random.Random(f"{op} {name} {i}")
+        small_engine.set_seed(i)
+        x = draw_view(r, draw_input(r, op, dtype, 9000)).ravel()
+        lines = r.choice([1, 1, 3])
+        x = x[: x.size // lines * lines].reshape(lines, -1)
+        if r.random() < 0.3:
+            x = x[:, ::-1]
+        geometry = Geometry(1, None, 1, 1, r.choice([32, 64]), 1)
+        options = {"reverse": r.random() < 0.5, "inclusive": r.random() < 0.5}
+        y, _ = scan(small_engine, op, x, 1, geometry=geometry, passes=LOOK_BACK,
+                    **options)  # fmt: skip
+        oracle.check(op, x, y, axis=1, **options)
 
 
 def test_every_kernel_of_the_list_exists(engine):
@@ -227,6 +256,7 @@ def test_the_last_chunk_of_a_line_of_more_than_2_32_elements(engine, reverse):
     p.in_start = p.out_start = n - 1 if reverse else 0
     p.lane = p.block = Axis(1, 0, 0)
     p.inclusive = p.width = p.blocks = p.lane_threads = 1
+    p.lane_panels = p.block_panels = p.panels = 1
     p.span, p.line_threads, p.tiles = tile, engine.tuning.threads, 4
     p.chunks = -(-tiles // 4)
     chunk, size = p.chunks - 1, 4 * tile

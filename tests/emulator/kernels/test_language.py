@@ -167,7 +167,8 @@ def test_address_spaces():
     ("file", "right", "wrong"),
     [
         ("monoid.h", "threadgroup const uint* tile;", "device const uint* tile;"),
-        ("stage.h", "threadgroup uint* to = tile", "device uint* to = tile"),
+        ("stage.h", "put_vector(threadgroup uint* tile",
+         "put_vector(device uint* tile"),
         ("spine.h", "device typename M::State* carries;",
          "threadgroup typename M::State* carries;"),
         ("tile.h", "thread State& next", "device State& next"),
