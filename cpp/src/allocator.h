@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <utility>
@@ -15,13 +16,13 @@ class Allocator {
   // Where buffers come from. allocate gives nullptr where there is no memory,
   // and otherwise its address, or where it is not addressable any handle.
   struct Source {
-    void* (*allocate)(size_t nbytes);
-    void (*free)(void* data, size_t nbytes);
+    std::function<void*(size_t nbytes)> allocate;
+    std::function<void(void* data, size_t nbytes)> free;
     bool addressable = true;
   };
 
   Allocator(Source source, size_t memory_limit)
-      : source_(source),
+      : source_(std::move(source)),
         memory_limit_(memory_limit),
         cache_limit_(memory_limit) {}
 

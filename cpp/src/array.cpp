@@ -42,6 +42,25 @@ int64_t reach(int64_t extent, int64_t stride, Dtype dtype, int64_t& span) {
   return far;
 }
 
+// Memory that strides reach, from the lowest address on.
+struct Extent {
+  int64_t before;  // elements below that of index zero
+  int64_t bytes_before;
+  size_t nbytes;
+};
+
+// Throws where there is no such memory.
+Extent extent_of(const Shape& shape, const Strides& strides, Dtype dtype) {
+  check_dimensions(shape, strides);
+  bool empty = checked_size("array", shape, dtype) == 0;
+  int64_t before = 0, span = empty ? -1 : 0;
+  for (size_t i = 0; !empty && i < shape.size(); ++i) {
+    before -= std::min<int64_t>(reach(shape[i], strides[i], dtype, span), 0);
+  }
+  return {before, before * static_cast<int64_t>(dtype.size()),
+          static_cast<size_t>(span + 1) * dtype.size()};
+}
+
 }  // namespace
 
 int64_t checked_size(const char* op, const Shape& shape, Dtype dtype) {
@@ -93,19 +112,25 @@ array::array(const void* bytes, Shape shape, Dtype dtype)
 
 array array::adopt(const void* data, Shape shape, Strides strides, Dtype dtype,
                    std::function<void()> release) {
-  // All checks come first: what throws has not taken the memory.
-  check_dimensions(shape, strides);
-  bool empty = checked_size("array", shape, dtype) == 0;
-  // The storage starts at the lowest address that the strides reach.
-  int64_t below = 0, span = empty ? -1 : 0;
-  for (size_t i = 0; !empty && i < shape.size(); ++i) {
-    below += std::min<int64_t>(reach(shape[i], strides[i], dtype, span), 0);
-  }
-  auto* start = static_cast<const char*>(data) +
-                below * static_cast<int64_t>(dtype.size());
+  Extent extent = extent_of(shape, strides, dtype);
   auto storage = std::make_shared<AdoptedStorage>(
-      start, static_cast<size_t>(span + 1) * dtype.size(), std::move(release));
-  return array(std::move(storage), std::move(shape), std::move(strides), -below,
+      static_cast<const char*>(data) - extent.bytes_before, extent.nbytes,
+      std::move(release));
+  return array(std::move(storage), std::move(shape), std::move(strides),
+               extent.before, dtype);
+}
+
+array array::adopt(const void* data, Shape shape, Strides strides, Dtype dtype,
+                   std::function<void()> release, Stream stream) {
+  Extent extent = extent_of(shape, strides, dtype);
+  stream = to_stream(stream);
+  auto* start = static_cast<const char*>(data) - extent.bytes_before;
+  // Kernels want a multiple of 16 bytes; what lies before is not looked at.
+  size_t more = reinterpret_cast<uintptr_t>(start) % 16;
+  auto storage = backend(stream).adopt(
+      stream, start - more, extent.nbytes + more, std::move(release));
+  return array(std::move(storage), std::move(shape), std::move(strides),
+               extent.before + static_cast<int64_t>(more / dtype.size()),
                dtype);
 }
 
@@ -134,6 +159,12 @@ bool array::is_ready() const { return storage_->ready().is_ready(); }
 const void* array::raw_data() const {
   wait();
   return static_cast<const char*>(storage_->data()) +
+         offset_ * static_cast<int64_t>(itemsize());
+}
+
+const void* array::device_data(void* consumer) const {
+  Backend& device = *find_backend(this->device().type);
+  return static_cast<const char*>(device.lend(storage_, consumer)) +
          offset_ * static_cast<int64_t>(itemsize());
 }
 

@@ -2,6 +2,9 @@
 #include "backend.h"
 
 #include "cpu/backend.h"
+#ifdef UPSWEEP_CUDA
+#include "cuda/backend.h"
+#endif
 #ifdef UPSWEEP_METAL
 #include "metal/backend.h"
 #endif
@@ -10,11 +13,20 @@ namespace upsweep {
 
 Backend* find_backend(DeviceType type) {
   if (type == DeviceType::cpu) return &cpu_backend();
-#ifdef UPSWEEP_METAL
+#if defined(UPSWEEP_METAL)
   return metal_backend();
+#elif defined(UPSWEEP_CUDA)
+  return cuda_backend();
 #else
   return nullptr;
 #endif
+}
+
+std::string why_no_backend([[maybe_unused]] DeviceType type) {
+#ifdef UPSWEEP_CUDA
+  if (type == DeviceType::gpu) return why_no_cuda();
+#endif
+  return {};
 }
 
 Backend& backend(Stream stream) { return *find_backend(stream.device.type); }

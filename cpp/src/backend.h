@@ -4,6 +4,8 @@
 
 #include <functional>
 #include <memory>
+#include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "monoid/op.h"
@@ -60,15 +62,38 @@ class Backend {
   // Uninitialised memory, to be written by work of a stream of the device.
   virtual StoragePtr allocate(Device device, size_t nbytes) = 0;
 
+  // Whether devices have memory of their own; only such lend and adopt memory.
+  virtual bool has_own_memory() const { return false; }
+  virtual void* native_stream(Stream) { return no_own_memory<void*>(); }
+  // Where a storage is in its device's memory. What is given to the consumer's
+  // stream from now on may read it; without a stream it is waited for.
+  virtual const void* lend(const StoragePtr&, void*) {
+    return no_own_memory<const void*>();
+  }
+  // Memory of the stream's device that its work may read from now on.
+  virtual StoragePtr adopt(Stream, const void*, size_t, std::function<void()>) {
+    return no_own_memory<StoragePtr>();
+  }
+
   // Each returns when the work is queued, or done if that costs less.
   virtual void scan(Stream stream, ScanWork work) = 0;
   virtual void copy(Stream stream, CopyWork work) = 0;
   // Work on the host's view of the storages, in the order of the stream.
   virtual void run_on_host(Stream stream, Work work) = 0;
+
+ private:
+  template <class T>
+  [[noreturn]] static T no_own_memory() {
+    throw std::invalid_argument(
+        "[stream] The device has no memory of its own; its arrays are in that "
+        "of the processors.");
+  }
 };
 
 // The backend of a type of device, or nullptr where there is none.
 Backend* find_backend(DeviceType type);
+// Why there is none, where that is worth telling; else empty.
+std::string why_no_backend(DeviceType type);
 // The backend of a stream that to_stream has checked.
 Backend& backend(Stream stream);
 

@@ -20,14 +20,18 @@ const char* type_name(DeviceType type) {
   return type == DeviceType::cpu ? "cpu" : "gpu";
 }
 
+[[noreturn]] void no_backend(const char* op, const char* what, DeviceType type,
+                             const char* thing) {
+  std::string name = type_name(type), why = why_no_backend(type);
+  throw std::invalid_argument(std::string("[") + op + "] Cannot " + what + " " +
+                              name + thing + " without " + name + " backend" +
+                              (why.empty() ? "" : ": ") + why + ".");
+}
+
 Backend& checked_backend(const char* op, const char* what, Device device) {
   Backend* found = find_backend(device.type);
   std::string name = type_name(device.type);
-  if (!found) {
-    throw std::invalid_argument(std::string("[") + op + "] Cannot " + what +
-                                " " + name + " device without " + name +
-                                " backend.");
-  }
+  if (!found) no_backend(op, what, device.type, " device");
   if (device.index < 0 || device.index >= found->device_count()) {
     throw std::invalid_argument(
         std::string("[") + op + "] There is no " + name + " device " +
@@ -117,9 +121,7 @@ void set_default_stream(Stream stream) {
 
 Stream new_stream(Device device) {
   if (!find_backend(device.type)) {
-    std::string name = type_name(device.type);
-    throw std::invalid_argument("[new_stream] Cannot make " + name +
-                                " stream without " + name + " backend.");
+    no_backend("new_stream", "make", device.type, " stream");
   }
   return checked_backend("new_stream", "use", device).new_stream(device);
 }
@@ -154,6 +156,16 @@ int device_count(DeviceType type) {
 
 DeviceInfo device_info(Device device) {
   return checked_backend("device_info", "describe", device).info(device.index);
+}
+
+bool has_own_memory(DeviceType type) {
+  Backend* found = find_backend(type);
+  return found && found->has_own_memory();
+}
+
+void* native_stream(Stream stream) {
+  stream = to_stream(stream);
+  return backend(stream).native_stream(stream);
 }
 
 StreamContext::StreamContext(StreamOrDevice s)

@@ -19,6 +19,11 @@ uint32_t fork_generation() {
 
 void Event::wait() const {
   uint32_t state = state_.load(std::memory_order_acquire);
+  if (state == kPending && comes_soon_ && generation_ == fork_generation() &&
+      comes_soon_()) {
+    settle(kDone);
+    state = state_.load(std::memory_order_acquire);
+  }
   while (state == kPending) {
     if (generation_ != fork_generation()) {
       throw std::runtime_error(

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <exception>
+#include <functional>
 
 namespace upsweep {
 
@@ -33,18 +34,28 @@ class Event {
     error_ = std::move(error);
     settle(kFailed);
   }
+  // Before others see the event: what wait asks first whether the work is soon
+  // done, because somebody else who waits for that is slower to say so.
+  void set_shortcut(std::function<bool()> comes_soon) {
+    comes_soon_ = std::move(comes_soon);
+  }
 
  private:
   enum State : uint32_t { kPending, kDone, kFailed };
 
-  void settle(State state) {
-    state_.store(state, std::memory_order_release);
-    state_.notify_all();
+  void settle(State state) const {
+    uint32_t pending = kPending;
+    if (state_.compare_exchange_strong(pending, state,
+                                       std::memory_order_release,
+                                       std::memory_order_relaxed)) {
+      state_.notify_all();
+    }
   }
 
-  std::atomic<uint32_t> state_;
+  mutable std::atomic<uint32_t> state_;
   uint32_t generation_;
   std::exception_ptr error_;
+  std::function<bool()> comes_soon_;
 };
 
 }  // namespace upsweep

@@ -18,7 +18,9 @@ class Storage {
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
 
-  void* data() const { return data_; }
+  // Where processors see the bytes. Storage of a device that does not share its
+  // memory makes a copy for them when it is first asked for.
+  virtual void* data() const { return data_; }
   size_t nbytes() const { return nbytes_; }
   Device device() const { return device_; }
   Event& ready() { return ready_; }

@@ -50,6 +50,12 @@ class array {
   static array adopt(const void* data, Shape shape, Strides strides,
                      Dtype dtype, std::function<void()> release);
 
+  /// The same for memory of the device of a stream, which has its own memory
+  /// (has_own_memory): readable by work that is given to the stream from now
+  /// on.
+  static array adopt(const void* data, Shape shape, Strides strides,
+                     Dtype dtype, std::function<void()> release, Stream stream);
+
   /// A view of the same storage with other geometry; offset is in elements
   /// from the start of the storage. The caller answers for its bounds.
   array as_strided(Shape shape, Strides strides, int64_t offset) const;
@@ -86,6 +92,14 @@ class array {
     return static_cast<const T*>(raw_data());
   }
   const void* raw_data() const;
+
+  /// The address of the element of index zero in the memory of the array's
+  /// device, which has its own (has_own_memory). Work that is given to the
+  /// consumer's stream (a CUstream) from now on may read it; without one the
+  /// array is waited for. While the consumer's work reads it, the array must
+  /// not be let go of, or only once all of that work has been given to that
+  /// stream.
+  const void* device_data(void* consumer) const;
 
   /// The only element. Throws std::invalid_argument where there are more or
   /// none, and TypeError where T does not match the dtype.

@@ -67,6 +67,15 @@ using DeviceInfo =
     std::vector<std::pair<std::string, std::variant<std::string, size_t>>>;
 DeviceInfo device_info(Device device);
 
+/// Whether the device has memory of its own, which the processors do not see:
+/// arrays in it are copied for them when they are first read there.
+bool has_own_memory(DeviceType type);
+
+/// The stream as the device's driver knows it (a CUstream), for work of other
+/// libraries to be ordered with it. Throws std::invalid_argument for a device
+/// without memory of its own.
+void* native_stream(Stream stream);
+
 /// While it lives, the default stream of the thread that made it is the given
 /// one.
 class StreamContext {

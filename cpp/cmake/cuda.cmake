@@ -1,0 +1,108 @@
+# The CUDA backend: whether it is built, and what it is built of. Sets
+# UPSWEEP_WITH_CUDA; upsweep_add_cuda(target) then adds it to a target.
+set(UPSWEEP_CUDA
+    AUTO
+    CACHE STRING "The CUDA backend: AUTO (where it can be built), ON or OFF")
+set_property(CACHE UPSWEEP_CUDA PROPERTY STRINGS AUTO ON OFF)
+# All other chips from 7.5 on take intermediate code, which the driver translates
+# where it runs; it keeps the translation.
+set(UPSWEEP_CUDA_ARCHITECTURES
+    80 90
+    CACHE STRING "Chips that the kernels are compiled for, as in 90 for 9.0")
+
+# Says why there is no CUDA backend, or fails where it was asked for.
+macro(upsweep_no_cuda reason)
+  if(NOT UPSWEEP_CUDA STREQUAL "AUTO")
+    message(FATAL_ERROR "UPSWEEP_CUDA is ${UPSWEEP_CUDA}, but ${reason}.")
+  endif()
+  message(STATUS "CUDA backend: no, ${reason}")
+  set(UPSWEEP_WITH_CUDA OFF)
+endmacro()
+
+if(NOT UPSWEEP_CUDA MATCHES "^(AUTO|ON|OFF)$")
+  message(FATAL_ERROR "UPSWEEP_CUDA must be AUTO, ON or OFF, not "
+                      "\"${UPSWEEP_CUDA}\".")
+endif()
+set(UPSWEEP_WITH_CUDA ON)
+if(UPSWEEP_CUDA STREQUAL "OFF")
+  set(UPSWEEP_WITH_CUDA OFF)
+elseif(UPSWEEP_WITH_METAL)
+  upsweep_no_cuda("the GPU is Metal's")
+elseif(NOT CMAKE_SYSTEM_NAME STREQUAL "Linux")
+  upsweep_no_cuda("the system is ${CMAKE_SYSTEM_NAME}, not Linux")
+else()
+  find_package(Python 3.10 QUIET COMPONENTS Interpreter)
+  # PyPI's packages have it in a folder of their own.
+  if(Python_FOUND)
+    execute_process(
+      COMMAND ${Python_EXECUTABLE} -c
+              "import sysconfig; print(sysconfig.get_path('purelib'))"
+      OUTPUT_VARIABLE site OUTPUT_STRIP_TRAILING_WHITESPACE)
+  endif()
+  find_program(
+    UPSWEEP_NVCC nvcc
+    HINTS ENV CUDA_HOME ENV CUDA_PATH
+    PATHS /usr/local/cuda "${site}/nvidia/cu13" "${site}/nvidia/cuda_nvcc"
+    PATH_SUFFIXES bin
+    DOC "NVIDIA's compiler")
+  if(NOT UPSWEEP_NVCC)
+    upsweep_no_cuda("there is no nvcc")
+  elseif(NOT Python_FOUND)
+    upsweep_no_cuda("there is no Python to translate the kernels")
+  else()
+    execute_process(COMMAND ${UPSWEEP_NVCC} --version
+                    OUTPUT_VARIABLE version ERROR_QUIET)
+    if(version MATCHES "release ([0-9]+)\\.([0-9]+)")
+      math(EXPR UPSWEEP_CUDA_VERSION
+           "${CMAKE_MATCH_1} * 1000 + ${CMAKE_MATCH_2} * 10")
+      message(STATUS "CUDA backend: yes, with ${UPSWEEP_NVCC} "
+                     "${CMAKE_MATCH_1}.${CMAKE_MATCH_2}")
+    else()
+      upsweep_no_cuda("${UPSWEEP_NVCC} does not run")
+    endif()
+  endif()
+endif()
+
+function(upsweep_add_cuda target)
+  set(metal ${CMAKE_CURRENT_SOURCE_DIR}/../metal)
+  set(build ${CMAKE_CURRENT_BINARY_DIR}/cuda_kernels)
+  file(MAKE_DIRECTORY ${build})
+  file(GLOB sources CONFIGURE_DEPENDS ${metal}/*)
+  file(STRINGS ${metal}/kernels.def sets REGEX "^UPSWEEP_KERNEL")
+  list(TRANSFORM sets REPLACE "^UPSWEEP_KERNEL\\(([a-z0-9_]+),.*" "\\1")
+  list(TRANSFORM UPSWEEP_CUDA_ARCHITECTURES PREPEND ",sm_" OUTPUT_VARIABLE chips)
+  string(JOIN "" chips ${chips})
+  set(images "")
+  foreach(set IN LISTS sets)
+    add_custom_command(
+      OUTPUT ${build}/${set}.fatbin
+      COMMAND ${Python_EXECUTABLE} ${metal}/translate.py
+              --prelude prelude_cuda.h --tuning ${metal}/tuning_nvidia.h
+              --kernels ${set} ${metal}/scan.metal > ${build}/${set}.cu
+      # Results are defined to the bit: no contraction.
+      COMMAND ${UPSWEEP_NVCC} -fatbin --compress-mode=size -std=c++17
+              --fmad=false --expt-relaxed-constexpr
+              -ccbin ${CMAKE_CXX_COMPILER} -I${metal}
+              "-gencode=arch=compute_75,code=[compute_75${chips}]"
+              -o ${build}/${set}.fatbin ${build}/${set}.cu
+      DEPENDS ${sources}
+      COMMENT "Compiling the kernels ${set} for CUDA"
+      VERBATIM)
+    list(APPEND images ${build}/${set}.fatbin)
+    string(APPEND labels "IMAGE(${set})\n")
+    string(APPEND table "    {\"${set}\", upsweep_${set}},\n")
+  endforeach()
+
+  file(READ ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/cuda_kernels.cpp.in template)
+  file(CONFIGURE OUTPUT ${build}/kernels.cpp CONTENT "${template}" @ONLY)
+  set_source_files_properties(${build}/kernels.cpp
+                              PROPERTIES OBJECT_DEPENDS "${images}")
+  target_sources(
+    ${target}
+    PRIVATE src/cuda/backend.cpp src/cuda/device.cpp src/cuda/driver.cpp
+            src/cuda/event.cpp src/cuda/storage.cpp src/cuda/stream.cpp
+            ${build}/kernels.cpp)
+  target_compile_definitions(${target} PRIVATE UPSWEEP_CUDA)
+  target_include_directories(${target} PRIVATE src/cuda)
+  target_link_libraries(${target} PUBLIC ${CMAKE_DL_LIBS})
+endfunction()

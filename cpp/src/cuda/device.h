@@ -1,0 +1,63 @@
+// CudaDevice: one GPU, its context, memory and kernels.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "../allocator.h"
+#include "driver.h"
+#include "event.h"
+#include "upsweep/device.h"
+
+namespace upsweep {
+
+class CudaDevice {
+ public:
+  explicit CudaDevice(int index);
+
+  upsweep::Device name() const { return {DeviceType::gpu, index_}; }
+  DeviceInfo info() const;
+
+  // The context that CUDA's runtime shares among all libraries.
+  cuda::Context context() const { return context_; }
+
+  cuda::Address allocate(size_t nbytes);
+  void free(cuda::Address address, size_t nbytes) noexcept;
+
+  // Between memory of the processors, of any kind, and of the device. They
+  // return when it is done.
+  void upload(cuda::Address to, const void* from, size_t nbytes);
+  void download(void* to, cuda::Address from, size_t nbytes);
+
+  // upsweep_<set>, spine_<set> or downsweep_<set>, loaded when first needed.
+  cuda::Function function(const std::string& stage, const std::string& set);
+
+ private:
+  // Memory of the processors that the device reaches by itself: one half is
+  // filled while the other is on its way.
+  struct Half {
+    void* pinned = nullptr;
+    CudaEventPtr free;
+  };
+  void open_staging();
+
+  int index_;
+  int handle_;
+  cuda::Context context_;
+  Allocator::Source source_;
+
+  std::mutex staging_;  // guards what follows
+  cuda::Stream transfers_ = nullptr;
+  Half halves_[2];
+
+  std::mutex mutex_;  // guards what follows
+  std::map<std::string, cuda::Module> modules_;
+  std::map<std::string, cuda::Function> functions_;
+};
+
+// The GPUs that the driver shows, found at the first call.
+size_t cuda_device_count();
+CudaDevice& cuda_device(int index);
+
+}  // namespace upsweep

@@ -1,0 +1,95 @@
+// The two copies of a storage's bytes.
+#include "storage.h"
+
+#include <algorithm>
+#include <exception>
+
+namespace upsweep {
+
+using cuda::check;
+using cuda::driver;
+
+CudaStorage::CudaStorage(size_t nbytes, CudaDevice& device)
+    : Storage(nullptr, nbytes, device.name()), gpu_(device) {}
+
+CudaStorage::CudaStorage(cuda::Address address, size_t nbytes,
+                         CudaDevice& device, std::function<void()> release)
+    : Storage(nullptr, nbytes, device.name()),
+      gpu_(device),
+      release_(std::move(release)),
+      address_(address),
+      writes_on_gpu_(true) {}
+
+CudaStorage::~CudaStorage() {
+  device_view().reset();
+  for (cuda::Stream stream : lent_to_) wait_for_borrower(stream);
+  if (release_) {
+    release_();
+  } else if (address_) {
+    gpu_.free(address_, nbytes());
+  }
+  if (host_) cpu_allocator().free(host_, nbytes());
+}
+
+const void* CudaStorage::lend(cuda::Stream consumer) {
+  std::lock_guard lock(mutex_);
+  if (consumer) {
+    cuda::Current current(gpu_.context());
+    if (written_ && !ready().is_ready()) {
+      check(driver().wait_for(consumer, written_->handle(), 0), "lending");
+    }
+    if (std::find(lent_to_.begin(), lent_to_.end(), consumer) ==
+        lent_to_.end()) {
+      lent_to_.push_back(consumer);
+    }
+  }
+  return reinterpret_cast<const void*>(static_cast<uintptr_t>(address_));
+}
+
+// A stream that is gone has nothing to wait for.
+void CudaStorage::wait_for_borrower(cuda::Stream stream) noexcept {
+  try {
+    cuda::Current current(gpu_.context());
+    CudaEvent done(gpu_.context());
+    done.record(stream);
+    done.wait();
+  } catch (const std::exception&) {
+  }
+}
+
+void* CudaStorage::data() const {
+  std::lock_guard lock(mutex_);
+  if (host_) return host_;
+  void* host = cpu_allocator().allocate(nbytes());
+  if (writes_on_gpu_) {
+    try {
+      gpu_.download(host, address_, nbytes());
+    } catch (...) {
+      cpu_allocator().free(host, nbytes());
+      throw;
+    }
+  }
+  return host_ = host;
+}
+
+void CudaStorage::prepare_on_gpu() {
+  address_ = gpu_.allocate(nbytes());
+  writes_on_gpu_ = true;
+}
+
+void CudaStorage::fill_on_gpu(const Storage& from) {
+  if (is_on_gpu()) return;
+  void* bytes = from.data();
+  std::lock_guard lock(mutex_);
+  if (is_on_gpu()) return;
+  if (!address_) address_ = gpu_.allocate(nbytes());
+  gpu_.upload(address_, bytes, nbytes());
+  on_gpu_.store(true, std::memory_order_release);
+}
+
+void CudaStorage::set_written(CudaEventPtr event) {
+  written_ = std::move(event);
+  on_gpu_.store(true, std::memory_order_release);
+}
+
+}  // namespace upsweep

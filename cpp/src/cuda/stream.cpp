@@ -1,0 +1,66 @@
+// Launching, and following what was launched.
+#include "stream.h"
+
+namespace upsweep {
+
+using cuda::check;
+using cuda::driver;
+
+CudaStream::CudaStream(CudaDevice& device) : device_(device) {
+  cuda::Current current(device_.context());
+  check(driver().create_stream(&stream_, cuda::kNonBlocking),
+        "making a stream");
+}
+
+void CudaStream::run_on_gpu(CudaWork work) {
+  const auto& [storage, seen] = work.input;
+  if (!seen->is_on_gpu()) {
+    auto run = [this, work] {
+      work.input.seen->fill_on_gpu(*work.input.storage);
+      launch(work)->wait();
+    };
+    return host_.queue({run, {storage}, work.output, 0});
+  }
+  CudaEventPtr done = launch(work);
+  work.output->ready().set_shortcut([done] { return done->comes_soon(); });
+  host_.queue({[done, work = CudaWork{std::move(work.launch), work.input, {}}] {
+                 done->wait();
+               },
+               {storage},
+               std::move(work.output),
+               0});
+}
+
+void CudaStream::take_over(const CudaStoragePtr& storage) {
+  cuda::Current current(device_.context());
+  std::lock_guard lock(mutex_);
+  storage->set_written(mark());
+  host_.queue({[done = storage->written()] { done->wait(); }, {}, storage, 0});
+}
+
+void CudaStream::run_on_host(Work work) {
+  if (!host_.try_run(work.run, work.inputs, *work.output, work.elements)) {
+    host_.queue(std::move(work));
+  }
+}
+
+CudaEventPtr CudaStream::launch(const CudaWork& work) {
+  cuda::Current current(device_.context());
+  std::lock_guard lock(mutex_);
+  CudaEventPtr written = work.input.seen->written();
+  if (written && !work.input.storage->ready().is_ready()) {
+    check(driver().wait_for(stream_, written->handle(), 0), "waiting");
+  }
+  work.launch(stream_);
+  work.output->set_written(mark());
+  return work.output->written();
+}
+
+// An event that comes when all that was launched so far is done.
+CudaEventPtr CudaStream::mark() {
+  auto event = std::make_shared<CudaEvent>(device_.context());
+  event->record(stream_);
+  return event;
+}
+
+}  // namespace upsweep
