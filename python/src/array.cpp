@@ -233,6 +233,13 @@ void wait(const array& a) {
   }
 }
 
+const void* wait_for_data(const array& a) {
+  bool is_there = a.is_ready() && a.device() == DeviceType::cpu;
+  if (is_there) return a.raw_data();
+  WithoutGil released;
+  return a.raw_data();
+}
+
 void init_array(nb::module_& m) {
   ArrayClass c(m, "array", nb::is_final(), nb::type_slots(buffer_slots), R"(
 An immutable n-dimensional array: shape, strides, offset and dtype over storage

@@ -103,6 +103,8 @@ inline const array& as_array(nb::handle h) {
 }
 /// Waits for a without holding the GIL, which costs nothing where a is ready.
 void wait(const array& a);
+/// The same until the processors can read it; its address.
+const void* wait_for_data(const array& a);
 
 // The GIL (gil.cpp).
 /// Gives it up for as long as this lives.
@@ -135,6 +137,8 @@ struct Foreign {
   Strides byte_strides;
   Dtype dtype;
   std::shared_ptr<void> owner;
+  // For memory of a GPU: the stream that may read it.
+  std::optional<Stream> stream;
 };
 /// Foreign memory as an array; a copy where its elements are not aligned or do
 /// not lie whole elements apart.

@@ -148,7 +148,7 @@ const char* why_not(const array& a, int flags) {
 void export_buffer(nb::handle self, Py_buffer* view, int flags) {
   const array& a = as_array(self);
   if (const char* reason = why_not(a, flags)) throw nb::buffer_error(reason);
-  wait(a);
+  wait_for_data(a);
   auto geometry = std::make_unique<Geometry>();
   geometry->shape.assign(a.shape().begin(), a.shape().end());
   for (int64_t stride : a.strides()) {
@@ -213,8 +213,12 @@ std::optional<Foreign> from_buffer(nb::handle h, std::optional<Dtype> dtype,
     return std::nullopt;
   }
   const Py_buffer& v = *view;
-  Foreign memory{v.buf, Shape(v.shape, v.shape + v.ndim),
-                 Strides(v.strides, v.strides + v.ndim), *dtype, nullptr};
+  Foreign memory{v.buf,
+                 Shape(v.shape, v.shape + v.ndim),
+                 Strides(v.strides, v.strides + v.ndim),
+                 *dtype,
+                 nullptr,
+                 std::nullopt};
   memory.owner = own(view.release(), [](void* object) {
     ViewDeleter()(static_cast<Py_buffer*>(object));
   });

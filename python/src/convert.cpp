@@ -93,9 +93,12 @@ void unsupported_dtype(const std::string& name, const char* op) {
 
 array adopt(Foreign memory, bool may_copy, const char* op) {
   auto share = [&](Shape shape, Strides strides, Dtype dtype) {
-    return array::adopt(memory.data, std::move(shape), std::move(strides),
-                        dtype,
-                        [owner = memory.owner]() mutable { owner.reset(); });
+    auto release = [owner = memory.owner]() mutable { owner.reset(); };
+    return memory.stream
+               ? array::adopt(memory.data, std::move(shape), std::move(strides),
+                              dtype, std::move(release), *memory.stream)
+               : array::adopt(memory.data, std::move(shape), std::move(strides),
+                              dtype, std::move(release));
   };
   if (auto strides = element_strides(memory)) {
     return share(memory.shape, std::move(*strides), memory.dtype);

@@ -13,7 +13,7 @@ nb::object item(const array& a) {
     throw std::invalid_argument(
         "[convert] Only length-1 arrays can be converted to Python scalars.");
   }
-  wait(a);
+  wait_for_data(a);
   return element(a.raw_data(), a.dtype());
 }
 
@@ -72,7 +72,7 @@ void print(const array& a, const char* at, size_t axis, std::string& out) {
 }
 
 std::string repr(const array& a) {
-  wait(a);
+  wait_for_data(a);
   std::string out = "array(";
   if (a.size() == 0) {
     out += "[]";
@@ -101,7 +101,7 @@ nb::object numpy_bfloat16(const array& a, nb::handle numpy) {
 
 nb::object to_numpy(nb::handle self, nb::handle dtype, nb::handle copy) {
   const array& a = as_array(self);
-  wait(a);
+  wait_for_data(a);
   nb::module_ numpy = nb::module_::import_("numpy");
   nb::object shared = a.dtype() == bfloat16
                           ? numpy_bfloat16(a, numpy)
@@ -174,7 +174,7 @@ Raises:
   c.def(
       "tolist",
       [](const array& a) {
-        wait(a);
+        wait_for_data(a);
         return to_list(a, static_cast<const char*>(a.raw_data()), 0);
       },
       nb::sig("def tolist(self) -> Any"),

@@ -8,7 +8,7 @@ namespace {
 // The bytes in row-major order, the shape and the dtype.
 nb::tuple get_state(nb::handle self) {
   array dense = contiguous(as_array(self));
-  wait(dense);
+  wait_for_data(dense);
   nb::object bytes = nb::steal(
       PyBytes_FromStringAndSize(static_cast<const char*>(dense.raw_data()),
                                 static_cast<Py_ssize_t>(dense.nbytes())));

@@ -165,7 +165,7 @@ class Collector {
     }
     wait(a);
     array flat = contiguous(a);
-    wait(flat);
+    wait_for_data(flat);
     auto* at = static_cast<const char*>(flat.raw_data());
     for (int64_t i = 0; i < flat.size(); ++i, at += flat.itemsize()) {
       add(number_at(at, flat.dtype()), flat.dtype());

@@ -19,16 +19,21 @@ GPU = upsweep.Device(upsweep.gpu, 0)
 FLOAT32 = np.dtype("float32")
 
 
+def has_own_memory():
+    """Whether results are where the processors do not see them."""
+    return upsweep.zeros((1,), stream=GPU).__dlpack_device__()[0] != 1
+
+
 def test_what_is_known_of_the_gpu():
-    assert upsweep.device_count(upsweep.gpu) == 1
+    count = upsweep.device_count(upsweep.gpu)
     info = upsweep.device_info(upsweep.gpu)
     assert info["device_name"]
     assert info["architecture"]
     assert info["memory_size"] > 2**20
-    assert info["max_buffer_length"] > 2**20
-    assert not upsweep.is_available(upsweep.Device(upsweep.gpu, 1))
-    with pytest.raises(ValueError, match="There is no gpu device 1"):
-        upsweep.new_stream(upsweep.Device(upsweep.gpu, 1))
+    assert has_own_memory() or info["max_buffer_length"] > 2**20
+    assert not upsweep.is_available(upsweep.Device(upsweep.gpu, count))
+    with pytest.raises(ValueError, match=f"There is no gpu device {count}"):
+        upsweep.new_stream(upsweep.Device(upsweep.gpu, count))
 
 
 @pytest.mark.parametrize("op", OPS)
@@ -120,8 +125,8 @@ def test_memory_of_the_processors_is_shared_or_copied(offset):
     again = upsweep.cumprod(a[::-1], stream=upsweep.gpu)
     upsweep.synchronize(upsweep.gpu)
     used = upsweep.get_active_memory() - before
-    # Two results; and a copy, made once, of what is not whole pages.
-    copies = 3 if offset else 2
+    # Two results; and a copy, made once, of what cannot be shared.
+    copies = 3 if offset or has_own_memory() else 2
     assert copies * x.nbytes <= used < (copies + 1) * x.nbytes
     assert np.array_equal(result, upsweep.cumprod(x.copy(), stream=upsweep.gpu))
     assert np.array_equal(again, upsweep.cumprod(x[::-1].copy(), stream=upsweep.gpu))

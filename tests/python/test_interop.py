@@ -11,6 +11,17 @@ import pytest
 import upsweep
 from support import DTYPES, numpy_dtype, stream_for
 
+
+@pytest.fixture(autouse=True)
+def _shared_memory():
+    """Of devices that have memory of their own, libraries see copies only."""
+    device = upsweep.default_device()
+    if upsweep.zeros((1,)).__dlpack_device__()[0] != 1:
+        device = upsweep.cpu
+    with upsweep.stream(device):
+        yield
+
+
 STANDARD = [d for d in DTYPES if d != "bfloat16"]
 
 

@@ -412,19 +412,25 @@ class array:
 
     def __setstate__(self, state: tuple[bytes, tuple[int, ...], Dtype], /) -> None: ...
 
-    def __dlpack__(self, *, stream: None = None, max_version: None | tuple[int, int] = None, dl_device: None | tuple[int, int] = None, copy: None | bool = None) -> Any:
+    def __dlpack__(self, *, stream: None | int = None, max_version: None | tuple[int, int] = None, dl_device: None | tuple[int, int] = None, copy: None | bool = None) -> Any:
         """
         A DLPack capsule over the array's memory, which consumers must not write to;
         with copy=True, or where strides are negative, over a copy that is theirs.
 
+        Args:
+            stream: For an array in the memory of a GPU, the consumer's stream of CUDA,
+                which waits for the array; -1 has this call wait instead.
+            dl_device: Where the memory is to be: the CPU, or where it is.
+
         Raises:
-            BufferError: dl_device is not the CPU, or copy is False and strides are
-                negative.
-            ValueError: stream is not None.
+            BufferError: dl_device is neither, or copy is False and strides are negative.
+            ValueError: stream is given for an array in the CPU's memory, or is 0.
         """
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        """The DLPack number of the CPU, and 0."""
+        """
+        The DLPack number of the kind of device that has the array's memory, the CPU's or CUDA's, and the device's index.
+        """
 
     def cumprod(self, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device = None) -> array:
         """
