@@ -35,7 +35,9 @@ def run(*command, **environment):
 def configure(source, build, *options):
     generator = ["-G", "Ninja"] if shutil.which("ninja", path=PATH) else []
     # Debug compiles faster, and what is tested here does not depend on it.
-    options = [*generator, "-DCMAKE_BUILD_TYPE=Debug", *options]
+    options = [
+        *generator, "-DCMAKE_BUILD_TYPE=Debug", "-DUPSWEEP_CUDA=OFF", *options
+    ]  # fmt: skip
     run("cmake", "-S", source, "-B", build, *options)
     run("cmake", "--build", build, "--parallel", os.cpu_count())
 
@@ -67,6 +69,24 @@ def test_a_backend_is_never_dropped_silently(tmp_path):
         )
         assert re.search(says, done.stdout + done.stderr)
         assert (done.returncode == 0) == (wanted == "AUTO")
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="Macs cannot build it")
+def test_cuda_is_never_dropped_silently(tmp_path):
+    for wanted, says in [
+        ("AUTO", r"CUDA backend: no, /nowhere does not run\n"),
+        ("OFF", ""),
+        ("ON", r"UPSWEEP_CUDA is ON, but /nowhere does not run\."),
+        ("perhaps", r'UPSWEEP_CUDA must be AUTO, ON or OFF, not\s+"perhaps"\.'),
+    ]:
+        done = subprocess.run(
+            ["cmake", "-S", ROOT, "-B", tmp_path, "-DUPSWEEP_NVCC=/nowhere",
+             f"-DUPSWEEP_CUDA={wanted}"],
+            env={**os.environ, "PATH": PATH}, capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
+        assert re.search(says, done.stdout + done.stderr)
+        assert (done.returncode == 0) == (wanted in ("AUTO", "OFF"))
 
 
 def test_the_wheel_carries_the_package(tmp_path):

@@ -65,7 +65,8 @@ def test_the_sdist_holds_sources_only(sdist):
 
 
 def test_the_sdist_builds_to_the_same_wheel(sdist, tmp_path):
-    build = ["-m", "pip", "wheel", "--no-deps", "--no-build-isolation"]
+    build = ["-m", "pip", "wheel", "--no-deps", "--no-build-isolation",
+             "-C", "cmake.define.UPSWEEP_CUDA=OFF"]  # fmt: skip
     run(*build, "-w", tmp_path, sdist, cwd=tmp_path)
     (wheel,) = tmp_path.glob("upsweep-*.whl")
     with zipfile.ZipFile(wheel) as archive:

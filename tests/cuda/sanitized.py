@@ -1,0 +1,23 @@
+"""Scans of all kinds, small, for compute-sanitizer to look at."""
+
+import numpy as np
+import upsweep
+
+SHAPES = [((5000,), 0), ((70000,), 0), ((40, 33), 1), ((300, 16), 0), ((7, 50, 9), 1)]
+OPS = ["cumprod", "cumsum", "cummax", "logcumsumexp"]
+DTYPES = ["uint8", "int32", "int64", "float16", "bfloat16", "float32", "complex64"]
+
+upsweep.set_default_device(upsweep.gpu)
+rng = np.random.default_rng(0)
+scans = 0
+for shape, axis in SHAPES:
+    x = rng.uniform(0.9, 1.1, shape).astype(np.float32)
+    x.flat[:: x.size // 3] = [1e-30, 1e30, 0, 1][: len(x.flat[:: x.size // 3])]
+    for name in DTYPES:
+        a = upsweep.array(x).astype(getattr(upsweep, name))
+        for op in OPS:
+            for options in ({}, {"reverse": True, "inclusive": False}):
+                getattr(upsweep, op)(a[..., ::-1], axis, **options).tolist()
+                scans += 1
+upsweep.synchronize()
+print(scans, "scans")

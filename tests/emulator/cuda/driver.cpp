@@ -1,0 +1,353 @@
+// The entry points of CUDA's driver that cpp/src/cuda uses, in software.
+//
+// Addresses of device memory are not those of the memory that stands for it, so
+// that whoever takes one for a pointer faults. What a test wants to fail is
+// named by UPSWEEP_SOFTWARE_CUDA, a list such as "version=11040 devices=2
+// cuInit=999": the driver's version, the number of its devices, the bytes each
+// of them has (memory), and the result of a function.
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "engine.h"
+#include "params.h"
+#include "stream.h"
+
+using upsweep::ScanParams;
+using upsweep::emulator::Binding;
+using namespace upsweep::software_cuda;
+
+namespace {
+
+enum : int {
+  kSuccess = 0,
+  kInvalidValue = 1,
+  kOutOfMemory = 2,
+  kNoDevice = 100,
+  kInvalidContext = 201,
+  kNotFound = 500,
+  kNotReady = 600,
+  kLaunchFailed = 719,
+};
+constexpr unsigned long long kElsewhere = 1ull << 60;
+
+// The value of a name in UPSWEEP_SOFTWARE_CUDA.
+long long setting(const std::string& name, long long otherwise) {
+  const char* text = std::getenv("UPSWEEP_SOFTWARE_CUDA");
+  std::string all = std::string(" ") + (text ? text : "");
+  size_t at = all.find(" " + name + "=");
+  if (at == std::string::npos) return otherwise;
+  return std::atoll(all.c_str() + at + name.size() + 2);
+}
+
+struct Context {
+  int device;
+  long long used = 0;
+};
+struct Memory {
+  char* bytes;
+  size_t size;
+  Context* context;
+};
+
+struct Driver {
+  std::mutex mutex;
+  std::vector<std::unique_ptr<Context>> contexts;
+  std::map<unsigned long long, Memory> memory;  // by address
+};
+Driver& state() {
+  static Driver& instance = *new Driver;
+  return instance;
+}
+
+thread_local std::vector<Context*> entered;
+
+int device_count() { return static_cast<int>(setting("devices", 1)); }
+
+// What lies at an address, up to the end of what was allocated there.
+Binding find_memory(unsigned long long address) {
+  std::lock_guard lock(state().mutex);
+  auto found = state().memory.upper_bound(address);
+  if (found == state().memory.begin()) return {nullptr, 0};
+  --found;
+  size_t offset = address - found->first;
+  if (offset >= found->second.size) return {nullptr, 0};
+  return {found->second.bytes + offset, found->second.size - offset};
+}
+
+// A stream by its handle; 1 and 2 are CUDA's default streams.
+Stream* find_stream(Stream* handle) {
+  static Stream& otherwise = *new Stream;
+  return reinterpret_cast<uintptr_t>(handle) <= 2 ? &otherwise : handle;
+}
+
+// Work that fails makes all that comes behind it fail.
+void give(Stream* handle, std::function<int()> work) {
+  Stream* stream = find_stream(handle);
+  stream->queue([stream, work = std::move(work)] {
+    int before = stream->result();
+    return before != kSuccess ? before : work();
+  });
+}
+
+int run_kernel(const std::string& name, ScanParams params,
+               const unsigned long long* buffers, uint32_t groups,
+               uint32_t threads) {
+  std::vector<Binding> bound;
+  for (int i = 0; i < 4; ++i) bound.push_back(find_memory(buffers[i]));
+  bound.insert(bound.begin() + 2, Binding{&params, sizeof params});
+  try {
+    upsweep::emulator::run({name, bound, groups, threads});
+    return kSuccess;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s: %s\n", name.c_str(), error.what());
+    return kLaunchFailed;
+  }
+}
+
+}  // namespace
+
+#define API(name) \
+  if (long long result = setting(#name, 0)) return static_cast<int>(result)
+#define IN_CONTEXT(name) \
+  API(name);             \
+  if (entered.empty()) return kInvalidContext
+
+extern "C" {
+
+int cuInit(unsigned) {
+  API(cuInit);
+  if (device_count() == 0) return kNoDevice;
+  std::lock_guard lock(state().mutex);
+  for (int i = 0; state().contexts.size() < size_t(device_count()); ++i) {
+    state().contexts.push_back(std::make_unique<Context>(Context{i}));
+  }
+  return kSuccess;
+}
+
+int cuDriverGetVersion(int* version) {
+  *version = static_cast<int>(setting("version", 13000));
+  return kSuccess;
+}
+
+int cuGetErrorString(int error, const char** text) {
+  static const std::map<int, const char*> texts = {
+      {kInvalidValue, "invalid argument"},
+      {kOutOfMemory, "out of memory"},
+      {kNoDevice, "no CUDA-capable device is detected"},
+      {kInvalidContext, "invalid device context"},
+      {209, "no kernel image is available for execution on the device"},
+      {kNotFound, "named symbol not found"},
+      {kLaunchFailed, "unspecified launch failure"},
+      {999, "unknown error"}};
+  auto found = texts.find(error);
+  *text = found == texts.end() ? nullptr : found->second;
+  return found == texts.end() ? kInvalidValue : kSuccess;
+}
+
+int cuDeviceGetCount(int* count) {
+  API(cuDeviceGetCount);
+  *count = device_count();
+  return kSuccess;
+}
+
+int cuDeviceGet(int* device, int index) {
+  *device = index + 100;  // no index itself
+  return index < device_count() ? kSuccess : kInvalidValue;
+}
+
+int cuDeviceGetName(char* name, int size, int) {
+  std::snprintf(name, static_cast<size_t>(size), "software CUDA");
+  return kSuccess;
+}
+
+int cuDeviceGetAttribute(int* value, int attribute, int) {
+  *value = attribute == 75 ? 9 : 0;
+  return kSuccess;
+}
+
+int cuDeviceTotalMem_v2(size_t* size, int) {
+  *size = static_cast<size_t>(setting("memory", 64ll << 30));
+  return kSuccess;
+}
+
+int cuDevicePrimaryCtxRetain(Context** context, int device) {
+  API(cuDevicePrimaryCtxRetain);
+  *context = state().contexts.at(static_cast<size_t>(device - 100)).get();
+  return kSuccess;
+}
+
+int cuCtxPushCurrent_v2(Context* context) {
+  entered.push_back(context);
+  return kSuccess;
+}
+
+int cuCtxPopCurrent_v2(Context** context) {
+  if (entered.empty()) return kInvalidContext;
+  *context = entered.back();
+  entered.pop_back();
+  return kSuccess;
+}
+
+int cuModuleLoadData(const void** module, const void* image) {
+  IN_CONTEXT(cuModuleLoadData);
+  *module = image;
+  // Of a fatbin.
+  uint32_t magic;
+  std::memcpy(&magic, image, sizeof magic);
+  return magic == 0xba55ed50 ? kSuccess : kInvalidValue;
+}
+
+int cuModuleGetFunction(const std::string** function, const void*,
+                        const char* name) {
+  IN_CONTEXT(cuModuleGetFunction);
+  for (const std::string& kernel : upsweep::emulator::kernel_names()) {
+    if (kernel == name) {
+      *function = &kernel;
+      return kSuccess;
+    }
+  }
+  return kNotFound;
+}
+
+int cuLaunchKernel(const std::string* function, unsigned groups, unsigned,
+                   unsigned, unsigned threads, unsigned, unsigned, unsigned,
+                   Stream* stream, void** parameters, void**) {
+  IN_CONTEXT(cuLaunchKernel);
+  std::vector<unsigned long long> buffers;
+  for (int i : {0, 1, 3, 4}) {
+    buffers.push_back(*static_cast<unsigned long long*>(parameters[i]));
+  }
+  give(stream, [=, params = *static_cast<ScanParams*>(parameters[2])] {
+    return run_kernel(*function, params, buffers.data(), groups, threads);
+  });
+  return kSuccess;
+}
+
+int cuMemAlloc_v2(unsigned long long* address, size_t size) {
+  IN_CONTEXT(cuMemAlloc_v2);
+  Context* context = entered.back();
+  std::lock_guard lock(state().mutex);
+  auto most = setting("memory", 64ll << 30) - context->used;
+  if (size == 0) return kInvalidValue;
+  if (size > static_cast<size_t>(most)) return kOutOfMemory;
+  auto* bytes =
+      static_cast<char*>(std::aligned_alloc(256, (size + 255) / 256 * 256));
+  std::memset(bytes, 0xA5, size);
+  *address = reinterpret_cast<uintptr_t>(bytes) + kElsewhere;
+  state().memory[*address] = {bytes, size, context};
+  context->used += static_cast<long long>(size);
+  return kSuccess;
+}
+
+int cuMemFree_v2(unsigned long long address) {
+  IN_CONTEXT(cuMemFree_v2);
+  std::lock_guard lock(state().mutex);
+  auto found = state().memory.find(address);
+  if (found == state().memory.end()) return kInvalidValue;
+  found->second.context->used -= static_cast<long long>(found->second.size);
+  std::free(found->second.bytes);
+  state().memory.erase(found);
+  return kSuccess;
+}
+
+int cuMemHostAlloc(void** memory, size_t size, unsigned) {
+  IN_CONTEXT(cuMemHostAlloc);
+  *memory = std::malloc(size);
+  return *memory ? kSuccess : kOutOfMemory;
+}
+
+int cuMemcpyHtoDAsync_v2(unsigned long long to, const void* from, size_t size,
+                         Stream* stream) {
+  IN_CONTEXT(cuMemcpyHtoDAsync_v2);
+  give(stream, [=] {
+    Binding memory = find_memory(to);
+    if (memory.size < size) return kInvalidValue;
+    std::memcpy(memory.data, from, size);
+    return kSuccess;
+  });
+  return kSuccess;
+}
+
+int cuMemcpyDtoHAsync_v2(void* to, unsigned long long from, size_t size,
+                         Stream* stream) {
+  IN_CONTEXT(cuMemcpyDtoHAsync_v2);
+  give(stream, [=] {
+    Binding memory = find_memory(from);
+    if (memory.size < size) return kInvalidValue;
+    std::memcpy(to, memory.data, size);
+    return kSuccess;
+  });
+  return kSuccess;
+}
+
+int cuMemsetD8Async(unsigned long long at, unsigned char value, size_t size,
+                    Stream* stream) {
+  IN_CONTEXT(cuMemsetD8Async);
+  give(stream, [=] {
+    Binding memory = find_memory(at);
+    if (memory.size < size) return kInvalidValue;
+    std::memset(memory.data, value, size);
+    return kSuccess;
+  });
+  return kSuccess;
+}
+
+int cuStreamCreate(Stream** stream, unsigned) {
+  IN_CONTEXT(cuStreamCreate);
+  *stream = new Stream;
+  return kSuccess;
+}
+
+int cuStreamWaitEvent(Stream* stream, Event* event, unsigned) {
+  IN_CONTEXT(cuStreamWaitEvent);
+  if (auto moment = event->moment()) {
+    give(stream, [moment] { return moment->wait(); });
+  }
+  return kSuccess;
+}
+
+int cuEventCreate(Event** event, unsigned) {
+  IN_CONTEXT(cuEventCreate);
+  *event = new Event;
+  return kSuccess;
+}
+
+int cuEventDestroy_v2(Event* event) {
+  delete event;
+  return kSuccess;
+}
+
+int cuEventRecord(Event* event, Stream* handle) {
+  IN_CONTEXT(cuEventRecord);
+  Stream* stream = find_stream(handle);
+  auto moment = std::make_shared<Moment>();
+  {
+    std::lock_guard lock(event->mutex);
+    event->last = moment;
+  }
+  stream->queue([stream, moment] {
+    moment->come(stream->result());
+    return kSuccess;
+  });
+  return kSuccess;
+}
+
+int cuEventQuery(Event* event) {
+  IN_CONTEXT(cuEventQuery);
+  auto moment = event->moment();
+  int result = kSuccess;
+  if (!moment || moment->has_come(result)) return result;
+  return kNotReady;
+}
+
+int cuEventSynchronize(Event* event) {
+  IN_CONTEXT(cuEventSynchronize);
+  auto moment = event->moment();
+  return moment ? moment->wait() : kSuccess;
+}
+}

@@ -1,0 +1,54 @@
+// Working off streams, and waiting for moments.
+#include "stream.h"
+
+#include <thread>
+
+namespace upsweep::software_cuda {
+
+void Moment::come(int result) {
+  std::lock_guard lock(mutex_);
+  come_ = true;
+  result_ = result;
+  came_.notify_all();
+}
+
+int Moment::wait() {
+  std::unique_lock lock(mutex_);
+  came_.wait(lock, [this] { return come_; });
+  return result_;
+}
+
+bool Moment::has_come(int& result) {
+  std::lock_guard lock(mutex_);
+  result = result_;
+  return come_;
+}
+
+void Stream::queue(std::function<int()> work) {
+  std::lock_guard lock(mutex_);
+  if (!started_) std::thread([this] { work_off(); }).detach();
+  started_ = true;
+  work_.push_back(std::move(work));
+  queued_.notify_one();
+}
+
+int Stream::result() {
+  std::lock_guard lock(mutex_);
+  return result_;
+}
+
+void Stream::work_off() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    queued_.wait(lock, [this] { return !work_.empty(); });
+    std::function<int()> work = std::move(work_.front());
+    work_.pop_front();
+    lock.unlock();
+    int result = work();
+    work = nullptr;
+    lock.lock();
+    if (result_ == 0) result_ = result;
+  }
+}
+
+}  // namespace upsweep::software_cuda

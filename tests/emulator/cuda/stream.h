@@ -1,0 +1,53 @@
+// Streams and events of the software driver: a thread for each stream, so that
+// work is late unless somebody waits for it.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+
+namespace upsweep::software_cuda {
+
+// A recording of an event.
+class Moment {
+ public:
+  void come(int result);
+  int wait();
+  bool has_come(int& result);
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable came_;
+  bool come_ = false;
+  int result_ = 0;
+};
+
+struct Event {
+  std::mutex mutex;
+  std::shared_ptr<Moment> last;  // of the last recording, if any
+
+  std::shared_ptr<Moment> moment() {
+    std::lock_guard lock(mutex);
+    return last;
+  }
+};
+
+// An error stays: what is queued behind it is not run.
+class Stream {
+ public:
+  void queue(std::function<int()> work);
+  int result();
+
+ private:
+  void work_off();
+
+  std::mutex mutex_;
+  std::condition_variable queued_;
+  std::deque<std::function<int()>> work_;
+  bool started_ = false;
+  int result_ = 0;
+};
+
+}  // namespace upsweep::software_cuda

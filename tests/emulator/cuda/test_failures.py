@@ -1,0 +1,194 @@
+"""What the CUDA backend says when the driver is missing, old, or fails, and that
+the CPU still works; several devices, and memory lent and borrowed."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BEGIN = """
+import numpy as np, upsweep
+cpu, gpu = upsweep.cpu, upsweep.gpu
+def failure(f, kind=Exception):
+    try:
+        f()
+    except kind as error:
+        return str(error)
+    raise AssertionError("it did not fail")
+"""
+END = """
+assert upsweep.cumprod([2, 3], stream=cpu).tolist() == [2, 6]
+print("done")
+"""
+NO_GPU = "[set_default_device] Cannot set gpu device without gpu backend"
+
+
+def run(folder, program, **settings):
+    """Runs a program on the driver in a folder, which fails as the settings say."""
+    environment = {
+        **os.environ,
+        "LD_LIBRARY_PATH": str(folder),
+        "UPSWEEP_SOFTWARE_CUDA": " ".join(f"{k}={v}" for k, v in settings.items()),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", BEGIN + program + END], env=environment, timeout=120,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout == "done\n"
+
+
+def no_gpu(text):
+    return f"""
+assert not upsweep.is_available(gpu)
+text = failure(lambda: upsweep.set_default_device(gpu), ValueError)
+assert text == {NO_GPU + text!r}, text
+"""
+
+
+def test_no_driver(tmp_path):
+    run(tmp_path, no_gpu("."))
+
+
+def test_no_device(driver):
+    run(driver, no_gpu("."), devices=0)
+
+
+def test_a_driver_without_what_is_needed(tmp_path):
+    libraries = [*Path("/lib").rglob("libm.so.6"), *Path("/lib64").glob("libm.so.6")]
+    (tmp_path / "libcuda.so.1").symlink_to(libraries[0])
+    run(tmp_path, no_gpu(": the NVIDIA driver is too old, it has no cuInit."))
+
+
+def test_a_driver_too_old_for_the_kernels(driver):
+    why = ": the NVIDIA driver is too old, it knows CUDA 11.4 and the kernels need "
+    run(driver, no_gpu(why + "13.0."), version=11040)
+
+
+def test_a_driver_that_does_not_start(driver):
+    run(driver, no_gpu(": the NVIDIA driver says: unknown error."), cuInit=999)
+
+
+def test_a_device_that_does_not_exist(driver):
+    program = """
+text = failure(lambda: upsweep.new_stream(upsweep.Device(gpu, 1)), ValueError)
+assert text == "[new_stream] There is no gpu device 1; this machine has 1.", text
+"""
+    run(driver, program)
+
+
+def test_no_kernel_image_for_the_chip(driver):
+    program = """
+before = upsweep.get_active_memory()
+text = failure(lambda: upsweep.cumprod([1.0, 2.0], stream=gpu), RuntimeError)
+assert text == ("[cuda] Unable to load kernel downsweep_prod_float32: no kernel "
+                "image is available for execution on the device."), text
+assert upsweep.get_active_memory() == before
+"""
+    run(driver, program, cuModuleLoadData=209)
+
+
+def test_out_of_memory_on_the_device(driver):
+    program = """
+x = upsweep.array(np.ones(100000, np.float32))
+text = failure(lambda: upsweep.cumsum(x, stream=gpu), MemoryError)
+assert "Unable to allocate 400000 bytes" in text, text
+small = upsweep.cumsum(x[:1000], stream=gpu)
+failure(lambda: small.tolist(), MemoryError)  # its input is all of x
+y = upsweep.cumsum(np.ones(1000, np.float32), stream=gpu)
+assert y[-1].item() == 1000
+failure(lambda: upsweep.synchronize(gpu), MemoryError)
+upsweep.synchronize(gpu)
+"""
+    run(driver, program, memory=300000)
+
+
+@pytest.mark.parametrize("function", ["cuLaunchKernel", "cuMemcpyHtoDAsync_v2"])
+def test_a_launch_that_fails(driver, function):
+    program = """
+text = failure(lambda: upsweep.cumsum([1, 2], stream=gpu).tolist(), RuntimeError)
+assert text.endswith("unspecified launch failure."), text
+"""
+    run(driver, program, **{function: 719})
+
+
+def test_a_kernel_that_fails_is_told_where_its_result_is_read(driver):
+    program = """
+x = upsweep.cumsum(upsweep.ones((100,), stream=gpu), stream=gpu)
+text = failure(lambda: x.tolist(), RuntimeError)
+assert text == "[cuda] running kernels: unspecified launch failure.", text
+failure(lambda: upsweep.synchronize(gpu), RuntimeError)
+upsweep.synchronize(gpu)
+"""
+    run(driver, program, cuEventQuery=600, cuEventSynchronize=719)
+
+
+def test_several_devices(driver):
+    program = """
+assert upsweep.device_count(gpu) == 2
+one, two = upsweep.Device(gpu, 0), upsweep.Device(gpu, 1)
+a = upsweep.cumprod(np.full(1000, 1.001, np.float32), stream=one)
+b = upsweep.cumsum(a, stream=two)
+c = upsweep.cumsum(a, stream=upsweep.new_stream(one))
+d = upsweep.cummax(b, stream=two)
+assert b.__dlpack_device__() == (2, 1) and c.__dlpack_device__() == (2, 0)
+assert b.tolist() == c.tolist() == d.tolist()
+with upsweep.stream(two):
+    assert upsweep.cumprod(upsweep.ones((3,))).__dlpack_device__() == (2, 1)
+for device in (one, two):
+    upsweep.synchronize(device)
+"""
+    run(driver, program, devices=2)
+
+
+def test_memory_is_lent_and_borrowed(driver):
+    program = """
+class Tensor:
+    def __init__(self, a):
+        self.a = a
+    def __dlpack_device__(self):
+        return self.a.__dlpack_device__()
+    def __dlpack__(self, *, stream=None, **rest):
+        assert stream > 2  # one of ours
+        return self.a.__dlpack__(stream=stream, **rest)
+
+x = np.arange(1, 4000, dtype=np.float32) / 2000
+a = upsweep.cumsum(x, stream=gpu)
+assert a.__dlpack_device__() == (2, 0)
+upsweep.synchronize(gpu)
+before = upsweep.get_active_memory()
+b = upsweep.from_dlpack(Tensor(a))
+assert b.__dlpack_device__() == (2, 0)
+assert upsweep.get_active_memory() == before  # no copy
+assert upsweep.array_equal(b, a)
+for view in (a[3:], a[5::-2][1:], upsweep.cumsum(x.reshape(3, -1), 1, stream=gpu).T):
+    c = upsweep.from_dlpack(Tensor(view))
+    r = upsweep.cumsum(c, 0, stream=upsweep.new_stream(gpu))
+    assert upsweep.array_equal(r, upsweep.cumsum(np.asarray(view), 0, stream=cpu))
+assert np.array_equal(np.from_dlpack(a, device="cpu"), np.asarray(a))
+made = upsweep.ones((3,), stream=gpu)  # by the processors
+assert upsweep.from_dlpack(Tensor(made)).tolist() == [1, 1, 1]
+assert "stream" in failure(lambda: a.__dlpack__(stream=0), ValueError)
+assert "other one" in failure(lambda: a.__dlpack__(dl_device=(2, 1)), BufferError)
+elsewhere = Tensor(a)
+elsewhere.__class__ = type("Other", (Tensor,), {"__dlpack_device__": lambda s: (10, 0)})
+assert "does not use" in failure(lambda: upsweep.from_dlpack(elsewhere), BufferError)
+del a, b, c, r, made, elsewhere, view
+"""
+    run(driver, program)
+
+
+def test_results_wait_for_each_other_across_streams(driver):
+    program = """
+x = np.ones(20000, np.uint32)
+streams = [upsweep.new_stream(gpu) for _ in range(3)] + [upsweep.new_stream(cpu)]
+for _ in range(5):
+    a, expected = upsweep.array(x), x
+    for i in range(12):
+        a = upsweep.cumsum(a, stream=streams[i % 4])
+        expected = np.cumsum(expected, dtype=np.uint32)
+    assert np.array_equal(a, expected)
+"""
+    run(driver, program)
