@@ -75,11 +75,11 @@ def copy_time(stream, x, runs):
 
 def values(shape, dtype):
     g = torch.Generator("cuda").manual_seed(1)
-    noise = torch.empty(shape, device="cuda").uniform_(-0.01, 0.01, generator=g)
+    noise = torch.empty(shape, device="cuda").uniform_(-1e-4, 1e-4, generator=g)
     if dtype == "int32":
-        return (noise * 1e6).to(torch.int32) * 2 + 1
+        return (noise * 1e8).to(torch.int32) * 2 + 1
     if dtype == "complex64":
-        return torch.polar(1 + noise, 100 * noise.flip(0))
+        return torch.polar(1 + noise, 1e4 * noise.flip(0))
     return (1 + noise).to(getattr(torch, dtype))
 
 

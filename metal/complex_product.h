@@ -187,6 +187,9 @@ struct ComplexProduct {
             exponent_of(q.most)};
   }
 
+  static METAL_FUNC bool stays(State s) {
+    return s.special == kZero || s.special == kNaN;
+  }
   static METAL_FUNC bool quick_from(State s, Total own) {
     return s.special == 0 && is_fit(s.re.hi) && is_fit(s.im.hi) &&
            magnitude(s) + own.low > -120 && magnitude(s) + own.high < 120;

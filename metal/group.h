@@ -30,46 +30,54 @@ struct Scanned {
 };
 
 // All threads call it, with a slot for each. Between two calls is a barrier.
+// Simdgroups that take no part, a line's all or none, get to know nothing.
 template <class M>
 METAL_FUNC Scanned<M> group_scan(typename M::Total own, Spread spread,
                                  Thread thread_at,
-                                 threadgroup typename M::Total* slots) {
+                                 threadgroup typename M::Total* slots,
+                                 bool takes_part = true) {
   using Total = typename M::Total;
   uint apart = spread.lane_threads;
   uint neighbours = apart * spread.line_threads;  // threads of adjacent lines
   uint reach = min(neighbours, kSimd);            // and those in a simdgroup
   uint at = thread_at.lane & (reach - 1);
-
-  Total up_to = own;
-  for (uint delta = apart; delta < reach; delta *= 2) {
-    Total left = M::shuffle_up(up_to, ushort(delta));
-    if (at >= delta) up_to = M::join(left, up_to);
-  }
-  Total before = M::none();
-  if (apart < reach) {
-    Total left = M::shuffle_up(up_to, ushort(apart));
-    if (at >= apart) before = left;
-  }
-
-  // The last thread of a line in the simdgroup has its part of that line.
   uint ends = min(apart, kSimd);
-  if (at >= reach - ends) slots[index_of(thread_at)] = up_to;
+  Total before = M::none();
+  if (takes_part) {
+    Total up_to = own;
+    for (uint delta = apart; delta < reach; delta *= 2) {
+      Total left = M::shuffle_up(up_to, ushort(delta));
+      if (at >= delta) up_to = M::join(left, up_to);
+    }
+    if (apart < reach) {
+      Total left = M::shuffle_up(up_to, ushort(apart));
+      if (at >= apart) before = left;
+    }
+    // The last thread of a line in the simdgroup has its part of that line.
+    if (at >= reach - ends) slots[index_of(thread_at)] = up_to;
+  }
   threadgroup_barrier(mem_flags::mem_threadgroup);
+  if (!takes_part) return {before, before};
 
   uint end = thread_at.lane - at + reach - ends + at % ends;
   uint simdgroups = max(neighbours / kSimd, 1u);
   uint stride = max(apart / kSimd, 1u);
   uint first = thread_at.simdgroup & ~(simdgroups - 1);
   uint part = first + thread_at.simdgroup % stride;
-  Total front = M::none();
-  for (; part < thread_at.simdgroup; part += stride) {
-    front = M::join(front, slots[part * kSimd + end]);
+  Total total = slots[part * kSimd + end];
+  part += stride;
+  if (part <= thread_at.simdgroup) {
+    for (; part < thread_at.simdgroup; part += stride) {
+      total = M::join(total, slots[part * kSimd + end]);
+    }
+    before = apart < reach ? M::join(total, before) : total;
+    total = M::join(total, slots[part * kSimd + end]);
+    part += stride;
   }
-  Total total = front;
   for (; part < first + simdgroups; part += stride) {
     total = M::join(total, slots[part * kSimd + end]);
   }
-  return {M::join(front, before), total};
+  return {before, total};
 }
 
 }  // namespace upsweep

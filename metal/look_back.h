@@ -1,177 +1,258 @@
-// Look-back: long lines in a single pass, on devices where a threadgroup that
-// has begun goes on while others wait for it.
+// Look-back: scans in a single pass, on devices where a threadgroup that has
+// begun goes on while others wait for it.
 //
-// A threadgroup scans one tile of one line, and takes its turn by a ticket: all
-// tiles before its own have begun. It posts the total of its tile, looks back
-// for what comes before it, and posts the carry behind it. How it looks back is
-// the same whatever others have got to, so that equal inputs have equal bits:
-// kFan tiles are a group, whose last tile posts the total of the group, and
-// kFan groups are a set. What enters a tile is
+// A threadgroup scans one tile, and takes its turn by a ticket: whoever has an
+// earlier turn has begun. Turns go through all panels before the next chunk, so
+// that what comes before a tile has mostly been done long ago. It posts the
+// carry behind its tile. What enters the tile is found in a way that depends on
+// params.fan only, not on what others have got to, so that equal inputs have
+// equal bits. With a fan of 1, that is the carry behind the tile before. Lines
+// too few for that to be quick have a larger fan: `fan` tiles are a group,
+// `fan` groups a set, and what enters a tile is
 //
 //   the carry behind the set before · totals of the groups before it in the set
 //                                   · totals of the tiles before it in the
 //                                   group
 //
-// which is three steps, and each set waits for the one before it. Where results
-// may leave the range of the dtype on the way, the carry behind the tile just
-// before is waited for instead: what that is, only a scan can tell.
+// where each tile posts its total, and the last one of a group that of the
+// group. Where results may leave the range of the dtype on the way, the carry
+// behind the tile just before is waited for instead: what that is, only a scan
+// can tell.
 #pragma once
 
 namespace upsweep {
 
-// What is posted, and for each post a flag that is 0 before. Tiles are counted
-// over all panels, and so are groups.
-template <class M>
-struct Posts {
-  device atomic_uint* flags;  // the tickets, tiles, groups, carries
-  device uint4* data;         // tiles, groups, carries
-  uint tiles;
-  uint groups;
+// A value that one threadgroup posts for others, in vectors of three words and
+// one that says that they are there: 0 before. A vector is stored and loaded as
+// a whole, and there is nothing else to be put in order.
+template <class T>
+struct Post {
+  static constant constexpr uint kWords = sizeof(T) / 4;
+  static constant constexpr uint kVectors = (kWords + 2) / 3;
 
-  static METAL_FUNC Posts of(device atomic_uint* flags, device uint4* data,
-                             constant ScanParams& params) {
-    return {flags, data, params.panels * params.chunks,
-            params.panels * groups_of(params.chunks)};
+  // What has been seen of a post.
+  struct Glance {
+    uint4 vector[kVectors];
+  };
+
+  static METAL_FUNC void put(device uint4* at, T value) {
+    Words words = as_type<Words>(value);
+    UPSWEEP_UNROLL
+    for (uint v = 0; v < kVectors; ++v) {
+      store_post(at + v, uint4(get(words, 3 * v), get(words, 3 * v + 1),
+                               get(words, 3 * v + 2), 1));
+    }
+  }
+
+  static METAL_FUNC Glance glance(device uint4* at) {
+    Glance seen;
+    UPSWEEP_UNROLL
+    for (uint v = 0; v < kVectors; ++v) seen.vector[v] = load_post(at + v);
+    return seen;
+  }
+
+  static METAL_FUNC T wait_for(device uint4* at, Glance seen) {
+    Words words;
+    UPSWEEP_UNROLL
+    for (uint v = 0; v < kVectors; ++v) {
+      while (seen.vector[v].w == 0) seen.vector[v] = load_post(at + v);
+      put(words, 3 * v, seen.vector[v].x);
+      put(words, 3 * v + 1, seen.vector[v].y);
+      put(words, 3 * v + 2, seen.vector[v].z);
+    }
+    return as_type<T>(words);
+  }
+
+ private:
+  struct Words {
+    uint word[kWords];
+  };
+  static METAL_FUNC uint get(Words words, uint i) {
+    return i < kWords ? words.word[i] : 0;
+  }
+  static METAL_FUNC void put(thread Words& words, uint i, uint word) {
+    if (i < kWords) words.word[i] = word;
   }
 };
 
-METAL_FUNC void say_posted(device atomic_uint* flag) {
-  atomic_thread_fence(mem_flags::mem_device, memory_order_seq_cst,
-                      thread_scope_device);
-  atomic_store_explicit(flag, 1, memory_order_relaxed);
-}
+// The posts of a panel's lines, as one thread sees them.
+template <class M>
+struct Posts {
+  using Total = typename M::Total;
+  using State = typename M::State;
+  static_assert(Post<Total>::kVectors * 16 <=
+                        post_bytes(sizeof(typename M::Value)) &&
+                    Post<State>::kVectors * 16 <=
+                        post_bytes(sizeof(typename M::Value)),
+                "room for a post");
 
-METAL_FUNC void wait_for_post(device atomic_uint* flag) {
-  while (atomic_load_explicit(flag, memory_order_relaxed) == 0) {
+  device uint4* carries;
+  device uint4* tiles;
+  device uint4* groups;
+  uint apart;  // posts of neighbouring chunks
+
+  static METAL_FUNC Posts of(device uint4* data, constant ScanParams& params,
+                             uint panel, uint lane) {
+    uint apart = params.panels * params.width;
+    device uint4* tiles =
+        data + int64_t(params.chunks) * apart * Post<State>::kVectors;
+    device uint4* groups =
+        tiles + int64_t(params.chunks) * apart * Post<Total>::kVectors;
+    uint first = panel * params.width + lane;
+    return {data + int64_t(first) * Post<State>::kVectors,
+            tiles + int64_t(first) * Post<Total>::kVectors,
+            groups + int64_t(first) * Post<Total>::kVectors, apart};
   }
-  atomic_thread_fence(mem_flags::mem_device, memory_order_seq_cst,
-                      thread_scope_device);
-}
+
+  static METAL_FUNC device uint4* carry(Posts posts, uint chunk) {
+    return posts.carries + int64_t(chunk) * posts.apart * Post<State>::kVectors;
+  }
+  static METAL_FUNC device uint4* tile(Posts posts, uint chunk) {
+    return posts.tiles + int64_t(chunk) * posts.apart * Post<Total>::kVectors;
+  }
+  static METAL_FUNC device uint4* group(Posts posts, uint group) {
+    return posts.groups + int64_t(group) * posts.apart * Post<Total>::kVectors;
+  }
+};
 
 template <class M>
 struct LookBack {
   using Total = typename M::Total;
   using State = typename M::State;
 
-  static METAL_FUNC void post_tile(Posts<M> posts, uint tile, Total total) {
-    ((device Total*)posts.data)[tile] = total;
-    say_posted(posts.flags + 1 + tile);
-  }
-  static METAL_FUNC Total tile(Posts<M> posts, uint tile) {
-    wait_for_post(posts.flags + 1 + tile);
-    return ((device const Total*)posts.data)[tile];
-  }
-
-  static METAL_FUNC void post_group(Posts<M> posts, uint group, Total total) {
-    ((device Total*)(posts.data + groups_at(posts)))[group] = total;
-    say_posted(posts.flags + 1 + posts.tiles + group);
-  }
-  static METAL_FUNC Total group(Posts<M> posts, uint group) {
-    wait_for_post(posts.flags + 1 + posts.tiles + group);
-    return ((device const Total*)(posts.data + groups_at(posts)))[group];
-  }
-
-  // The carry behind a tile.
-  static METAL_FUNC void post_carry(Posts<M> posts, uint tile, State carry) {
-    ((device State*)(posts.data + carries_at(posts)))[tile] = carry;
-    say_posted(posts.flags + 1 + posts.tiles + posts.groups + tile);
-  }
-  static METAL_FUNC State carry(Posts<M> posts, uint tile) {
-    wait_for_post(posts.flags + 1 + posts.tiles + posts.groups + tile);
-    return ((device const State*)(posts.data + carries_at(posts)))[tile];
-  }
-
-  // What enters a chunk's tile, which is posted; called by a simdgroup, whose
-  // last lane gets to know. Posts the group's total where the chunk is its
-  // last.
-  static METAL_FUNC State before(Posts<M> posts, constant ScanParams& params,
-                                 uint panel, uint chunk, Total own, uint lane) {
-    uint in_group = chunk % kFan, group_index = chunk / kFan;
-    uint in_set = group_index % kFan;
-    uint first_tile = panel * params.chunks + chunk - in_group;
-    uint first_group = panel * groups_of(params.chunks) + group_index - in_set;
-
-    Total tiles = M::none();
-    if (lane < in_group) tiles = tile(posts, first_tile + lane);
-    tiles = folded(tiles, lane);
-    bool is_last = lane == kSimd - 1;
-    if (in_group == kFan - 1 && is_last) {
-      post_group(posts, first_group + in_set, M::join(tiles, own));
+  // What enters a chunk's tile. A line's last thread knows its `total` and
+  // speaks for it. All threads call it.
+  static METAL_FUNC State entering(Task<M> task, constant ScanParams& params,
+                                   Posts<M> posts, uint chunk, Total total) {
+    bool speaks = speaks_for_line(task);
+    if (params.fan == 1) {
+      bool waits = task.seat.used && chunk != 0;
+      return waits ? carry(posts, chunk - 1) : M::start();
     }
-    Total groups = M::none();
-    if (lane < in_set) groups = group(posts, first_group + lane);
-    groups = folded(groups, lane);
+    uint in_group = chunk % params.fan;
+    uint group = chunk / params.fan;
+    uint in_set = group % params.fan;
+    if (speaks) Post<Total>::put(Posts<M>::tile(posts, chunk), total);
+    // A group's last tile folds the group before all that comes before itself.
+    bool closes = in_group == params.fan - 1;
+    Total between;
+    UPSWEEP_ROLL
+    for (uint round = closes ? 0 : 1; round < 2; ++round) {
+      uint groups = round == 0 ? 0 : in_set;
+      between = fold(task, posts, group, groups, chunk, in_group);
+      if (speaks && round == 0) {
+        Post<Total>::put(Posts<M>::group(posts, group),
+                         M::join(between, total));
+      }
+    }
+    State state = M::start();
+    if (speaks) {
+      uint set = chunk - in_group - in_set * params.fan;
+      if (set != 0) state = carry(posts, set - 1);
+      if (in_group + in_set != 0) {
+        state = Exits<M, M::kExits>::possible(state, between)
+                    ? carry(posts, chunk - 1)
+                    : M::after(state, between);
+      }
+    }
+    // It tells the others by the slots, when these are free.
+    threadgroup State* told = (threadgroup State*)task.shared.slots;
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    if (speaks) told[task.seat.lane] = state;
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    return task.seat.used ? State(told[task.seat.lane]) : M::start();
+  }
 
-    State entering = M::start();
-    if (!is_last) return entering;
-    uint first_of_set = first_tile - in_set * kFan;
-    if (group_index != in_set) entering = carry(posts, first_of_set - 1);
-    if (in_set != 0) entering = beyond(posts, entering, groups, first_tile);
-    uint own_tile = first_tile + in_group;
-    if (in_group != 0) entering = beyond(posts, entering, tiles, own_tile);
-    return entering;
+  static METAL_FUNC bool speaks_for_line(Task<M> task) {
+    return task.seat.used && task.seat.place == task.spread.line_threads - 1;
   }
 
  private:
-  static METAL_FUNC uint groups_at(Posts<M> posts) {
-    return posts.tiles * (kAggregateBytes / 16);
-  }
-  static METAL_FUNC uint carries_at(Posts<M> posts) {
-    return (posts.tiles + posts.groups) * (kAggregateBytes / 16);
+  // Threads of a line that look back, its last ones, and at least so many that
+  // they fill a simdgroup.
+  static constant constexpr uint kPlaces = 8;
+  // Posts that a thread looks at before it waits for the first of them.
+  static constant constexpr uint kBatch = 2;
+
+  // The carry behind a chunk's tile.
+  static METAL_FUNC State carry(Posts<M> posts, uint chunk) {
+    device uint4* at = Posts<M>::carry(posts, chunk);
+    return Post<State>::wait_for(at, Post<State>::glance(at));
   }
 
-  // The combination of the lanes up to this one.
-  static METAL_FUNC Total folded(Total own, uint lane) {
-    for (uint delta = 1; delta < kSimd; delta *= 2) {
-      Total left = M::shuffle_up(own, ushort(delta));
-      if (lane >= delta) own = M::join(left, own);
+  // The totals of the `groups` groups before a group and of the `tiles` tiles
+  // before a chunk's, which are shared out among the threads that look back.
+  // They get to know.
+  static METAL_FUNC Total fold(Task<M> task, Posts<M> posts, uint group,
+                               uint groups, uint chunk, uint tiles) {
+    uint lanes = task.spread.lane_threads;
+    uint places =
+        min(task.spread.line_threads, max(kPlaces, kSimd / min(lanes, kSimd)));
+    uint skipped = task.spread.line_threads - places;
+    bool looks = task.seat.used && task.seat.place >= skipped;
+    uint n = groups + tiles;
+    uint run = (n + places - 1) / places;
+    uint begin = looks ? min((task.seat.place - skipped) * run, n) : n;
+    uint end = min(begin + run, n);
+    Total own = M::none();
+    for (uint i = begin; i < end; i += kBatch) {
+      device uint4* at[kBatch];
+      typename Post<Total>::Glance seen[kBatch];
+      UPSWEEP_UNROLL
+      for (uint b = 0; b < kBatch; ++b) {
+        // Beyond the last one, that one again, which nobody uses.
+        uint k = min(i + b, end - 1);
+        at[b] = k < groups ? Posts<M>::group(posts, group - groups + k)
+                           : Posts<M>::tile(posts, chunk - n + k);
+        seen[b] = Post<Total>::glance(at[b]);
+      }
+      UPSWEEP_UNROLL
+      for (uint b = 0; b < kBatch; ++b) {
+        if (i + b < end) {
+          own = M::join(own, Post<Total>::wait_for(at[b], seen[b]));
+        }
+      }
     }
-    return own;
-  }
-
-  // A state behind totals that come before a tile.
-  static METAL_FUNC State beyond(Posts<M> posts, State state, Total total,
-                                 uint tile) {
-    bool certain = !Exits<M, M::kExits>::possible(state, total);
-    return certain ? M::after(state, total) : carry(posts, tile - 1);
+    // The slots may still be looked at.
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    uint first = skipped * lanes / kSimd;  // simdgroup that looks back
+    return group_scan<M>(own, {lanes, places}, task.thread_at,
+                         task.shared.slots, task.thread_at.simdgroup >= first)
+        .total;
   }
 };
 
-// Scans one tile of a line.
+// Scans one tile of a panel.
 template <class M>
 METAL_FUNC void scan_linked(Task<M> task, constant ScanParams& params,
-                            uint chunk, Posts<M> posts,
-                            threadgroup typename M::State* entering) {
+                            uint chunk, Posts<M> posts) {
   using State = typename M::State;
   using Total = typename M::Total;
-  uint tile = task.panel.index * params.chunks + chunk;
-  bool first_thread = index_of(task.thread_at) == 0;
   int64_t first = int64_t(chunk) * params.span;
   uint span = uint(min(params.length.extent - first, int64_t(params.span)));
-  Layout<typename M::Value> layout;
-  Part<M> part = load_part(task, params, first, span, layout);
+  Spot<M> spot = load_tile(task, params, first, span);
   bool came_quick;
-  Total own = Quick<M, M::kQuick>::fold(part, came_quick);
-  Scanned<M> scanned =
-      group_scan<M>(own, task.spread, task.thread_at, task.shared.slots);
-  if (first_thread) LookBack<M>::post_tile(posts, tile, scanned.total);
-  if (task.thread_at.simdgroup == 0) {
-    State before = LookBack<M>::before(posts, params, task.panel.index, chunk,
-                                       scanned.total, task.thread_at.lane);
-    if (task.thread_at.lane == kSimd - 1) entering[0] = before;
+  Total own = Quick<M, M::kQuick>::fold(read_part(spot), came_quick);
+  Total before =
+      group_scan<M>(own, task.spread, task.thread_at, task.shared.slots).before;
+  State carry = M::start();
+  if (params.chunks != 1) {
+    carry =
+        LookBack<M>::entering(task, params, posts, chunk, M::join(before, own));
   }
-  threadgroup_barrier(mem_flags::mem_threadgroup);
-  State carry = entering[0];
-  State state = M::after(carry, scanned.before);
-  State next = M::after(carry, scanned.total);
-  bool steps = Exits<M, M::kExits>::settle(task, part, span, carry,
-                                           scanned.total, state, next);
-  if (first_thread) LookBack<M>::post_carry(posts, tile, next);
+  State state = M::after(carry, before);
+  State next = M::after(state, own);
+  bool steps =
+      Exits<M, M::kExits>::settle(task, spot, span, carry, own, state, next);
+  if (chunk != params.chunks - 1 && LookBack<M>::speaks_for_line(task)) {
+    Post<State>::put(Posts<M>::carry(posts, chunk), next);
+  }
   bool inclusive = params.inclusive != 0;
+  Part<M> part = read_part(spot);
   part = steps ? Exits<M, M::kExits>::results(part, state, inclusive)
                : Quick<M, M::kQuick>::results(part, state, own, came_quick,
                                               inclusive);
-  store_part(task, params, first, span, part, layout);
+  store_tile(task, params, first, span, part, spot);
 }
 
 }  // namespace upsweep

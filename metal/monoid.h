@@ -41,17 +41,18 @@
 // special, in arithmetic that needs not look at each of them:
 //
 //   Quick                  the combination of a thread's first elements, and
-//   what
-//                          tells whether the way was right
+//                          what tells whether the way was right
 //   Quick quick()
 //   Quick quick_take(q, x)
 //   bool quick_holds(q)    whether it was; if so,
 //   Total quick_total(q)
-//   bool quick_from(s, t)  whether it is right from s through elements whose
-//   total
-//                          t came so
-//   t QuickState quick_state(s) QuickState quick_step(s, x) Value
-//   quick_value(s)
+//   bool stays(s)          whether all results from s on, through elements
+//                          whose total came so, are value(s); else
+//   bool quick_from(s, t)  whether the way is right from s on, through elements
+//                          whose total t came so; if so,
+//   QuickState quick_state(s)
+//   QuickState quick_step(q, x)
+//   Value quick_value(q)
 #pragma once
 
 namespace upsweep {

@@ -24,17 +24,20 @@ METAL_FUNC uint part_of(constant ScanAxis& axis, int64_t first, uint most) {
   return uint(min(axis.extent - first, int64_t(most)));
 }
 
+// n / d, most often by 1.
+METAL_FUNC uint divided(uint n, uint d) { return d == 1 ? n : n / d; }
+
 // There are less than 2^31 panels, and thus of each kind.
 METAL_FUNC Panel make_panel(constant ScanParams& params, uint index) {
   Panel panel = {index, params.in_start, params.out_start, 0, 0};
-  uint rest = index / params.lane_panels;
+  uint rest = divided(index, params.lane_panels);
   int64_t lane = int64_t(index - rest * params.lane_panels) * params.width;
   panel.width = part_of(params.lane, lane, params.width);
   panel.in += lane * params.lane.in_step;
   panel.out += lane * params.lane.out_step;
 
   index = rest;
-  rest = index / params.block_panels;
+  rest = params.outer_axes == 0 ? 0 : divided(index, params.block_panels);
   int64_t block = int64_t(index - rest * params.block_panels) * params.blocks;
   panel.blocks = part_of(params.block, block, params.blocks);
   panel.in += block * params.block.in_step;
@@ -65,19 +68,27 @@ METAL_FUNC Seat make_seat(constant ScanParams& params, Panel panel,
 template <class V>
 METAL_FUNC Layout<V> layout_in(constant ScanParams& params, Panel panel,
                                int64_t first, uint span) {
-  return make_layout<V>(panel.in + first * params.length.in_step,
-                        tile_axis(0, panel.width, params.lane.in_step),
-                        tile_axis(1, span, params.length.in_step),
-                        tile_axis(2, panel.blocks, params.block.in_step));
+  TileLayout tile = params.in_tile;
+  if (tile.count != panel.width * span * panel.blocks) {
+    tile = tile_layout(tile_axis(0, panel.width, params.lane.in_step),
+                       tile_axis(1, span, params.length.in_step),
+                       tile_axis(2, panel.blocks, params.block.in_step),
+                       Layout<V>::kPerVector, Layout<V>::kRound);
+  }
+  return Layout<V>::of(tile, panel.in + first * params.length.in_step);
 }
 
 template <class V>
 METAL_FUNC Layout<V> layout_out(constant ScanParams& params, Panel panel,
                                 int64_t first, uint span) {
-  return make_layout<V>(panel.out + first * params.length.out_step,
-                        tile_axis(0, panel.width, params.lane.out_step),
-                        tile_axis(1, span, params.length.out_step),
-                        tile_axis(2, panel.blocks, params.block.out_step));
+  TileLayout tile = params.out_tile;
+  if (tile.count != panel.width * span * panel.blocks) {
+    tile = tile_layout(tile_axis(0, panel.width, params.lane.out_step),
+                       tile_axis(1, span, params.length.out_step),
+                       tile_axis(2, panel.blocks, params.block.out_step),
+                       Layout<V>::kPerVector, Layout<V>::kRound);
+  }
+  return Layout<V>::of(tile, panel.out + first * params.length.out_step);
 }
 
 }  // namespace upsweep

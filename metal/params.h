@@ -6,6 +6,8 @@
 #include <cstdint>
 #endif
 
+#include "layout.h"
+
 namespace upsweep {
 
 // Axes that lie outside a tile; the host copies an array that needs more.
@@ -14,14 +16,9 @@ enum : uint32_t { kMaxOuterAxes = 12 };
 // Room that a host gives to one aggregate and to one carry.
 enum : uint32_t { kAggregateBytes = 32, kCarryBytes = 32 };
 
-// Tiles of a group of tiles, and groups of a set of them (look_back.h).
-#ifndef UPSWEEP_FAN
-#define UPSWEEP_FAN 32
-#endif
-enum : uint32_t { kFan = UPSWEEP_FAN };
-
-constexpr uint32_t groups_of(uint32_t tiles) {
-  return (tiles + kFan - 1) / kFan;
+// Room that a host gives to a post of look-back, for elements of a size.
+constexpr uint32_t post_bytes(uint32_t element_size) {
+  return element_size == 8 ? 48 : 32;
 }
 
 // Steps are in elements and of any sign; zero repeats an element.
@@ -73,10 +70,15 @@ struct ScanParams {
   uint32_t lane_panels;
   uint32_t block_panels;
   uint32_t panels;
+  uint32_t fan;  // of look-back: tiles of a group, and groups of a set
+  uint32_t unused;
+  TileLayout in_tile;  // of a whole tile
+  TileLayout out_tile;
 };
 
 static_assert(sizeof(ScanAxis) == 24, "layout of ScanAxis");
-static_assert(sizeof(ScanParams) == 136 + 24 * kMaxOuterAxes,
+static_assert(sizeof(TileLayout) == 80, "layout of TileLayout");
+static_assert(sizeof(ScanParams) == 304 + 24 * kMaxOuterAxes,
               "layout of ScanParams");
 
 }  // namespace upsweep

@@ -11,10 +11,26 @@ struct Part {
   using Value = typename M::Value;
   static constant constexpr uint kItems = items(sizeof(Value));
   Value item[kItems];
-  uint place;  // of the first one in the line
   uint count;
-  Line<Value> line;
 };
+
+// Where a part is. It is read from there whenever it is needed: in between,
+// other things need the registers.
+template <class M>
+struct Spot {
+  Line<typename M::Value> line;
+  uint place;  // of the first item in the line
+  uint count;
+};
+
+// Items that a thread goes through without asking whether there are more.
+constant constexpr uint kStretch = 16;
+
+template <class M>
+METAL_FUNC constexpr uint end_of(uint begin) {
+  return begin + kStretch < Part<M>::kItems ? begin + kStretch
+                                            : Part<M>::kItems;
+}
 
 // Where a part is in threadgroup memory.
 template <class M>
@@ -22,21 +38,23 @@ struct Whereabouts {
   using Value = typename M::Value;
   using Tile = TileAccess<Value>;
   static constant constexpr uint kItems = Part<M>::kItems;
+  static constant constexpr uint kStep =
+      kStretch < kItems ? uint(kStretch) : uint(kItems);
 
   int at;    // the first element
   int step;  // to the next one
-  // The lowest vector, where the part is whole ones, one behind the other.
+  // The first vector in memory, where the part is stretches of whole ones.
   bool vectors;
   uint low;
   // Between places, where these are the same distance apart.
   bool even;
   int apart;
 
-  static METAL_FUNC Whereabouts of(Part<M> part) {
-    int step = part.line.step;
-    int at = part.line.first + step * int(part.place);
-    uint low = uint(step < 0 ? at - int(kItems - 1) : at);
-    bool vectors = part.count == kItems && (step == 1 || step == -1) &&
+  static METAL_FUNC Whereabouts of(Spot<M> spot) {
+    int step = spot.line.step;
+    int at = spot.line.first + step * int(spot.place);
+    uint low = uint(step < 0 ? at + 1 - int(spot.count) : at);
+    bool vectors = spot.count % kStep == 0 && (step == 1 || step == -1) &&
                    low % Tile::kPerVector == 0;
     int rows = step / int(Tile::kPerRow);
     return {at,
@@ -48,84 +66,123 @@ struct Whereabouts {
   }
 };
 
-// The part with its items, from the tile that its line names.
-template <class M>
-METAL_FUNC Part<M> read_items(Part<M> part) {
+// Stretches of whole vectors, which lie in the direction of the scan or against
+// it.
+template <class M, bool turned>
+struct Stretches {
   using Value = typename M::Value;
+  using Here = Whereabouts<M>;
   using Tile = TileAccess<Value>;
-  Whereabouts<M> here = Whereabouts<M>::of(part);
-  threadgroup const uint* tile = part.line.tile;
-  if (here.vectors) {
-    Value item[Part<M>::kItems];
+  static constant constexpr uint kStep = Here::kStep;
+  static constant constexpr uint kVectors = kStep / Tile::kPerVector;
+
+  static METAL_FUNC Part<M> read(Part<M> part, Here here,
+                                 threadgroup const uint* tile) {
     UPSWEEP_UNROLL
-    for (uint k = 0; k < Part<M>::kItems / Tile::kPerVector; ++k) {
-      uint4 vector = Tile::get_vector(tile, here.low + k);
-      UPSWEEP_UNROLL
-      for (uint j = 0; j < Tile::kPerVector; ++j) {
-        item[k * Tile::kPerVector + j] = Vector<Value>::get(vector, j);
+    for (uint begin = 0; begin < Part<M>::kItems; begin += kStep) {
+      if (begin < part.count) {
+        UPSWEEP_UNROLL
+        for (uint k = 0; k < kVectors; ++k) {
+          uint4 vector = Tile::get_slot(tile, slot_of(part, here, begin, k));
+          UPSWEEP_UNROLL
+          for (uint j = 0; j < Tile::kPerVector; ++j) {
+            part.item[begin + place_of(k, j)] = Vector<Value>::get(vector, j);
+          }
+        }
       }
-    }
-    UPSWEEP_UNROLL
-    for (uint i = 0; i < Part<M>::kItems; ++i) {
-      part.item[i] = here.step > 0 ? item[i] : item[Part<M>::kItems - 1 - i];
     }
     return part;
   }
+
+  static METAL_FUNC void write(Part<M> part, Here here,
+                               threadgroup uint* tile) {
+    UPSWEEP_UNROLL
+    for (uint begin = 0; begin < Part<M>::kItems; begin += kStep) {
+      if (begin < part.count) {
+        UPSWEEP_UNROLL
+        for (uint k = 0; k < kVectors; ++k) {
+          uint4 vector = uint4(0, 0, 0, 0);
+          UPSWEEP_UNROLL
+          for (uint j = 0; j < Tile::kPerVector; ++j) {
+            vector = Vector<Value>::with(vector, j,
+                                         part.item[begin + place_of(k, j)]);
+          }
+          Tile::put_slot(tile, slot_of(part, here, begin, k), vector);
+        }
+      }
+    }
+  }
+
+ private:
+  // Of the j-th element of the k-th vector of a stretch.
+  static METAL_FUNC uint place_of(uint k, uint j) {
+    uint i = k * Tile::kPerVector + j;
+    return turned ? kStep - 1 - i : i;
+  }
+  static METAL_FUNC uint slot_of(Part<M> part, Here here, uint begin, uint k) {
+    uint first = turned ? part.count - begin - kStep : begin;
+    return Tile::slot(here.low + first / Tile::kPerVector + k);
+  }
+};
+
+template <class M>
+METAL_FUNC Part<M> read_part(Spot<M> spot) {
+  using Value = typename M::Value;
+  using Tile = TileAccess<Value>;
+  Whereabouts<M> here = Whereabouts<M>::of(spot);
+  threadgroup const uint* tile = spot.line.tile;
   Value neutral = M::value(M::start());
+  Part<M> part;
+  part.count = spot.count;
+  UPSWEEP_UNROLL
+  for (uint i = 0; i < Part<M>::kItems; ++i) part.item[i] = neutral;
+  if (here.vectors && here.step > 0) {
+    return Stretches<M, false>::read(part, here, tile);
+  }
+  if (here.vectors) return Stretches<M, true>::read(part, here, tile);
   uint place = Tile::place(uint(here.at));
+  if (here.even && part.count == Part<M>::kItems) {
+    UPSWEEP_UNROLL
+    for (uint i = 0; i < Part<M>::kItems; ++i) {
+      part.item[i] = Tile::get_at(tile, place);
+      place += uint(here.apart);
+    }
+    return part;
+  }
   UPSWEEP_UNROLL
   for (uint i = 0; i < Part<M>::kItems; ++i) {
-    part.item[i] = neutral;
     if (i < part.count) {
-      part.item[i] = here.even
-                         ? Tile::get_at(tile, place + uint(int(i) * here.apart))
-                         : Tile::get(tile, uint(here.at + int(i) * here.step));
+      part.item[i] = Tile::get(tile, uint(here.at + int(i) * here.step));
     }
   }
   return part;
 }
 
-// Back to a tile, where the line's first and step say.
 template <class M>
-METAL_FUNC void write_items(Part<M> part, threadgroup uint* tile) {
+METAL_FUNC void write_part(Part<M> part, Spot<M> spot, threadgroup uint* tile) {
   using Value = typename M::Value;
   using Tile = TileAccess<Value>;
-  Whereabouts<M> here = Whereabouts<M>::of(part);
+  Whereabouts<M> here = Whereabouts<M>::of(spot);
   if (here.vectors) {
-    UPSWEEP_UNROLL
-    for (uint k = 0; k < Part<M>::kItems / Tile::kPerVector; ++k) {
-      uint4 vector = uint4(0, 0, 0, 0);
-      UPSWEEP_UNROLL
-      for (uint j = 0; j < Tile::kPerVector; ++j) {
-        uint i = k * Tile::kPerVector + j;
-        vector = Vector<Value>::with(
-            vector, j,
-            here.step > 0 ? part.item[i] : part.item[Part<M>::kItems - 1 - i]);
-      }
-      Tile::put_vector(tile, here.low + k, vector);
-    }
+    if (here.step > 0) Stretches<M, false>::write(part, here, tile);
+    if (here.step < 0) Stretches<M, true>::write(part, here, tile);
     return;
   }
   uint place = Tile::place(uint(here.at));
+  if (here.even && part.count == Part<M>::kItems) {
+    UPSWEEP_UNROLL
+    for (uint i = 0; i < Part<M>::kItems; ++i) {
+      Tile::put_at(tile, place, part.item[i]);
+      place += uint(here.apart);
+    }
+    return;
+  }
   UPSWEEP_UNROLL
   for (uint i = 0; i < Part<M>::kItems; ++i) {
     if (i < part.count) {
-      if (here.even) {
-        Tile::put_at(tile, place + uint(int(i) * here.apart), part.item[i]);
-      } else {
-        Tile::put(tile, uint(here.at + int(i) * here.step), part.item[i]);
-      }
+      Tile::put(tile, uint(here.at + int(i) * here.step), part.item[i]);
     }
   }
-}
-
-// Items that a thread goes through without asking whether there are more.
-constant constexpr uint kStretch = 16;
-
-template <class M>
-METAL_FUNC constexpr uint end_of(uint begin) {
-  return begin + kStretch < Part<M>::kItems ? begin + kStretch
-                                            : Part<M>::kItems;
 }
 
 // Along the items of a part, one by one. Where M has a quick way, this is for
@@ -251,10 +308,15 @@ struct Quick<M, true> {
 
   static METAL_FUNC Part<M> results(Part<M> part, State state, Total own,
                                     bool came, bool inclusive) {
+    Value before = M::value(state);
+    if (came && M::stays(state)) {
+      UPSWEEP_UNROLL
+      for (uint i = 0; i < Part<M>::kItems; ++i) part.item[i] = before;
+      return part;
+    }
     if (!came || !M::quick_from(state, own)) {
       return Walk<M, true>::results(part, state, inclusive);
     }
-    Value before = M::value(state);
     typename M::QuickState s = M::quick_state(state);
     UPSWEEP_UNROLL
     for (uint begin = 0; begin < Part<M>::kItems; begin += kStretch) {
@@ -262,12 +324,16 @@ struct Quick<M, true> {
         UPSWEEP_UNROLL
         for (uint i = begin; i < end_of<M>(begin); ++i) {
           s = M::quick_step(s, part.item[i]);
-          Value after = M::quick_value(s);
-          part.item[i] = inclusive ? after : before;
-          before = after;
+          part.item[i] = M::quick_value(s);
         }
       }
     }
+    if (inclusive) return part;
+    UPSWEEP_UNROLL
+    for (uint i = Part<M>::kItems - 1; i > 0; --i) {
+      part.item[i] = part.item[i - 1];
+    }
+    part.item[0] = before;
     return part;
   }
 };

@@ -91,8 +91,7 @@ using threadgroup_pointer = T*;
 struct atomic_uint {
   uint value;
 };
-enum memory_order { memory_order_relaxed, memory_order_seq_cst };
-enum thread_scope { thread_scope_device };
+enum memory_order { memory_order_relaxed };
 
 METAL_FUNC uint atomic_load_explicit(const atomic_uint* at, memory_order) {
   return *static_cast<const volatile uint*>(&at->value);
@@ -117,9 +116,26 @@ METAL_FUNC mem_flags operator|(mem_flags a, mem_flags b) {
 // Orders device memory as well, within the block.
 METAL_FUNC void threadgroup_barrier(mem_flags) { __syncthreads(); }
 
-// Enough to hand something on, which is what it is used for.
-METAL_FUNC void atomic_thread_fence(mem_flags, memory_order, thread_scope) {
-  asm volatile("fence.acq_rel.gpu;" ::: "memory");
+// A vector in device memory for other threadgroups, as a whole.
+METAL_FUNC void store_post(uint4* at, uint4 post) {
+  asm volatile(
+      "{ .reg .b64 low, high; .reg .b128 post;\n"
+      "mov.b64 low, {%1, %2}; mov.b64 high, {%3, %4};\n"
+      "mov.b128 post, {low, high}; st.relaxed.gpu.global.b128 [%0], post; }" ::
+          "l"(at),
+      "r"(post.x), "r"(post.y), "r"(post.z), "r"(post.w)
+      : "memory");
+}
+METAL_FUNC uint4 load_post(const uint4* at) {
+  uint4 post;
+  asm volatile(
+      "{ .reg .b64 low, high; .reg .b128 post;\n"
+      "ld.relaxed.gpu.global.b128 post, [%4]; mov.b128 {low, high}, post;\n"
+      "mov.b64 {%0, %1}, low; mov.b64 {%2, %3}, high; }"
+      : "=r"(post.x), "=r"(post.y), "=r"(post.z), "=r"(post.w)
+      : "l"(at)
+      : "memory");
+  return post;
 }
 
 constexpr uint kWholeWarp = 0xffffffff;

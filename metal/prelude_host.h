@@ -273,8 +273,7 @@ class threadgroup_array {
 struct atomic_uint {
   uint value;
 };
-enum memory_order { memory_order_relaxed, memory_order_seq_cst };
-enum thread_scope { thread_scope_device };
+enum memory_order { memory_order_relaxed };
 
 // A group's threads run one at a time.
 inline uint atomic_load_explicit(threadgroup_pointer<atomic_uint> at,
@@ -313,26 +312,32 @@ inline bool has(mem_flags all, mem_flags one) {
   return (static_cast<int>(all) & static_cast<int>(one)) != 0;
 }
 // Groups run on several threads of the host.
-inline void atomic_thread_fence(mem_flags, memory_order, thread_scope) {
-  std::atomic_thread_fence(std::memory_order_seq_cst);
-}
 inline std::atomic_ref<uint> shared_word(device_pointer<atomic_uint> at,
                                          Site site) {
   return std::atomic_ref<uint>(at.get_atomic(site)->value);
-}
-inline uint atomic_load_explicit(device_pointer<atomic_uint> at, memory_order,
-                                 UPSWEEP_HERE) {
-  std::this_thread::yield();
-  return shared_word(at, {file, line}).load(std::memory_order_relaxed);
-}
-inline void atomic_store_explicit(device_pointer<atomic_uint> at, uint value,
-                                  memory_order, UPSWEEP_HERE) {
-  shared_word(at, {file, line}).store(value, std::memory_order_relaxed);
 }
 inline uint atomic_fetch_add_explicit(device_pointer<atomic_uint> at,
                                       uint value, memory_order, UPSWEEP_HERE) {
   return shared_word(at, {file, line})
       .fetch_add(value, std::memory_order_relaxed);
+}
+
+// A vector in device memory for other threadgroups, as a whole: the last word
+// is stored last and loaded first.
+inline void store_post(device_pointer<uint4> at, uint4 post, UPSWEEP_HERE) {
+  uint4& to = *at.get_atomic({file, line});
+  std::atomic_ref(to.x).store(post.x, std::memory_order_relaxed);
+  std::atomic_ref(to.y).store(post.y, std::memory_order_relaxed);
+  std::atomic_ref(to.z).store(post.z, std::memory_order_relaxed);
+  std::atomic_ref(to.w).store(post.w, std::memory_order_release);
+}
+inline uint4 load_post(device_pointer<uint4> at, UPSWEEP_HERE) {
+  std::this_thread::yield();
+  uint4& from = *at.get_atomic({file, line});
+  uint last = std::atomic_ref(from.w).load(std::memory_order_acquire);
+  return {std::atomic_ref(from.x).load(std::memory_order_relaxed),
+          std::atomic_ref(from.y).load(std::memory_order_relaxed),
+          std::atomic_ref(from.z).load(std::memory_order_relaxed), last};
 }
 
 inline void threadgroup_barrier(mem_flags flags, UPSWEEP_HERE) {

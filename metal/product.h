@@ -154,15 +154,19 @@ struct Product {
             exponent_of(q.most)};
   }
 
-  // Results are normal numbers besides.
+  static METAL_FUNC bool stays(State s) {
+    return (s.special & kNaN) != 0 || s.special == (kZero | kInfinite);
+  }
+  // Results are normal numbers besides, or all zero or infinite with a sign.
   static METAL_FUNC bool quick_from(State s, Total own) {
-    return s.special == 0 && magnitude(s) + own.low > -125 &&
-           magnitude(s) + own.high < 125;
+    return s.special != 0 ||
+           (magnitude(s) + own.low > -125 && magnitude(s) + own.high < 125);
   }
   static METAL_FUNC QuickState quick_state(State s) {
     int exponent = exponent_of(s.mantissa.hi);
-    return {scale(s.mantissa, power_of_two(-exponent)),
-            power_of_two(s.exponent + exponent)};
+    float unit = s.special != 0 ? as_type<float>(special_bits(s.special, 0))
+                                : power_of_two(s.exponent + exponent);
+    return {scale(s.mantissa, power_of_two(-exponent)), unit};
   }
   static METAL_FUNC QuickState quick_step(QuickState s, Value x) {
     return {times(s.mantissa, x), s.unit};

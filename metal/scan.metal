@@ -32,8 +32,8 @@
 //                     needs no pass before it and reads no carries.
 //
 //   lookback_<name>   all of it at once, where the tuning file has it: tiles is
-//                     1, and a panel is one line with a simdgroup of threads
-//                     or more. Grid: panels · chunks.
+//                     1. Grid: panels · chunks. With chunks == 1 it uses no
+//                     buffer but the first three.
 //
 //   A panel is the width × blocks lines of one tile. Panels are counted along
 //   lane, then block, then the outer axes, the last of which is the fastest:
@@ -50,9 +50,9 @@
 //   buffer(3)  aggregates: kAggregateBytes each
 //   buffer(4)  carries: kCarryBytes each
 //
-//   For lookback, 3 is a ticket and flags, 4 bytes each and 0 before: 1 + 2 ·
-//   panels · chunks + panels · groups_of(chunks); and 4 a post for each of
-//   these flags, kAggregateBytes each.
+//   For lookback, 3 is a ticket in 16 bytes, and posts of post_bytes each, all
+//   0 before: a carry for each line of each chunk; where the fan is not 1, a
+//   total for each of them besides; and a total for each line of each group.
 //
 //   What a kernel does not use is bound all the same, to any buffer. Buffers 0
 //   and 1 start at multiples of 16 bytes; where an array starts within one is
@@ -142,26 +142,30 @@ template <class M>
     device const typename M::Value* in [[buffer(0)]],
     device typename M::Value* out [[buffer(1)]],
     constant ScanParams& params [[buffer(2)]],
-    device atomic_uint* flags [[buffer(3)]], device uint4* posts [[buffer(4)]],
+    device atomic_uint* counter [[buffer(3)]],
+    uint group [[threadgroup_position_in_grid]],
     uint lane [[thread_index_in_simdgroup]],
     uint simdgroup [[simdgroup_index_in_threadgroup]]) {
   threadgroup uint4 tile[tile_vectors<M>()];
   threadgroup typename M::Total slots[kThreads];
-  threadgroup typename M::State entering[1];
   threadgroup atomic_uint mailbox;
   threadgroup uint ticket[1];
   Thread thread_at = {lane, simdgroup};
-  if (index_of(thread_at) == 0) {
-    ticket[0] = atomic_fetch_add_explicit(flags, 1, memory_order_relaxed);
+  uint turn = group, chunk = 0;
+  if (params.chunks != 1) {
+    if (index_of(thread_at) == 0) {
+      ticket[0] = atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+    }
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    turn = ticket[0];
+    chunk = divided(turn, params.panels);
   }
-  threadgroup_barrier(mem_flags::mem_threadgroup);
-  uint turn = ticket[0];
-  uint panel = turn / params.chunks;
+  uint panel = turn - chunk * params.panels;
   Shared<M> shared = {(threadgroup uint*)tile, slots, &mailbox};
   Task<M> task = make_task<M>(in, out, params, panel, thread_at, shared);
-  scan_linked(task, params, turn - panel * params.chunks,
-              Posts<M>::of(flags, posts, params),
-              (threadgroup typename M::State*)entering);
+  scan_linked(task, params, chunk,
+              Posts<M>::of((device uint4*)counter + 1, params, panel,
+                           task.seat.lane));
 }
 
 #define UPSWEEP_LOOK_BACK_KERNEL(name, ...)            \
@@ -171,14 +175,21 @@ template <class M>
 #define UPSWEEP_LOOK_BACK_KERNEL(name, ...)
 #endif
 
-#define UPSWEEP_KERNEL(name, ...)                        \
-  UPSWEEP_LOOK_BACK_KERNEL(name, __VA_ARGS__)            \
+#ifdef UPSWEEP_THREE_PASSES
+#define UPSWEEP_PASS_KERNELS(name, ...)                  \
   template [[host_name("upsweep_" #name)]] [[kernel]]    \
   decltype(up_sweep<__VA_ARGS__>) up_sweep<__VA_ARGS__>; \
   template [[host_name("spine_" #name)]] [[kernel]]      \
   decltype(spine<__VA_ARGS__>) spine<__VA_ARGS__>;       \
   template [[host_name("downsweep_" #name)]] [[kernel]]  \
   decltype(down_sweep<__VA_ARGS__>) down_sweep<__VA_ARGS__>;
+#else
+#define UPSWEEP_PASS_KERNELS(name, ...)
+#endif
+
+#define UPSWEEP_KERNEL(name, ...)             \
+  UPSWEEP_LOOK_BACK_KERNEL(name, __VA_ARGS__) \
+  UPSWEEP_PASS_KERNELS(name, __VA_ARGS__)
 
 #include "kernels.def"
 

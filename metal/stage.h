@@ -42,13 +42,14 @@ struct TileAccess {
   static METAL_FUNC void put_at(threadgroup uint* tile, uint place, V value) {
     ((threadgroup V*)tile)[place] = value;
   }
-  // The v-th vector.
-  static METAL_FUNC uint4 get_vector(threadgroup const uint* tile, uint v) {
-    return ((threadgroup const uint4*)tile)[v + v / 8];
+  // Where the v-th vector is, with what is left out before it.
+  static constexpr METAL_FUNC uint slot(uint v) { return v + v / 8; }
+  static METAL_FUNC uint4 get_slot(threadgroup const uint* tile, uint slot) {
+    return ((threadgroup const uint4*)tile)[slot];
   }
-  static METAL_FUNC void put_vector(threadgroup uint* tile, uint v,
-                                    uint4 value) {
-    ((threadgroup uint4*)tile)[v + v / 8] = value;
+  static METAL_FUNC void put_slot(threadgroup uint* tile, uint slot,
+                                  uint4 value) {
+    ((threadgroup uint4*)tile)[slot] = value;
   }
 };
 
@@ -100,143 +101,42 @@ METAL_FUNC uint quotient(uint n, float inverse) {
   return uint((float(n) + 0.5f) * inverse);
 }
 
-// An axis of a tile in device memory.
-struct TileAxis {
-  int64_t step;
-  uint extent;
-  uint id;
-  bool turned;  // it is scanned, or counted, against the direction of memory
-};
-
-METAL_FUNC TileAxis tile_axis(uint id, uint extent, int64_t step) {
-  bool turned = step < 0;
-  return {turned ? -step : step, extent, id, turned};
-}
-
-METAL_FUNC int last(TileAxis axis) { return int(axis.extent) - 1; }
-
-// From the first element in scan order back to the first one in memory.
-METAL_FUNC int64_t turn(TileAxis axis) {
-  return axis.turned ? axis.step * int64_t(last(axis)) : 0;
-}
-
-// Brings the axis with the smaller step to the front; those that have but one
-// element go to the back.
-METAL_FUNC void order(thread TileAxis& a, thread TileAxis& b) {
-  bool swaps = b.extent != 1 && (a.extent == 1 || b.step < a.step);
-  TileAxis front = swaps ? b : a;
-  b = swaps ? a : b;
-  a = front;
-}
-
-// From element to element along an axis of a tile whose fastest axes are a and
-// b.
-METAL_FUNC int tile_step(TileAxis axis, TileAxis a, TileAxis b) {
-  return axis.id == a.id   ? 1
-         : axis.id == b.id ? int(a.extent)
-                           : int(a.extent * b.extent);
-}
-
+// The layout of a tile that starts somewhere.
 template <class V>
 struct Layout {
   static constant constexpr uint kPerVector = 16 / sizeof(V);
   static constant constexpr uint kRest = kPerVector - 1;
+  static constant constexpr uint kRound = kThreads * kPerVector;
 
-  // Device memory: runs of n0 elements, n1 of them side by side, and so on.
-  int64_t base;
-  int64_t m0;
-  int64_t m1;
-  int64_t m2;
-  uint n0;
-  uint n1;
-  uint count;
+  TileLayout tile;
+  int64_t base;  // of the first element in memory
+  uint shift;    // where it is in a vector, if vectors are used
   bool vectors;
-  // Threadgroup memory: the first element in memory, the first one in scan
-  // order, and the steps from there.
-  uint shift;
-  int first;
-  int lane;
-  int length;
-  int block;
-};
 
-// The layout of a tile whose first element in scan order is at `base`.
-template <class V>
-METAL_FUNC Layout<V> make_layout(int64_t base, TileAxis lane, TileAxis length,
-                                 TileAxis block) {
-  Layout<V> to;
-  to.base = base - turn(lane) - turn(length) - turn(block);
-  to.count = lane.extent * length.extent * block.extent;
-
-  TileAxis a = lane, b = length, c = block;
-  order(a, b);
-  order(b, c);
-  order(a, b);
-  int along_lane = tile_step(lane, a, b);
-  int along_length = tile_step(length, a, b);
-  int along_block = tile_step(block, a, b);
-  to.lane = lane.turned ? -along_lane : along_lane;
-  to.length = length.turned ? -along_length : along_length;
-  to.block = block.turned ? -along_block : along_block;
-
-  // Axes that one step can walk are one.
-  to.n0 = a.extent;
-  to.n1 = b.extent;
-  uint n2 = c.extent;
-  to.m0 = a.step;
-  to.m1 = b.step;
-  to.m2 = c.step;
-  for (int i = 0; i < 2; ++i) {
-    if (to.n1 > 1 && to.m1 == to.m0 * int64_t(to.n0)) {
-      to.n0 *= to.n1;
-      to.n1 = n2;
-      to.m1 = to.m2;
-      n2 = 1;
-    }
+  // From the first element in scan order.
+  static METAL_FUNC Layout of(TileLayout tile, int64_t start) {
+    int64_t base = start - tile.turn;
+    uint rest = uint(base) & kRest;
+    bool vectors = tile.vectors == kDenseVectors ||
+                   (tile.vectors == kAlignedVectors && rest == 0);
+    return {tile, base, vectors ? rest : 0, vectors};
   }
 
-  // One run may start anywhere, several have to start at vectors.
-  bool dense = to.n0 == to.count;
-  uint rest = uint(to.base | to.m1 | (n2 > 1 ? to.m2 : 0)) | to.n0;
-  to.vectors = to.m0 == 1 && (dense || (rest & to.kRest) == 0);
-  to.shift = to.vectors ? uint(to.base) & to.kRest : 0;
-  to.first = int(to.shift) + (lane.turned ? along_lane * last(lane) : 0) +
-             (length.turned ? along_length * last(length) : 0) +
-             (block.turned ? along_block * last(block) : 0);
-  return to;
-}
-
-// The way through device memory by positions of a tile.
-template <class V>
-struct Way {
-  Layout<V> at;
-  bool dense;
-  float inverse0;
-  float inverse1;
-
-  static METAL_FUNC Way of(Layout<V> at) {
-    if (at.n0 == at.count) return {at, true, 0, 0};
-    return {at, false, 1.0f / float(at.n0), 1.0f / float(at.n1)};
+  // Whether each element of two layouts has the same place in a tile.
+  static METAL_FUNC bool lie_alike(Layout a, Layout b) {
+    return a.shift == b.shift && a.tile.first == b.tile.first &&
+           a.tile.lane == b.tile.lane && a.tile.length == b.tile.length &&
+           a.tile.block == b.tile.block;
   }
 
   // The index of the i-th element in memory order.
-  static METAL_FUNC int64_t address(Way way, uint i) {
-    Layout<V> at = way.at;
-    if (way.dense) return at.base + int64_t(i) * at.m0;
-    uint i12 = quotient(i, way.inverse0);
-    uint i2 = quotient(i12, way.inverse1);
-    return at.base + int64_t(i - i12 * at.n0) * at.m0 +
-           int64_t(i12 - i2 * at.n1) * at.m1 + int64_t(i2) * at.m2;
-  }
-
-  // How far it is from an element to that `apart` elements on, where that is
-  // the same everywhere; else 0.
-  static METAL_FUNC int64_t distance(Way way, uint apart) {
-    if (way.dense) return int64_t(apart) * way.at.m0;
-    uint runs = quotient(apart, way.inverse0);
-    bool even =
-        runs * way.at.n0 == apart && way.at.n0 * way.at.n1 == way.at.count;
-    return even ? int64_t(runs) * way.at.m1 : 0;
+  static METAL_FUNC int64_t address(Layout at, uint i) {
+    if (at.tile.n0 == at.tile.count) return at.base + int64_t(i) * at.tile.m0;
+    uint i12 = quotient(i, at.tile.inverse0);
+    uint i2 = quotient(i12, at.tile.inverse1);
+    return at.base + int64_t(i - i12 * at.tile.n0) * at.tile.m0 +
+           int64_t(i12 - i2 * at.tile.n1) * at.tile.m1 +
+           int64_t(i2) * at.tile.m2;
   }
 };
 
@@ -245,107 +145,129 @@ struct Way {
 // they bring is used.
 template <class V, uint items>
 struct Stage {
-  static constant constexpr uint kPerVector = Layout<V>::kPerVector;
+  using At = Layout<V>;
+  using Tile = TileAccess<V>;
+  static constant constexpr uint kPerVector = At::kPerVector;
   static constant constexpr uint kRounds = items * sizeof(V) / 16;
   static constant constexpr uint kBatch = 4;
   static_assert(items * sizeof(V) % 16 == 0, "a thread's part is vectors");
 
-  static METAL_FUNC void in(device const V* from, threadgroup uint* tile,
-                            Layout<V> at, uint thread_index) {
-    Way<V> way = Way<V>::of(at);
+  static METAL_FUNC void in(device const V* from, threadgroup uint* tile, At at,
+                            uint thread_index) {
     if (!at.vectors) {
       UPSWEEP_ROLL
-      for (uint first = thread_index; first < at.count;
+      for (uint first = thread_index; first < at.tile.count;
            first += kBatch * kThreads) {
         V element[kBatch];
         UPSWEEP_UNROLL
         for (uint r = 0; r < kBatch; ++r) {
           uint i = first + r * kThreads;
-          if (i < at.count) element[r] = from[Way<V>::address(way, i)];
+          element[r] = V(0);
+          if (i < at.tile.count) element[r] = from[At::address(at, i)];
         }
         UPSWEEP_UNROLL
         for (uint r = 0; r < kBatch; ++r) {
           uint i = first + r * kThreads;
-          if (i < at.count) TileAccess<V>::put(tile, i, element[r]);
+          if (i < at.tile.count) Tile::put(tile, i, element[r]);
         }
       }
       return;
     }
-    uint head = head_of(at);
-    uint whole = (at.count - head) / kPerVector;
-    uint before = (at.shift + head) / kPerVector;
-    int64_t round = Way<V>::distance(way, kRound);
-    int64_t place = Way<V>::address(way, head + thread_index * kPerVector);
-    uint4 loaded[kRounds];
-    UPSWEEP_UNROLL
-    for (uint r = 0; r < kRounds; ++r) {
-      uint v = thread_index + r * kThreads;
-      if (v < whole) {
-        if (round == 0) place = Way<V>::address(way, head + v * kPerVector);
-        loaded[r] = ((device const uint4*)(from + place))[0];
+    Middle m = middle_of(at);
+    if (at.tile.round != 0) {
+      device const V* place =
+          from + At::address(at, m.head + thread_index * kPerVector);
+      uint slot = Tile::slot(m.slot + thread_index);
+      uint4 loaded[kRounds];
+      UPSWEEP_UNROLL
+      for (uint r = 0; r < kRounds; ++r) {
+        loaded[r] = uint4(0, 0, 0, 0);  // or it would be kept from tile to tile
+        if (thread_index + r * kThreads < m.vectors) {
+          loaded[r] = ((device const uint4*)place)[0];
+        }
+        place = place + at.tile.round;
       }
-      place += round;
-    }
-    UPSWEEP_UNROLL
-    for (uint r = 0; r < kRounds; ++r) {
-      uint v = thread_index + r * kThreads;
-      if (v < whole) {
-        TileAccess<V>::put_vector(tile, before + v, loaded[r]);
+      UPSWEEP_UNROLL
+      for (uint r = 0; r < kRounds; ++r) {
+        if (thread_index + r * kThreads < m.vectors) {
+          Tile::put_slot(tile, slot + r * kSlots, loaded[r]);
+        }
+      }
+    } else {
+      UPSWEEP_ROLL
+      for (uint v = thread_index; v < m.vectors; v += kThreads) {
+        int64_t place = At::address(at, m.head + v * kPerVector);
+        Tile::put_slot(tile, Tile::slot(m.slot + v),
+                       ((device const uint4*)(from + place))[0]);
       }
     }
-    uint tail = head + whole * kPerVector + thread_index;
-    if (thread_index < head) {
-      TileAccess<V>::put(tile, at.shift + thread_index,
-                         from[at.base + int64_t(thread_index)]);
+    if (m.vectors * kPerVector == at.tile.count) return;
+    uint tail = m.head + m.vectors * kPerVector + thread_index;
+    if (thread_index < m.head) {
+      Tile::put(tile, at.shift + thread_index,
+                from[at.base + int64_t(thread_index)]);
     }
-    if (tail < at.count) {
-      TileAccess<V>::put(tile, at.shift + tail,
-                         from[Way<V>::address(way, tail)]);
+    if (tail < at.tile.count) {
+      Tile::put(tile, at.shift + tail, from[At::address(at, tail)]);
     }
   }
 
-  static METAL_FUNC void out(threadgroup const uint* tile, device V* to,
-                             Layout<V> at, uint thread_index) {
-    Way<V> way = Way<V>::of(at);
+  static METAL_FUNC void out(threadgroup const uint* tile, device V* to, At at,
+                             uint thread_index) {
     if (!at.vectors) {
       UPSWEEP_ROLL
-      for (uint i = thread_index; i < at.count; i += kThreads) {
-        to[Way<V>::address(way, i)] = TileAccess<V>::get(tile, i);
+      for (uint i = thread_index; i < at.tile.count; i += kThreads) {
+        to[At::address(at, i)] = Tile::get(tile, i);
       }
       return;
     }
-    uint head = head_of(at);
-    uint whole = (at.count - head) / kPerVector;
-    uint before = (at.shift + head) / kPerVector;
-    int64_t round = Way<V>::distance(way, kRound);
-    int64_t place = Way<V>::address(way, head + thread_index * kPerVector);
-    UPSWEEP_UNROLL
-    for (uint r = 0; r < kRounds; ++r) {
-      uint v = thread_index + r * kThreads;
-      if (v < whole) {
-        if (round == 0) place = Way<V>::address(way, head + v * kPerVector);
-        ((device uint4*)(to + place))[0] =
-            TileAccess<V>::get_vector(tile, before + v);
+    Middle m = middle_of(at);
+    if (at.tile.round != 0) {
+      device V* place =
+          to + At::address(at, m.head + thread_index * kPerVector);
+      uint slot = Tile::slot(m.slot + thread_index);
+      UPSWEEP_UNROLL
+      for (uint r = 0; r < kRounds; ++r) {
+        if (thread_index + r * kThreads < m.vectors) {
+          ((device uint4*)place)[0] = Tile::get_slot(tile, slot + r * kSlots);
+        }
+        place = place + at.tile.round;
       }
-      place += round;
+    } else {
+      UPSWEEP_ROLL
+      for (uint v = thread_index; v < m.vectors; v += kThreads) {
+        int64_t place = At::address(at, m.head + v * kPerVector);
+        ((device uint4*)(to + place))[0] =
+            Tile::get_slot(tile, Tile::slot(m.slot + v));
+      }
     }
-    uint tail = head + whole * kPerVector + thread_index;
-    if (thread_index < head) {
+    if (m.vectors * kPerVector == at.tile.count) return;
+    uint tail = m.head + m.vectors * kPerVector + thread_index;
+    if (thread_index < m.head) {
       to[at.base + int64_t(thread_index)] =
-          TileAccess<V>::get(tile, at.shift + thread_index);
+          Tile::get(tile, at.shift + thread_index);
     }
-    if (tail < at.count) {
-      to[Way<V>::address(way, tail)] =
-          TileAccess<V>::get(tile, at.shift + tail);
+    if (tail < at.tile.count) {
+      to[At::address(at, tail)] = Tile::get(tile, at.shift + tail);
     }
   }
 
  private:
-  static constant constexpr uint kRound = kThreads * kPerVector;
+  // Between the slots of a round and of the next one.
+  static constant constexpr uint kSlots = Tile::slot(kThreads);
+  static_assert(kThreads % 8 == 0, "whole rows of slots");
 
-  // Elements before the first whole vector.
-  static METAL_FUNC uint head_of(Layout<V> at) {
-    return min(at.count, (kPerVector - at.shift) % kPerVector);
+  // The whole vectors of a tile.
+  struct Middle {
+    uint head;     // elements before them
+    uint vectors;  // how many
+    uint slot;     // where the first one is, were no room left out
+  };
+
+  static METAL_FUNC Middle middle_of(At at) {
+    uint head = min(at.tile.count, (kPerVector - at.shift) % kPerVector);
+    return {head, (at.tile.count - head) / kPerVector,
+            (at.shift + head) / kPerVector};
   }
 };
 

@@ -143,6 +143,7 @@ struct Sum {
             large ? most * items(sizeof(Value)) : 0};
   }
 
+  static METAL_FUNC bool stays(State s) { return (s.kinds & kSpecial) != 0; }
   static METAL_FUNC bool quick_from(State s, Total) {
     bool large = (s.kinds & kHasLarge) != 0;
     float least = power_of_two(-kQuickRange + (large ? S::kDown : S::kUp));

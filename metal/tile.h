@@ -2,10 +2,11 @@
 //
 // Results can leave the range of the dtype, and then stay out: zero, infinite
 // or NaN. How a line goes on is known without looking as long as the bounds of
-// a tile, from the carry on, stay within the range (M::safe), which is nearly
-// always so. Otherwise all threads look, each as if nothing had happened before
-// its own elements, for a step that leaves the range. The first one of those in
-// a line is real, and whatever comes behind it goes on from there (M::resume).
+// each thread's part, from what enters it on, stay within the range (M::safe),
+// which is nearly always so. Otherwise all threads look, each as if nothing had
+// happened before its own elements, for a step that leaves the range. The first
+// one of those in a line is real, and whatever comes behind it goes on from
+// there (M::resume).
 #pragma once
 
 namespace upsweep {
@@ -56,8 +57,8 @@ METAL_FUNC bool any_thread(bool mine, threadgroup atomic_uint* mailbox) {
 }
 
 // Where results can leave the range. settle brings `state`, what enters a
-// thread's part, and `next`, the carry behind the tile, right, and returns
-// whether the part has to be followed step by step.
+// thread's part of the total `own`, and `next`, the carry behind the tile,
+// right, and returns whether the part has to be followed step by step.
 template <class M, bool exits>
 struct Exits {
   using State = typename M::State;
@@ -67,20 +68,22 @@ struct Exits {
     return !M::safe(carry, total);
   }
 
-  static METAL_FUNC bool settle(Task<M> task, Part<M> part, uint span,
-                                State carry, typename M::Total total,
+  static METAL_FUNC bool settle(Task<M> task, Spot<M> spot, uint span,
+                                State carry, typename M::Total own,
                                 thread State& state, thread State& next) {
-    bool mine = task.seat.used && possible(carry, total);
+    // A carry may be of a kind that only steps lead on from.
+    bool mine =
+        task.seat.used && (possible(state, own) || possible(carry, M::none()));
     if (!any_thread(mine, task.shared.mailbox)) return false;
     Scanned<First<M>> events = group_scan<First<M>>(
-        first_event(part, state), task.spread, task.thread_at,
+        first_event(spot, state), task.spread, task.thread_at,
         (threadgroup Event*)task.shared.slots);
     Event before = First<M>::join(M::carried(carry), events.before);
     Event last = First<M>::join(M::carried(carry), events.total);
     if (M::happened(before)) {
-      state = M::resume(state, before, part.line, part.place);
+      state = M::resume(state, before, spot.line, spot.place);
     }
-    if (M::happened(last)) next = M::resume(next, last, part.line, span);
+    if (M::happened(last)) next = M::resume(next, last, spot.line, span);
     // Nobody overwrites the tile while others may look into it.
     threadgroup_barrier(mem_flags::mem_threadgroup);
     return true;
@@ -99,13 +102,12 @@ struct Exits {
   }
 
  private:
-  static METAL_FUNC Event first_event(Part<M> part, State state) {
-    Indexed<M> in = Indexed<M>::of(part);
+  static METAL_FUNC Event first_event(Spot<M> spot, State state) {
     UPSWEEP_ROLL
-    for (uint i = 0; i < part.count; ++i) {
-      State after = M::advance(state, in.item[i]);
+    for (uint i = 0; i < spot.count; ++i) {
+      State after = M::advance(state, get(spot.line, spot.place + i));
       if (M::alive(state) && !M::alive(after)) {
-        return M::event(after, part.place + i + 1);
+        return M::event(after, spot.place + i + 1);
       }
       state = after;
     }
@@ -117,7 +119,7 @@ template <class M>
 struct Exits<M, false> {
   using State = typename M::State;
   static METAL_FUNC bool possible(State, typename M::Total) { return false; }
-  static METAL_FUNC bool settle(Task<M>, Part<M>, uint, State,
+  static METAL_FUNC bool settle(Task<M>, Spot<M>, uint, State,
                                 typename M::Total, thread State&,
                                 thread State&) {
     return false;
@@ -125,14 +127,20 @@ struct Exits<M, false> {
   static METAL_FUNC Part<M> results(Part<M> part, State, bool) { return part; }
 };
 
-// Brings a tile into threadgroup memory, and from there a thread's part into
-// registers.
+// Where a thread's line starts in threadgroup memory.
+template <class V>
+METAL_FUNC int first_place(Layout<V> layout, Seat seat) {
+  return int(layout.shift) + layout.tile.first +
+         layout.tile.lane * int(seat.lane) +
+         layout.tile.block * int(seat.block);
+}
+
+// Brings a tile into threadgroup memory, and says where a thread's part is.
 template <class M>
-METAL_FUNC Part<M> load_part(Task<M> task, constant ScanParams& params,
-                             int64_t first, uint span,
-                             thread Layout<typename M::Value>& layout) {
+METAL_FUNC Spot<M> load_tile(Task<M> task, constant ScanParams& params,
+                             int64_t first, uint span) {
   using Value = typename M::Value;
-  layout = layout_in<Value>(params, task.panel, first, span);
+  Layout<Value> layout = layout_in<Value>(params, task.panel, first, span);
   Stage<Value, Part<M>::kItems>::in(task.in, task.shared.tile, layout,
                                     index_of(task.thread_at));
   if (index_of(task.thread_at) == 0) {
@@ -140,43 +148,31 @@ METAL_FUNC Part<M> load_part(Task<M> task, constant ScanParams& params,
   }
   threadgroup_barrier(mem_flags::mem_threadgroup);
 
-  Part<M> part;
   uint most = (params.span + params.line_threads - 1) / params.line_threads;
-  part.place = min(task.seat.place * most, span);
-  part.count = task.seat.used ? min(most, span - part.place) : 0;
-  part.line = {task.shared.tile,
-               layout.first + layout.lane * int(task.seat.lane) +
-                   layout.block * int(task.seat.block),
-               layout.length};
-  return read_items(part);
-}
-
-// Whether a tile of the output lies as that of the input does.
-template <class V>
-METAL_FUNC bool lie_alike(constant ScanParams& params, Panel panel) {
-  return params.length.in_step == params.length.out_step &&
-         params.lane.in_step == params.lane.out_step &&
-         params.block.in_step == params.block.out_step &&
-         (uint(panel.in - panel.out) & Layout<V>::kRest) == 0;
+  uint place = min(task.seat.place * most, span);
+  return {
+      {task.shared.tile, first_place(layout, task.seat), layout.tile.length},
+      place,
+      task.seat.used ? min(most, span - place) : 0};
 }
 
 // The results of a part go through threadgroup memory, as its elements did.
 template <class M>
-METAL_FUNC void store_part(Task<M> task, constant ScanParams& params,
+METAL_FUNC void store_tile(Task<M> task, constant ScanParams& params,
                            int64_t first, uint span, Part<M> part,
-                           Layout<typename M::Value> layout) {
+                           Spot<M> spot) {
   using Value = typename M::Value;
-  if (lie_alike<Value>(params, task.panel)) {
-    layout.base += task.panel.out - task.panel.in;
-  } else {
-    layout = layout_out<Value>(params, task.panel, first, span);
+  Layout<Value> in = layout_in<Value>(params, task.panel, first, span);
+  Layout<Value> out = layout_out<Value>(params, task.panel, first, span);
+  if (!Layout<Value>::lie_alike(in, out)) {
+    spot.line.first = first_place(out, task.seat);
+    spot.line.step = out.tile.length;
+    // Results go where others have their parts.
+    threadgroup_barrier(mem_flags::mem_threadgroup);
   }
-  part.line.first = layout.first + layout.lane * int(task.seat.lane) +
-                    layout.block * int(task.seat.block);
-  part.line.step = layout.length;
-  write_items(part, task.shared.tile);
+  write_part(part, spot, task.shared.tile);
   threadgroup_barrier(mem_flags::mem_threadgroup);
-  Stage<Value, Part<M>::kItems>::out(task.shared.tile, task.out, layout,
+  Stage<Value, Part<M>::kItems>::out(task.shared.tile, task.out, out,
                                      index_of(task.thread_at));
 }
 
@@ -192,23 +188,22 @@ METAL_FUNC typename M::State scan_chunk(Task<M> task,
   int64_t first = int64_t(chunk) * params.tiles * params.span;
   for (uint t = 0; t < params.tiles && first < params.length.extent; ++t) {
     uint span = uint(min(params.length.extent - first, int64_t(params.span)));
-    Layout<typename M::Value> layout;
-    Part<M> part = load_part(task, params, first, span, layout);
+    Spot<M> spot = load_tile(task, params, first, span);
     bool came_quick;
-    Total own = Quick<M, M::kQuick>::fold(part, came_quick);
+    Total own = Quick<M, M::kQuick>::fold(read_part(spot), came_quick);
     Scanned<M> scanned =
         group_scan<M>(own, task.spread, task.thread_at, task.shared.slots);
     State state = M::after(carry, scanned.before);
     State next = M::after(carry, scanned.total);
-    bool steps = E::settle(task, part, span, carry, scanned.total, state, next);
+    bool steps = E::settle(task, spot, span, carry, own, state, next);
     carry = next;
     if (stores) {
-      // All threads have their parts: the tile gives way to its results.
       bool inclusive = params.inclusive != 0;
+      Part<M> part = read_part(spot);
       part = steps ? E::results(part, state, inclusive)
                    : Quick<M, M::kQuick>::results(part, state, own, came_quick,
                                                   inclusive);
-      store_part(task, params, first, span, part, layout);
+      store_tile(task, params, first, span, part, spot);
     }
     threadgroup_barrier(mem_flags::mem_threadgroup);
     first += span;
@@ -226,10 +221,9 @@ METAL_FUNC typename M::Total fold_chunk(Task<M> task,
   int64_t first = int64_t(chunk) * params.tiles * params.span;
   for (uint t = 0; t < params.tiles && first < params.length.extent; ++t) {
     uint span = uint(min(params.length.extent - first, int64_t(params.span)));
-    Layout<typename M::Value> layout;
-    Part<M> part = load_part(task, params, first, span, layout);
+    Spot<M> spot = load_tile(task, params, first, span);
     bool came_quick;
-    Total own = Quick<M, M::kQuick>::fold(part, came_quick);
+    Total own = Quick<M, M::kQuick>::fold(read_part(spot), came_quick);
     Scanned<M> scanned =
         group_scan<M>(own, task.spread, task.thread_at, task.shared.slots);
     total = M::join(total, scanned.total);

@@ -4,6 +4,9 @@
 // can be moved by vectors. All of a threadgroup's memory is at most 32 KiB.
 #pragma once
 
+// Nothing says that threadgroups go on while others wait for them.
+#define UPSWEEP_THREE_PASSES
+
 namespace upsweep {
 
 enum : uint32_t {

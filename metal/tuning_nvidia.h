@@ -10,10 +10,10 @@
 namespace upsweep {
 
 enum : uint32_t {
-  kThreads = 128,    // of a threadgroup; a power of two
+  kThreads = 256,    // of a threadgroup; a power of two
   kItemBytes = 128,  // of a thread's part of a tile, at most, and
   kMaxItems = 32,    // its elements, at most
-  kResident = 6,     // threadgroups that a core has room for: bounds registers
+  kResident = 3,     // threadgroups that a core has room for: bounds registers
 };
 
 // Elements of a thread's part of a tile.

@@ -68,10 +68,9 @@ class Engine:
         """The order of threads is the GPU's own."""
 
     def kernel_names(self):
-        stages = ("upsweep", "spine", "downsweep")
         names = []
         for path in self.folder.glob("*.cubin"):
-            names += [f"{stage}_{path.stem}" for stage in stages]
+            names += [f"{each}_{path.stem}" for each in self.tuning.passes]
         for name in names:
             self.function(name)
         return sorted(names)

@@ -23,41 +23,30 @@ namespace {
 using cuda::check;
 using cuda::driver;
 
-// Enough threadgroups for the largest of these GPUs.
-constexpr Tuning kTuning{kThreads, items, 2048, true};
+constexpr Tuning kTuning{kThreads, items, 0, true};
 
-// A kernel and its grid.
+// A launch of look-back with all that it needs.
 struct Launch {
   cuda::Function function;
-  int64_t groups;
-};
-
-// Passes with all that they need.
-struct Prepared {
   ScanParams params;
-  bool clears;  // the aggregates, beforehand
-  std::vector<Launch> launches;
-  CudaStoragePtr aggregates;
-  CudaStoragePtr carries;
+  int64_t groups;
+  CudaStoragePtr posts;  // none for a single chunk
 };
 
 void launch(cuda::Stream stream, const CudaStorage& in, const CudaStorage& out,
-            const Prepared& scan) {
-  cuda::Address buffers[] = {in.address(), out.address(),
-                             scan.aggregates->address(),
-                             scan.carries->address()};
-  if (scan.clears) {
-    check(driver().clear(buffers[2], 0, scan.aggregates->nbytes(), stream),
+            const Launch& scan) {
+  cuda::Address from = in.address(), to = out.address(), posts = to;
+  if (scan.posts) {
+    posts = scan.posts->address();
+    check(driver().clear(posts, 0, scan.posts->nbytes(), stream),
           "clearing memory");
   }
   ScanParams params = scan.params;
-  void* arguments[] = {&buffers[0], &buffers[1], &params, &buffers[2],
-                       &buffers[3]};
-  for (const Launch& launch : scan.launches) {
-    check(driver().launch(launch.function, static_cast<unsigned>(launch.groups),
-                          1, 1, kThreads, 1, 1, 0, stream, arguments, nullptr),
-          "launching a kernel");
-  }
+  // Something has to be bound, used or not.
+  void* arguments[] = {&from, &to, &params, &posts, &posts};
+  check(driver().launch(scan.function, static_cast<unsigned>(scan.groups), 1, 1,
+                        kThreads, 1, 1, 0, stream, arguments, nullptr),
+        "launching a kernel");
 }
 
 // One device's part of the backend.
@@ -127,10 +116,10 @@ class CudaBackend final : public Backend {
     out->prepare_on_gpu();
     const KernelSet& kernels = kernel_set(work.op, work.dtype);
     if (!fits_kernels(work.plan)) make_contiguous(stream, work);
-    std::vector<Prepared> scans;
+    std::vector<Launch> scans;
     for (const Passes& passes : make_passes(work.plan, kernels, work.in_offset,
                                             work.inclusive, kTuning)) {
-      scans.push_back(prepare(passes, kernels, out));
+      scans.push_back(prepare(passes, kernels, out->device()));
     }
     if (scans.empty()) {
       out->set_written(nullptr);
@@ -139,7 +128,7 @@ class CudaBackend final : public Backend {
     CudaStoragePtr seen = seen_by(out->device(), work.in);
     on.run_on_gpu({[seen, to = out.get(),
                     scans = std::move(scans)](cuda::Stream cuda_stream) {
-                     for (const Prepared& s : scans) {
+                     for (const Launch& s : scans) {
                        launch(cuda_stream, *seen, *to, s);
                      }
                    },
@@ -190,30 +179,15 @@ class CudaBackend final : public Backend {
     return *found;
   }
 
-  Prepared prepare(const Passes& passes, const KernelSet& kernels,
-                   const CudaStoragePtr& out) {
-    CudaDevice& device = find(out->device().index).device;
-    auto launch = [&](const char* stage, int64_t groups) {
-      return Launch{device.function(stage, kernels.name), groups};
-    };
-    auto scratch = [&](size_t nbytes) {
-      auto storage = std::make_shared<CudaStorage>(nbytes, device);
-      storage->prepare_on_gpu();
-      return storage;
-    };
-    // Something has to be bound, used or not.
-    std::vector<Launch> launches{launch("downsweep", passes.groups())};
-    if (passes.params.chunks == 1) {
-      return {passes.params, false, std::move(launches), out, out};
+  Launch prepare(const Passes& passes, const KernelSet& kernels, Device on) {
+    CudaDevice& device = find(on.index).device;
+    CudaStoragePtr posts;
+    if (passes.params.chunks != 1) {
+      posts = std::make_shared<CudaStorage>(passes.aggregate_bytes(), device);
+      posts->prepare_on_gpu();
     }
-    if (passes.look_back) {
-      launches = {launch("lookback", passes.groups())};
-    } else {
-      launches.insert(launches.begin(), {launch("upsweep", passes.groups()),
-                                         launch("spine", passes.panels)});
-    }
-    return {passes.params, passes.look_back, std::move(launches),
-            scratch(passes.aggregate_bytes()), scratch(passes.carry_bytes())};
+    return {device.function(kernels.name), passes.params, passes.groups(),
+            std::move(posts)};
   }
 
   // Copies an input that has more axes than the kernels take.

@@ -142,18 +142,15 @@ void CudaDevice::download(void* to, cuda::Address from, size_t nbytes) {
   }
 }
 
-cuda::Function CudaDevice::function(const std::string& stage,
-                                    const std::string& set) {
-  std::string name = stage + "_" + set;
+cuda::Function CudaDevice::function(const std::string& set) {
+  std::string name = "lookback_" + set;
   std::lock_guard lock(mutex_);
-  cuda::Function& function = functions_[name];
+  cuda::Function& function = functions_[set];
   if (function) return function;
   cuda::Current current(context_);
   std::string doing = "Unable to load kernel " + name;
-  cuda::Module& module = modules_[set];
-  if (!module) {
-    check(driver().load_module(&module, find_image(set)), doing.c_str());
-  }
+  cuda::Module module;
+  check(driver().load_module(&module, find_image(set)), doing.c_str());
   check(driver().get_function(&function, module, name.c_str()), doing.c_str());
   return function;
 }

@@ -30,8 +30,8 @@ class CudaDevice {
   void upload(cuda::Address to, const void* from, size_t nbytes);
   void download(void* to, cuda::Address from, size_t nbytes);
 
-  // upsweep_<set>, spine_<set> or downsweep_<set>, loaded when first needed.
-  cuda::Function function(const std::string& stage, const std::string& set);
+  // lookback_<set>, loaded when first needed.
+  cuda::Function function(const std::string& set);
 
  private:
   // Memory of the processors that the device reaches by itself: one half is
@@ -52,7 +52,6 @@ class CudaDevice {
   Half halves_[2];
 
   std::mutex mutex_;  // guards what follows
-  std::map<std::string, cuda::Module> modules_;
   std::map<std::string, cuda::Function> functions_;
 };
 

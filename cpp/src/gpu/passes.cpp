@@ -21,6 +21,9 @@ constexpr uint32_t kRowBytes = 128;
 // is read twice then, and what the passes hand on must be little beside it.
 constexpr int64_t kMinTiles = 4;
 constexpr int64_t kMinElements = 2048;
+// Panels from which on look-back goes from tile to tile, and its fan for fewer.
+constexpr int64_t kManyPanels = 256;
+constexpr uint32_t kFan = 16;
 // Threads in one grid: GPUs number them by 32 bits.
 constexpr int64_t kMaxThreads = UINT32_MAX;
 
@@ -112,6 +115,16 @@ void choose_tile(ScanParams& p, const KernelSet& kernels,
     uint32_t most = tuning.threads / (p.lane_threads * p.line_threads);
     p.blocks = static_cast<uint32_t>(std::min<int64_t>(p.block.extent, most));
   }
+  uint32_t per_vector = 16 / kernels.itemsize;
+  uint32_t round = tuning.threads * per_vector;
+  p.in_tile =
+      tile_layout(tile_axis(0, p.width, p.lane.in_step),
+                  tile_axis(1, p.span, p.length.in_step),
+                  tile_axis(2, p.blocks, p.block.in_step), per_vector, round);
+  p.out_tile =
+      tile_layout(tile_axis(0, p.width, p.lane.out_step),
+                  tile_axis(1, p.span, p.length.out_step),
+                  tile_axis(2, p.blocks, p.block.out_step), per_vector, round);
 }
 
 // Counts a panel's neighbours as well, which the kernels are told.
@@ -126,18 +139,19 @@ int64_t count_panels(ScanParams& p) {
   return panels;
 }
 
-// Cuts lines where they are too few to keep the device busy.
+// Cuts lines where they are too few to keep the device busy; for look-back,
+// into their tiles.
 void choose_chunks(Passes& passes, const Tuning& tuning) {
   ScanParams& p = passes.params;
   int64_t tiles = ceil_div(p.length.extent, p.span);
   int64_t least = std::max(kMinTiles, ceil_div(kMinElements, p.span));
   int64_t chunks = std::clamp<int64_t>(tuning.full / passes.panels, 1,
                                        ceil_div(tiles, least));
-  passes.look_back =
-      tuning.look_back && chunks > 1 && p.width == 1 && p.blocks == 1;
+  passes.look_back = tuning.look_back;
   if (passes.look_back) chunks = tiles;
   p.tiles = static_cast<uint32_t>(ceil_div(tiles, chunks));
   p.chunks = static_cast<uint32_t>(ceil_div(tiles, p.tiles));
+  p.fan = passes.panels < kManyPanels ? kFan : 1;
 }
 
 // Halves the lines until each part fits a grid.
@@ -225,6 +239,7 @@ std::vector<Passes> make_passes(const Plan& plan, const KernelSet& kernels,
   if (plan.length.extent * plan.inner.extent * plan.outer_size == 0) return all;
   int64_t parts = kernels.parts;
   Passes passes{};
+  passes.itemsize = kernels.itemsize;
   ScanParams& p = passes.params;
   p.in_start = (plan.in_start + in_offset) * parts;
   p.out_start = plan.out_start * parts;

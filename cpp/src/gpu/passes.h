@@ -15,7 +15,7 @@ struct Tuning {
   uint32_t threads;                          // of a threadgroup
   uint32_t (*items)(uint32_t element_size);  // a thread's part of a tile
   int64_t full;    // threadgroups from which on a device is busy
-  bool look_back;  // whether its kernels look back
+  bool look_back;  // whether its kernels do, and then they need no passes
 };
 
 // The kernels of one (op, dtype).
@@ -29,31 +29,34 @@ const KernelSet& kernel_set(Op op, Dtype dtype);
 
 // Launches for all lines of a scan, or for a part of them where they are too
 // many for one grid: up-sweep over panels · chunks threadgroups, spine over
-// panels, down-sweep over panels · chunks. A single chunk takes the down-sweep
-// alone; several take look-back instead, where the device and a panel allow it.
+// panels, down-sweep over panels · chunks, of which a single chunk takes the
+// last one alone; or look-back over panels · chunks, where a chunk is one tile.
 struct Passes {
   ScanParams params;
+  uint32_t itemsize;  // bytes of the kernels' element
   int64_t panels;
   bool look_back;
 
   int64_t groups() const { return panels * params.chunks; }
-  // Bytes of the aggregates and of the carries that the passes hand on, or of
-  // the flags and the posts of look-back.
+  // Bytes of the aggregates and of the carries that the passes hand on. For
+  // look-back, those of the ticket and the posts, and none.
   size_t aggregate_bytes() const {
-    return look_back ? (1 + posts()) * 4 : entries() * kAggregateBytes;
+    if (!look_back) return entries() * kAggregateBytes;
+    size_t posts = entries();
+    if (params.fan != 1) posts += entries() + lines() * groups_of_tiles();
+    return 16 + posts * post_bytes(itemsize);
   }
-  size_t carry_bytes() const {
-    return look_back ? posts() * kAggregateBytes : entries() * kCarryBytes;
-  }
+  size_t carry_bytes() const { return look_back ? 0 : entries() * kCarryBytes; }
 
  private:
-  size_t posts() const {
-    return static_cast<size_t>(2 * groups() +
-                               panels * groups_of(params.chunks));
+  size_t lines() const {
+    return static_cast<size_t>(panels) * params.width * params.blocks;
+  }
+  size_t groups_of_tiles() const {
+    return (params.chunks + params.fan - 1) / params.fan;
   }
   size_t entries() const {
-    if (params.chunks == 1) return 0;
-    return static_cast<size_t>(groups()) * params.width * params.blocks;
+    return params.chunks == 1 ? 0 : lines() * params.chunks;
   }
 };
 

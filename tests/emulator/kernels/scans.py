@@ -15,6 +15,15 @@ SCANS = {"cumprod": "prod", "cumsum": "sum", "cummax": "max", "cummin": "min",
          "logcumsumexp": "logaddexp"}  # fmt: skip
 
 
+# Which kernels a scan takes, one behind the other.
+THREE_PASSES = ("upsweep", "spine", "downsweep")
+LOOK_BACK = ("lookback",)
+
+
+def post_bytes(itemsize):
+    return 48 if itemsize == 8 else 32
+
+
 def table():
     """{(op, dtype): (kernel, parts)}, as kernels.def has it."""
     pattern = r"UPSWEEP_SCAN\((\w+), (\w+), (\w+), (\d)\)\n"
@@ -26,11 +35,14 @@ class Tuning:
     """The numbers of a tuning file."""
 
     def __init__(self, path=METAL / "tuning_apple.h"):
-        values = dict(re.findall(r"(k\w+) = (\d+)", Path(path).read_text()))
+        text = Path(path).read_text()
+        values = dict(re.findall(r"(k\w+) = (\d+)", text))
         self.threads = int(values["kThreads"])
         self.item_bytes, self.max_items = (
             int(values[k]) for k in ("kItemBytes", "kMaxItems")
         )
+        three = "#define UPSWEEP_THREE_PASSES" in text
+        self.passes = THREE_PASSES if three else LOOK_BACK
 
     def items(self, itemsize):
         return min(self.item_bytes // itemsize, self.max_items)
@@ -38,6 +50,15 @@ class Tuning:
 
 class Axis(ctypes.Structure):
     _fields_ = [(f, ctypes.c_int64) for f in ("extent", "in_step", "out_step")]
+
+
+class TileLayout(ctypes.Structure):
+    _fields_ = [
+        *((f, ctypes.c_int64) for f in ("m0", "m1", "m2", "turn", "round")),
+        *((f, ctypes.c_uint32) for f in ("n0", "n1", "count", "vectors")),
+        *((f, ctypes.c_int32) for f in ("first", "lane", "length", "block")),
+        *((f, ctypes.c_float) for f in ("inverse0", "inverse1")),
+    ]
 
 
 class Params(ctypes.Structure):
@@ -48,7 +69,9 @@ class Params(ctypes.Structure):
         *((f, ctypes.c_uint32) for f in (
             "outer_axes", "inclusive", "width", "blocks", "span", "lane_threads",
             "line_threads", "tiles", "chunks", "lane_panels", "block_panels",
-            "panels")),
+            "panels", "fan", "unused")),
+        # None of these: a kernel works them out then.
+        ("in_tile", TileLayout), ("out_tile", TileLayout),
     ]  # fmt: skip
 
 
@@ -110,10 +133,10 @@ class Geometry:
     """How a scan is laid over threads. Of what is not given, the most usual."""
 
     def __init__(self, width=None, span=None, blocks=None, lane_threads=None,
-                 line_threads=None, tiles=None):  # fmt: skip
+                 line_threads=None, tiles=None, fan=1):  # fmt: skip
         self.width, self.span, self.blocks = width, span, blocks
         self.lane_threads, self.line_threads = lane_threads, line_threads
-        self.tiles = tiles
+        self.tiles, self.fan = tiles, fan
 
 
 def pow2(n):
@@ -154,6 +177,7 @@ def make_params(x, y, axis, reverse, inclusive, itemsize, tuning, geometry):
     tiles = -(-n // p.span)
     p.tiles = min(g.tiles or tiles, tiles)
     p.chunks = -(-tiles // p.tiles)
+    p.fan = g.fan
     return p
 
 
@@ -187,12 +211,13 @@ def halves(z):
     return np.lib.stride_tricks.as_strided(z.real, (*z.shape, 2), (*z.strides, 4))
 
 
-LOOK_BACK = ("lookback",)
-
-
 def scan(engine, op, x, axis=-1, reverse=False, inclusive=True, geometry=None,
-         passes=("upsweep", "spine", "downsweep")):  # fmt: skip
+         passes=None):  # fmt: skip
     """Scans x; returns the result, and bytes read and written for each byte of x."""
+    passes = passes or engine.tuning.passes
+    geometry = geometry or Geometry()
+    if passes == LOOK_BACK:
+        geometry.tiles = 1
     name = "bool_" if x.dtype == bool else x.dtype.name
     kernel, parts = table()[SCANS[op], name]
     axis %= x.ndim
@@ -202,22 +227,20 @@ def scan(engine, op, x, axis=-1, reverse=False, inclusive=True, geometry=None,
     if parts == 2:
         xs, ys = halves(x), halves(y)
     p = make_params(xs, ys, axis, reverse, inclusive, xs.itemsize, engine.tuning,
-                    geometry or Geometry())  # fmt: skip
+                    geometry)  # fmt: skip
     panels = panels_of(p)
     entries = panels * p.chunks * p.width * p.blocks
-    posts = 0
-    if passes == LOOK_BACK:
-        posts = panels * 3 * p.chunks  # or less: how many make a group?
     aggregates = np.full(entries * AGGREGATE_BYTES, 0xC3, np.uint8)
-    carries = np.full(max(entries, posts) * CARRY_BYTES, 0xC3, np.uint8)
-    if posts:
-        aggregates = np.zeros(1 + posts, np.uint32)
+    carries = np.full(entries * CARRY_BYTES, 0xC3, np.uint8)
+    if passes == LOOK_BACK:
+        posts = 2 * entries + panels * p.width * -(-p.chunks // p.fan)
+        aggregates = np.zeros(16 + posts * post_bytes(xs.itemsize), np.uint8)
     bindings = [
         memory(xs)[0], memory(ys)[0], (ctypes.addressof(p), ctypes.sizeof(p)),
         memory(aggregates)[0], memory(carries)[0],
     ]  # fmt: skip
     moved = np.zeros(2)
-    for each in passes if p.chunks > 1 or posts else ("downsweep",):
+    for each in passes if p.chunks > 1 or passes == LOOK_BACK else ("downsweep",):
         groups = panels if each == "spine" else panels * p.chunks
         moved += engine.run(f"{each}_{kernel}", bindings, groups)
     return y, moved / max(x.nbytes, 1)

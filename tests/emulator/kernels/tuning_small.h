@@ -2,7 +2,7 @@
 #pragma once
 
 #define UPSWEEP_LOOK_BACK
-#define UPSWEEP_FAN 4
+#define UPSWEEP_THREE_PASSES
 
 namespace upsweep {
 

@@ -1,0 +1,131 @@
+// How a tile lies: in device memory, and in threadgroup memory. Shared by
+// device and host, for the host works out what all whole tiles have in common:
+// a thread would take longer over it than over its elements.
+#pragma once
+
+#ifndef __METAL_VERSION__
+#include <cstdint>
+#endif
+
+namespace upsweep {
+
+// An axis of a tile in device memory.
+struct TileAxis {
+  int64_t step;
+  uint32_t extent;
+  uint32_t id;
+  bool turned;  // it is scanned, or counted, against the direction of memory
+};
+
+constexpr TileAxis tile_axis(uint32_t id, int64_t extent, int64_t step) {
+  return {step < 0 ? -step : step, static_cast<uint32_t>(extent), id, step < 0};
+}
+
+// How vectors may be used.
+enum : uint32_t {
+  kNoVectors,
+  kDenseVectors,    // wherever the tile starts
+  kAlignedVectors,  // where it starts at one
+};
+
+struct TileLayout {
+  // Device memory: runs of n0 elements, n1 of them side by side, and so on.
+  int64_t m0;
+  int64_t m1;
+  int64_t m2;
+  int64_t turn;   // from the first element in scan order to the first in memory
+  int64_t round;  // to the element a round further on, 0 where that varies
+  uint32_t n0;
+  uint32_t n1;
+  uint32_t count;
+  uint32_t vectors;
+  // Threadgroup memory: the first element in scan order, and the steps from
+  // there.
+  int32_t first;
+  int32_t lane;
+  int32_t length;
+  int32_t block;
+  float inverse0;  // of n0 and n1
+  float inverse1;
+};
+
+// Of two axes that which comes first in memory, and the other one: first comes
+// the one with the smaller step, but those of one element come last.
+constexpr bool are_swapped(TileAxis a, TileAxis b) {
+  return b.extent != 1 && (a.extent == 1 || b.step < a.step);
+}
+constexpr TileAxis first_of(TileAxis a, TileAxis b) {
+  return are_swapped(a, b) ? b : a;
+}
+constexpr TileAxis second_of(TileAxis a, TileAxis b) {
+  return are_swapped(a, b) ? a : b;
+}
+
+// From element to element along an axis of a tile whose fastest axes are a and
+// b.
+constexpr int32_t tile_step(TileAxis axis, TileAxis a, TileAxis b) {
+  uint32_t step = axis.id == a.id   ? 1
+                  : axis.id == b.id ? a.extent
+                                    : a.extent * b.extent;
+  return axis.turned ? -static_cast<int32_t>(step) : static_cast<int32_t>(step);
+}
+
+constexpr int64_t last(TileAxis axis) { return int64_t(axis.extent) - 1; }
+
+// A round is the elements that all threads move at once, `per_vector` each.
+constexpr TileLayout tile_layout(TileAxis lane, TileAxis length, TileAxis block,
+                                 uint32_t per_vector, uint32_t round) {
+  TileAxis a = first_of(lane, length), b = second_of(lane, length);
+  TileAxis c = second_of(b, block);
+  b = first_of(b, block);
+  TileAxis front = first_of(a, b);
+  b = second_of(a, b);
+  a = front;
+  TileLayout to = {};
+  to.count = lane.extent * length.extent * block.extent;
+  to.lane = tile_step(lane, a, b);
+  to.length = tile_step(length, a, b);
+  to.block = tile_step(block, a, b);
+  to.first =
+      static_cast<int32_t>((lane.turned ? -to.lane * last(lane) : 0) +
+                           (length.turned ? -to.length * last(length) : 0) +
+                           (block.turned ? -to.block * last(block) : 0));
+  to.turn = (lane.turned ? lane.step * last(lane) : 0) +
+            (length.turned ? length.step * last(length) : 0) +
+            (block.turned ? block.step * last(block) : 0);
+
+  // Axes that one step can walk are one.
+  to.n0 = a.extent;
+  to.n1 = b.extent;
+  uint32_t n2 = c.extent;
+  to.m0 = a.step;
+  to.m1 = b.step;
+  to.m2 = c.step;
+  for (int i = 0; i < 2; ++i) {
+    if (to.n1 > 1 && to.m1 == to.m0 * int64_t(to.n0)) {
+      to.n0 *= to.n1;
+      to.n1 = n2;
+      to.m1 = to.m2;
+      n2 = 1;
+    }
+  }
+  to.inverse0 = 1.0f / static_cast<float>(to.n0);
+  to.inverse1 = 1.0f / static_cast<float>(to.n1);
+
+  // One run may start anywhere, several have to start at vectors.
+  bool dense = to.n0 == to.count;
+  uint32_t rest = static_cast<uint32_t>(to.m1 | (n2 > 1 ? to.m2 : 0)) | to.n0;
+  bool aligned = rest % per_vector == 0;
+  to.vectors = to.m0 != 1 ? kNoVectors
+               : dense    ? kDenseVectors
+               : aligned  ? kAlignedVectors
+                          : kNoVectors;
+  if (dense) {
+    to.round = int64_t(round) * to.m0;
+  } else if (round % to.n0 == 0 && n2 == 1) {
+    to.round = int64_t(round / to.n0) * to.m1;
+  }
+  return to;
+}
+
+}  // namespace upsweep
