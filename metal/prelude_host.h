@@ -311,17 +311,6 @@ inline mem_flags operator|(mem_flags a, mem_flags b) {
 inline bool has(mem_flags all, mem_flags one) {
   return (static_cast<int>(all) & static_cast<int>(one)) != 0;
 }
-// Groups run on several threads of the host.
-inline std::atomic_ref<uint> shared_word(device_pointer<atomic_uint> at,
-                                         Site site) {
-  return std::atomic_ref<uint>(at.get_atomic(site)->value);
-}
-inline uint atomic_fetch_add_explicit(device_pointer<atomic_uint> at,
-                                      uint value, memory_order, UPSWEEP_HERE) {
-  return shared_word(at, {file, line})
-      .fetch_add(value, std::memory_order_relaxed);
-}
-
 // A vector in device memory for other threadgroups, as a whole: the last word
 // is stored last and loaded first.
 inline void store_post(device_pointer<uint4> at, uint4 post, UPSWEEP_HERE) {

@@ -11,6 +11,11 @@
 #include "fiber.h"
 #include "shadow.h"
 
+// As on Apple GPUs, unless a build says otherwise.
+#ifndef UPSWEEP_THREADGROUP_BYTES
+#define UPSWEEP_THREADGROUP_BYTES (32 << 10)
+#endif
+
 namespace upsweep::emulator {
 
 // A place in the source of a kernel.
@@ -57,7 +62,7 @@ class Random {
 // Runs one group after the other, always on the same thread of the host.
 class Threadgroup {
  public:
-  static constexpr size_t kMemory = 32 << 10;  // as on Apple GPUs
+  static constexpr size_t kMemory = UPSWEEP_THREADGROUP_BYTES;
   static constexpr uint32_t kSimd = 32;
 
   Threadgroup() : memory_(new char[kMemory]), shadow_(kMemory) {}

@@ -6,7 +6,14 @@ import math
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-ITEM_SIZES = {"float16": 2, "bfloat16": 2, "float32": 4, "int32": 4, "float64": 8}
+ITEM_SIZES = {
+    "float16": 2,
+    "bfloat16": 2,
+    "float32": 4,
+    "int32": 4,
+    "float64": 8,
+    "complex64": 8,
+}
 QUICK_SIZE = 1 << 14
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -64,8 +71,8 @@ class Case:
             words.append("reverse")
         if not self.inclusive:
             words.append("exclusive")
-        if self.values == "see-saw":
-            words.append("see-saw")
+        if self.values in ("see-saw", "log-normal"):
+            words.append(self.values)
         if self.threads:
             words.append(f"{self.threads} thread" + "s" * (self.threads > 1))
         return ", ".join(words)
@@ -135,6 +142,33 @@ CASES = (
     Case("single", (1,), Target(1, "NumPy")),
 )
 
+FLAT = (4096, 16384)
+HIGH = (1 << 22, 16)
+ROW = 1 << 28
+# Of bytes for bytes, beside float32.
+OTHER_DTYPES = near_copy(1.3 * 1.55)
+
+CUDA_CASES = (
+    Case("row", (ROW,), near_copy(1.55), charted=True),
+    Case("row-reverse", (ROW,), near_copy(1.55), reverse=True),
+    Case("row-exclusive", (ROW,), near_copy(1.55), inclusive=False),
+    Case("flat-axis1", FLAT, near_copy(1.5), axis=1, charted=True),
+    Case("flat-axis0", FLAT, near_copy(1.6), charted=True),
+    Case("high-axis1", HIGH, near_copy(2), axis=1, charted=True),
+    Case("wide-axis1", (16, 1 << 22), near_copy(1.6), axis=1, charted=True),
+    Case("high-axis0", HIGH, near_copy(2), charted=True),
+    Case("rows-axis1", (1 << 16, 1024), near_copy(1.5), axis=1, charted=True),
+    Case("middle-axis", (64, 1024, 1024), near_copy(1.6), axis=1, charted=True),
+    Case("row-float16", (ROW,), OTHER_DTYPES, dtype="float16"),
+    Case("row-bfloat16", (ROW,), OTHER_DTYPES, dtype="bfloat16"),
+    Case("row-int32", (ROW,), OTHER_DTYPES, dtype="int32", values="odd"),
+    Case("row-complex64", (ROW // 2,), OTHER_DTYPES, dtype="complex64"),
+    Case("cumsum", (ROW,), near_copy(1.55), op="cumsum"),
+    Case("cummax", (ROW,), near_copy(1.55), op="cummax", values="rising"),
+    Case("see-saw", (1 << 24,), near_copy(1.55), values="see-saw"),
+    Case("log-normal", (1 << 24,), near_copy(1.55), values="log-normal"),
+)
+
 
 def shrunk(case: Case) -> Case:
     """The case in a size that takes no time, for trying out."""
@@ -144,7 +178,7 @@ def shrunk(case: Case) -> Case:
     return replace(case, shape=tuple(shape))
 
 
-def selected(parts: list[str], quick: bool) -> list[Case]:
+def selected(parts: list[str], quick: bool, of: tuple[Case, ...] = CASES) -> list[Case]:
     """The cases one of whose parts of ids is given; all when none is."""
-    cases = [c for c in CASES if not parts or any(part in c.id for part in parts)]
+    cases = [c for c in of if not parts or any(part in c.id for part in parts)]
     return [shrunk(case) for case in cases] if quick else cases

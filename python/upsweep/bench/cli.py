@@ -9,13 +9,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from upsweep.bench import machine
+from upsweep.bench import cuda, machine
 from upsweep.bench.chart import chart
 from upsweep.bench.regression import ALLOWED, regressions
 from upsweep.bench.report import about, long_table, short_table, terminal_table
 from upsweep.bench.session import Options, measure
 
-PEERS = ("upsweep", "NumPy", "PyTorch", "MLX", "JAX", "numba", "C loop")
+PEERS = ("upsweep", "NumPy", "PyTorch", "MLX", "JAX", "numba", "C loop", "CuPy")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -107,6 +107,8 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
         seconds=0 if arguments.quick else arguments.seconds,
         parts=arguments.cases,
     )
+    if options.device == "gpu" and cuda.is_there():
+        return cuda.measure(options)
     return measure(options)
 
 

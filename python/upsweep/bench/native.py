@@ -1,4 +1,5 @@
-"""Compiles native.c with the system's C compiler, where there is one."""
+"""Compiles native.c with the system's C compiler and cub.cu with NVIDIA's, where
+there is one."""
 
 from __future__ import annotations
 
@@ -11,6 +12,9 @@ from functools import cache
 from pathlib import Path
 
 SOURCE = Path(__file__).with_name("native.c")
+CUB_SOURCE = SOURCE.with_name("cub.cu")
+# A library that was compiled from cub.cu before, on a machine with more time.
+CUB_VARIABLE = "UPSWEEP_BENCH_CUB"
 
 
 @cache
@@ -29,4 +33,26 @@ def load() -> ctypes.CDLL | None:
     for function in (functions.running_products, functions.stream_copy):
         function.argtypes = [pointer, pointer, size]
         function.restype = None
+    return functions
+
+
+@cache
+def load_cub() -> ctypes.CDLL | None:
+    """cub::DeviceScan by nvcc."""
+    given, compiler = os.environ.get(CUB_VARIABLE), shutil.which("nvcc")
+    if given:
+        functions = ctypes.CDLL(given)
+    elif compiler is None:
+        return None
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            built = Path(folder) / "cub.so"
+            command = [compiler, "-O3", "-arch=native", "-shared", "-Xcompiler",
+                       "-fPIC", str(CUB_SOURCE), "-o", str(built)]  # fmt: skip
+            if subprocess.run(command, capture_output=True, check=False).returncode:
+                return None
+            functions = ctypes.CDLL(str(built))
+    pointer, size = ctypes.c_void_p, ctypes.c_size_t
+    for function in (functions.cumprod, functions.cumsum):
+        function.argtypes = [pointer, pointer, ctypes.c_long, pointer, size, pointer]
     return functions

@@ -277,7 +277,9 @@ def installed(
     }
     found: list[Peer] = []
     missing = {}
-    for name in wanted:
+    for name in makers:
+        if name not in wanted:
+            continue
         try:
             found.append(makers[name]())
         except ImportError as error:

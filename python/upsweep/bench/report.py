@@ -93,13 +93,22 @@ def about(results: Results) -> list[str]:
         " ".join((name, version)).strip()
         for name, version in results["versions"].items()
     ]
-    lines = [
+    where = (
         f"{machine['processor']}, {machine['cores']} cores, "
-        f"{machine['memory_gib']} GiB, {machine['system']}, {machine['libc']}; "
-        f"{results['threads']} threads; upsweep's instruction set: "
-        f"{results['instruction_set']}; {results['date']}.",
+        f"{machine['memory_gib']} GiB, {machine['system']}, {machine['libc']}"
+    )
+    how = (
+        machine.get("gpu") or f"{results['threads']} threads; upsweep's instruction set"
+    )
+    lines = [
+        f"{where}; {how}: {results['instruction_set']}; {results['date']}.",
         f"Python {machine['python']}, {', '.join(versions)}.",
     ]
+    if calls := results.get("whole_call_seconds"):
+        times = ", ".join(f"{name} {duration(t)}" for name, t in calls.items())
+        lines.append(
+            f"A whole call on 2¹⁶ elements, until the result is there: {times}."
+        )
     if results["missing"]:
         lines.append("Missing: " + ", ".join(results["missing"]) + ".")
     if results["quick"]:
