@@ -23,8 +23,10 @@
 namespace upsweep {
 
 // A value that one threadgroup posts for others, in vectors of three words and
-// one that says that they are there: 0 before. A vector is stored and loaded as
-// a whole, and there is nothing else to be put in order.
+// a flag, which is 0 before. A vector is stored and loaded as a whole, and
+// there is nothing else to be put in order. Words that the value leaves over
+// are flags as well, for a load of which only a part is used might be taken
+// apart.
 template <class T>
 struct Post {
   static constant constexpr uint kWords = sizeof(T) / 4;
@@ -55,7 +57,7 @@ struct Post {
     Words words;
     UPSWEEP_UNROLL
     for (uint v = 0; v < kVectors; ++v) {
-      while (seen.vector[v].w == 0) seen.vector[v] = load_post(at + v);
+      while (!is_there(seen.vector[v], v)) seen.vector[v] = load_post(at + v);
       put(words, 3 * v, seen.vector[v].x);
       put(words, 3 * v + 1, seen.vector[v].y);
       put(words, 3 * v + 2, seen.vector[v].z);
@@ -68,10 +70,14 @@ struct Post {
     uint word[kWords];
   };
   static METAL_FUNC uint get(Words words, uint i) {
-    return i < kWords ? words.word[i] : 0;
+    return i < kWords ? words.word[i] : 1;
   }
   static METAL_FUNC void put(thread Words& words, uint i, uint word) {
     if (i < kWords) words.word[i] = word;
+  }
+  static METAL_FUNC bool is_there(uint4 vector, uint v) {
+    return vector.w != 0 && (3 * v + 1 < kWords || vector.y != 0) &&
+           (3 * v + 2 < kWords || vector.z != 0);
   }
 };
 
