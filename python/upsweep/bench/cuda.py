@@ -328,7 +328,7 @@ def whole_calls(gpu: Gpu) -> dict[str, float]:
     """Seconds of the processor for a scan of 2^16 elements, until it is there."""
     x = gpu.make(Case("small", (SMALL,), CUDA_CASES[0].target))
     a, on = upsweep.from_dlpack(x), upsweep.Device(upsweep.gpu, 0)
-    calls = {
+    calls: dict[str, Scan] = {
         "upsweep": lambda: upsweep.eval(upsweep.cumprod(a, 0, stream=on)),
         "PyTorch": lambda: (
             gpu.torch.cumprod(x, 0),

@@ -83,7 +83,7 @@ def test_no_kernel_image_for_the_chip(driver):
     program = """
 before = upsweep.get_active_memory()
 text = failure(lambda: upsweep.cumprod([1.0, 2.0], stream=gpu), RuntimeError)
-assert text == ("[cuda] Unable to load kernel downsweep_prod_float32: no kernel "
+assert text == ("[cuda] Unable to load kernel lookback_prod_float32: no kernel "
                 "image is available for execution on the device."), text
 assert upsweep.get_active_memory() == before
 """
