@@ -70,7 +70,11 @@ METAL_FUNC Scanned<M> group_scan(typename M::Total own, Spread spread,
     for (; part < thread_at.simdgroup; part += stride) {
       total = M::join(total, slots[part * kSimd + end]);
     }
-    before = apart < reach ? M::join(total, before) : total;
+    if (apart < reach) {
+      before = M::join(total, before);
+    } else {
+      before = total;
+    }
     total = M::join(total, slots[part * kSimd + end]);
     part += stride;
   }

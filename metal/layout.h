@@ -41,10 +41,10 @@ struct TileLayout {
   uint32_t vectors;
   // Threadgroup memory: the first element in scan order, and the steps from
   // there.
-  int32_t first;
-  int32_t lane;
-  int32_t length;
-  int32_t block;
+  int first;
+  int lane;
+  int length;
+  int block;
   float inverse0;  // of n0 and n1
   float inverse1;
 };
@@ -63,11 +63,11 @@ constexpr TileAxis second_of(TileAxis a, TileAxis b) {
 
 // From element to element along an axis of a tile whose fastest axes are a and
 // b.
-constexpr int32_t tile_step(TileAxis axis, TileAxis a, TileAxis b) {
+constexpr int tile_step(TileAxis axis, TileAxis a, TileAxis b) {
   uint32_t step = axis.id == a.id   ? 1
                   : axis.id == b.id ? a.extent
                                     : a.extent * b.extent;
-  return axis.turned ? -static_cast<int32_t>(step) : static_cast<int32_t>(step);
+  return axis.turned ? -static_cast<int>(step) : static_cast<int>(step);
 }
 
 constexpr int64_t last(TileAxis axis) { return int64_t(axis.extent) - 1; }
@@ -86,10 +86,9 @@ constexpr TileLayout tile_layout(TileAxis lane, TileAxis length, TileAxis block,
   to.lane = tile_step(lane, a, b);
   to.length = tile_step(length, a, b);
   to.block = tile_step(block, a, b);
-  to.first =
-      static_cast<int32_t>((lane.turned ? -to.lane * last(lane) : 0) +
-                           (length.turned ? -to.length * last(length) : 0) +
-                           (block.turned ? -to.block * last(block) : 0));
+  to.first = static_cast<int>((lane.turned ? -to.lane * last(lane) : 0) +
+                              (length.turned ? -to.length * last(length) : 0) +
+                              (block.turned ? -to.block * last(block) : 0));
   to.turn = (lane.turned ? lane.step * last(lane) : 0) +
             (length.turned ? length.step * last(length) : 0) +
             (block.turned ? block.step * last(block) : 0);

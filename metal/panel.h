@@ -63,12 +63,19 @@ METAL_FUNC Seat make_seat(constant ScanParams& params, Panel panel,
   return {lane, block, place, lane < panel.width && block < panel.blocks};
 }
 
+// From the parameters into registers.
+METAL_FUNC TileLayout taken(constant TileLayout& t) {
+  return {t.m0,   t.m1,     t.m2,    t.turn,     t.round,
+          t.n0,   t.n1,     t.count, t.vectors,  t.first,
+          t.lane, t.length, t.block, t.inverse0, t.inverse1};
+}
+
 // Where a panel's tile of `span` elements from `first` on is, in the input or
 // in the output.
 template <class V>
 METAL_FUNC Layout<V> layout_in(constant ScanParams& params, Panel panel,
                                int64_t first, uint span) {
-  TileLayout tile = params.in_tile;
+  TileLayout tile = taken(params.in_tile);
   if (tile.count != panel.width * span * panel.blocks) {
     tile = tile_layout(tile_axis(0, panel.width, params.lane.in_step),
                        tile_axis(1, span, params.length.in_step),
@@ -81,7 +88,7 @@ METAL_FUNC Layout<V> layout_in(constant ScanParams& params, Panel panel,
 template <class V>
 METAL_FUNC Layout<V> layout_out(constant ScanParams& params, Panel panel,
                                 int64_t first, uint span) {
-  TileLayout tile = params.out_tile;
+  TileLayout tile = taken(params.out_tile);
   if (tile.count != panel.width * span * panel.blocks) {
     tile = tile_layout(tile_axis(0, panel.width, params.lane.out_step),
                        tile_axis(1, span, params.length.out_step),

@@ -176,7 +176,9 @@ def scans_that_take_every_barrier(engine):
     scan(engine, "cumprod", x[1:])
     # Lines with one thread each, for which no simdgroup waits.
     scan(engine, "cumprod", x[:32000].reshape(100, 320), 0)
-    scan(engine, "cumprod", x, geometry=Geometry(tiles=1), passes=LOOK_BACK)
+    for lines in (x, x[:32000].reshape(1000, 32)):
+        geometry = Geometry(fan=2)
+        scan(engine, "cumprod", lines, 0, geometry=geometry, passes=LOOK_BACK)
     # What is dead is followed through others' parts for a short while.
     z = np.full(4000, 1 + 0.001j, np.complex64)
     z[1006:1008] = 1e30 + 1e30j

@@ -167,8 +167,8 @@ def test_address_spaces():
     ("file", "right", "wrong"),
     [
         ("monoid.h", "threadgroup const uint* tile;", "device const uint* tile;"),
-        ("stage.h", "put_vector(threadgroup uint* tile",
-         "put_vector(device uint* tile"),
+        ("stage.h", "put_slot(threadgroup uint* tile",
+         "put_slot(device uint* tile"),
         ("spine.h", "device typename M::State* carries;",
          "threadgroup typename M::State* carries;"),
         ("tile.h", "thread State& next", "device State& next"),
