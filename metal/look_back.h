@@ -126,10 +126,11 @@ struct LookBack {
   using Total = typename M::Total;
   using State = typename M::State;
 
-  // What enters a chunk's tile. A line's last thread knows its `total` and
-  // speaks for it. All threads call it.
+  // What enters a chunk's tile, in which a thread's part has the total `own`
+  // and what is before it in its line `before`. All threads call it.
   static METAL_FUNC State entering(Task<M> task, constant ScanParams& params,
-                                   Posts<M> posts, uint chunk, Total total) {
+                                   Posts<M> posts, uint chunk, Total before,
+                                   Total own) {
     bool speaks = speaks_for_line(task);
     if (params.fan == 1) {
       bool waits = task.seat.used && chunk != 0;
@@ -138,6 +139,7 @@ struct LookBack {
     uint in_group = chunk % params.fan;
     uint group = chunk / params.fan;
     uint in_set = group % params.fan;
+    Total total = M::join(before, own);
     if (speaks) Post<Total>::put(Posts<M>::tile(posts, chunk), total);
     // A group's last tile folds the group before all that comes before itself.
     bool closes = in_group == params.fan - 1;
@@ -169,6 +171,7 @@ struct LookBack {
     return task.seat.used ? State(told[task.seat.lane]) : M::start();
   }
 
+  // A line's last thread knows what all of it comes to.
   static METAL_FUNC bool speaks_for_line(Task<M> task) {
     return task.seat.used && task.seat.place == task.spread.line_threads - 1;
   }
@@ -243,8 +246,7 @@ METAL_FUNC void scan_linked(Task<M> task, constant ScanParams& params,
       group_scan<M>(own, task.spread, task.thread_at, task.shared.slots).before;
   State carry = M::start();
   if (params.chunks != 1) {
-    carry =
-        LookBack<M>::entering(task, params, posts, chunk, M::join(before, own));
+    carry = LookBack<M>::entering(task, params, posts, chunk, before, own);
   }
   State state = M::after(carry, before);
   State next = M::after(state, own);

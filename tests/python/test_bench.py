@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from support import cpu_only, run_python
-from upsweep.bench import inputs, oracle, peers, report
+from upsweep.bench import cuda, inputs, oracle, peers, report
 from upsweep.bench.cases import CASES, Case, near_copy
 from upsweep.bench.chart import chart
 from upsweep.bench.oracle import Oracle
@@ -135,6 +135,18 @@ def test_the_oracle_on_products_by_hand():
     assert worst([-3, 0.5, -4], [-3, 1.5, 6]) > 1e6
     assert worst([3, 0.5, 4], [3, np.nan, 6]) is None
     assert worst([3, 0.5, 4], [3, np.inf, 6]) is None
+
+
+def test_errors_on_an_nvidia_gpu_by_hand():
+    case = Case("row", (3,), near_copy(1))
+    assert cuda.error(case, np.float32([2, 3, 4]), np.float32([2, 6, 24])) == 0
+    above = np.nextafter(np.float32(24), np.float32(25))
+    assert cuda.error(case, np.float32([2, 3, 4]), np.float32([2, 6, above])) == 1
+    # What has left the range stays out.
+    leaves, inf = np.float32([1e30, 1e30, 1e-30]), np.float32(np.inf)
+    assert cuda.error(case, leaves, np.float32([1e30, inf, inf])) < 1
+    assert cuda.error(case, leaves, np.float32([1e30, inf, 1e30])) is None
+    assert cuda.error(case, leaves, np.float32([1e30, inf, np.nan])) is None
 
 
 def test_the_oracle_counts_subnormal_ulps():

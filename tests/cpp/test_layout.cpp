@@ -1,0 +1,84 @@
+// Layouts of tiles of all small extents, steps and directions: each element has
+// a place of its own in threadgroup memory, and from there one finds back to
+// where it is in device memory.
+#include <doctest/doctest.h>
+
+#include <set>
+
+#include "../../metal/layout.h"
+
+using namespace upsweep;
+
+namespace {
+
+constexpr uint32_t kPerVector = 4;
+constexpr uint32_t kRound = 8;
+
+// Where the element at a place is, from the first one in memory.
+int64_t address(const TileLayout& tile, int64_t place) {
+  int64_t runs = place / tile.n0;
+  return place % tile.n0 * tile.m0 + runs % tile.n1 * tile.m1 +
+         runs / tile.n1 * tile.m2;
+}
+
+void check(const int64_t (&extents)[3], const int64_t (&steps)[3]) {
+  TileAxis axes[3];
+  for (uint32_t i = 0; i < 3; ++i) axes[i] = tile_axis(i, extents[i], steps[i]);
+  TileLayout tile = tile_layout(axes[0], axes[1], axes[2], kPerVector, kRound);
+  REQUIRE(tile.count == extents[0] * extents[1] * extents[2]);
+  std::set<int64_t> places;
+  for (int64_t lane = 0; lane < extents[0]; ++lane) {
+    for (int64_t at = 0; at < extents[1]; ++at) {
+      for (int64_t block = 0; block < extents[2]; ++block) {
+        int64_t place = tile.first + lane * tile.lane + at * tile.length +
+                        block * tile.block;
+        places.insert(place);
+        REQUIRE(place >= 0);
+        REQUIRE(place < tile.count);
+        REQUIRE(address(tile, place) - tile.turn ==
+                lane * steps[0] + at * steps[1] + block * steps[2]);
+      }
+    }
+  }
+  REQUIRE(places.size() == tile.count);
+  for (int64_t i = 0; tile.round != 0 && i + kRound < tile.count; ++i) {
+    REQUIRE(address(tile, i + kRound) - address(tile, i) == tile.round);
+  }
+  // Vectors start at multiples of their size, in both memories.
+  for (int64_t i = 0; tile.vectors != kNoVectors && i < tile.count; ++i) {
+    if (i + 1 < tile.count && i % kPerVector != kPerVector - 1) {
+      REQUIRE(address(tile, i + 1) == address(tile, i) + 1);
+    }
+    if (tile.vectors == kAlignedVectors) {
+      REQUIRE(address(tile, i) % kPerVector == i % kPerVector);
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("each element of a tile has a place of its own") {
+  const int64_t sizes[]{1, 2, 3, 4, 8};
+  // Which axis lies inside which, and how much room is left between.
+  const int orders[][3]{{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
+                        {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+  for (int64_t a : sizes) {
+    for (int64_t b : sizes) {
+      for (int64_t c : sizes) {
+        for (const auto& order : orders) {
+          for (int64_t gap : {0, 1, 4}) {
+            for (int turned = 0; turned < 8; ++turned) {
+              const int64_t extents[3]{a, b, c};
+              int64_t steps[3], step = 1;
+              for (int i : order) {
+                steps[i] = turned >> i & 1 ? -step : step;
+                step = step * extents[i] + gap;
+              }
+              check(extents, steps);
+            }
+          }
+        }
+      }
+    }
+  }
+}
