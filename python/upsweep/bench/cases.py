@@ -148,6 +148,9 @@ ROW = 1 << 28
 # Of bytes for bytes, beside float32.
 OTHER_DTYPES = near_copy(1.3 * 1.55)
 
+# Powers of two and their reciprocals: products of short formats stay in range.
+PAIRS = "halving and doubling"
+
 CUDA_CASES = (
     Case("row", (ROW,), near_copy(1.55), charted=True),
     Case("row-reverse", (ROW,), near_copy(1.55), reverse=True),
@@ -159,8 +162,8 @@ CUDA_CASES = (
     Case("high-axis0", HIGH, near_copy(2), charted=True),
     Case("rows-axis1", (1 << 16, 1024), near_copy(1.5), axis=1, charted=True),
     Case("middle-axis", (64, 1024, 1024), near_copy(1.6), axis=1, charted=True),
-    Case("row-float16", (ROW,), OTHER_DTYPES, dtype="float16"),
-    Case("row-bfloat16", (ROW,), OTHER_DTYPES, dtype="bfloat16"),
+    Case("row-float16", (ROW,), OTHER_DTYPES, dtype="float16", values=PAIRS),
+    Case("row-bfloat16", (ROW,), OTHER_DTYPES, dtype="bfloat16", values=PAIRS),
     Case("row-int32", (ROW,), OTHER_DTYPES, dtype="int32", values="odd"),
     Case("row-complex64", (ROW // 2,), OTHER_DTYPES, dtype="complex64"),
     Case("cumsum", (ROW,), near_copy(1.55), op="cumsum"),

@@ -33,7 +33,7 @@ CHECKED = 1 << 18  # elements of a line whose errors are looked at
 WARM_UP = 200_000  # cycles that a call has to be made
 CALLS = 300  # that a small scan is timed over, on the processor
 SMALL = 1 << 16
-SPREADS = {"float16": 2e-3, "bfloat16": 1e-2}  # of factors around 1
+SPREAD = 1e-4  # of factors around 1
 
 
 def is_there() -> bool:
@@ -111,13 +111,16 @@ class Gpu:
             return x.uniform_(0, 1, generator=generator).add_(
                 torch.linspace(0, 9, case.size, device="cuda")
             )
-        spread = SPREADS.get(case.dtype, 1e-4)
-        x.uniform_(-spread, spread, generator=generator)
+        if case.values == "halving and doubling":
+            k = torch.randint(-3, 4, case.shape, device="cuda", generator=generator)
+            k[1::2] = -k[::2]
+            return torch.ldexp(x.fill_(1), k).to(getattr(torch, case.dtype))
+        x.uniform_(-SPREAD, SPREAD, generator=generator)
         if case.op == "cumsum":
             return x.abs_()
         if case.dtype == "complex64":
             return torch.polar(1 + x, 1e4 * x.flip(0))
-        return x.add_(1).to(getattr(torch, case.dtype))
+        return x.add_(1)
 
 
 class Upsweep:
