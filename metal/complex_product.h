@@ -176,6 +176,10 @@ struct ComplexProduct {
     return {s.re, s.im, min(q.least, size), max(q.most, size),
             min(q.least_part, part)};
   }
+  static METAL_FUNC Quick quick_ordered(Quick q) {
+    return {two_sum(q.re.hi, q.re.lo), two_sum(q.im.hi, q.im.lo), q.least,
+            q.most, q.least_part};
+  }
   static METAL_FUNC bool quick_holds(Quick q) {
     float least = power_of_two(-kQuickRange);
     return q.least >= least && q.most < power_of_two(kQuickRange) &&
@@ -201,8 +205,10 @@ struct ComplexProduct {
   }
   static METAL_FUNC QuickState quick_step(QuickState s, Value x) {
     float re = as_type<float>(x.x), im = as_type<float>(x.y);
-    return {add(multiply(s.re, re), multiply(s.im, -im)),
-            add(multiply(s.re, im), multiply(s.im, re)), s.unit};
+    return {dot(s.re, re, s.im, -im), dot(s.re, im, s.im, re), s.unit};
+  }
+  static METAL_FUNC QuickState quick_ordered(QuickState s) {
+    return {two_sum(s.re.hi, s.re.lo), two_sum(s.im.hi, s.im.lo), s.unit};
   }
   static METAL_FUNC Value quick_value(QuickState s) {
     return uint2(as_type<uint>((s.re.hi + s.re.lo) * s.unit),
@@ -210,6 +216,15 @@ struct ComplexProduct {
   }
 
  private:
+  // a · x + b · y, for a few factors, between which parts are not brought into
+  // order.
+  static METAL_FUNC Wide dot(Wide a, float x, Wide b, float y) {
+    Wide p = two_product(a.hi, x), q = two_product(b.hi, y);
+    Wide sum = two_sum(p.hi, q.hi);
+    float low = fma(a.lo, x, p.lo) + fma(b.lo, y, q.lo);
+    return {sum.hi, sum.lo + low};
+  }
+
   // Whether a part of a State is none that gets lost.
   static METAL_FUNC bool is_fit(float part) {
     return part == 0 || abs(part) >= power_of_two(kLift - kQuickRange);

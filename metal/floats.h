@@ -81,8 +81,9 @@ METAL_FUNC uint special_bits(uint special, uint sign) {
 }
 
 // A format F: its numbers to and from the bits of a float32. narrow rounds to
-// nearest, ties to even. All numbers of a format have exponents between kLowest
-// and kHighest, as have products that neither round to zero nor to infinity.
+// nearest, ties to even; rounded does as much for what is no NaN. All numbers
+// of a format have exponents between kLowest and kHighest, as have products
+// that neither round to zero nor to infinity.
 struct Float32 {
   using Value = uint;
   static constant constexpr uint kMagnitude = 0x7fffffff;
@@ -90,6 +91,7 @@ struct Float32 {
   static constant constexpr int kLowest = -149;
   static constant constexpr int kHighest = 127;
   static METAL_FUNC uint widen(Value x) { return x; }
+  static METAL_FUNC Value rounded(uint bits) { return bits; }
   static METAL_FUNC Value narrow(uint bits) { return bits; }
 };
 
@@ -100,9 +102,12 @@ struct Bfloat16 {
   static constant constexpr int kLowest = -133;
   static constant constexpr int kHighest = 127;
   static METAL_FUNC uint widen(Value x) { return uint(x) << 16; }
-  static METAL_FUNC Value narrow(uint bits) {
-    if ((bits & ~kSignBit) > kInfinityBits) return Value(kNaNBits >> 16);
+  static METAL_FUNC Value rounded(uint bits) {
     return Value((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+  }
+  static METAL_FUNC Value narrow(uint bits) {
+    bool is_nan = (bits & ~kSignBit) > kInfinityBits;
+    return is_nan ? Value(kNaNBits >> 16) : rounded(bits);
   }
 };
 
@@ -117,9 +122,11 @@ struct Float16 {
   static METAL_FUNC uint widen(Value x) {
     return as_type<uint>(float(as_type<half>(x)));
   }
-  static METAL_FUNC Value narrow(uint bits) {
-    if ((bits & ~kSignBit) > kInfinityBits) return 0x7e00;
+  static METAL_FUNC Value rounded(uint bits) {
     return as_type<ushort>(half(as_type<float>(bits)));
+  }
+  static METAL_FUNC Value narrow(uint bits) {
+    return (bits & ~kSignBit) > kInfinityBits ? Value(0x7e00) : rounded(bits);
   }
 };
 

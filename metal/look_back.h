@@ -10,14 +10,14 @@
 // too few for that to be quick have a larger fan: `fan` tiles are a group,
 // `fan` groups a set, and what enters a tile is
 //
-//   the carry behind the set before · totals of the groups before it in the set
-//                                   · totals of the tiles before it in the
-//                                   group
+//   the carry behind the set before the last one
+//     · totals of the groups in the last set, and before it in its own
+//     · totals of the tiles before it in the group
 //
-// where each tile posts its total, and the last one of a group that of the
-// group. Where results may leave the range of the dtype on the way, the carry
-// behind the tile just before is waited for instead: what that is, only a scan
-// can tell.
+// so that the carry has mostly been there for a while. Each tile posts its
+// total, and the last one of a group that of the group. Where results may leave
+// the range of the dtype on the way, the carry behind the tile just before is
+// waited for instead: what that is, only a scan can tell.
 #pragma once
 
 namespace upsweep {
@@ -100,24 +100,28 @@ struct Posts {
   static METAL_FUNC Posts of(device uint4* data, constant ScanParams& params,
                              uint panel, uint lane) {
     uint apart = params.panels * params.width;
-    device uint4* tiles =
-        data + int64_t(params.chunks) * apart * Post<State>::kVectors;
-    device uint4* groups =
-        tiles + int64_t(params.chunks) * apart * Post<Total>::kVectors;
+    device uint4* tiles = at<State>(data, params.chunks * apart);
+    device uint4* groups = at<Total>(tiles, params.chunks * apart);
     uint first = panel * params.width + lane;
-    return {data + int64_t(first) * Post<State>::kVectors,
-            tiles + int64_t(first) * Post<Total>::kVectors,
-            groups + int64_t(first) * Post<Total>::kVectors, apart};
+    return {at<State>(data, first), at<Total>(tiles, first),
+            at<Total>(groups, first), apart};
   }
 
   static METAL_FUNC device uint4* carry(Posts posts, uint chunk) {
-    return posts.carries + int64_t(chunk) * posts.apart * Post<State>::kVectors;
+    return at<State>(posts.carries, chunk * posts.apart);
   }
   static METAL_FUNC device uint4* tile(Posts posts, uint chunk) {
-    return posts.tiles + int64_t(chunk) * posts.apart * Post<Total>::kVectors;
+    return at<Total>(posts.tiles, chunk * posts.apart);
   }
   static METAL_FUNC device uint4* group(Posts posts, uint group) {
-    return posts.groups + int64_t(group) * posts.apart * Post<Total>::kVectors;
+    return at<Total>(posts.groups, group * posts.apart);
+  }
+
+ private:
+  // There are less than 2^32 posts of a kind.
+  template <class T>
+  static METAL_FUNC device uint4* at(device uint4* first, uint i) {
+    return first + int64_t(i) * Post<T>::kVectors;
   }
 };
 
@@ -126,42 +130,26 @@ struct LookBack {
   using Total = typename M::Total;
   using State = typename M::State;
 
-  // What enters a chunk's tile, in which a thread's part has the total `own`
-  // and what is before it in its line `before`. All threads call it.
+  // What enters a chunk's tile, in which a thread's line has the given total.
+  // All threads call it. The carry behind the tile, which whoever speaks for a
+  // line owes the others, is posted if no result can leave the range within the
+  // tile.
   static METAL_FUNC State entering(Task<M> task, constant ScanParams& params,
-                                   Posts<M> posts, uint chunk, Total before,
-                                   Total own) {
+                                   Posts<M> posts, uint chunk, Total total,
+                                   thread bool& owes) {
     bool speaks = speaks_for_line(task);
-    if (params.fan == 1) {
-      bool waits = task.seat.used && chunk != 0;
-      return waits ? carry(posts, chunk - 1) : M::start();
-    }
-    uint in_group = chunk % params.fan;
-    uint group = chunk / params.fan;
-    uint in_set = group % params.fan;
-    Total total = M::join(before, own);
-    if (speaks) Post<Total>::put(Posts<M>::tile(posts, chunk), total);
-    // A group's last tile folds the group before all that comes before itself.
-    bool closes = in_group == params.fan - 1;
-    Total between;
-    UPSWEEP_ROLL
-    for (uint round = closes ? 0 : 1; round < 2; ++round) {
-      uint groups = round == 0 ? 0 : in_set;
-      between = fold(task, posts, group, groups, chunk, in_group);
-      if (speaks && round == 0) {
-        Post<Total>::put(Posts<M>::group(posts, group),
-                         M::join(between, total));
-      }
+    if (speaks && params.fan != 1) {
+      Post<Total>::put(Posts<M>::tile(posts, chunk), total);
     }
     State state = M::start();
-    if (speaks) {
-      uint set = chunk - in_group - in_set * params.fan;
-      if (set != 0) state = carry(posts, set - 1);
-      if (in_group + in_set != 0) {
-        state = Exits<M, M::kExits>::possible(state, between)
-                    ? carry(posts, chunk - 1)
-                    : M::after(state, between);
-      }
+    if (params.fan == 1) {
+      if (speaks && chunk != 0) state = carry(posts, chunk - 1);
+    } else {
+      state = behind_others(task, params, posts, chunk, total, speaks);
+    }
+    if (owes && !Exits<M, M::kExits>::possible(state, total)) {
+      Post<State>::put(Posts<M>::carry(posts, chunk), M::after(state, total));
+      owes = false;
     }
     // It tells the others by the slots, when these are free.
     threadgroup State* told = (threadgroup State*)task.shared.slots;
@@ -189,44 +177,102 @@ struct LookBack {
     return Post<State>::wait_for(at, Post<State>::glance(at));
   }
 
-  // The totals of the `groups` groups before a group and of the `tiles` tiles
-  // before a chunk's, which are shared out among the threads that look back.
-  // They get to know.
-  static METAL_FUNC Total fold(Task<M> task, Posts<M> posts, uint group,
-                               uint groups, uint chunk, uint tiles) {
+  // What enters a tile by groups and sets: whoever speaks for a line gets to
+  // know. Lines whose threads that look back are in one simdgroup leave the
+  // other ones alone.
+  static METAL_FUNC State behind_others(Task<M> task,
+                                        constant ScanParams& params,
+                                        Posts<M> posts, uint chunk, Total total,
+                                        bool speaks) {
     uint lanes = task.spread.lane_threads;
     uint places =
         min(task.spread.line_threads, max(kPlaces, kSimd / min(lanes, kSimd)));
     uint skipped = task.spread.line_threads - places;
-    bool looks = task.seat.used && task.seat.place >= skipped;
+    Looking look = {{lanes, places},
+                    skipped,
+                    task.thread_at.simdgroup >= skipped * lanes / kSimd,
+                    task.seat.used && task.seat.place >= skipped};
+    State state = M::start();
+    if (lanes * places <= kSimd && !look.simdgroup) return state;
+    uint bits = ctz(params.fan);
+    uint in_group = chunk & (params.fan - 1);
+    uint group = chunk >> bits;
+    uint set = group >> bits;
+    // Of groups, the set before and this one.
+    uint near = group - (set == 0 ? 0 : (set - 1) << bits);
+    uint far = (group - near) << bits;  // tiles before those
+    device uint4* behind = Posts<M>::carry(posts, far == 0 ? 0 : far - 1);
+    typename Post<State>::Glance seen;
+    if (speaks && far != 0) seen = Post<State>::glance(behind);
+    // A group's last tile folds the group before all that comes before itself.
+    bool closes = in_group == params.fan - 1;
+    Total between;
+    UPSWEEP_ROLL
+    for (uint round = closes ? 0 : 1; round < 2; ++round) {
+      uint groups = round == 0 ? 0 : near;
+      between = fold(task, posts, look, group, groups, chunk, in_group);
+      if (speaks && round == 0) {
+        Post<Total>::put(Posts<M>::group(posts, group),
+                         M::join(between, total));
+      }
+    }
+    if (!speaks) return state;
+    if (far != 0) state = Post<State>::wait_for(behind, seen);
+    if (near + in_group == 0) return state;
+    return Exits<M, M::kExits>::possible(state, between)
+               ? carry(posts, chunk - 1)
+               : M::after(state, between);
+  }
+
+  // Who looks back.
+  struct Looking {
+    Spread spread;
+    uint skipped;    // places of a line that do not
+    bool simdgroup;  // whether any thread of this one does
+    bool self;
+  };
+
+  // The totals of the `groups` groups before a group and of the `tiles` tiles
+  // before a chunk's, which are shared out among the threads that look back.
+  // The last one of a line gets to know.
+  static METAL_FUNC Total fold(Task<M> task, Posts<M> posts, Looking look,
+                               uint group, uint groups, uint chunk,
+                               uint tiles) {
+    uint places = look.spread.line_threads;
     uint n = groups + tiles;
-    uint run = (n + places - 1) / places;
-    uint begin = looks ? min((task.seat.place - skipped) * run, n) : n;
+    uint run = (n + places - 1) >> ctz(places);
+    uint begin = look.self ? min((task.seat.place - look.skipped) * run, n) : n;
     uint end = min(begin + run, n);
     Total own = M::none();
-    for (uint i = begin; i < end; i += kBatch) {
+    UPSWEEP_ROLL
+    for (uint r = 0; r < run; r += kBatch) {
       device uint4* at[kBatch];
       typename Post<Total>::Glance seen[kBatch];
       UPSWEEP_UNROLL
       for (uint b = 0; b < kBatch; ++b) {
-        // Beyond the last one, that one again, which nobody uses.
-        uint k = min(i + b, end - 1);
+        uint k = begin + r + b;
         at[b] = k < groups ? Posts<M>::group(posts, group - groups + k)
                            : Posts<M>::tile(posts, chunk - n + k);
-        seen[b] = Post<Total>::glance(at[b]);
+        if (k < end) seen[b] = Post<Total>::glance(at[b]);
       }
       UPSWEEP_UNROLL
       for (uint b = 0; b < kBatch; ++b) {
-        if (i + b < end) {
-          own = M::join(own, Post<Total>::wait_for(at[b], seen[b]));
-        }
+        bool counts = begin + r + b < end;
+        Total total;
+        if (counts) total = Post<Total>::wait_for(at[b], seen[b]);
+        // Threads that have waited for different times go on together.
+        simdgroup_barrier(mem_flags::mem_none);
+        if (counts) own = M::join(own, total);
       }
+    }
+    if (look.spread.lane_threads * places <= kSimd) {
+      simd_scan<M>(own, look.spread, task.thread_at.lane);
+      return own;
     }
     // The slots may still be looked at.
     threadgroup_barrier(mem_flags::mem_threadgroup);
-    uint first = skipped * lanes / kSimd;  // simdgroup that looks back
-    return group_scan<M>(own, {lanes, places}, task.thread_at,
-                         task.shared.slots, task.thread_at.simdgroup >= first)
+    return group_scan<M>(own, look.spread, task.thread_at, task.shared.slots,
+                         look.simdgroup)
         .total;
   }
 };
@@ -239,28 +285,24 @@ METAL_FUNC void scan_linked(Task<M> task, constant ScanParams& params,
   using Total = typename M::Total;
   int64_t first = int64_t(chunk) * params.span;
   uint span = uint(min(params.length.extent - first, int64_t(params.span)));
-  Spot<M> spot = load_tile(task, params, first, span);
+  Part<M> part = load_tile(task, params, first, span);
   bool came_quick;
-  Total own = Quick<M, M::kQuick>::fold(read_part(spot), came_quick);
-  Total before =
-      group_scan<M>(own, task.spread, task.thread_at, task.shared.slots).before;
+  Total own = Along<M>::fold(part, came_quick);
+  Scanned<M> scanned =
+      group_scan<M>(own, task.spread, task.thread_at, task.shared.slots);
   State carry = M::start();
+  bool owes = chunk != params.chunks - 1 && LookBack<M>::speaks_for_line(task);
   if (params.chunks != 1) {
-    carry = LookBack<M>::entering(task, params, posts, chunk, before, own);
+    carry =
+        LookBack<M>::entering(task, params, posts, chunk, scanned.total, owes);
   }
-  State state = M::after(carry, before);
-  State next = M::after(state, own);
+  State state = M::after(carry, scanned.before);
+  State next = state;
+  if (owes) next = M::after(carry, scanned.total);
   bool steps =
-      Exits<M, M::kExits>::settle(task, spot, span, carry, own, state, next);
-  if (chunk != params.chunks - 1 && LookBack<M>::speaks_for_line(task)) {
-    Post<State>::put(Posts<M>::carry(posts, chunk), next);
-  }
-  bool inclusive = params.inclusive != 0;
-  Part<M> part = read_part(spot);
-  part = steps ? Exits<M, M::kExits>::results(part, state, inclusive)
-               : Quick<M, M::kQuick>::results(part, state, own, came_quick,
-                                              inclusive);
-  store_tile(task, params, first, span, part, spot);
+      Exits<M, M::kExits>::settle(task, part, span, carry, own, state, next);
+  if (owes) Post<State>::put(Posts<M>::carry(posts, chunk), next);
+  finish_tile(task, params, first, span, part, steps, state, own, came_quick);
 }
 
 }  // namespace upsweep

@@ -44,6 +44,7 @@
 //                          what tells whether the way was right
 //   Quick quick()
 //   Quick quick_take(q, x)
+//   Quick quick_ordered(q) the same; it is called after every few elements
 //   bool quick_holds(q)    whether it was; if so,
 //   Total quick_total(q)
 //   bool stays(s)          whether all results from s on, through elements
@@ -52,6 +53,7 @@
 //                          whose total t came so; if so,
 //   QuickState quick_state(s)
 //   QuickState quick_step(q, x)
+//   QuickState quick_ordered(q)
 //   Value quick_value(q)
 #pragma once
 
@@ -60,7 +62,7 @@ namespace upsweep {
 // A line of a tile, as it lies in threadgroup memory.
 template <class V>
 struct Line {
-  threadgroup const uint* tile;
+  threadgroup uint* tile;
   int first;  // where place 0 is
   int step;   // from place to place
 };
@@ -69,6 +71,12 @@ template <class V>
 METAL_FUNC V get(Line<V> line, uint place) {
   return TileAccess<V>::get(line.tile,
                             uint(line.first + line.step * int(place)));
+}
+
+template <class V>
+METAL_FUNC void put(Line<V> line, uint place, V value) {
+  TileAccess<V>::put(line.tile, uint(line.first + line.step * int(place)),
+                     value);
 }
 
 // The earlier of two events, as a monoid for group_scan.

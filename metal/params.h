@@ -45,7 +45,8 @@ struct ScanAxis {
 //
 // A host keeps to
 //
-//   width <= lane_threads, span <= line_threads · items(element size),
+//   width <= lane_threads, part <= items(element size),
+//   span <= line_threads · part,
 //   lane_threads · line_threads · blocks <= kThreads,
 //   blocks == 1 unless span == length.extent,
 //   tiles · chunks · span >= length.extent, without an empty chunk.
@@ -70,8 +71,9 @@ struct ScanParams {
   uint32_t lane_panels;
   uint32_t block_panels;
   uint32_t panels;
-  uint32_t fan;  // of look-back: tiles of a group, and groups of a set
-  uint32_t unused;
+  uint32_t part;  // elements of a thread's part of a line's span, at most
+  // Of look-back: tiles of a group, and groups of a set; a power of two.
+  uint32_t fan;
   TileLayout in_tile;  // of a whole tile
   TileLayout out_tile;
 };

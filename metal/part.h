@@ -1,340 +1,176 @@
-// A thread's part of a line of a tile: from threadgroup memory into registers,
-// along the elements, and back.
+// Along a thread's part of a line of a tile: from threadgroup memory into
+// registers, stretch by stretch, and back to the same place.
 #pragma once
 
 namespace upsweep {
 
-// Behind the last one, items are neutral: nothing changes by them, and loops
-// need not ask for each whether it is there.
+// Brings a part to where it lies in another layout. All threads call it, for
+// others may have theirs there.
 template <class M>
-struct Part {
-  using Value = typename M::Value;
-  static constant constexpr uint kItems = items(sizeof(Value));
-  Value item[kItems];
-  uint count;
-};
-
-// Where a part is. It is read from there whenever it is needed: in between,
-// other things need the registers.
-template <class M>
-struct Spot {
-  Line<typename M::Value> line;
-  uint place;  // of the first item in the line
-  uint count;
-};
-
-// Items that a thread goes through without asking whether there are more.
-constant constexpr uint kStretch = 16;
-
-template <class M>
-METAL_FUNC constexpr uint end_of(uint begin) {
-  return begin + kStretch < Part<M>::kItems ? begin + kStretch
-                                            : Part<M>::kItems;
+METAL_FUNC void move_part(Part<M> from, Part<M> to) {
+  typename M::Value item[Part<M>::kItems];  // in memory: it is rare
+  UPSWEEP_ROLL
+  for (uint i = 0; i < from.count; ++i)
+    item[i] = get(from.line, from.place + i);
+  threadgroup_barrier(mem_flags::mem_threadgroup);
+  UPSWEEP_ROLL
+  for (uint i = 0; i < to.count; ++i) put(to.line, to.place + i, item[i]);
 }
 
-// Where a part is in threadgroup memory.
+// The way along elements that is always right, one by one.
 template <class M>
-struct Whereabouts {
-  using Value = typename M::Value;
-  using Tile = TileAccess<Value>;
-  static constant constexpr uint kItems = Part<M>::kItems;
-  static constant constexpr uint kStep =
-      kStretch < kItems ? uint(kStretch) : uint(kItems);
-
-  int at;    // the first element
-  int step;  // to the next one
-  // The first vector in memory, where the part is stretches of whole ones.
-  bool vectors;
-  uint low;
-  // Between places, where these are the same distance apart.
-  bool even;
-  int apart;
-
-  static METAL_FUNC Whereabouts of(Spot<M> spot) {
-    int step = spot.line.step;
-    int at = spot.line.first + step * int(spot.place);
-    uint low = uint(step < 0 ? at + 1 - int(spot.count) : at);
-    bool vectors = spot.count % kStep == 0 && (step == 1 || step == -1) &&
-                   low % Tile::kPerVector == 0;
-    int rows = step / int(Tile::kPerRow);
-    return {at,
-            step,
-            vectors,
-            low / Tile::kPerVector,
-            rows * int(Tile::kPerRow) == step,
-            step + rows * int(Tile::kPerVector)};
-  }
-};
-
-// Stretches of whole vectors, which lie in the direction of the scan or against
-// it.
-template <class M, bool turned>
-struct Stretches {
-  using Value = typename M::Value;
-  using Here = Whereabouts<M>;
-  using Tile = TileAccess<Value>;
-  static constant constexpr uint kStep = Here::kStep;
-  static constant constexpr uint kVectors = kStep / Tile::kPerVector;
-
-  static METAL_FUNC Part<M> read(Part<M> part, Here here,
-                                 threadgroup const uint* tile) {
-    UPSWEEP_UNROLL
-    for (uint begin = 0; begin < Part<M>::kItems; begin += kStep) {
-      if (begin < part.count) {
-        UPSWEEP_UNROLL
-        for (uint k = 0; k < kVectors; ++k) {
-          uint4 vector = Tile::get_slot(tile, slot_of(part, here, begin, k));
-          UPSWEEP_UNROLL
-          for (uint j = 0; j < Tile::kPerVector; ++j) {
-            part.item[begin + place_of(k, j)] = Vector<Value>::get(vector, j);
-          }
-        }
-      }
-    }
-    return part;
-  }
-
-  static METAL_FUNC void write(Part<M> part, Here here,
-                               threadgroup uint* tile) {
-    UPSWEEP_UNROLL
-    for (uint begin = 0; begin < Part<M>::kItems; begin += kStep) {
-      if (begin < part.count) {
-        UPSWEEP_UNROLL
-        for (uint k = 0; k < kVectors; ++k) {
-          uint4 vector = uint4(0, 0, 0, 0);
-          UPSWEEP_UNROLL
-          for (uint j = 0; j < Tile::kPerVector; ++j) {
-            vector = Vector<Value>::with(vector, j,
-                                         part.item[begin + place_of(k, j)]);
-          }
-          Tile::put_slot(tile, slot_of(part, here, begin, k), vector);
-        }
-      }
-    }
-  }
-
- private:
-  // Of the j-th element of the k-th vector of a stretch.
-  static METAL_FUNC uint place_of(uint k, uint j) {
-    uint i = k * Tile::kPerVector + j;
-    return turned ? kStep - 1 - i : i;
-  }
-  static METAL_FUNC uint slot_of(Part<M> part, Here here, uint begin, uint k) {
-    uint first = turned ? part.count - begin - kStep : begin;
-    return Tile::slot(here.low + first / Tile::kPerVector + k);
-  }
-};
-
-template <class M>
-METAL_FUNC Part<M> read_part(Spot<M> spot) {
-  using Value = typename M::Value;
-  using Tile = TileAccess<Value>;
-  Whereabouts<M> here = Whereabouts<M>::of(spot);
-  threadgroup const uint* tile = spot.line.tile;
-  Value neutral = M::value(M::start());
-  Part<M> part;
-  part.count = spot.count;
-  UPSWEEP_UNROLL
-  for (uint i = 0; i < Part<M>::kItems; ++i) part.item[i] = neutral;
-  if (here.vectors && here.step > 0) {
-    return Stretches<M, false>::read(part, here, tile);
-  }
-  if (here.vectors) return Stretches<M, true>::read(part, here, tile);
-  uint place = Tile::place(uint(here.at));
-  if (here.even && part.count == Part<M>::kItems) {
-    UPSWEEP_UNROLL
-    for (uint i = 0; i < Part<M>::kItems; ++i) {
-      part.item[i] = Tile::get_at(tile, place);
-      place += uint(here.apart);
-    }
-    return part;
-  }
-  UPSWEEP_UNROLL
-  for (uint i = 0; i < Part<M>::kItems; ++i) {
-    if (i < part.count) {
-      part.item[i] = Tile::get(tile, uint(here.at + int(i) * here.step));
-    }
-  }
-  return part;
-}
-
-template <class M>
-METAL_FUNC void write_part(Part<M> part, Spot<M> spot, threadgroup uint* tile) {
-  using Value = typename M::Value;
-  using Tile = TileAccess<Value>;
-  Whereabouts<M> here = Whereabouts<M>::of(spot);
-  if (here.vectors) {
-    if (here.step > 0) Stretches<M, false>::write(part, here, tile);
-    if (here.step < 0) Stretches<M, true>::write(part, here, tile);
-    return;
-  }
-  uint place = Tile::place(uint(here.at));
-  if (here.even && part.count == Part<M>::kItems) {
-    UPSWEEP_UNROLL
-    for (uint i = 0; i < Part<M>::kItems; ++i) {
-      Tile::put_at(tile, place, part.item[i]);
-      place += uint(here.apart);
-    }
-    return;
-  }
-  UPSWEEP_UNROLL
-  for (uint i = 0; i < Part<M>::kItems; ++i) {
-    if (i < part.count) {
-      Tile::put(tile, uint(here.at + int(i) * here.step), part.item[i]);
-    }
-  }
-}
-
-// Along the items of a part, one by one. Where M has a quick way, this is for
-// what is rare, and loops stay loops, which spares registers.
-template <class M, bool rare>
-struct Walk {
+struct Steps {
   using State = typename M::State;
   using Total = typename M::Total;
 
   static METAL_FUNC Total fold(Part<M> part) {
     Total total = M::none();
-    UPSWEEP_UNROLL
-    for (uint begin = 0; begin < Part<M>::kItems; begin += kStretch) {
-      if (begin < part.count) {
-        UPSWEEP_UNROLL
-        for (uint i = begin; i < end_of<M>(begin); ++i) {
-          total = M::take(total, part.item[i]);
-        }
-      }
-    }
-    return total;
-  }
-
-  // From the state before the part.
-  static METAL_FUNC Part<M> results(Part<M> part, State state, bool inclusive) {
-    UPSWEEP_UNROLL
-    for (uint begin = 0; begin < Part<M>::kItems; begin += kStretch) {
-      if (begin < part.count) {
-        UPSWEEP_UNROLL
-        for (uint i = begin; i < end_of<M>(begin); ++i) {
-          State after = M::step(state, part.item[i]);
-          part.item[i] = M::value(inclusive ? after : state);
-          state = after;
-        }
-      }
-    }
-    return part;
-  }
-};
-
-// The items where an index that is no constant may reach them: in memory.
-template <class M>
-struct Indexed {
-  using Value = typename M::Value;
-  Value item[Part<M>::kItems];
-
-  static METAL_FUNC Indexed of(Part<M> part) {
-    Indexed indexed;
-    UPSWEEP_UNROLL
-    for (uint i = 0; i < Part<M>::kItems; ++i) indexed.item[i] = part.item[i];
-    return indexed;
-  }
-  static METAL_FUNC Part<M> put_back(Indexed indexed, Part<M> part) {
-    UPSWEEP_UNROLL
-    for (uint i = 0; i < Part<M>::kItems; ++i) part.item[i] = indexed.item[i];
-    return part;
-  }
-};
-
-template <class M>
-struct Walk<M, true> {
-  using State = typename M::State;
-  using Total = typename M::Total;
-
-  static METAL_FUNC Total fold(Part<M> part) {
-    Indexed<M> in = Indexed<M>::of(part);
-    Total total = M::none();
-    UPSWEEP_ROLL
-    for (uint i = 0; i < part.count; ++i) total = M::take(total, in.item[i]);
-    return total;
-  }
-
-  static METAL_FUNC Part<M> results(Part<M> part, State state, bool inclusive) {
-    Indexed<M> in = Indexed<M>::of(part);
     UPSWEEP_ROLL
     for (uint i = 0; i < part.count; ++i) {
-      State after = M::step(state, in.item[i]);
-      in.item[i] = M::value(inclusive ? after : state);
+      total = M::take(total, get(part.line, part.place + i));
+    }
+    return total;
+  }
+
+  // From the state before the part on.
+  static METAL_FUNC void results(Part<M> part, State state, bool inclusive) {
+    UPSWEEP_ROLL
+    for (uint i = 0; i < part.count; ++i) {
+      State after = M::step(state, get(part.line, part.place + i));
+      put(part.line, part.place + i, M::value(inclusive ? after : state));
       state = after;
     }
-    return Indexed<M>::put_back(in, part);
   }
 };
 
-// The quick way, where M has one and finds it to be right.
-template <class M, bool quick>
-struct Quick {
+// Where M has no quick way: how it goes along elements is quick enough.
+template <class M, bool has_one>
+struct QuickWay {
+  using Value = typename M::Value;
   using State = typename M::State;
   using Total = typename M::Total;
+  using Quick = Total;
+  using QuickState = State;
+  using Way = QuickWay;
+
+  static METAL_FUNC Quick quick() { return M::none(); }
+  static METAL_FUNC Quick quick_take(Quick q, Value x) { return M::take(q, x); }
+  static METAL_FUNC Total quick_ordered(Total q) { return q; }
+  static METAL_FUNC bool quick_holds(Quick) { return true; }
+  static METAL_FUNC Total quick_total(Quick q) { return q; }
+  static METAL_FUNC bool stays(State) { return false; }
+  static METAL_FUNC bool quick_from(State, Total) { return true; }
+  static METAL_FUNC QuickState quick_state(State s) { return s; }
+  static METAL_FUNC QuickState quick_step(QuickState s, Value x) {
+    return M::step(s, x);
+  }
+  static METAL_FUNC Value quick_value(QuickState s) { return M::value(s); }
+};
+template <class M>
+struct QuickWay<M, true> {
+  using Way = M;
+};
+
+// Along a part that lies in a way which is known beforehand, the quick way.
+template <class M, uint kind>
+struct AlongLying {
+  using Value = typename M::Value;
+  using Way = typename QuickWay<M, M::kQuick>::Way;
+  using L = Lying<M, kind>;
+  static constant constexpr uint kItems = Stretch<M, kind>::kItems;
+
+  static METAL_FUNC typename Way::Quick fold(Whereabouts<M> here) {
+    typename Way::Quick q = Way::quick();
+    UPSWEEP_ROLL
+    for (uint begin = 0; begin < here.count; begin += kItems) {
+      Stretch<M, kind> s = L::read(here, begin);
+      UPSWEEP_UNROLL
+      for (uint i = 0; i < kItems; ++i) q = Way::quick_take(q, s.item[i]);
+      q = Way::quick_ordered(q);
+    }
+    return q;
+  }
+
+  // `before` is the value of the state, which may be that of all results.
+  static METAL_FUNC void results(Whereabouts<M> here,
+                                 typename Way::QuickState q, Value before,
+                                 bool stays, bool inclusive) {
+    if (stays) {
+      Stretch<M, kind> s;
+      UPSWEEP_UNROLL
+      for (uint i = 0; i < kItems; ++i) s.item[i] = before;
+      UPSWEEP_ROLL
+      for (uint begin = 0; begin < here.count; begin += kItems) {
+        L::write(here, begin, s);
+      }
+      return;
+    }
+    UPSWEEP_ROLL
+    for (uint begin = 0; begin < here.count; begin += kItems) {
+      Stretch<M, kind> s = L::read(here, begin);
+      UPSWEEP_UNROLL
+      for (uint i = 0; i < kItems; ++i) {
+        q = Way::quick_step(q, s.item[i]);
+        s.item[i] = Way::quick_value(q);
+      }
+      q = Way::quick_ordered(q);
+      if (!inclusive) {
+        Value up_to = s.item[kItems - 1];
+        UPSWEEP_UNROLL
+        for (uint i = kItems - 1; i > 0; --i) s.item[i] = s.item[i - 1];
+        s.item[0] = before;
+        before = up_to;
+      }
+      L::write(here, begin, s);
+    }
+  }
+};
+
+// Along a part: the quick way, where that is right.
+template <class M>
+struct Along {
+  using Value = typename M::Value;
+  using State = typename M::State;
+  using Total = typename M::Total;
+  using Way = typename QuickWay<M, M::kQuick>::Way;
 
   // Says whether it came the quick way.
   static METAL_FUNC Total fold(Part<M> part, thread bool& came) {
-    came = false;
-    return Walk<M, false>::fold(part);
-  }
-  // What fold has found is given as well.
-  static METAL_FUNC Part<M> results(Part<M> part, State state, Total, bool,
-                                    bool inclusive) {
-    return Walk<M, false>::results(part, state, inclusive);
-  }
-};
-
-template <class M>
-struct Quick<M, true> {
-  using Value = typename M::Value;
-  using State = typename M::State;
-  using Total = typename M::Total;
-
-  static METAL_FUNC Total fold(Part<M> part, thread bool& came) {
-    typename M::Quick q = M::quick();
-    UPSWEEP_UNROLL
-    for (uint begin = 0; begin < Part<M>::kItems; begin += kStretch) {
-      if (begin < part.count) {
-        UPSWEEP_UNROLL
-        for (uint i = begin; i < end_of<M>(begin); ++i) {
-          q = M::quick_take(q, part.item[i]);
-        }
-      }
+    Whereabouts<M> here = Whereabouts<M>::of(part);
+    typename Way::Quick q;
+    if (here.kind == kAhead) {
+      q = AlongLying<M, kAhead>::fold(here);
+    } else if (here.kind == kBack) {
+      q = AlongLying<M, kBack>::fold(here);
+    } else if (here.kind == kEven) {
+      q = AlongLying<M, kEven>::fold(here);
+    } else {
+      q = AlongLying<M, kAnyhow>::fold(here);
     }
-    came = M::quick_holds(q);
-    return came ? M::quick_total(q) : Walk<M, true>::fold(part);
+    came = Way::quick_holds(q);
+    return came ? Way::quick_total(q) : Steps<M>::fold(part);
   }
 
-  static METAL_FUNC Part<M> results(Part<M> part, State state, Total own,
-                                    bool came, bool inclusive) {
+  // The results take the place of the elements. What fold has found is given.
+  static METAL_FUNC void results(Part<M> part, State state, Total own,
+                                 bool came, bool inclusive) {
+    Whereabouts<M> here = Whereabouts<M>::of(part);
     Value before = M::value(state);
-    if (came && M::stays(state)) {
-      UPSWEEP_UNROLL
-      for (uint i = 0; i < Part<M>::kItems; ++i) part.item[i] = before;
-      return part;
+    bool stays = came && Way::stays(state);
+    if (!stays && (!came || !Way::quick_from(state, own))) {
+      Steps<M>::results(part, state, inclusive);
+      return;
     }
-    if (!came || !M::quick_from(state, own)) {
-      return Walk<M, true>::results(part, state, inclusive);
+    typename Way::QuickState q = Way::quick_state(state);
+    if (here.kind == kAhead) {
+      AlongLying<M, kAhead>::results(here, q, before, stays, inclusive);
+    } else if (here.kind == kBack) {
+      AlongLying<M, kBack>::results(here, q, before, stays, inclusive);
+    } else if (here.kind == kEven) {
+      AlongLying<M, kEven>::results(here, q, before, stays, inclusive);
+    } else {
+      AlongLying<M, kAnyhow>::results(here, q, before, stays, inclusive);
     }
-    typename M::QuickState s = M::quick_state(state);
-    UPSWEEP_UNROLL
-    for (uint begin = 0; begin < Part<M>::kItems; begin += kStretch) {
-      if (begin < part.count) {
-        UPSWEEP_UNROLL
-        for (uint i = begin; i < end_of<M>(begin); ++i) {
-          s = M::quick_step(s, part.item[i]);
-          part.item[i] = M::quick_value(s);
-        }
-      }
-    }
-    if (inclusive) return part;
-    UPSWEEP_UNROLL
-    for (uint i = Part<M>::kItems - 1; i > 0; --i) {
-      part.item[i] = part.item[i - 1];
-    }
-    part.item[0] = before;
-    return part;
   }
 };
 

@@ -115,6 +115,21 @@ METAL_FUNC mem_flags operator|(mem_flags a, mem_flags b) {
 }
 // Orders device memory as well, within the block.
 METAL_FUNC void threadgroup_barrier(mem_flags) { __syncthreads(); }
+METAL_FUNC void simdgroup_barrier(mem_flags) { __syncwarp(); }
+
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
+#define UPSWEEP_COPIES_ARE_ASYNC
+// A vector on its way into threadgroup memory, until whoever sent it waits.
+METAL_FUNC void copy_in(uint4* to, const uint4* from) {
+  asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(
+                   static_cast<uint>(__cvta_generic_to_shared(to))),
+               "l"(from)
+               : "memory");
+}
+METAL_FUNC void await_copies() {
+  asm volatile("cp.async.wait_all;" ::: "memory");
+}
+#endif
 
 // A vector in device memory for other threadgroups, as a whole.
 METAL_FUNC void store_post(uint4* at, uint4 post) {
@@ -173,6 +188,10 @@ using metal::uint2;
 using metal::uint4;
 using metal::ulong;
 using metal::ushort;
+#ifdef UPSWEEP_COPIES_ARE_ASYNC
+using metal::await_copies;
+using metal::copy_in;
+#endif
 }  // namespace upsweep
 
 // A kernel: its buffers by their index, the parameters in constant memory.

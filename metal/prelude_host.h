@@ -11,7 +11,6 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
-#include <thread>
 #include <type_traits>
 
 #include "threadgroup.h"
@@ -321,7 +320,7 @@ inline void store_post(device_pointer<uint4> at, uint4 post, UPSWEEP_HERE) {
   std::atomic_ref(to.w).store(post.w, std::memory_order_release);
 }
 inline uint4 load_post(device_pointer<uint4> at, UPSWEEP_HERE) {
-  std::this_thread::yield();
+  Threadgroup::current().look_again({file, line});
   uint4& from = *at.get_atomic({file, line});
   uint last = std::atomic_ref(from.w).load(std::memory_order_acquire);
   return {std::atomic_ref(from.x).load(std::memory_order_relaxed),
@@ -333,6 +332,12 @@ inline void threadgroup_barrier(mem_flags flags, UPSWEEP_HERE) {
   Threadgroup::current().barrier({has(flags, mem_flags::mem_device),
                                   has(flags, mem_flags::mem_threadgroup)},
                                  {file, line});
+}
+
+// Of memory it orders nothing here: whoever relies on that is found out.
+inline void simdgroup_barrier(mem_flags, UPSWEEP_HERE) {
+  Threadgroup::current().simd(upsweep::emulator::SimdOp::shuffle_up, 0, 0,
+                              {file, line});
 }
 
 // Simdgroup functions take what Metal's do: no bool, and nothing of 64 bits but

@@ -1,6 +1,6 @@
 // Products of floats: a Wide mantissa and an integer exponent, so that a
 // product cannot overflow however the factors are grouped. Each factor may cost
-// 2^-48 of the product: at most n · 2^-48 for n of them, and about the square
+// 2^-46 of the product: at most n · 2^-46 for n of them, and about the square
 // root of that unless the same few repeat for ever. Even for float16 and
 // bfloat16 a single float would not do, for then a line of 2^20 could be an ulp
 // off.
@@ -10,7 +10,16 @@ namespace upsweep {
 
 // No exponent of a total grows beyond this: what has come so far has passed an
 // exit on its way, and is not looked at again.
-constant constexpr int kFarExponent = 1 << 28;
+constant constexpr int kFarExponent = 1 << 12;
+
+// Logarithms to base 2 as integers: of a number x between its level and
+// kLevelError more, in units of which a binade has kBinade. Between powers of
+// two, the bits of a float are a straight line, at most 0.0861 below.
+constant constexpr int kBinade = 256;
+constant constexpr int kLevelError = 24;
+METAL_FUNC int level_of(float x) {
+  return int((as_type<uint>(x) & ~kSignBit) >> 15) - 127 * kBinade;
+}
 
 // Exponents of products on the quick way.
 constant constexpr int kQuickRange = 60;
@@ -28,9 +37,8 @@ struct Product {
     int exponent;
     uint special;
   };
-  // Between 2^low and 2^(high + 1) are the magnitudes of all products on the
-  // way, up to the first special element. Of a product of two numbers one only
-  // knows its exponent to be the sum of theirs, or one more.
+  // The logarithms of all products on the way are between low and high, up to
+  // the first special element.
   struct Total {
     State product;
     int low;
@@ -38,31 +46,39 @@ struct Product {
   };
   using Event = uint;  // the kinds of special that the step led to
 
+  static constant constexpr bool kShort = sizeof(Value) == 2;
+  static_assert(kShort || items(sizeof(Value)) <= 64, "room in a mantissa");
+
   static METAL_FUNC State start() { return {{1, 0}, 0, 0}; }
   static METAL_FUNC Total none() { return {start(), 0, 0}; }
 
-  // For as many factors as a thread has: the mantissa is neither brought back
-  // to [1, 2) nor are its parts brought into order.
+  // For as many factors as a thread has: the parts of the mantissa are not
+  // brought into order, and only for short formats, of which a thread has more,
+  // is it brought back to [1, 2).
   static METAL_FUNC State step(State s, Value x) {
     Number factor = split(F::widen(x));
     Wide product = two_product(s.mantissa.hi, factor.mantissa);
     product.lo = fma(s.mantissa.lo, factor.mantissa, product.lo);
-    return {product, s.exponent + factor.exponent, s.special | factor.special};
+    State next = {product, s.exponent + factor.exponent,
+                  s.special | factor.special};
+    if (kShort) return brought_back(next);
+    return next;
   }
 
   static METAL_FUNC Total take(Total t, Value x) {
-    t.product = step(t.product, x);
-    int exponent = magnitude(t.product);
+    t.product = brought_back(ordered(step(t.product, x)));
+    int level = level_of(t.product);
     bool counts = t.product.special == 0;
-    t.low = counts ? min(t.low, exponent) : t.low;
-    t.high = counts ? max(t.high, exponent) : t.high;
+    t.low = counts ? min(t.low, level) : t.low;
+    t.high = counts ? max(t.high, level + kLevelError) : t.high;
     return t;
   }
 
   static METAL_FUNC Total join(Total a, Total b) {
     bool counts = a.product.special == 0;
-    int low = min(a.low, magnitude(a.product) + b.low);
-    int high = max(a.high, magnitude(a.product) + b.high + 1);
+    int level = level_of(a.product);
+    int low = min(a.low, level + b.low);
+    int high = max(a.high, level + kLevelError + b.high);
     return {multiplied(a.product, b.product), counts ? low : a.low,
             counts ? high : a.high};
   }
@@ -90,10 +106,9 @@ struct Product {
     return F::narrow(join_bits(mantissa, s.exponent));
   }
 
-  // Two binades are left to each side: one for the mantissas, one for rounding.
+  // A binade is left to each side, for rounding.
   static METAL_FUNC bool safe(State s, Total t) {
-    return s.special != 0 || (magnitude(s) + t.low > F::kLowest &&
-                              magnitude(s) + t.high < F::kHighest - 1);
+    return s.special != 0 || is_within(s, t, F::kLowest + 1, F::kHighest);
   }
 
   static METAL_FUNC State advance(State s, Value x) {
@@ -136,12 +151,14 @@ struct Product {
     Wide mantissa;
     float unit;  // of the mantissa
   };
-
   static METAL_FUNC Quick quick() { return {{1, 0}, 1, 1}; }
   static METAL_FUNC Quick quick_take(Quick q, Value x) {
     Wide product = times(q.product, x);
     float size = abs(product.hi);
     return {product, min(q.least, size), max(q.most, size)};
+  }
+  static METAL_FUNC Quick quick_ordered(Quick q) {
+    return {fast_two_sum(q.product.hi, q.product.lo), q.least, q.most};
   }
   static METAL_FUNC bool quick_holds(Quick q) {
     return q.least >= power_of_two(-kQuickRange) &&
@@ -150,8 +167,8 @@ struct Product {
   static METAL_FUNC Total quick_total(Quick q) {
     int exponent = exponent_of(q.product.hi);
     return {{scale(q.product, power_of_two(-exponent)), exponent, 0},
-            exponent_of(q.least),
-            exponent_of(q.most)};
+            upsweep::level_of(q.least),
+            upsweep::level_of(q.most) + kLevelError};
   }
 
   static METAL_FUNC bool stays(State s) {
@@ -159,41 +176,68 @@ struct Product {
   }
   // Results are normal numbers besides, or all zero or infinite with a sign.
   static METAL_FUNC bool quick_from(State s, Total own) {
-    return s.special != 0 ||
-           (magnitude(s) + own.low > -125 && magnitude(s) + own.high < 125);
+    return s.special != 0 || is_within(s, own, -124, 125);
   }
+  // For the results of a short format, a float does: each element of a part
+  // costs 2^-24 of what is rounded by 2^-12 or more in the end.
   static METAL_FUNC QuickState quick_state(State s) {
     int exponent = exponent_of(s.mantissa.hi);
     float unit = s.special != 0 ? as_type<float>(special_bits(s.special, 0))
                                 : power_of_two(s.exponent + exponent);
-    return {scale(s.mantissa, power_of_two(-exponent)), unit};
+    Wide mantissa = scale(s.mantissa, power_of_two(-exponent));
+    if (kShort) return {{(mantissa.hi + mantissa.lo) * unit, 0}, 1};
+    return {mantissa, unit};
   }
   static METAL_FUNC QuickState quick_step(QuickState s, Value x) {
+    if (kShort) return {{s.mantissa.hi * as_float(x), 0}, 1};
     return {times(s.mantissa, x), s.unit};
   }
+  static METAL_FUNC QuickState quick_ordered(QuickState s) {
+    if (kShort) return s;
+    return {fast_two_sum(s.mantissa.hi, s.mantissa.lo), s.unit};
+  }
   static METAL_FUNC Value quick_value(QuickState s) {
-    float value = (s.mantissa.hi + s.mantissa.lo) * s.unit;
-    return F::narrow(as_type<uint>(value));
+    float value =
+        kShort ? s.mantissa.hi : (s.mantissa.hi + s.mantissa.lo) * s.unit;
+    return F::rounded(as_type<uint>(value));
   }
 
  private:
+  static METAL_FUNC float as_float(Value x) {
+    return as_type<float>(F::widen(x));
+  }
   static METAL_FUNC Wide times(Wide a, Value x) {
-    float factor = as_type<float>(F::widen(x));
+    float factor = as_float(x);
     Wide product = two_product(a.hi, factor);
     return {product.hi, fma(a.lo, factor, product.lo)};
   }
 
-  static METAL_FUNC int magnitude(State s) {
-    return s.exponent + exponent_of(s.mantissa.hi);
+  static METAL_FUNC int level_of(State s) {
+    return s.exponent * kBinade + upsweep::level_of(s.mantissa.hi);
+  }
+  // Whether all products from a state on, through t, are between two powers of
+  // two.
+  static METAL_FUNC bool is_within(State s, Total t, int lowest, int highest) {
+    int level = level_of(s);
+    return level + t.low >= lowest * kBinade &&
+           level + kLevelError + t.high <= highest * kBinade;
+  }
+
+  static METAL_FUNC State ordered(State s) {
+    s.mantissa = fast_two_sum(s.mantissa.hi, s.mantissa.lo);
+    return s;
+  }
+  static METAL_FUNC State brought_back(State s) {
+    int excess = exponent_of(s.mantissa.hi);
+    return {scale(s.mantissa, power_of_two(-excess)), s.exponent + excess,
+            s.special};
   }
 
   static METAL_FUNC State multiplied(State a, State b) {
-    Wide mantissa = multiply(a.mantissa, b.mantissa);
-    int excess = exponent_of(mantissa.hi);
-    int exponent = a.exponent + b.exponent + excess;
-    return {scale(mantissa, power_of_two(-excess)),
-            clamp(exponent, -kFarExponent, kFarExponent),
-            a.special | b.special};
+    State s = brought_back({multiply(a.mantissa, b.mantissa),
+                            a.exponent + b.exponent, a.special | b.special});
+    s.exponent = clamp(s.exponent, -kFarExponent, kFarExponent);
+    return s;
   }
 };
 

@@ -20,6 +20,7 @@
 #include "group.h"
 #include "monoid.h"
 #include "panel.h"
+#include "stretch.h"
 #include "part.h"
 #include "tile.h"
 #include "spine.h"

@@ -5,12 +5,13 @@
 //   A tile is a block of lines × elements (params.h). A threadgroup brings it
 //   into threadgroup memory in the order in which it lies in device memory,
 //   so that loads are whole vectors whichever axis is scanned (stage.h). Each
-//   thread then holds neighbouring elements of one line in registers, folds
-//   them, and gets the combination of all threads before it in its line by
-//   shuffles and, across simdgroups, threadgroup memory (group.h). With that it
-//   goes over its elements once more for the results (tile.h). What is folded
-//   is a monoid in arithmetic wide enough to keep the contract of
-//   docs/guides/numerics.rst (product.h and its neighbours).
+//   thread then folds neighbouring elements of one line, some at a time in
+//   registers (stretch.h), and gets the combination of all threads before it in
+//   its line by shuffles and, across simdgroups, threadgroup memory (group.h).
+//   With that it goes over its elements once more for the results, which take
+//   their place (part.h, tile.h). What is folded is a monoid in arithmetic wide
+//   enough to keep the contract of docs/guides/numerics.rst (product.h and its
+//   neighbours).
 //
 //   A threadgroup walks a chunk of tiles along the axis and hands the carry
 //   from tile to tile, so that each element is read once and written once.
@@ -163,9 +164,9 @@ template <class M>
   uint panel = turn - chunk * params.panels;
   Shared<M> shared = {(threadgroup uint*)tile, slots, &mailbox};
   Task<M> task = make_task<M>(in, out, params, panel, thread_at, shared);
-  scan_linked(task, params, chunk,
-              Posts<M>::of((device uint4*)counter + 1, params, panel,
-                           task.seat.lane));
+  scan_linked(
+      task, params, chunk,
+      Posts<M>::of((device uint4*)counter + 1, params, panel, task.seat.lane));
 }
 
 #define UPSWEEP_LOOK_BACK_KERNEL(name, ...)            \

@@ -6,10 +6,10 @@
 // threads find their elements by the steps of the Layout. The layouts of a
 // tile's input and of its output may differ.
 //
-// Threadgroup memory has 32 banks of a word. After every 32 words, a row, the
-// room of a vector is left out: threads that read at a distance of a power of
-// two, as each does in its own part of a line, then meet different banks, be it
-// word by word or vector by vector.
+// Threadgroup memory has 32 banks of a word. After every row, which the tuning
+// file makes as long as most threads' parts are, the room of a vector is left
+// out: threads that read at that distance from each other then meet different
+// banks, be it word by word or vector by vector.
 #pragma once
 
 namespace upsweep {
@@ -17,14 +17,22 @@ namespace upsweep {
 // Vectors of threadgroup memory for n elements, wherever in a vector they
 // start.
 constexpr uint32_t tile_vectors(uint32_t n, uint32_t element_size) {
-  return (n * element_size / 16 + 1) / 8 * 9 + 9;
+  uint32_t vectors = n * element_size / 16 + 1;
+  return vectors + vectors / (kRowBytes / 16) + 1;
 }
+
+#ifndef UPSWEEP_COPIES_ARE_ASYNC
+METAL_FUNC void copy_in(threadgroup uint4* to, device const uint4* from) {
+  to[0] = from[0];
+}
+METAL_FUNC void await_copies() {}
+#endif
 
 // A tile in threadgroup memory, by positions of elements.
 template <class V>
 struct TileAccess {
   static constant constexpr uint kPerVector = 16 / sizeof(V);
-  static constant constexpr uint kPerRow = 128 / sizeof(V);
+  static constant constexpr uint kPerRow = kRowBytes / sizeof(V);
 
   // Where the element at a position is, with what is left out before it.
   static METAL_FUNC uint place(uint at) {
@@ -43,13 +51,19 @@ struct TileAccess {
     ((threadgroup V*)tile)[place] = value;
   }
   // Where the v-th vector is, with what is left out before it.
-  static constexpr METAL_FUNC uint slot(uint v) { return v + v / 8; }
+  static constexpr METAL_FUNC uint slot(uint v) {
+    return v + v / (kRowBytes / 16);
+  }
+  static METAL_FUNC threadgroup uint4* at_slot(threadgroup uint* tile,
+                                               uint slot) {
+    return (threadgroup uint4*)tile + slot;
+  }
   static METAL_FUNC uint4 get_slot(threadgroup const uint* tile, uint slot) {
     return ((threadgroup const uint4*)tile)[slot];
   }
   static METAL_FUNC void put_slot(threadgroup uint* tile, uint slot,
                                   uint4 value) {
-    ((threadgroup uint4*)tile)[slot] = value;
+    at_slot(tile, slot)[0] = value;
   }
 };
 
@@ -122,11 +136,10 @@ struct Layout {
     return {tile, base, vectors ? rest : 0, vectors};
   }
 
-  // Whether each element of two layouts has the same place in a tile.
+  // Whether elements follow each other in the same order.
   static METAL_FUNC bool lie_alike(Layout a, Layout b) {
-    return a.shift == b.shift && a.tile.first == b.tile.first &&
-           a.tile.lane == b.tile.lane && a.tile.length == b.tile.length &&
-           a.tile.block == b.tile.block;
+    return a.tile.first == b.tile.first && a.tile.lane == b.tile.lane &&
+           a.tile.length == b.tile.length && a.tile.block == b.tile.block;
   }
 
   // The index of the i-th element in memory order.
@@ -152,8 +165,10 @@ struct Stage {
   static constant constexpr uint kBatch = 4;
   static_assert(items * sizeof(V) % 16 == 0, "a thread's part is vectors");
 
+  // The first element in memory order gets to the position `shift`. It is there
+  // once copies have been waited for.
   static METAL_FUNC void in(device const V* from, threadgroup uint* tile, At at,
-                            uint thread_index) {
+                            uint shift, uint thread_index) {
     if (!at.vectors) {
       UPSWEEP_ROLL
       for (uint first = thread_index; first < at.tile.count;
@@ -168,47 +183,33 @@ struct Stage {
         UPSWEEP_UNROLL
         for (uint r = 0; r < kBatch; ++r) {
           uint i = first + r * kThreads;
-          if (i < at.tile.count) Tile::put(tile, i, element[r]);
+          if (i < at.tile.count) Tile::put(tile, shift + i, element[r]);
         }
       }
       return;
     }
     Middle m = middle_of(at);
-    if (at.tile.round != 0) {
+    if (at.tile.round != 0 && shift == at.shift) {
       device const V* place =
           from + At::address(at, m.head + thread_index * kPerVector);
       uint slot = Tile::slot(m.slot + thread_index);
-      uint4 loaded[kRounds];
-      UPSWEEP_UNROLL
-      for (uint r = 0; r < kRounds; ++r) {
-        loaded[r] = uint4(0, 0, 0, 0);  // or it would be kept from tile to tile
-        if (thread_index + r * kThreads < m.vectors) {
-          loaded[r] = ((device const uint4*)place)[0];
-        }
-        place = place + at.tile.round;
-      }
-      UPSWEEP_UNROLL
-      for (uint r = 0; r < kRounds; ++r) {
-        if (thread_index + r * kThreads < m.vectors) {
-          Tile::put_slot(tile, slot + r * kSlots, loaded[r]);
-        }
+      uint rounds = rounds_of(m, thread_index);
+      if (rounds == kRounds) {
+        in_rounds(place, at.tile.round, tile, slot, kRounds);
+      } else {
+        in_rounds(place, at.tile.round, tile, slot, rounds);
       }
     } else {
-      UPSWEEP_ROLL
-      for (uint v = thread_index; v < m.vectors; v += kThreads) {
-        int64_t place = At::address(at, m.head + v * kPerVector);
-        Tile::put_slot(tile, Tile::slot(m.slot + v),
-                       ((device const uint4*)(from + place))[0]);
-      }
+      in_batches(from, tile, at, m, shift, thread_index);
     }
     if (m.vectors * kPerVector == at.tile.count) return;
     uint tail = m.head + m.vectors * kPerVector + thread_index;
     if (thread_index < m.head) {
-      Tile::put(tile, at.shift + thread_index,
+      Tile::put(tile, shift + thread_index,
                 from[at.base + int64_t(thread_index)]);
     }
     if (tail < at.tile.count) {
-      Tile::put(tile, at.shift + tail, from[At::address(at, tail)]);
+      Tile::put(tile, shift + tail, from[At::address(at, tail)]);
     }
   }
 
@@ -226,12 +227,11 @@ struct Stage {
       device V* place =
           to + At::address(at, m.head + thread_index * kPerVector);
       uint slot = Tile::slot(m.slot + thread_index);
-      UPSWEEP_UNROLL
-      for (uint r = 0; r < kRounds; ++r) {
-        if (thread_index + r * kThreads < m.vectors) {
-          ((device uint4*)place)[0] = Tile::get_slot(tile, slot + r * kSlots);
-        }
-        place = place + at.tile.round;
+      uint rounds = rounds_of(m, thread_index);
+      if (rounds == kRounds) {
+        out_rounds(tile, slot, place, at.tile.round, kRounds);
+      } else {
+        out_rounds(tile, slot, place, at.tile.round, rounds);
       }
     } else {
       UPSWEEP_ROLL
@@ -255,7 +255,7 @@ struct Stage {
  private:
   // Between the slots of a round and of the next one.
   static constant constexpr uint kSlots = Tile::slot(kThreads);
-  static_assert(kThreads % 8 == 0, "whole rows of slots");
+  static_assert(kThreads % (kRowBytes / 16) == 0, "whole rows of slots");
 
   // The whole vectors of a tile.
   struct Middle {
@@ -268,6 +268,69 @@ struct Stage {
     uint head = min(at.tile.count, (kPerVector - at.shift) % kPerVector);
     return {head, (at.tile.count - head) / kPerVector,
             (at.shift + head) / kPerVector};
+  }
+
+  // Those that a thread moves, one in each round.
+  static METAL_FUNC uint rounds_of(Middle m, uint thread_index) {
+    uint left = m.vectors > thread_index ? m.vectors - thread_index : 0;
+    return (left + kThreads - 1) / kThreads;
+  }
+
+  // Compiled for itself where all rounds are made.
+  static METAL_FUNC void in_rounds(device const V* place, int64_t round,
+                                   threadgroup uint* tile, uint slot,
+                                   uint rounds) {
+    UPSWEEP_UNROLL
+    for (uint r = 0; r < kRounds; ++r) {
+      if (r < rounds) {
+        copy_in(Tile::at_slot(tile, slot + r * kSlots),
+                (device const uint4*)place);
+      }
+      place = place + round;
+    }
+  }
+  static METAL_FUNC void out_rounds(threadgroup const uint* tile, uint slot,
+                                    device V* place, int64_t round,
+                                    uint rounds) {
+    UPSWEEP_UNROLL
+    for (uint r = 0; r < kRounds; ++r) {
+      if (r < rounds) {
+        ((device uint4*)place)[0] = Tile::get_slot(tile, slot + r * kSlots);
+      }
+      place = place + round;
+    }
+  }
+
+  static METAL_FUNC void in_batches(device const V* from,
+                                    threadgroup uint* tile, At at, Middle m,
+                                    uint shift, uint thread_index) {
+    UPSWEEP_ROLL
+    for (uint first = thread_index; first < m.vectors;
+         first += kBatch * kThreads) {
+      uint4 loaded[kBatch];
+      UPSWEEP_UNROLL
+      for (uint r = 0; r < kBatch; ++r) {
+        uint v = first + r * kThreads;
+        if (v < m.vectors) {
+          int64_t place = At::address(at, m.head + v * kPerVector);
+          loaded[r] = ((device const uint4*)(from + place))[0];
+        }
+      }
+      UPSWEEP_UNROLL
+      for (uint r = 0; r < kBatch; ++r) {
+        uint v = first + r * kThreads;
+        if (v >= m.vectors) continue;
+        if (shift == at.shift) {
+          Tile::put_slot(tile, Tile::slot(m.slot + v), loaded[r]);
+          continue;
+        }
+        UPSWEEP_UNROLL
+        for (uint j = 0; j < kPerVector; ++j) {
+          Tile::put(tile, shift + m.head + v * kPerVector + j,
+                    Vector<V>::get(loaded[r], j));
+        }
+      }
+    }
   }
 };
 

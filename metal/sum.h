@@ -118,8 +118,8 @@ struct Sum {
   // so small or so large that a float32 loses bits of a sum; zeros lose none.
   struct Quick {
     Wide sum;
-    uint least;  // magnitude of what is not zero, less one
-    uint most;
+    uint least;   // twice the bits of what is not zero, less one
+    float reach;  // sum of the magnitudes
   };
   struct QuickState {
     Wide sum;
@@ -127,20 +127,22 @@ struct Sum {
 
   static METAL_FUNC Quick quick() { return {{0, 0}, ~0u, 0}; }
   static METAL_FUNC Quick quick_take(Quick q, Value x) {
-    uint bits = F::widen(x), magnitude = bits & ~kSignBit;
-    return {add(q.sum, as_type<float>(bits)), min(q.least, magnitude - 1),
-            max(q.most, magnitude)};
+    uint bits = F::widen(x);
+    float term = as_type<float>(bits);
+    return {plus(q.sum, term), min(q.least, 2 * bits - 1), q.reach + abs(term)};
+  }
+  static METAL_FUNC Quick quick_ordered(Quick q) {
+    return {two_sum(q.sum.hi, q.sum.lo), q.least, q.reach};
   }
   static METAL_FUNC bool quick_holds(Quick q) {
-    return q.least >= as_type<uint>(power_of_two(-kQuickRange)) - 1 &&
-           q.most < as_type<uint>(power_of_two(kQuickRange));
+    return q.least >= 2 * as_type<uint>(power_of_two(-kQuickRange)) - 1 &&
+           q.reach < power_of_two(kQuickRange);
   }
   static METAL_FUNC Total quick_total(Quick q) {
-    bool large = q.most >= as_type<uint>(power_of_two(-30));
+    bool large = q.reach >= power_of_two(-30);
     float factor = power_of_two(large ? S::kDown : S::kUp);
-    float most = as_type<float>(q.most) * power_of_two(S::kDown);
     return {{scale(q.sum, factor), large ? kHasLarge : 0},
-            large ? most * items(sizeof(Value)) : 0};
+            large ? q.reach * power_of_two(S::kDown) : 0};
   }
 
   static METAL_FUNC bool stays(State s) { return (s.kinds & kSpecial) != 0; }
@@ -153,14 +155,24 @@ struct Sum {
   }
   static METAL_FUNC QuickState quick_state(State s) { return {unscaled(s)}; }
   static METAL_FUNC QuickState quick_step(QuickState s, Value x) {
-    return {add(s.sum, as_type<float>(F::widen(x)))};
+    return {plus(s.sum, as_type<float>(F::widen(x)))};
+  }
+  static METAL_FUNC QuickState quick_ordered(QuickState s) {
+    return {two_sum(s.sum.hi, s.sum.lo)};
   }
   static METAL_FUNC Value quick_value(QuickState s) {
-    float sum = sizeof(Value) == 2 ? round_to_odd(s.sum) : s.sum.hi + s.sum.lo;
-    return F::narrow(as_type<uint>(sum));
+    Wide parts = two_sum(s.sum.hi, s.sum.lo);
+    float sum = sizeof(Value) == 2 ? round_to_odd(parts) : s.sum.hi + s.sum.lo;
+    return F::rounded(as_type<uint>(sum));
   }
 
  private:
+  // For a few terms, between which the parts of a sum are not brought into
+  // order.
+  static METAL_FUNC Wide plus(Wide sum, float term) {
+    Wide next = two_sum(sum.hi, term);
+    return {next.hi, sum.lo + next.lo};
+  }
   static METAL_FUNC Wide unscaled(State s) {
     bool large = (s.kinds & kHasLarge) != 0;
     return scale(s.sum, power_of_two(large ? -S::kDown : -S::kUp));

@@ -68,7 +68,7 @@ struct Exits {
     return !M::safe(carry, total);
   }
 
-  static METAL_FUNC bool settle(Task<M> task, Spot<M> spot, uint span,
+  static METAL_FUNC bool settle(Task<M> task, Part<M> part, uint span,
                                 State carry, typename M::Total own,
                                 thread State& state, thread State& next) {
     // A carry may be of a kind that only steps lead on from.
@@ -76,38 +76,36 @@ struct Exits {
         task.seat.used && (possible(state, own) || possible(carry, M::none()));
     if (!any_thread(mine, task.shared.mailbox)) return false;
     Scanned<First<M>> events = group_scan<First<M>>(
-        first_event(spot, state), task.spread, task.thread_at,
+        first_event(part, state), task.spread, task.thread_at,
         (threadgroup Event*)task.shared.slots);
     Event before = First<M>::join(M::carried(carry), events.before);
     Event last = First<M>::join(M::carried(carry), events.total);
     if (M::happened(before)) {
-      state = M::resume(state, before, spot.line, spot.place);
+      state = M::resume(state, before, part.line, part.place);
     }
-    if (M::happened(last)) next = M::resume(next, last, spot.line, span);
+    if (M::happened(last)) next = M::resume(next, last, part.line, span);
     // Nobody overwrites the tile while others may look into it.
     threadgroup_barrier(mem_flags::mem_threadgroup);
     return true;
   }
 
   // The results of a part, step by step.
-  static METAL_FUNC Part<M> results(Part<M> part, State state, bool inclusive) {
-    Indexed<M> in = Indexed<M>::of(part);
+  static METAL_FUNC void results(Part<M> part, State state, bool inclusive) {
     UPSWEEP_ROLL
     for (uint i = 0; i < part.count; ++i) {
-      State after = M::advance(state, in.item[i]);
-      in.item[i] = M::value(inclusive ? after : state);
+      State after = M::advance(state, get(part.line, part.place + i));
+      put(part.line, part.place + i, M::value(inclusive ? after : state));
       state = after;
     }
-    return Indexed<M>::put_back(in, part);
   }
 
  private:
-  static METAL_FUNC Event first_event(Spot<M> spot, State state) {
+  static METAL_FUNC Event first_event(Part<M> part, State state) {
     UPSWEEP_ROLL
-    for (uint i = 0; i < spot.count; ++i) {
-      State after = M::advance(state, get(spot.line, spot.place + i));
+    for (uint i = 0; i < part.count; ++i) {
+      State after = M::advance(state, get(part.line, part.place + i));
       if (M::alive(state) && !M::alive(after)) {
-        return M::event(after, spot.place + i + 1);
+        return M::event(after, part.place + i + 1);
       }
       state = after;
     }
@@ -119,61 +117,73 @@ template <class M>
 struct Exits<M, false> {
   using State = typename M::State;
   static METAL_FUNC bool possible(State, typename M::Total) { return false; }
-  static METAL_FUNC bool settle(Task<M>, Spot<M>, uint, State,
+  static METAL_FUNC bool settle(Task<M>, Part<M>, uint, State,
                                 typename M::Total, thread State&,
                                 thread State&) {
     return false;
   }
-  static METAL_FUNC Part<M> results(Part<M> part, State, bool) { return part; }
+  static METAL_FUNC void results(Part<M>, State, bool) {}
 };
 
-// Where a thread's line starts in threadgroup memory.
-template <class V>
-METAL_FUNC int first_place(Layout<V> layout, Seat seat) {
-  return int(layout.shift) + layout.tile.first +
-         layout.tile.lane * int(seat.lane) +
-         layout.tile.block * int(seat.block);
+// A thread's part of a tile whose first element is at the position `shift`.
+template <class M>
+METAL_FUNC Part<M> part_at(Task<M> task, constant ScanParams& params, uint span,
+                           TileLayout tile, uint shift) {
+  uint place = min(task.seat.place * params.part, span);
+  int first = int(shift) + tile.first + tile.lane * int(task.seat.lane) +
+              tile.block * int(task.seat.block);
+  return {{task.shared.tile, first, tile.length},
+          place,
+          task.seat.used ? min(params.part, span - place) : 0};
 }
 
 // Brings a tile into threadgroup memory, and says where a thread's part is.
+// Vectors are cut as in the output.
 template <class M>
-METAL_FUNC Spot<M> load_tile(Task<M> task, constant ScanParams& params,
+METAL_FUNC Part<M> load_tile(Task<M> task, constant ScanParams& params,
                              int64_t first, uint span) {
   using Value = typename M::Value;
   Layout<Value> layout = layout_in<Value>(params, task.panel, first, span);
-  Stage<Value, Part<M>::kItems>::in(task.in, task.shared.tile, layout,
+  uint shift = layout_out<Value>(params, task.panel, first, span).shift;
+  Stage<Value, Part<M>::kItems>::in(task.in, task.shared.tile, layout, shift,
                                     index_of(task.thread_at));
   if (index_of(task.thread_at) == 0) {
     atomic_store_explicit(task.shared.mailbox, 0, memory_order_relaxed);
   }
+  Part<M> part = part_at(task, params, span, layout.tile, shift);
+  await_copies();
   threadgroup_barrier(mem_flags::mem_threadgroup);
-
-  uint most = (params.span + params.line_threads - 1) / params.line_threads;
-  uint place = min(task.seat.place * most, span);
-  return {
-      {task.shared.tile, first_place(layout, task.seat), layout.tile.length},
-      place,
-      task.seat.used ? min(most, span - place) : 0};
+  return part;
 }
 
-// The results of a part go through threadgroup memory, as its elements did.
+// The results, which are where the elements were, on their way out.
 template <class M>
 METAL_FUNC void store_tile(Task<M> task, constant ScanParams& params,
-                           int64_t first, uint span, Part<M> part,
-                           Spot<M> spot) {
+                           int64_t first, uint span, Part<M> part) {
   using Value = typename M::Value;
   Layout<Value> in = layout_in<Value>(params, task.panel, first, span);
   Layout<Value> out = layout_out<Value>(params, task.panel, first, span);
   if (!Layout<Value>::lie_alike(in, out)) {
-    spot.line.first = first_place(out, task.seat);
-    spot.line.step = out.tile.length;
-    // Results go where others have their parts.
-    threadgroup_barrier(mem_flags::mem_threadgroup);
+    move_part(part, part_at(task, params, span, out.tile, out.shift));
   }
-  write_part(part, spot, task.shared.tile);
   threadgroup_barrier(mem_flags::mem_threadgroup);
   Stage<Value, Part<M>::kItems>::out(task.shared.tile, task.out, out,
                                      index_of(task.thread_at));
+}
+
+// The results of a tile, from what enters each thread's part on.
+template <class M>
+METAL_FUNC void finish_tile(Task<M> task, constant ScanParams& params,
+                            int64_t first, uint span, Part<M> part, bool steps,
+                            typename M::State state, typename M::Total own,
+                            bool came_quick) {
+  bool inclusive = params.inclusive != 0;
+  if (steps) {
+    Exits<M, M::kExits>::results(part, state, inclusive);
+  } else {
+    Along<M>::results(part, state, own, came_quick, inclusive);
+  }
+  store_tile(task, params, first, span, part);
 }
 
 // Scans a chunk and returns the carry behind it. Without `stores`, that is all
@@ -184,26 +194,22 @@ METAL_FUNC typename M::State scan_chunk(Task<M> task,
                                         typename M::State carry) {
   using State = typename M::State;
   using Total = typename M::Total;
-  using E = Exits<M, M::kExits>;
   int64_t first = int64_t(chunk) * params.tiles * params.span;
   for (uint t = 0; t < params.tiles && first < params.length.extent; ++t) {
     uint span = uint(min(params.length.extent - first, int64_t(params.span)));
-    Spot<M> spot = load_tile(task, params, first, span);
+    Part<M> part = load_tile(task, params, first, span);
     bool came_quick;
-    Total own = Quick<M, M::kQuick>::fold(read_part(spot), came_quick);
+    Total own = Along<M>::fold(part, came_quick);
     Scanned<M> scanned =
         group_scan<M>(own, task.spread, task.thread_at, task.shared.slots);
     State state = M::after(carry, scanned.before);
     State next = M::after(carry, scanned.total);
-    bool steps = E::settle(task, spot, span, carry, own, state, next);
+    bool steps =
+        Exits<M, M::kExits>::settle(task, part, span, carry, own, state, next);
     carry = next;
     if (stores) {
-      bool inclusive = params.inclusive != 0;
-      Part<M> part = read_part(spot);
-      part = steps ? E::results(part, state, inclusive)
-                   : Quick<M, M::kQuick>::results(part, state, own, came_quick,
-                                                  inclusive);
-      store_tile(task, params, first, span, part, spot);
+      finish_tile(task, params, first, span, part, steps, state, own,
+                  came_quick);
     }
     threadgroup_barrier(mem_flags::mem_threadgroup);
     first += span;
@@ -221,9 +227,9 @@ METAL_FUNC typename M::Total fold_chunk(Task<M> task,
   int64_t first = int64_t(chunk) * params.tiles * params.span;
   for (uint t = 0; t < params.tiles && first < params.length.extent; ++t) {
     uint span = uint(min(params.length.extent - first, int64_t(params.span)));
-    Spot<M> spot = load_tile(task, params, first, span);
+    Part<M> part = load_tile(task, params, first, span);
     bool came_quick;
-    Total own = Quick<M, M::kQuick>::fold(read_part(spot), came_quick);
+    Total own = Along<M>::fold(part, came_quick);
     Scanned<M> scanned =
         group_scan<M>(own, task.spread, task.thread_at, task.shared.slots);
     total = M::join(total, scanned.total);

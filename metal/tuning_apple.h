@@ -13,6 +13,7 @@ enum : uint32_t {
   kThreads = 256,   // of a threadgroup; a power of two
   kItemBytes = 64,  // of a thread's part of a tile, at most, and
   kMaxItems = 16,   // its elements, at most
+  kRowBytes = 128,  // of threadgroup memory, which are next to each other
 };
 
 // Elements of a thread's part of a tile.

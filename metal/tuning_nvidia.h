@@ -10,10 +10,11 @@
 namespace upsweep {
 
 enum : uint32_t {
-  kThreads = 256,    // of a threadgroup; a power of two
-  kItemBytes = 128,  // of a thread's part of a tile, at most, and
-  kMaxItems = 32,    // its elements, at most
-  kResident = 3,     // threadgroups that a core has room for: bounds registers
+  kThreads = 128,    // of a threadgroup; a power of two
+  kItemBytes = 256,  // of a thread's part of a tile, at most, and
+  kMaxItems = 128,   // its elements, at most
+  kRowBytes = 256,   // of threadgroup memory, which are next to each other
+  kResident = 5,     // threadgroups that a core has room for: bounds registers
 };
 
 // Elements of a thread's part of a tile.

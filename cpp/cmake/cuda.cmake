@@ -4,8 +4,9 @@ set(UPSWEEP_CUDA
     AUTO
     CACHE STRING "The CUDA backend: AUTO (where it can be built), ON or OFF")
 set_property(CACHE UPSWEEP_CUDA PROPERTY STRINGS AUTO ON OFF)
-# All other chips from 7.5 on take intermediate code, which the driver translates
-# where it runs; it keeps the translation.
+# All other chips from 7.5 on take intermediate code, one for 7.5 and one for what
+# came after it, which the driver translates where it runs; it keeps the
+# translation.
 set(UPSWEEP_CUDA_ARCHITECTURES
     80 90
     CACHE STRING "Chips that the kernels are compiled for, as in 90 for 9.0")
@@ -70,8 +71,15 @@ function(upsweep_add_cuda target)
   file(GLOB sources CONFIGURE_DEPENDS ${metal}/*)
   file(STRINGS ${metal}/kernels.def sets REGEX "^UPSWEEP_KERNEL")
   list(TRANSFORM sets REPLACE "^UPSWEEP_KERNEL\\(([a-z0-9_]+),.*" "\\1")
-  list(TRANSFORM UPSWEEP_CUDA_ARCHITECTURES PREPEND ",sm_" OUTPUT_VARIABLE chips)
-  string(JOIN "" chips ${chips})
+  set(old "")
+  set(new "")
+  foreach(chip IN LISTS UPSWEEP_CUDA_ARCHITECTURES)
+    if(chip VERSION_LESS 80)
+      string(APPEND old ",sm_${chip}")
+    else()
+      string(APPEND new ",sm_${chip}")
+    endif()
+  endforeach()
   set(images "")
   foreach(set IN LISTS sets)
     add_custom_command(
@@ -83,7 +91,8 @@ function(upsweep_add_cuda target)
       COMMAND ${UPSWEEP_NVCC} -fatbin --compress-mode=size -std=c++17
               --fmad=false --expt-relaxed-constexpr
               -ccbin ${CMAKE_CXX_COMPILER} -I${metal}
-              "-gencode=arch=compute_75,code=[compute_75${chips}]"
+              "-gencode=arch=compute_75,code=[compute_75${old}]"
+              "-gencode=arch=compute_80,code=[compute_80${new}]"
               -o ${build}/${set}.fatbin ${build}/${set}.cu
       DEPENDS ${sources}
       COMMENT "Compiling the kernels ${set} for CUDA"

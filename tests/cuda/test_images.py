@@ -41,7 +41,8 @@ def test_the_embedded_kernels_are_those_of_the_list():
         found[chip].append(kernel)
     if not found:
         pytest.skip("this library has no CUDA backend")
-    assert len(re.findall(r"^PTX file", listed, re.M)) == len(sets)
+    # For chips of 7.5, and for what came after them.
+    assert len(re.findall(r"^PTX file", listed, re.M)) == 2 * len(sets)
     for chip, kernels in found.items():
         assert sorted(kernels) == wanted, chip
 

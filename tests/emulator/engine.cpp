@@ -126,7 +126,6 @@ Counts run_groups(const Launch& launch, uint32_t count,
   uint64_t launch_seed = seed().fetch_add(1);
   Order order(count, launch_seed);
   std::atomic<uint64_t> next{0};
-  std::atomic<bool> failed{false};
   std::mutex mutex;
   std::string failure;
   Counts counts;
@@ -135,7 +134,7 @@ Counts run_groups(const Launch& launch, uint32_t count,
     FlushSubnormals mode;
     auto group = spare().take();
     group->counts = {};
-    for (uint64_t i; !failed && (i = next.fetch_add(1)) < count;) {
+    for (uint64_t i; !shadow.failed && (i = next.fetch_add(1)) < count;) {
       auto index = static_cast<uint32_t>(chosen ? i : order[i]);
       if (chosen) index = chosen[index];
       std::string wrong =
@@ -143,8 +142,8 @@ Counts run_groups(const Launch& launch, uint32_t count,
                      launch_seed * 0x9e3779b97f4a7c15 + index, shadow);
       if (!wrong.empty()) {
         std::lock_guard lock(mutex);
-        failed = true;
-        failure = wrong;
+        if (!shadow.failed) failure = wrong;
+        shadow.failed = true;
       }
     }
     std::lock_guard lock(mutex);
@@ -159,7 +158,7 @@ Counts run_groups(const Launch& launch, uint32_t count,
   for (uint32_t w = 1; w < workers; ++w) threads.emplace_back(work);
   work();
   for (std::thread& thread : threads) thread.join();
-  if (failed) throw std::runtime_error(failure);
+  if (shadow.failed) throw std::runtime_error(failure);
   return counts;
 }
 

@@ -154,6 +154,9 @@ class LaunchShadow {
   LaunchShadow(const LaunchShadow&) = delete;
   LaunchShadow& operator=(const LaunchShadow&) = delete;
 
+  // A threadgroup has, and others may wait for it in vain.
+  std::atomic<bool> failed{false};
+
   // Each returns whether it is a race.
   bool read(const char* at, size_t size, uint32_t group) {
     return any_of(at, size, [&](uintptr_t word, uint64_t bytes) {

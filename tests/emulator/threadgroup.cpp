@@ -7,6 +7,7 @@
 #include <numeric>
 #include <sstream>
 #include <string_view>
+#include <thread>
 
 namespace upsweep::emulator {
 
@@ -117,6 +118,11 @@ void Threadgroup::release() {
 void Threadgroup::stop() {
   Fiber::change(*fibers_[running_], scheduler_);
   __builtin_unreachable();
+}
+
+void Threadgroup::look_again(Site site) {
+  std::this_thread::yield();
+  if (launch_->failed) fail("a wait for a threadgroup that has failed", site);
 }
 
 void Threadgroup::fail(const char* what, Site site) {

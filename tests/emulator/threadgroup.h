@@ -77,6 +77,8 @@ class Threadgroup {
   // What the thread that is running asks for. metal/prelude_host.h builds MSL's
   // vocabulary on it.
   [[noreturn]] void fail(const char* what, Site site);
+  // Lets other threadgroups go on, in a loop that waits for one of them.
+  void look_again(Site site);
   // What memory a barrier orders.
   struct Fence {
     bool device, threadgroup;

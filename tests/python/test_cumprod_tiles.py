@@ -1,5 +1,8 @@
 """cumprod of arrays longer than a tile: boundaries, carries and exits."""
 
+import math
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import upsweep
@@ -102,6 +105,23 @@ def test_long_strided_axes_of_other_dtypes(name):
     for i, kind in enumerate(sorted(kinds(dtype))):
         x = make(kind, dtype, (2, 2100, 5), seed=i)
         checked_scan("cumprod", upsweep.asarray(x), x, axis=1, **FLAGS[i % 4])
+
+
+def test_mantissas_of_all_factors_are_nearly_2():
+    """Their product is out of range long before that of what they stand for."""
+    x = np.full(1000, 1.99, np.float32)
+    checked_scan("cumprod", upsweep.asarray(x), x)
+    up, down = np.full(32, 3.99), np.full(32, 1.995 / 8)
+    x = np.tile(np.concatenate([up, down]).astype(np.float32), 40)
+    checked_scan("cumprod", upsweep.asarray(x), x)
+
+
+def test_errors_of_equal_factors_do_not_add_up():
+    x = np.tile(np.float32([1.02372551, 0.976824403]), 2**20)
+    y = np.asarray(upsweep.cumprod(upsweep.asarray(x)))
+    pair = Fraction(float(x[0])) * Fraction(float(x[1]))
+    exact = math.exp(2**20 * math.log1p(float(pair - 1)))
+    assert abs(y[-1] - exact) < 0.6 * np.spacing(y[-1])
 
 
 def test_views_of_long_arrays():

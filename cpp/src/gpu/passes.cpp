@@ -110,6 +110,7 @@ void choose_tile(ScanParams& p, const KernelSet& kernels,
       static_cast<uint32_t>(std::min<int64_t>(p.lane.extent, p.lane_threads));
   p.span = static_cast<uint32_t>(
       std::min<int64_t>(n, int64_t{p.line_threads} * items));
+  p.part = (p.span + p.line_threads - 1) / p.line_threads;
   p.blocks = 1;
   if (p.span == n) {
     uint32_t most = tuning.threads / (p.lane_threads * p.line_threads);

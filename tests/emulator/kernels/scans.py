@@ -69,7 +69,7 @@ class Params(ctypes.Structure):
         *((f, ctypes.c_uint32) for f in (
             "outer_axes", "inclusive", "width", "blocks", "span", "lane_threads",
             "line_threads", "tiles", "chunks", "lane_panels", "block_panels",
-            "panels", "fan", "unused")),
+            "panels", "part", "fan")),
         # None of these: a kernel works them out then.
         ("in_tile", TileLayout), ("out_tile", TileLayout),
     ]  # fmt: skip
@@ -178,6 +178,7 @@ def make_params(x, y, axis, reverse, inclusive, itemsize, tuning, geometry):
     p.tiles = min(g.tiles or tiles, tiles)
     p.chunks = -(-tiles // p.tiles)
     p.fan = g.fan
+    p.part = -(-p.span // p.line_threads)
     return p
 
 

@@ -172,8 +172,10 @@ def scans_that_take_every_barrier(engine):
     x[20000:] = 0.9
     for geometry in (Geometry(tiles=2), Geometry()):
         scan(engine, "cumprod", x, geometry=geometry)
-    # Where input and output lie differently, threads move different elements.
+    # Where vectors of input and output start at different elements, threads move
+    # different ones; where they lie differently, parts change places.
     scan(engine, "cumprod", x[1:])
+    scan(engine, "cumprod", x[:32000].reshape(320, 100).T, 1)
     # Lines with one thread each, for which no simdgroup waits.
     scan(engine, "cumprod", x[:32000].reshape(100, 320), 0)
     for lines in (x, x[:32000].reshape(1000, 32)):

@@ -77,7 +77,7 @@ def draw_geometry(r, tuning):
         span=r.choice([None, r.randint(1, line_threads * tuning.max_items)]),
         blocks=r.choice([None, 1, 2, 3]),
         tiles=r.choice([None, 1, 2, 3, 5]),
-        fan=r.choice([1, 2, 3, 16]),
+        fan=r.choice([1, 2, 4, 16]),
     )
 
 
@@ -247,6 +247,7 @@ def test_the_last_chunk_of_a_line_of_more_than_2_32_elements(engine, reverse):
     p.inclusive = p.width = p.blocks = p.lane_threads = 1
     p.lane_panels = p.block_panels = p.panels = 1
     p.span, p.line_threads, p.tiles = tile, engine.tuning.threads, 4
+    p.part = engine.tuning.max_items
     p.chunks = -(-tiles // 4)
     chunk, size = p.chunks - 1, 4 * tile
     first = chunk * size

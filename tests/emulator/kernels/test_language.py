@@ -166,7 +166,7 @@ def test_address_spaces():
 @pytest.mark.parametrize(
     ("file", "right", "wrong"),
     [
-        ("monoid.h", "threadgroup const uint* tile;", "device const uint* tile;"),
+        ("monoid.h", "threadgroup uint* tile;", "device uint* tile;"),
         ("stage.h", "put_slot(threadgroup uint* tile",
          "put_slot(device uint* tile"),
         ("spine.h", "device typename M::State* carries;",

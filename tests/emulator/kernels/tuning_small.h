@@ -10,6 +10,7 @@ enum : uint32_t {
   kThreads = 64,
   kItemBytes = 16,
   kMaxItems = 16,
+  kRowBytes = 128,
   kResident = 1
 };
 
