@@ -16,6 +16,7 @@ WIDTH, MARGIN = 900, 24
 LEFT, RIGHT = 256, 775  # of the bars; their labels follow
 TOP, BOTTOM = 112, 46  # above and below the bars
 BAR, PITCH, GAP = 11, 15, 20
+WIDE = 2000  # axes from here on, end over beginning, have room for powers of ten only
 
 TEXT, ACCENT, QUIET = "#737b85", "#2f79ee", "#8b949e"
 FONT = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
@@ -70,8 +71,9 @@ class Axis:
 
     def ticks(self) -> Iterator[float]:
         """Round ratios that have room."""
+        digits = (1, 2, 5) if self.most < WIDE * self.least else (1,)
         for power in range(math.floor(math.log10(self.least)), 9):
-            for digit in (1, 2, 5):
+            for digit in digits:
                 if self.least <= (tick := digit * 10.0**power) <= self.most:
                     yield tick
 
@@ -87,9 +89,9 @@ def head(results: Results) -> Iterator[str]:
         "the same bytes; logarithmic.",
         13,
     )
+    on = machine.get("gpu") or f"{machine['processor']}, {results['threads']} threads"
     where = (
-        f"{machine['processor']}, {results['threads']} threads, "
-        f"{results['instruction_set']}, {machine['system']}, {results['date']}"
+        f"{on}, {results['instruction_set']}, {machine['system']}, {results['date']}"
     )
     yield text(MARGIN, 80, where, 12)
 
