@@ -108,11 +108,12 @@ def test_long_strided_axes_of_other_dtypes(name):
 
 
 def test_mantissas_of_all_factors_are_nearly_2():
-    """Their product is out of range long before that of what they stand for."""
-    x = np.full(1000, 1.99, np.float32)
+    """Where threads have 64 factors each, two threads' mantissas have a product
+    that no float32 holds."""
+    x = np.full(1024, 1.99, np.float32)
     checked_scan("cumprod", upsweep.asarray(x), x)
     up, down = np.full(32, 3.99), np.full(32, 1.995 / 8)
-    x = np.tile(np.concatenate([up, down]).astype(np.float32), 40)
+    x = np.tile(np.concatenate([up, down]).astype(np.float32), 64)
     checked_scan("cumprod", upsweep.asarray(x), x)
 
 
