@@ -14,7 +14,7 @@
 namespace upsweep {
 
 // Integers up to `top`, in the order of unsigned ones once the bits `turned`
-// are turned over.
+// are turned over. What is beyond `top` counts as `top`.
 template <class V, V turned, V top>
 struct IntegerOrder {
   using Value = V;
@@ -24,7 +24,9 @@ struct IntegerOrder {
   static METAL_FUNC Total nan() { return 0; }
   static METAL_FUNC Total least() { return 0; }
   static METAL_FUNC Total greatest() { return top; }
-  static METAL_FUNC Total to_total(Value x) { return Value(x ^ turned); }
+  static METAL_FUNC Total to_total(Value x) {
+    return min(Total(Value(x ^ turned)), Total(top));
+  }
   static METAL_FUNC Value to_value(Total t) { return Value(t) ^ turned; }
   static METAL_FUNC Total shuffle_up(Total t, ushort delta) {
     return upsweep::shuffle_up(t, delta);
@@ -35,7 +37,7 @@ template <class V>
 using Unsigned = IntegerOrder<V, 0, V(~V(0))>;
 template <class V>
 using Signed = IntegerOrder<V, V(V(1) << (8 * sizeof(V) - 1)), V(~V(0))>;
-// bool_, a byte that is 0 or 1.
+// bool_, where any byte but 0 is true; results are 0 or 1.
 using Truth = IntegerOrder<uchar, 0, 1>;
 
 // The bits of a float32 as an integer of the same order; zeros are equal.

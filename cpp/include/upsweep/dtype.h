@@ -128,6 +128,17 @@ inline constexpr Dtype dtype_of<complex64_t> = complex64;
 template <class T>
 concept Element = std::is_same_v<decltype(dtype_of<T>), const Dtype>;
 
+/// The element at an address. Of bool_, any byte but 0 is true: other libraries
+/// hand over such bytes, and a C++ bool made of one has no defined value.
+template <Element T>
+T load_element(const void* at) {
+  if constexpr (std::is_same_v<T, bool>) {
+    return *static_cast<const uint8_t*>(at) != 0;
+  } else {
+    return *static_cast<const T*>(at);
+  }
+}
+
 /// The smallest dtype that both arguments convert to without a change of kind,
 /// by MLX's table (int32 and float16 give float16; float32 and float64 give
 /// float64).

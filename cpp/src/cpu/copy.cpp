@@ -61,7 +61,9 @@ template <class To, class From>
 void copy_line(const void* in, int64_t in_step, void* out, int64_t n) {
   auto* from = static_cast<const From*>(in);
   auto* to = static_cast<To*>(out);
-  for (int64_t i = 0; i < n; ++i) to[i] = convert<To>(from[i * in_step]);
+  for (int64_t i = 0; i < n; ++i) {
+    to[i] = convert<To>(load_element<From>(from + i * in_step));
+  }
 }
 
 // Calls fn with a value of the C++ type that holds the dtype.

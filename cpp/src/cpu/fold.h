@@ -114,8 +114,9 @@ UPSWEEP_INLINE inline Sum fold_square(Sum* sums) {
 }
 
 // As fold_lanes, for the segments of one line that lie along memory, of kRows
-// elements each: which lane takes an element is of no matter, and nothing needs
-// transposing. Returns false where this would lose precision, `bounded` or not.
+// elements each: which lane takes an element does not matter, except where
+// resolve_ties says so, and nothing needs transposing. Returns false where this
+// would lose precision, `bounded` or not.
 template <class M, bool bounded>
 bool fold_segments(const Tile& tile, TotalOf<M>* totals, RangeOf<M>* ranges) {
   using L = Lanes<M>;
@@ -145,6 +146,9 @@ bool fold_segments(const Tile& tile, TotalOf<M>* totals, RangeOf<M>* ranges) {
   if (mildness.is_violated()) return false;
   for (int l = 0; l < n; l += One::kSize) {
     L::store(fold_square<L>(sums + l), totals + l);
+  }
+  if constexpr (requires { L::resolve_ties(tile, totals); }) {
+    L::resolve_ties(tile, totals);
   }
   if constexpr (kRange) std::fill_n(ranges, n, extremes.range(kRows / size));
   return true;

@@ -32,6 +32,8 @@
 //                and the sums of up to eight rows; is_violated tells whether
 //                precision may have been lost
 //   Extremes     of elements, and what range of sums these allow
+//   resolve_ties (where order tells) makes the totals of segments that were
+//                folded in any order those of their order
 //   classify     (unless M::kExact) a row of elements as a row of kinds
 //   kinds        sums of those
 //
@@ -45,6 +47,7 @@
 
 #include "../monoid/extremum.h"
 #include "../monoid/logaddexp.h"
+#include "../monoid/logical.h"
 #include "../monoid/product.h"
 #include "../monoid/sum.h"
 #include "simd_floats.h"

@@ -2,6 +2,7 @@
 // running results are of the dtype itself.
 #pragma once
 
+#include "kernels.h"
 #include "lanes.h"
 
 namespace upsweep {
@@ -107,6 +108,18 @@ struct ExactLanes {
     void add_sums(const Held&) {}
     bool is_violated() const { return false; }
   };
+  // Of equal elements the first one counts. Equal and yet different are zeros
+  // of both signs only, so a total that is zero becomes the segment's first.
+  static void resolve_ties(const Tile& tile, Value* totals) {
+    if constexpr (is_real<Value>) {
+      for (int l = 0; l < kLanes<Value>; ++l) {
+        if (!is_zero(totals[l])) continue;
+        auto* x = static_cast<const Value*>(tile.in) + l * tile.in_lane;
+        while (!is_zero(*x)) x += tile.in_step;
+        totals[l] = *x;
+      }
+    }
+  }
   template <int n, class Total>
   static void store(const Pack<Lane, n>& sum, Total* totals) {
     Lane lane[n];
@@ -115,6 +128,8 @@ struct ExactLanes {
   }
 
  private:
+  static bool is_zero(Value x) { return widen(x) == 0; }
+
   UPSWEEP_INLINE static Held open(const Row& row) {
     if constexpr (sizeof(Lane) == sizeof(Value)) {
       return row.template as<Lane>();

@@ -89,7 +89,9 @@ struct Strip {
     const U* from = in(tile);
     int64_t s = 0;
     if (tile.width == n && tile.in_lane == 1) {
-      int64_t far = rows_at_once(std::abs(tile.in_step)) * tile.in_step;
+      // Rows that repeat, with a step of 0, are in the cache already.
+      int64_t apart = std::max<int64_t>(std::abs(tile.in_step), 1);
+      int64_t far = rows_at_once(apart) * tile.in_step;
       for (; s < tile.length; ++s) {
         prefetch(from + s * tile.in_step + far);
         each_pack(from + s * tile.in_step, fn);

@@ -23,9 +23,9 @@ inline double kind_of(double x) {
   return is_alive(x) ? std::copysign(1., x) : x;
 }
 
-// Integers wrap; bool_ is logical and.
+// Integers wrap.
 template <class T>
-  requires std::is_integral_v<T>
+  requires(std::is_integral_v<T> && !std::is_same_v<T, bool>)
 struct Product<T> {
   static constexpr bool kExact = true;
   using Value = T;
