@@ -7,6 +7,7 @@
 #include "axis.h"
 #include "backend.h"
 #include "plan.h"
+#include "release.h"
 
 namespace upsweep {
 
@@ -153,7 +154,10 @@ bool array::is_contiguous() const {
   return true;
 }
 
-void array::wait() const { storage_->ready().wait(); }
+void array::wait() const {
+  storage_->ready().wait();
+  run_due_releases();
+}
 bool array::is_ready() const { return storage_->ready().is_ready(); }
 
 const void* array::raw_data() const {

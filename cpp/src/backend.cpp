@@ -23,7 +23,9 @@ Backend* find_backend(DeviceType type) {
 }
 
 std::string why_no_backend([[maybe_unused]] DeviceType type) {
-#ifdef UPSWEEP_CUDA
+#if defined(UPSWEEP_METAL)
+  if (type == DeviceType::gpu) return "Metal offers none that upsweep can use";
+#elif defined(UPSWEEP_CUDA)
   if (type == DeviceType::gpu) return why_no_cuda();
 #endif
   return {};

@@ -58,6 +58,8 @@ class Backend {
   virtual Stream new_stream(Device device) = 0;
   virtual bool has_stream(Stream stream) const = 0;
   virtual void synchronize(Stream stream) = 0;
+  // Waits likewise, and leaves errors to whoever synchronizes.
+  virtual void wait_until_idle(Stream stream) = 0;
 
   // Uninitialised memory, to be written by work of a stream of the device.
   virtual StoragePtr allocate(Device device, size_t nbytes) = 0;
@@ -75,7 +77,8 @@ class Backend {
     return no_own_memory<StoragePtr>();
   }
 
-  // Each returns when the work is queued, or done if that costs less.
+  // Each returns when the work is queued, or done if that costs less. A stream
+  // that is far behind makes them wait.
   virtual void scan(Stream stream, ScanWork work) = 0;
   virtual void copy(Stream stream, CopyWork work) = 0;
   // Work on the host's view of the storages, in the order of the stream.

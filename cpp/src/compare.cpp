@@ -9,6 +9,7 @@
 #include "backend.h"
 #include "cpu/elementwise.h"
 #include "half.h"
+#include "result.h"
 #include "upsweep/ops.h"
 
 namespace upsweep {
@@ -70,7 +71,7 @@ using Load = Number (*)(const void* data, int64_t index);
 
 template <class T>
 Number load(const void* data, int64_t index) {
-  return Number::of(static_cast<const T*>(data)[index]);
+  return Number::of(load_element<T>(static_cast<const T*>(data) + index));
 }
 
 Load loader(Dtype dtype) {
@@ -138,11 +139,10 @@ bool all_pairs(const array& a, const array& b, const Test& test) {
 // A bool_ array of the given shape, filled by fill(result) on the stream once
 // a and b are computed.
 template <class Fill>
-array compare(const array& a, const array& b, const Shape& shape,
-              StreamOrDevice s, Fill fill) {
-  Stream stream = to_stream(s);
-  auto size = static_cast<size_t>(checked_size("compare", shape, bool_));
-  array out(backend(stream).allocate(stream.device, size), shape, bool_);
+array compare(const char* op, const array& a, const array& b,
+              const Shape& shape, StreamOrDevice s, Fill fill) {
+  Stream stream = stream_for(op, s);
+  array out = make_result(op, shape, bool_, stream);
   auto* result = static_cast<bool*>(out.storage()->data());
   backend(stream).run_on_host(stream, {[=] { fill(result); },
                                        {a.storage(), b.storage()},
@@ -155,13 +155,14 @@ array compare_elements(const array& a, const array& b, bool equal,
                        StreamOrDevice s) {
   Shape shape = broadcast_shapes(a.shape(), b.shape());
   array left = broadcast_to(a, shape), right = broadcast_to(b, shape);
-  return compare(left, right, shape, s, [=](bool* result) {
-    for_each_pair(left, right,
-                  [&](int64_t i, const Number& x, const Number& y) {
-                    result[i] = same(x, y) == equal;
-                    return true;
-                  });
-  });
+  return compare(
+      equal ? "equal" : "not_equal", left, right, shape, s, [=](bool* result) {
+        for_each_pair(left, right,
+                      [&](int64_t i, const Number& x, const Number& y) {
+                        result[i] = same(x, y) == equal;
+                        return true;
+                      });
+      });
 }
 
 }  // namespace
@@ -177,7 +178,7 @@ array not_equal(const array& a, const array& b, StreamOrDevice s) {
 array array_equal(const array& a, const array& b, bool equal_nan,
                   StreamOrDevice s) {
   bool same_shape = a.shape() == b.shape();
-  return compare(a, b, {}, s, [=](bool* result) {
+  return compare("array_equal", a, b, {}, s, [=](bool* result) {
     *result =
         same_shape && all_pairs(a, b, [&](const Number& x, const Number& y) {
           return same(x, y) || (equal_nan && x.is_nan() && y.is_nan());
@@ -189,7 +190,7 @@ array allclose(const array& a, const array& b, double rtol, double atol,
                bool equal_nan, StreamOrDevice s) {
   Shape shape = broadcast_shapes(a.shape(), b.shape());
   array left = broadcast_to(a, shape), right = broadcast_to(b, shape);
-  return compare(left, right, {}, s, [=](bool* result) {
+  return compare("allclose", left, right, {}, s, [=](bool* result) {
     *result = all_pairs(left, right, [&](const Number& x, const Number& y) {
       return close(x, y, rtol, atol) || (equal_nan && x.is_nan() && y.is_nan());
     });

@@ -10,6 +10,8 @@
 #include <stdexcept>
 
 #include "backend.h"
+#include "release.h"
+#include "result.h"
 #include "upsweep/version.h"
 
 namespace upsweep {
@@ -88,6 +90,16 @@ Stream current_stream() {
   return defaults().stream(defaults().device);
 }
 
+Stream default_stream(const char* op, Device device) {
+  checked_backend(op, "use", device);
+  if (auto stream =
+          find_context([&](Stream s) { return s.device == device; })) {
+    return *stream;
+  }
+  std::lock_guard lock(defaults().mutex);
+  return defaults().stream(device);
+}
+
 }  // namespace
 
 const char* version() { return UPSWEEP_VERSION; }
@@ -101,13 +113,7 @@ void set_default_device(Device device) {
 }
 
 Stream default_stream(Device device) {
-  checked_backend("default_stream", "use", device);
-  if (auto stream =
-          find_context([&](Stream s) { return s.device == device; })) {
-    return *stream;
-  }
-  std::lock_guard lock(defaults().mutex);
-  return defaults().stream(device);
+  return default_stream("default_stream", device);
 }
 
 void set_default_stream(Stream stream) {
@@ -126,21 +132,27 @@ Stream new_stream(Device device) {
   return checked_backend("new_stream", "use", device).new_stream(device);
 }
 
-Stream to_stream(StreamOrDevice s) {
+Stream stream_for(const char* op, StreamOrDevice s) {
   if (std::holds_alternative<std::monostate>(s)) return current_stream();
-  if (auto* device = std::get_if<Device>(&s)) return default_stream(*device);
+  if (auto* device = std::get_if<Device>(&s)) {
+    return default_stream(op, *device);
+  }
   Stream stream = std::get<Stream>(s);
-  if (!checked_backend("stream", "use", stream.device).has_stream(stream)) {
-    throw std::invalid_argument("[stream] There is no stream " +
+  if (!checked_backend(op, "use", stream.device).has_stream(stream)) {
+    throw std::invalid_argument(std::string("[") + op +
+                                "] There is no stream " +
                                 std::to_string(stream.index) +
                                 " on this device; new_stream makes one.");
   }
   return stream;
 }
 
+Stream to_stream(StreamOrDevice s) { return stream_for("stream", s); }
+
 void synchronize(Stream stream) {
   stream = to_stream(stream);
   backend(stream).synchronize(stream);
+  run_due_releases();
 }
 
 void synchronize() { synchronize(current_stream()); }

@@ -8,22 +8,17 @@
 #include "axis.h"
 #include "backend.h"
 #include "cpu/pool.h"
+#include "result.h"
 #include "upsweep/error.h"
+#include "upsweep/float_mode.h"
 
 namespace upsweep {
 
 namespace {
 
-array uninitialised(const char* op, const Shape& shape, Dtype dtype,
-                    Stream stream) {
-  auto size = static_cast<size_t>(checked_size(op, shape, dtype));
-  return array(backend(stream).allocate(stream.device, size * dtype.size()),
-               shape, dtype);
-}
-
-array convert(const array& a, Dtype dtype, StreamOrDevice s) {
-  Stream stream = to_stream(s);
-  array out = uninitialised("copy", a.shape(), dtype, stream);
+array convert(const char* op, const array& a, Dtype dtype, StreamOrDevice s) {
+  Stream stream = stream_for(op, s);
+  array out = make_result(op, a.shape(), dtype, stream);
   backend(stream).copy(
       stream, {merge_axes(a.shape(), a.strides(), out.strides()), a.dtype(),
                dtype, a.offset(), a.storage(), out.storage()});
@@ -36,9 +31,9 @@ array range(T start, T step, int64_t size, Dtype dtype, StreamOrDevice s) {
   if (dtype == bool_) {
     throw TypeError("[arange] bool_ has no ranges; use another dtype.");
   }
-  Stream stream = to_stream(s);
+  Stream stream = stream_for("arange", s);
   constexpr Dtype wide = std::is_same_v<T, double> ? float64 : int64;
-  array out = uninitialised("arange", {size}, wide, stream);
+  array out = make_result("arange", {size}, wide, stream);
   auto* values = static_cast<T*>(out.storage()->data());
   auto fill = [=](int64_t first, int64_t last) {
     for (int64_t i = first; i < last; ++i) {
@@ -53,7 +48,7 @@ array range(T start, T step, int64_t size, Dtype dtype, StreamOrDevice s) {
 }  // namespace
 
 array astype(const array& a, Dtype dtype, StreamOrDevice s) {
-  return a.dtype() == dtype ? a : convert(a, dtype, s);
+  return a.dtype() == dtype ? a : convert("astype", a, dtype, s);
 }
 
 array contiguous(const array& a, StreamOrDevice s) {
@@ -61,13 +56,14 @@ array contiguous(const array& a, StreamOrDevice s) {
 }
 
 array copy(const array& a, StreamOrDevice s) {
-  return convert(a, a.dtype(), s);
+  return convert("copy", a, a.dtype(), s);
 }
 
 array full(const Shape& shape, const array& vals, std::optional<Dtype> dtype,
            StreamOrDevice s) {
   checked_size("full", shape, dtype.value_or(vals.dtype()));
-  return convert(broadcast_to(vals, shape), dtype.value_or(vals.dtype()), s);
+  return convert("full", broadcast_to(vals, shape),
+                 dtype.value_or(vals.dtype()), s);
 }
 
 array zeros(const Shape& shape, Dtype dtype, StreamOrDevice s) {
@@ -85,6 +81,7 @@ array arange(double start, double stop, double step, Dtype dtype,
     throw std::invalid_argument(
         "[arange] start, stop and step must be finite, and step not zero.");
   }
+  FloatMode mode;
   double count = std::ceil((stop - start) / step);
   if (count > 0x1p60) {
     throw OutOfMemory("[arange] The range holds more than 2^60 elements.");

@@ -5,6 +5,7 @@
 
 #include "axis.h"
 #include "backend.h"
+#include "result.h"
 #include "upsweep/ops.h"
 
 namespace upsweep {
@@ -20,24 +21,33 @@ Dtype result_dtype(Op op, Dtype dtype) {
   return dtype;
 }
 
-array scan(Op op, const array& a, std::optional<int> axis, bool reverse,
-           bool inclusive, StreamOrDevice s) {
-  int along = axis ? normalize_axis(scan_name(op), *axis, a.ndim()) : 0;
-  Stream stream = to_stream(s);
-  if (!axis && a.ndim() != 1) {
-    return scan(op, flatten(a, 0, -1, stream), 0, reverse, inclusive, stream);
-  }
+array scan_along(Op op, const array& a, int axis, bool reverse, bool inclusive,
+                 Stream stream) {
   Dtype dtype = result_dtype(op, a.dtype());
   if (dtype != a.dtype()) {
-    return scan(op, astype(a, dtype, stream), along, reverse, inclusive,
-                stream);
+    return scan_along(op, astype(a, dtype, stream), axis, reverse, inclusive,
+                      stream);
   }
-  Backend& device = backend(stream);
-  array out(device.allocate(stream.device, a.nbytes()), a.shape(), dtype);
-  device.scan(stream, {op, dtype,
-                       make_plan(a.shape(), a.strides(), along, reverse, dtype),
-                       inclusive, a.offset(), a.storage(), out.storage()});
+  array out = make_result(scan_name(op), a.shape(), dtype, stream);
+  backend(stream).scan(
+      stream,
+      {op, dtype, make_plan(a.shape(), a.strides(), axis, reverse, dtype),
+       inclusive, a.offset(), a.storage(), out.storage()});
   return out;
+}
+
+array scan(Op op, const array& a, std::optional<int> axis, bool reverse,
+           bool inclusive, StreamOrDevice s) {
+  const char* name = scan_name(op);
+  int along = axis ? normalize_axis(name, *axis, a.ndim()) : 0;
+  Stream stream = stream_for(name, s);
+  return in_the_name_of(name, [&] {
+    if (axis || a.ndim() == 1) {
+      return scan_along(op, a, along, reverse, inclusive, stream);
+    }
+    return scan_along(op, flatten(a, 0, -1, stream), 0, reverse, inclusive,
+                      stream);
+  });
 }
 
 }  // namespace

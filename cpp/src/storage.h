@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "event.h"
+#include "release.h"
 #include "upsweep/device.h"
 
 namespace upsweep {
@@ -52,7 +53,7 @@ class AdoptedStorage final : public Storage {
         release_(std::move(release)) {}
   ~AdoptedStorage() override {
     device_view().reset();
-    if (release_) release_();
+    release(std::move(release_));
   }
 
  private:

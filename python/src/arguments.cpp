@@ -98,6 +98,17 @@ std::vector<int> to_axes(nb::handle h, const array& a, const char* op,
   return axes;
 }
 
+std::pair<int64_t, int64_t> to_pair(nb::handle h, const char* op,
+                                    const char* name) {
+  if (!is_sequence(h) || nb::len(h) != 2) {
+    wrong_type(op, name, "a pair of integers", h);
+  }
+  nb::object first = nb::steal(PySequence_GetItem(h.ptr(), 0));
+  nb::object second = nb::steal(PySequence_GetItem(h.ptr(), 1));
+  if (!first.is_valid() || !second.is_valid()) nb::raise_python_error();
+  return {to_int64(first, op, name), to_int64(second, op, name)};
+}
+
 Shape to_shape(nb::handle h, const char* op, const char* name) {
   if (is_integer(h)) return {to_int64(h, op, name)};
   if (!is_sequence(h)) {

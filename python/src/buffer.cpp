@@ -1,4 +1,5 @@
 // The buffer protocol, both ways.
+#include <array>
 #include <bit>
 #include <memory>
 
@@ -15,64 +16,66 @@ struct ViewDeleter {
   }
 };
 
-std::optional<Dtype> signed_of(Py_ssize_t itemsize) {
-  switch (itemsize) {
-    case 1:
-      return int8;
-    case 2:
-      return int16;
-    case 4:
-      return int32;
-    default:
-      return int64;
+// What the letters of a format mean: a kind, and the sizes that it can have.
+// A long has either, for some exporters give it the size of this machine where
+// the format says that of all machines.
+struct Meaning {
+  const char* letters;
+  Dtype::Kind kind;
+  std::array<Py_ssize_t, 2> sizes;
+};
+constexpr Meaning kMeanings[] = {
+    {"?", Dtype::Kind::bool_, {1, 1}},    {"b", Dtype::Kind::sint, {1, 1}},
+    {"B", Dtype::Kind::uint, {1, 1}},     {"h", Dtype::Kind::sint, {2, 2}},
+    {"H", Dtype::Kind::uint, {2, 2}},     {"i", Dtype::Kind::sint, {4, 4}},
+    {"I", Dtype::Kind::uint, {4, 4}},     {"l", Dtype::Kind::sint, {4, 8}},
+    {"L", Dtype::Kind::uint, {4, 8}},     {"q", Dtype::Kind::sint, {8, 8}},
+    {"Q", Dtype::Kind::uint, {8, 8}},     {"n", Dtype::Kind::sint, {4, 8}},
+    {"N", Dtype::Kind::uint, {4, 8}},     {"e", Dtype::Kind::real, {2, 2}},
+    {"f", Dtype::Kind::real, {4, 4}},     {"d", Dtype::Kind::real, {8, 8}},
+    {"Zf", Dtype::Kind::complex, {8, 8}}, {"F", Dtype::Kind::complex, {8, 8}},
+};
+
+Dtype dtype_of(Dtype::Kind kind, Py_ssize_t size) {
+  for (Dtype dtype : {bool_, uint8, uint16, uint32, uint64, int8, int16, int32,
+                      int64, float16, float32, float64}) {
+    if (dtype.kind() == kind && dtype.size() == static_cast<size_t>(size)) {
+      return dtype;
+    }
   }
+  return complex64;
 }
 
-std::optional<Dtype> unsigned_of(Py_ssize_t itemsize) {
-  switch (itemsize) {
-    case 1:
-      return uint8;
-    case 2:
-      return uint16;
-    case 4:
-      return uint32;
-    default:
-      return uint64;
+// The dtype of elements of a format of the struct module, or why they have
+// none. Throws where it is only their byte order.
+std::variant<Dtype, std::string> dtype_of_format(const std::string& format,
+                                                 Py_ssize_t itemsize,
+                                                 const char* op) {
+  bool has_order = !format.empty() &&
+                   std::string("@=<>!").find(format[0]) != std::string::npos;
+  bool is_little = std::endian::native == std::endian::little;
+  bool is_foreign =
+      has_order &&
+      std::string(is_little ? ">!" : "<").find(format[0]) != std::string::npos;
+  std::string letters = format.substr(has_order ? 1 : 0);
+  for (const Meaning& meaning : kMeanings) {
+    if (letters != meaning.letters) continue;
+    if (itemsize != meaning.sizes[0] && itemsize != meaning.sizes[1]) {
+      return "Elements of format '" + format + "' have " +
+             std::to_string(meaning.sizes[0]) + " bytes, but the itemsize is " +
+             std::to_string(itemsize) + ".";
+    }
+    if (is_foreign && itemsize > 1) {
+      throw TypeError(std::string("[") + op +
+                      "] Elements in foreign byte order are not supported; "
+                      "convert them first, in NumPy with "
+                      "a.astype(a.dtype.newbyteorder('=')).");
+    }
+    return dtype_of(meaning.kind, itemsize);
   }
-}
-
-// The dtype that a format of the struct module describes.
-std::optional<Dtype> dtype_of_format(std::string format, Py_ssize_t itemsize) {
-  if (format.empty()) return std::nullopt;
-  const char foreign_order =
-      std::endian::native == std::endian::little ? '>' : '<';
-  if (format[0] == '@' || format[0] == '=' || format[0] == '<' ||
-      format[0] == '>') {
-    if (format[0] == foreign_order && itemsize > 1) return std::nullopt;
-    format.erase(0, 1);
-  }
-  std::optional<Dtype> dtype;
-  if (format == "?") {
-    dtype = bool_;
-  } else if (format == "e") {
-    dtype = float16;
-  } else if (format == "f") {
-    dtype = float32;
-  } else if (format == "d") {
-    dtype = float64;
-  } else if (format == "Zf") {
-    dtype = complex64;
-  } else if (format.size() == 1 &&
-             std::string("bhilqn").find(format[0]) != std::string::npos) {
-    dtype = signed_of(itemsize);
-  } else if (format.size() == 1 &&
-             std::string("BHILQN").find(format[0]) != std::string::npos) {
-    dtype = unsigned_of(itemsize);
-  }
-  if (dtype && dtype->size() != static_cast<size_t>(itemsize)) {
-    return std::nullopt;
-  }
-  return dtype;
+  return "Elements of format '" + format +
+         "' are not supported; convert them first to a dtype that upsweep has, "
+         "such as float64, complex64 or int64.";
 }
 
 // The format of a dtype, or nothing for bfloat16, which the struct module does
@@ -194,31 +197,32 @@ PyType_Slot buffer_slots[] = {
     {0, nullptr},
 };
 
-std::optional<Foreign> from_buffer(nb::handle h, std::optional<Dtype> dtype,
-                                   const char* op) {
+std::variant<Foreign, std::string> from_buffer(nb::handle h,
+                                               std::optional<Dtype> dtype,
+                                               const char* op) {
   std::unique_ptr<Py_buffer, ViewDeleter> view(new Py_buffer{});
   if (PyObject_GetBuffer(h.ptr(), view.get(), PyBUF_RECORDS_RO) < 0) {
-    PyErr_Clear();  // the caller tries other ways and says what failed
-    return std::nullopt;
-  }
-  std::string format = view->format ? view->format : "B";
-  if (!dtype) dtype = dtype_of_format(format, view->itemsize);
-  if (!dtype) {
-    if (format[0] == '>' || format[0] == '<' || format[0] == '!') {
-      throw TypeError(std::string("[") + op +
-                      "] Elements in foreign byte order are not supported; "
-                      "convert them first, in NumPy with "
-                      "a.astype(a.dtype.newbyteorder('=')).");
-    }
-    return std::nullopt;
+    nb::raise_python_error();
   }
   const Py_buffer& v = *view;
-  Foreign memory{v.buf,
-                 Shape(v.shape, v.shape + v.ndim),
-                 Strides(v.strides, v.strides + v.ndim),
-                 *dtype,
-                 nullptr,
-                 std::nullopt};
+  auto meaning = dtype_of_format(v.format ? v.format : "B", v.itemsize, op);
+  if (auto* why_not = std::get_if<std::string>(&meaning)) return *why_not;
+  for (int i = 0; v.suboffsets && i < v.ndim; ++i) {
+    if (v.suboffsets[i] >= 0) {
+      malformed(op, "suboffsets were not asked for");
+    }
+  }
+  Foreign memory = checked_memory(
+      Description<Py_ssize_t>{v.buf, 0, v.ndim, v.shape, v.strides, 1},
+      dtype.value_or(std::get<Dtype>(meaning)), op);
+  Py_ssize_t nbytes = v.itemsize;
+  for (int64_t extent : memory.shape) nbytes *= extent;
+  if (!v.strides && v.len != nbytes) {
+    malformed(op, "len is " + std::to_string(v.len) +
+                      ", and shape and itemsize "
+                      "make " +
+                      std::to_string(nbytes));
+  }
   memory.owner = own(view.release(), [](void* object) {
     ViewDeleter()(static_cast<Py_buffer*>(object));
   });

@@ -1,5 +1,7 @@
 // Array-likes in: decides which protocol an object speaks, and shares its
 // memory or copies it.
+#include <exception>
+
 #include "bindings.h"
 
 namespace upsweep::python {
@@ -37,45 +39,63 @@ bool is_numpy_bfloat16(nb::handle h) {
          nb::cast<std::string>(name) == "bfloat16" && nb::hasattr(h, "view");
 }
 
-Foreign foreign_of(nb::handle h, const char* op) {
+// The numbers of NumPy's bfloat16 as 16-bit integers, which its buffers have.
+std::variant<Foreign, std::string> from_numpy_bfloat16(nb::handle h,
+                                                       const char* op) {
+  return from_buffer(h.attr("view")("uint16"), bfloat16, op);
+}
+
+Foreign foreign_of(nb::handle h, bool may_copy, const char* op) {
   if (nb::hasattr(h, "mask") && nb::hasattr(h, "filled")) {
     throw TypeError(std::string("[") + op + "] A " + type_of(h) +
                     " has a mask, which upsweep has not; give it filled(...).");
   }
   bool buffer = PyObject_CheckBuffer(h.ptr());
+  std::string why_not;         // to read its buffer
+  std::exception_ptr refusal;  // of its own, to give it
+  auto take = [&](auto from, nb::handle source) -> std::optional<Foreign> {
+    auto found = from(source);
+    if (auto* memory = std::get_if<Foreign>(&found)) return std::move(*memory);
+    why_not = std::get<std::string>(found);
+    return std::nullopt;
+  };
+  auto as_buffer = [&](nb::handle source) {
+    return from_buffer(source, std::nullopt, op);
+  };
   if (buffer) {
-    if (auto found = from_buffer(h, std::nullopt, op)) return std::move(*found);
+    try {
+      if (auto found = take(as_buffer, h)) return std::move(*found);
+    } catch (const nb::python_error&) {
+      refusal = std::current_exception();
+    }
   }
   if (nb::hasattr(h, "__dlpack__")) {
     try {
-      return from_dlpack(h, op);
+      return from_dlpack(h, may_copy, op);
     } catch (nb::python_error& e) {
       if (!buffer || !e.matches(PyExc_BufferError)) throw;
     }
   }
   if (is_numpy_bfloat16(h)) {
-    if (auto found = from_buffer(h.attr("view")("uint16"), bfloat16, op)) {
-      return std::move(*found);
-    }
+    auto bits = [&](nb::handle x) { return from_numpy_bfloat16(x, op); };
+    if (auto found = take(bits, h)) return std::move(*found);
   }
   if (buffer && nb::hasattr(h, "dtype")) unsupported_dtype(dtype_name(h), op);
   if (nb::hasattr(h, "__array__")) {
     nb::object converted = h.attr("__array__")();
-    if (auto found = from_buffer(converted, std::nullopt, op)) {
-      return std::move(*found);
+    if (PyObject_CheckBuffer(converted.ptr())) {
+      if (auto found = take(as_buffer, converted)) return std::move(*found);
     }
     unsupported_dtype(dtype_name(converted), op);
   }
+  if (!why_not.empty()) {
+    throw TypeError(std::string("[") + op + "] " + why_not);
+  }
+  if (refusal) std::rethrow_exception(refusal);
   throw TypeError(std::string("[") + op +
                   "] An array is made of numbers, nested sequences of them, or "
                   "an object with DLPack or the buffer protocol, not of " +
                   type_of(h) + ".");
-}
-
-std::invalid_argument needs_copy(const char* op, const std::string& why) {
-  return std::invalid_argument(std::string("[") + op +
-                               "] copy=False, but a copy is needed: " + why +
-                               ".");
 }
 
 std::optional<bool> to_optional_bool(nb::handle h, const char* op) {
@@ -104,7 +124,7 @@ array adopt(Foreign memory, bool may_copy, const char* op) {
     return share(memory.shape, std::move(*strides), memory.dtype);
   }
   if (!may_copy) {
-    throw needs_copy(op, "the elements are not aligned in memory");
+    throw NeedsCopy(op, "the elements are not aligned in memory");
   }
   // Their bytes are, along one more axis. Axes of extent 1 are left out, so
   // that there is room for it.
@@ -132,7 +152,7 @@ array to_array(nb::handle h, std::optional<Dtype> dtype,
   auto convert = [&](const array& a) {
     if (dtype && *dtype != a.dtype()) {
       if (!may_copy) {
-        throw needs_copy(op, std::string("it holds ") + a.dtype().name());
+        throw NeedsCopy(op, std::string("it holds ") + a.dtype().name());
       }
       return astype(a, *dtype);
     }
@@ -140,11 +160,10 @@ array to_array(nb::handle h, std::optional<Dtype> dtype,
   };
   if (is_array(h)) return convert(as_array(h));
   if (is_number_or_sequence(h)) {
-    if (!may_copy)
-      throw needs_copy(op, "numbers in Python are not in an array");
+    if (!may_copy) throw NeedsCopy(op, "numbers in Python are not in an array");
     return from_sequence(h, dtype, op);
   }
-  array out = convert(adopt(foreign_of(h, op), may_copy, op));
+  array out = convert(adopt(foreign_of(h, may_copy, op), may_copy, op));
   wait(out);  // its owner may change it once it has been copied
   return out;
 }
@@ -175,6 +194,7 @@ Raises:
     TypeError: a is none of these, or of a dtype that upsweep does not have.
     ValueError: copy is False and a copy is needed, or nested sequences have
         non-uniform lengths.
+    BufferError: What a says of its memory makes no sense.
     OverflowError: An integer does not fit in the dtype.)");
   m.def(
       "from_dlpack",
@@ -187,12 +207,17 @@ Raises:
         if (is_array(x)) {
           return to_array(x, std::nullopt, wanted, "from_dlpack");
         }
-        array shared = adopt(from_dlpack(x, "from_dlpack"),
-                             wanted.value_or(true), "from_dlpack");
-        if (wanted != true) return shared;
-        array copied = upsweep::copy(shared);
-        wait(copied);
-        return copied;
+        try {
+          bool may_copy = wanted.value_or(true);
+          array shared = adopt(from_dlpack(x, may_copy, "from_dlpack"),
+                               may_copy, "from_dlpack");
+          if (wanted != true) return shared;
+          array copied = upsweep::copy(shared);
+          wait(copied);
+          return copied;
+        } catch (const NeedsCopy& e) {
+          throw nb::buffer_error(e.what());
+        }
       },
       nb::arg(), nb::kw_only(), nb::arg("copy") = nb::none(),
       nb::sig("def from_dlpack(x: object, /, *, copy: None | bool = None) -> "
@@ -203,8 +228,8 @@ arrays use it; a copy where copy is True.
 
 Raises:
     TypeError: x does not speak DLPack, or has a dtype that upsweep does not.
-    BufferError: x is not in the CPU's memory.
-    ValueError: copy is False and a copy is needed.)");
+    BufferError: The memory of x is on a device that upsweep does not use, its
+        description makes no sense, or copy is False and a copy is needed.)");
 }
 
 }  // namespace upsweep::python

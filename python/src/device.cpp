@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <unordered_set>
 
 #include "bindings.h"
 
@@ -21,7 +22,7 @@ std::string repr(Stream s) {
 }
 
 std::optional<Device> as_device(nb::handle h) {
-  if (nb::isinstance<Device>(h)) return nb::cast<Device>(h);
+  if (nb::isinstance<Device>(h)) return contents<Device>(h);
   if (nb::isinstance<DeviceType>(h)) return Device(nb::cast<DeviceType>(h));
   return std::nullopt;
 }
@@ -66,16 +67,21 @@ void synchronize_without_gil(Stream s) {
 
 // Work that is still under way holds Python objects, so that it has to end
 // before the interpreter does. Its errors have no reader left.
+//
+// A subinterpreter that is alive when the process ends gets here late: nobody
+// who gave up the GIL would get it back. Work can be waited for all the same.
 void leave() {
   known(default_stream(DeviceType::cpu));
+  nb::object sys = nb::module_::import_("sys");
+  bool is_late = nb::cast<bool>(sys.attr("is_finalizing")());
   // A copy: other threads run while this one waits, and may add to it.
   for (Stream s : std::vector(known_streams())) {
     try {
-      synchronize_without_gil(s);
+      is_late ? synchronize(s) : synchronize_without_gil(s);
     } catch (const std::exception&) {
     }
   }
-  stop_asking_for_gil();
+  stop_asking_for_gil(!is_late);
 }
 
 // The with statement's view of StreamContext, which counts in the thread that
@@ -96,15 +102,31 @@ class StreamScope {
   std::vector<std::unique_ptr<StreamContext>> contexts_;  // one per enter
 };
 
-void collect(nb::handle tree, std::vector<array>& out) {
-  if (is_array(tree)) {
-    out.push_back(as_array(tree));
-  } else if (nb::isinstance<nb::dict>(tree)) {
-    for (auto [key, value] : nb::borrow<nb::dict>(tree)) collect(value, out);
-  } else if (nb::isinstance<nb::list>(tree) ||
-             nb::isinstance<nb::tuple>(tree)) {
-    for (nb::handle entry : tree) collect(entry, out);
+// The arrays in nested containers, in order. Containers may be nested as deep
+// as they like, hold one another or themselves: each is looked into once.
+std::vector<array> arrays_in(nb::handle trees) {
+  std::vector<array> arrays;
+  std::unordered_set<PyObject*> seen;
+  std::vector<nb::object> left{nb::borrow(trees)};  // the next one last
+  while (!left.empty()) {
+    nb::object tree = std::move(left.back());
+    left.pop_back();
+    size_t end = left.size();
+    if (is_array(tree)) {
+      arrays.push_back(as_array(tree));
+    } else if (!seen.insert(tree.ptr()).second) {
+      continue;
+    } else if (nb::isinstance<nb::dict>(tree)) {
+      for (auto [key, value] : nb::borrow<nb::dict>(tree)) {
+        left.push_back(nb::borrow(value));
+      }
+    } else if (nb::isinstance<nb::list>(tree) ||
+               nb::isinstance<nb::tuple>(tree)) {
+      for (nb::handle entry : tree) left.push_back(nb::borrow(entry));
+    }
+    std::reverse(left.begin() + static_cast<std::ptrdiff_t>(end), left.end());
   }
+  return arrays;
 }
 
 void bind_classes(nb::module_& m) {
@@ -177,7 +199,7 @@ waits for its inputs.)")
           "__eq__",
           [](Stream s, nb::handle other) {
             return nb::isinstance<Stream>(other) &&
-                   nb::cast<Stream>(other) == s;
+                   contents<Stream>(other) == s;
           },
           nb::arg().none(),
           nb::sig("def __eq__(self, other: object, /) -> bool"))
@@ -231,7 +253,14 @@ The stream of operations that name only the device.
 Raises:
     ValueError: The device does not exist.)");
   m.def(
-      "set_default_stream", [](Stream s) { set_default_stream(s); },
+      "set_default_stream",
+      [](nb::handle s) {
+        if (!nb::isinstance<Stream>(s)) {
+          throw TypeError("[set_default_stream] stream must be a Stream, not " +
+                          type_of(s) + ".");
+        }
+        set_default_stream(contents<Stream>(s));
+      },
       nb::arg("stream"),
       nb::sig("def set_default_stream(stream: Stream) -> None"),
       "Sets its device's default stream, for the whole process.");
@@ -284,23 +313,16 @@ Raises:
   m.def(
       "eval",
       [](nb::args trees) {
-        std::vector<array> arrays;
-        collect(trees, arrays);
-        for (const array& a : arrays) wait(a);
+        for (const array& a : arrays_in(trees)) wait(a);
       },
       nb::sig("def eval(*args: object) -> None"), R"(
-Waits for arrays, given as they are or in nested lists, tuples and dicts; other
-leaves are passed over.
+Waits for arrays, given as they are or in nested lists, tuples and dicts, which
+may hold each other; other leaves are passed over.
 
 Raises:
     Exception: The first error of the work that produces them.)");
   m.def(
-      "async_eval",
-      [](nb::args trees) {
-        std::vector<array> arrays;
-        collect(trees, arrays);
-        async_eval(arrays);
-      },
+      "async_eval", [](nb::args trees) { async_eval(arrays_in(trees)); },
       nb::sig("def async_eval(*args: object) -> None"),
       "Returns at once: work starts when it is asked for. It is here so that "
       "code written for MLX runs as it stands.");
@@ -352,7 +374,7 @@ Raises:
 
 StreamOrDevice to_stream_or_device(nb::handle h, const char* op) {
   if (h.is_none()) return {};
-  if (nb::isinstance<Stream>(h)) return nb::cast<Stream>(h);
+  if (nb::isinstance<Stream>(h)) return contents<Stream>(h);
   if (auto device = as_device(h)) {
     note(*device);
     return *device;

@@ -52,6 +52,25 @@ constexpr int32_t kCpu = 1, kCuda = 2, kPinned = 3;
 constexpr uint64_t kReadOnly = 1, kIsCopied = 2;
 enum Code : uint8_t { kInt, kUInt, kFloat, kBfloat = 4, kComplex, kBool };
 
+// What the processors read.
+bool is_main_memory(int64_t device_type) {
+  return device_type == kCpu || device_type == kPinned;
+}
+
+// What a capsule says of its device has to be what its producer has said.
+void check_device(DLDevice said, DLDevice expected, const char* op) {
+  bool agrees = expected.type == kCpu
+                    ? is_main_memory(said.type)
+                    : said.type == expected.type && said.id == expected.id;
+  if (!agrees) {
+    malformed(op, "the capsule's device is (" + std::to_string(said.type) +
+                      ", " + std::to_string(said.id) +
+                      "), and that of the array (" +
+                      std::to_string(expected.type) + ", " +
+                      std::to_string(expected.id) + ")");
+  }
+}
+
 DLDataType to_dl(Dtype dtype) {
   auto bits = static_cast<uint8_t>(8 * dtype.size());
   if (dtype == bfloat16) return {kBfloat, bits, 1};
@@ -81,7 +100,9 @@ Dtype from_dl(DLDataType wanted, const char* op) {
                          "bfloat", "complex", "bool"};
   std::string kind = wanted.code < std::size(kinds) ? kinds[wanted.code]
                                                     : "low-precision float";
-  unsupported_dtype(kind + std::to_string(wanted.bits), op);
+  kind += std::to_string(wanted.bits);
+  if (wanted.lanes != 1) kind += " in lanes of " + std::to_string(wanted.lanes);
+  unsupported_dtype(kind, op);
 }
 
 // Out. What a capsule points at: the managed tensor and what it refers to.
@@ -140,12 +161,9 @@ nb::object to_capsule(const array& a, DLDevice device, const void* data,
 DLDevice wanted_device(const array& a, nb::handle device) {
   DLDevice own = device_of(a);
   if (device.is_none()) return own;
-  auto type = nb::cast<int>(nb::int_(nb::object(device[0])));
+  auto [type, id] = to_pair(device, "__dlpack__", "dl_device");
   if (type == kCpu) return {kCpu, 0};
-  if (type == own.type &&
-      nb::cast<int>(nb::int_(nb::object(device[1]))) == own.id) {
-    return own;
-  }
+  if (type == own.type && id == own.id) return own;
   throw nb::buffer_error(
       "[__dlpack__] The array is on another device, and is copied to no other "
       "one than the CPU.");
@@ -156,7 +174,7 @@ DLDevice wanted_device(const array& a, nb::handle device) {
 // orders its work itself.
 const void* lend(const array& a, nb::handle stream) {
   int64_t number =
-      stream.is_none() ? 1 : nb::cast<int64_t>(nb::int_(nb::borrow(stream)));
+      stream.is_none() ? 1 : to_int64(stream, "__dlpack__", "stream");
   if (number == 0 || number < -1) {
     throw std::invalid_argument(
         "[__dlpack__] stream must be None, -1, or a stream of CUDA other than "
@@ -171,6 +189,8 @@ const void* lend(const array& a, nb::handle stream) {
 nb::object export_dlpack(const array& a, nb::handle stream,
                          nb::handle max_version, nb::handle device,
                          nb::handle copy) {
+  bool versioned = !max_version.is_none() &&
+                   to_pair(max_version, "__dlpack__", "max_version").first >= 1;
   DLDevice wanted = wanted_device(a, device);
   if (wanted.type == kCpu && !stream.is_none()) {
     throw std::invalid_argument(
@@ -192,38 +212,34 @@ nb::object export_dlpack(const array& a, nb::handle stream,
   array source = copied ? upsweep::copy(a, a.device()) : a;
   const void* data =
       wanted.type == kCpu ? wait_for_data(source) : lend(source, stream);
-  bool versioned = !max_version.is_none() &&
-                   nb::cast<int>(nb::int_(nb::object(max_version[0]))) >= 1;
   return versioned ? to_capsule<DLManagedTensorVersioned>(source, wanted, data,
                                                           copied)
                    : to_capsule<DLManagedTensor>(source, wanted, data, copied);
 }
 
 // In.
+//
+// Until its name is changed the capsule owns the tensor, so that nothing is
+// lost when one is refused.
 template <class Managed>
-Foreign from_capsule(nb::handle capsule, const char* op) {
+Foreign from_capsule(nb::handle capsule, DLDevice device, const char* op) {
   auto* managed = static_cast<Managed*>(
       PyCapsule_GetPointer(capsule.ptr(), Managed::kName));
   if (!managed) nb::raise_python_error();
   if constexpr (std::is_same_v<Managed, DLManagedTensorVersioned>) {
     if (managed->major > 1) {
-      throw nb::buffer_error("The DLPack version of the array is too new.");
+      malformed(op, "its version of DLPack is " +
+                        std::to_string(managed->major) +
+                        ", and versions up to 1 are known");
     }
   }
   const DLTensor& t = managed->tensor;
+  check_device(t.device, device, op);
   Dtype dtype = from_dl(t.dtype, op);
-  Foreign memory{static_cast<const char*>(t.data) + t.byte_offset,
-                 Shape(t.shape, t.shape + t.ndim),
-                 Strides(static_cast<size_t>(t.ndim)),
-                 dtype,
-                 nullptr,
-                 std::nullopt};
-  auto step = static_cast<int64_t>(dtype.size());
-  for (size_t i = memory.shape.size(); i-- > 0;) {
-    memory.byte_strides[i] =
-        t.strides ? t.strides[i] * static_cast<int64_t>(dtype.size()) : step;
-    step *= memory.shape[i];
-  }
+  Foreign memory = checked_memory(
+      Description<int64_t>{t.data, t.byte_offset, t.ndim, t.shape, t.strides,
+                           static_cast<int64_t>(dtype.size())},
+      dtype, op);
   PyCapsule_SetName(capsule.ptr(), Managed::kUsedName);  // it is ours now
   memory.owner = own(managed, [](void* object) {
     auto* tensor = static_cast<Managed*>(object);
@@ -232,21 +248,32 @@ Foreign from_capsule(nb::handle capsule, const char* op) {
   return memory;
 }
 
-// The stream that is to read the producer's memory, where that is a GPU's;
-// nothing where it is the CPU's.
-std::optional<Stream> reading_stream(nb::handle h, const char* op) {
-  if (!nb::hasattr(h, "__dlpack_device__")) return std::nullopt;
-  nb::object device = h.attr("__dlpack_device__")();
-  int type = nb::cast<int>(nb::int_(nb::object(device[0])));
-  if (type == kCpu || type == kPinned) return std::nullopt;
-  Device gpu{DeviceType::gpu, nb::cast<int>(nb::int_(nb::object(device[1])))};
-  if (type == kCuda && has_own_memory(gpu.type) && is_available(gpu)) {
-    return default_stream(gpu);
-  }
+[[noreturn]] void wrong_device(const char* op) {
   std::string text = std::string("[") + op +
                      "] The array is on a device that upsweep does not use; "
                      "copy it to the CPU first.";
   throw nb::buffer_error(text.c_str());
+}
+
+// The stream that is to read the producer's memory, where that is a GPU's;
+// nothing where it is the CPU's.
+std::optional<Stream> reading_stream(nb::handle h, const char* op) {
+  if (!nb::hasattr(h, "__dlpack_device__")) return std::nullopt;
+  auto [type, id] =
+      to_pair(h.attr("__dlpack_device__")(), op, "__dlpack_device__()");
+  if (is_main_memory(type)) return std::nullopt;
+  Device gpu{DeviceType::gpu, static_cast<int>(id)};
+  if (type != kCuda || id != gpu.index || !has_own_memory(gpu.type) ||
+      !is_available(gpu)) {
+    wrong_device(op);
+  }
+  return default_stream(gpu);
+}
+
+// A producer that does not know a keyword says so by one of these errors.
+bool refuses_keyword(const nb::python_error& e) {
+  return e.matches(PyExc_TypeError) || e.matches(PyExc_ValueError) ||
+         e.matches(PyExc_NotImplementedError);
 }
 
 // Versions of the protocol know more keywords than others.
@@ -258,24 +285,56 @@ nb::object ask_for_capsule(nb::handle h, nb::kwargs keywords) {
   try {
     return producer(**newer);
   } catch (nb::python_error& e) {
-    if (!e.matches(PyExc_TypeError)) throw;
-    return producer(**keywords);
+    if (!refuses_keyword(e)) throw;
   }
+  return producer(**keywords);
+}
+
+// PyTorch puts off to negate or to conjugate a tensor, and what it then hands
+// over are the numbers before. Any other object is returned as it is.
+nb::object resolved(nb::handle h, bool may_copy, const char* op) {
+  nb::object tensor = nb::borrow(h);
+  if (!nb::hasattr(tensor, "resolve_neg")) return tensor;
+  for (auto [is, resolve] :
+       {std::pair{"is_neg", "resolve_neg"}, {"is_conj", "resolve_conj"}}) {
+    if (!nb::hasattr(tensor, is) || !nb::hasattr(tensor, resolve)) continue;
+    if (PyObject_IsTrue(nb::object(tensor.attr(is)()).ptr()) != 1) continue;
+    if (!may_copy) {
+      throw NeedsCopy(op, std::string("the tensor is to be ") +
+                              (resolve[8] == 'n' ? "negated" : "conjugated") +
+                              " still, which " + resolve + "() does");
+    }
+    tensor = tensor.attr(resolve)();
+  }
+  return tensor;
 }
 
 }  // namespace
 
-Foreign from_dlpack(nb::handle h, const char* op) {
-  std::optional<Stream> stream = reading_stream(h, op);
+Foreign from_dlpack(nb::handle h, bool may_copy, const char* op) {
+  nb::object producer = resolved(h, may_copy, op);
+  std::optional<Stream> stream = reading_stream(producer, op);
+  DLDevice device{kCpu, 0};
   nb::dict keywords;
   if (stream) {
     keywords["stream"] = reinterpret_cast<intptr_t>(native_stream(*stream));
+    device = {kCuda, stream->device.index};
   }
-  nb::object capsule = ask_for_capsule(h, nb::borrow<nb::kwargs>(keywords));
+  nb::object capsule =
+      ask_for_capsule(producer, nb::borrow<nb::kwargs>(keywords));
+  auto is = [&](const char* name) {
+    return PyCapsule_IsValid(capsule.ptr(), name) == 1;
+  };
+  if (!is(DLManagedTensor::kName) && !is(DLManagedTensorVersioned::kName)) {
+    throw TypeError(std::string("[") + op + "] __dlpack__ of " +
+                    type_of(producer) +
+                    " must return an unused capsule of DLPack, not " +
+                    nb::cast<std::string>(nb::repr(capsule)) + ".");
+  }
   Foreign memory =
-      PyCapsule_IsValid(capsule.ptr(), DLManagedTensorVersioned::kName)
-          ? from_capsule<DLManagedTensorVersioned>(capsule, op)
-          : from_capsule<DLManagedTensor>(capsule, op);
+      is(DLManagedTensorVersioned::kName)
+          ? from_capsule<DLManagedTensorVersioned>(capsule, device, op)
+          : from_capsule<DLManagedTensor>(capsule, device, op);
   memory.stream = stream;
   return memory;
 }

@@ -28,7 +28,7 @@ Dtype to_dtype(nb::handle h, const char* op) {
                     "upsweep.float32, not " +
                     type_of(h) + ".");
   }
-  return *nb::inst_ptr<Dtype>(h);
+  return contents<Dtype>(h);
 }
 
 std::optional<Dtype> to_optional_dtype(nb::handle h, const char* op) {

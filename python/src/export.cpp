@@ -8,13 +8,33 @@ namespace {
 
 constexpr int64_t kEdge = 3;  // elements shown at either end of a long axis
 
-nb::object item(const array& a) {
+void check_one_element(const array& a) {
   if (a.size() != 1) {
     throw std::invalid_argument(
         "[convert] Only length-1 arrays can be converted to Python scalars.");
   }
+}
+
+nb::object item(const array& a) {
+  check_one_element(a);
   wait_for_data(a);
+  FloatMode mode;  // what other libraries set loses subnormal numbers
   return element(a.raw_data(), a.dtype());
+}
+
+bool is_true(const array& a) {
+  check_one_element(a);
+  wait_for_data(a);
+  FloatMode mode;
+  return visit_dtype(a.dtype(), [&](auto zero) {
+    using T = decltype(zero);
+    T value = load_element<T>(a.raw_data());
+    if constexpr (std::is_arithmetic_v<T> || std::is_same_v<T, complex64_t>) {
+      return value != T{};
+    } else {
+      return static_cast<double>(value) != 0;
+    }
+  });
 }
 
 // The elements from one axis on, starting at the given address.
@@ -73,6 +93,7 @@ void print(const array& a, const char* at, size_t axis, std::string& out) {
 
 std::string repr(const array& a) {
   wait_for_data(a);
+  FloatMode mode;
   std::string out = "array(";
   if (a.size() == 0) {
     out += "[]";
@@ -117,10 +138,7 @@ nb::object checked(PyObject* result) {
 }
 
 void bind_numbers(ArrayClass& c) {
-  c.def(
-       "__bool__",
-       [](const array& a) { return PyObject_IsTrue(item(a).ptr()) == 1; },
-       nb::sig("def __bool__(self) -> bool"))
+  c.def("__bool__", &is_true, nb::sig("def __bool__(self) -> bool"))
       .def(
           "__int__",
           [](const array& a) { return checked(PyNumber_Long(item(a).ptr())); },
@@ -151,7 +169,7 @@ void bind_numbers(ArrayClass& c) {
 nb::object element(const void* at, Dtype dtype) {
   return visit_dtype(dtype, [&](auto zero) -> nb::object {
     using T = decltype(zero);
-    T value = *static_cast<const T*>(at);
+    T value = load_element<T>(at);
     if constexpr (std::is_same_v<T, bool>) {
       return nb::bool_(value);
     } else if constexpr (std::is_same_v<T, complex64_t>) {
@@ -175,6 +193,7 @@ Raises:
       "tolist",
       [](const array& a) {
         wait_for_data(a);
+        FloatMode mode;
         return to_list(a, static_cast<const char*>(a.raw_data()), 0);
       },
       nb::sig("def tolist(self) -> Any"),

@@ -1,8 +1,30 @@
 // The extension module: registers what the other files bind.
 #include "bindings.h"
 
-NB_MODULE(_core, m) {
+namespace upsweep::python {
+namespace {
+
+// Types and streams are the process's: a second set would not be equal to the
+// first. So a module that is made again, because sys.modules has lost it, gets
+// what the first one has, and another interpreter gets none.
+PyObject* first_module = nullptr;
+int64_t first_interpreter = -1;
+
+int64_t this_interpreter() {
+  return PyInterpreterState_GetID(PyInterpreterState_Get());
+}
+
+}  // namespace
+}  // namespace upsweep::python
+
+NB_MODULE(_core_once, m) {
   using namespace upsweep::python;
+  if (first_module) {
+    m.attr("__dict__")
+        .attr("update")(nb::handle(first_module).attr("__dict__"));
+    return;
+  }
+  first_module = nb::borrow(m).release().ptr();
 #ifdef NDEBUG
   nb::set_leak_warnings(false);  // arrays may outlive the module at exit
 #endif
@@ -15,6 +37,7 @@ NB_MODULE(_core, m) {
   });
   m.doc() = "The bindings of upsweep; use them through the package.";
   m.attr("__version__") = upsweep::version();
+  init_releases();
   init_dtype(m);
   init_device(m);
   init_array(m);
@@ -24,4 +47,16 @@ NB_MODULE(_core, m) {
   init_scan(m);
   init_memory(m);
   init_function(m);
+}
+
+// Asked before nanobind prepares for a module, which would take the types away
+// from the interpreter that has them.
+extern "C" NB_EXPORT PyObject* PyInit__core() {
+  using namespace upsweep::python;
+  if (first_interpreter == -1) first_interpreter = this_interpreter();
+  if (first_interpreter == this_interpreter()) return PyInit__core_once();
+  PyErr_SetString(PyExc_ImportError,
+                  "upsweep is loaded in another interpreter of this process; "
+                  "use it in one of them, or in a process each.");
+  return nullptr;
 }

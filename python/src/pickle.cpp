@@ -18,12 +18,22 @@ nb::tuple get_state(nb::handle self) {
 
 void set_state(array* self, const nb::tuple& state) {
   constexpr char kOp[] = "__setstate__";
-  nb::bytes bytes = nb::cast<nb::bytes>(state[0]);
-  Shape shape = to_shape(state[1], kOp);
+  if (state.size() != 3 || !nb::isinstance<nb::bytes>(state[0])) {
+    throw TypeError(
+        "[__setstate__] state must be a tuple of bytes, a shape and a dtype, "
+        "as __getstate__ returns it.");
+  }
+  nb::bytes bytes = nb::borrow<nb::bytes>(state[0]);
   Dtype dtype = to_dtype(state[2], kOp);
+  Shape shape = to_shape(state[1], kOp);
   size_t size = dtype.size();
-  for (int64_t extent : shape) size *= static_cast<size_t>(extent);
-  if (size != bytes.size()) {
+  bool is_countable = true;
+  for (int64_t extent : shape) {
+    is_countable &=
+        extent >= 0 &&
+        !__builtin_mul_overflow(size, static_cast<size_t>(extent), &size);
+  }
+  if (!is_countable || size != bytes.size()) {
     throw std::invalid_argument(
         "[__setstate__] The state holds another number of bytes than its shape "
         "says.");

@@ -113,9 +113,13 @@ void bind(Scope& scope, const Scan& scan, const char* first,
         bool own = to_bool(inclusive, scan->name, "inclusive");
         StreamOrDevice s = to_stream_or_device(stream, scan->name);
         return apply(a, scan->name, [&](const array& in) {
-          if (axis.is_none()) return scan->flat(in, backwards, own, s);
-          return scan->along(in, to_axis(axis, in, scan->name, "axis"),
-                             backwards, own, s);
+          if (axis.is_none()) {
+            return give_work(in,
+                             [&] { return scan->flat(in, backwards, own, s); });
+          }
+          int along = to_axis(axis, in, scan->name, "axis");
+          return give_work(
+              in, [&] { return scan->along(in, along, backwards, own, s); });
         });
       },
       annotation..., nb::arg("axis") = nb::none(), nb::kw_only(),

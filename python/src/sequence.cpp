@@ -23,16 +23,21 @@ bool is_sequence(nb::handle h) {
          PyObject_TypeCheck(h.ptr(), &PyRange_Type);
 }
 
-// Subclasses of float and complex are NumPy's as a rule, and keep their dtype.
+// Subclasses are numbers as well, but for NumPy's float64 and complex128: those
+// are arrays of one element, and keep their dtype.
 bool is_number(nb::handle h) {
-  return PyLong_Check(h.ptr()) || PyFloat_CheckExact(h.ptr()) ||
-         PyComplex_CheckExact(h.ptr());
+  if (PyLong_Check(h.ptr()) || PyFloat_CheckExact(h.ptr()) ||
+      PyComplex_CheckExact(h.ptr())) {
+    return true;
+  }
+  return (PyFloat_Check(h.ptr()) || PyComplex_Check(h.ptr())) &&
+         !PyObject_CheckBuffer(h.ptr()) && !nb::hasattr(h, "__array__");
 }
 
 Number number_at(const void* at, Dtype dtype) {
   return visit_dtype(dtype, [&](auto zero) -> Number {
     using T = decltype(zero);
-    T value = *static_cast<const T*>(at);
+    T value = load_element<T>(at);
     if constexpr (std::is_same_v<T, bool> || std::is_same_v<T, complex64_t>) {
       return value;
     } else if constexpr (std::is_integral_v<T> && std::is_signed_v<T>) {
@@ -258,6 +263,7 @@ bool is_number_or_sequence(nb::handle h) {
 }
 
 array from_sequence(nb::handle h, std::optional<Dtype> dtype, const char* op) {
+  FloatMode mode;  // what other libraries set loses subnormal numbers
   Collector collector(dtype, op);
   collector.walk(h, 0);
   return collector.result();

@@ -66,6 +66,16 @@ def best_time(work: Callable[[], object]) -> float:
     return min(times)
 
 
+def why_no_gpu() -> str:
+    """What the library says of a GPU that is not there."""
+    try:
+        upsweep.default_stream(upsweep.gpu)
+    except ValueError as error:
+        _, _, reason = str(error).partition("gpu backend: ")
+        return reason.rstrip(".") or "this build has no backend for one"
+    return "it went away"
+
+
 def show_machine() -> None:
     """Prints the version, the devices and the instruction set."""
     print(f"upsweep {upsweep.__version__}")
@@ -75,7 +85,7 @@ def show_machine() -> None:
             info = upsweep.device_info(device)
             print(f"  {device}: " + ", ".join(f"{k} {v}" for k, v in info.items()))
     if not upsweep.is_available(upsweep.gpu):
-        print("  no gpu: this build has no backend for one")
+        print(f"  no gpu: {why_no_gpu()}")
 
 
 def show_schedule(numpy: Any) -> None:

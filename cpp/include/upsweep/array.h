@@ -44,9 +44,10 @@ class array {
 
   /// Shares memory that lives elsewhere: data points at the element of index
   /// zero, strides are in elements, and release is called once, on any thread,
-  /// when the last array over the memory is gone; where adopt throws it is not
-  /// called. The memory must not change while arrays use it and must be aligned
-  /// to its dtype.
+  /// when the last array over the memory is gone and no work uses it; where
+  /// adopt throws it is not called. It may wait for streams and results: it is
+  /// called where no work waits for it. The memory must not change while arrays
+  /// use it and must be aligned to its dtype.
   static array adopt(const void* data, Shape shape, Strides strides,
                      Dtype dtype, std::function<void()> release);
 
@@ -85,7 +86,8 @@ class array {
   bool is_ready() const;
 
   /// The address of the element of index zero, once the array is computed;
-  /// walk it with strides(). T must match the dtype (TypeError otherwise).
+  /// walk it with strides(). T must match the dtype (TypeError otherwise). Of
+  /// bool_ that was adopted, read elements with load_element<bool>.
   template <Element T>
   const T* data() const {
     check_dtype(dtype_of<T>);
@@ -106,7 +108,7 @@ class array {
   template <Element T>
   T item() const {
     check_one_element();
-    return *data<T>();
+    return load_element<T>(data<T>());
   }
 
   const std::shared_ptr<Storage>& storage() const { return storage_; }

@@ -24,4 +24,11 @@ size_t get_memory_limit();
 /// limit.
 size_t set_cache_limit(size_t bytes);
 
+/// For bindings of languages with a lock of their own, such as Python's GIL.
+/// Release functions of adopted memory (array::adopt) that a stream's work held
+/// last are called by a thread of the library, or by one that waits for a
+/// result. `around` is called there, and calls run() with that lock held, or
+/// not at all once the language is on its way out.
+void run_releases_within(void (*around)(void (*run)()));
+
 }  // namespace upsweep

@@ -5,6 +5,7 @@
 #include "upsweep/device.h"
 #include "upsweep/dtype.h"
 #include "upsweep/error.h"
+#include "upsweep/float_mode.h"
 #include "upsweep/memory.h"
 #include "upsweep/ops.h"
 #include "upsweep/scan.h"

@@ -80,6 +80,9 @@ class CpuBackend final : public Backend {
     return stream.index >= 0 && stream.index < count_;
   }
   void synchronize(Stream stream) override { find(stream).synchronize(); }
+  void wait_until_idle(Stream stream) override {
+    find(stream).wait_until_idle();
+  }
 
   StoragePtr allocate(Device, size_t nbytes) override {
     return std::make_shared<CpuStorage>(nbytes);
@@ -100,6 +103,7 @@ class CpuBackend final : public Backend {
   void run_on_host(Stream stream, Work work) override {
     CpuStream& on = find(stream);
     if (!on.try_run(work.run, work.inputs, *work.output, work.elements)) {
+      on.wait_for_room();
       on.queue(std::move(work));
     }
   }
@@ -113,6 +117,7 @@ class CpuBackend final : public Backend {
       return;
     }
     StoragePtr in = work.in, out = work.out;
+    on.wait_for_room();
     on.queue({[work = std::move(work), run] { run(work); },
               {std::move(in)},
               std::move(out),

@@ -13,7 +13,7 @@
 #include <sched.h>
 #endif
 
-#include "float_mode.h"
+#include "upsweep/float_mode.h"
 
 namespace upsweep {
 

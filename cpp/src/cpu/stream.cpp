@@ -2,7 +2,10 @@
 #include "stream.h"
 
 #include <algorithm>
+#include <system_error>
 #include <utility>
+
+#include "../allocator.h"
 
 namespace upsweep {
 
@@ -10,6 +13,10 @@ namespace {
 
 // Below this a scan takes about as long as waking a thread.
 constexpr int64_t kSmall = 1 << 17;
+// A stream is far behind with more pieces of work, or results of more memory:
+// more than it takes to keep it busy.
+constexpr size_t kMostQueued = 1024;
+constexpr size_t kShareOfMemory = 8;
 
 }  // namespace
 
@@ -27,34 +34,52 @@ bool CpuStream::claim(std::span<const StoragePtr> inputs, int64_t elements) {
 }
 
 void CpuStream::queue(Work work) {
-  std::lock_guard lock(mutex_);
-  if (!started_) {
-    // A stream lasts as long as the process, and so does its thread.
-    std::thread([this] { work_off(); }).detach();
-    started_ = true;
-  }
+  std::unique_lock lock(mutex_);
+  pending_bytes_ += work.output->nbytes();
   queue_.push_back(std::move(work));
   ++given_;
-  if (!busy_) queued_.notify_one();
+  if (has_thread()) {
+    if (!busy_) queued_.notify_one();
+    return;
+  }
+  for (uint64_t last = given_; done_ < last;) {
+    settled_.wait(lock, [&] { return done_ >= last || !busy_; });
+    if (done_ < last) run_first(lock);
+  }
+}
+
+// A stream lasts as long as the process, and so does its thread.
+bool CpuStream::has_thread() {
+  if (started_) return true;
+  try {
+    std::thread([this] {
+      std::unique_lock lock(mutex_);
+      for (;;) {
+        queued_.wait(lock, [this] { return !busy_ && !queue_.empty(); });
+        run_first(lock);
+      }
+    }).detach();
+    started_ = true;
+  } catch (const std::system_error&) {
+  }
+  return started_;
 }
 
 // What the work held is gone, and the stream is idle, before anybody can see
 // the result: whoever has waited for it finds memory free and the stream ready.
-void CpuStream::work_off() {
-  std::unique_lock lock(mutex_);
-  for (;;) {
-    queued_.wait(lock, [this] { return !busy_ && !queue_.empty(); });
-    Work work = std::move(queue_.front());
-    queue_.pop_front();
-    busy_ = true;
-    lock.unlock();
-    std::exception_ptr error = attempt(work.run, work.inputs);
-    StoragePtr output = std::move(work.output);
-    work = {};
-    lock.lock();
-    settle(std::move(error), *output);
-    output.reset();
-  }
+void CpuStream::run_first(std::unique_lock<std::mutex>& lock) {
+  ReleaseLater releases;
+  Work work = std::move(queue_.front());
+  queue_.pop_front();
+  busy_ = true;
+  lock.unlock();
+  std::exception_ptr error = attempt(work.run, work.inputs);
+  StoragePtr output = std::move(work.output);
+  work = {};
+  lock.lock();
+  pending_bytes_ -= output->nbytes();
+  settle(std::move(error), *output);
+  output.reset();
 }
 
 void CpuStream::settle(std::exception_ptr error, Storage& output) {
@@ -68,6 +93,20 @@ void CpuStream::settle(std::exception_ptr error, Storage& output) {
   }
   settled_.notify_all();
   if (!queue_.empty()) queued_.notify_one();
+}
+
+void CpuStream::wait_for_room() {
+  size_t most = cpu_allocator().memory_limit() / kShareOfMemory;
+  std::unique_lock lock(mutex_);
+  settled_.wait(lock, [&] {
+    return queue_.empty() ||
+           (queue_.size() < kMostQueued && pending_bytes_ <= most);
+  });
+}
+
+void CpuStream::wait_until_idle() {
+  std::unique_lock lock(mutex_);
+  settled_.wait(lock, [this, last = given_] { return done_ >= last; });
 }
 
 void CpuStream::synchronize() {

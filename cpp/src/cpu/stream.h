@@ -9,7 +9,7 @@
 #include <thread>
 
 #include "../backend.h"
-#include "float_mode.h"
+#include "upsweep/float_mode.h"
 
 namespace upsweep {
 
@@ -27,7 +27,16 @@ class CpuStream {
     settle(std::move(error), output);
     return true;
   }
+  // Queues work for the stream's thread. Where the system has no thread to
+  // give, the caller does all that is queued.
   void queue(Work work);
+
+  // Waits while the stream is far behind: whoever gives it work faster than it
+  // is done would fill the memory with what the work holds. For callers without
+  // a lock that the work may need.
+  void wait_for_room();
+  // Waits until all work is done, whatever became of it.
+  void wait_until_idle();
 
   // Waits for all work that the stream has been given so far; throws the first
   // error since the last time.
@@ -38,7 +47,10 @@ class CpuStream {
   bool claim(std::span<const StoragePtr> inputs, int64_t elements);
   // Makes it idle, and the output readable; the mutex is held.
   void settle(std::exception_ptr error, Storage& output);
-  void work_off();
+  // Runs the first of the queue. The mutex is held before and after.
+  void run_first(std::unique_lock<std::mutex>& lock);
+  // Whether the stream has a thread, which this starts; the mutex is held.
+  bool has_thread();
 
   // Runs the work once its inputs are there; returns its error.
   template <class Run>
@@ -56,9 +68,10 @@ class CpuStream {
 
   std::mutex mutex_;
   std::condition_variable queued_;   // for the thread
-  std::condition_variable settled_;  // for who synchronizes
+  std::condition_variable settled_;  // for who waits for work to be done
   std::deque<Work> queue_;
-  uint64_t given_ = 0;  // pieces of work
+  size_t pending_bytes_ = 0;  // of the outputs of what is queued or under way
+  uint64_t given_ = 0;        // pieces of work
   uint64_t done_ = 0;
   bool busy_ = false;  // somebody runs work of this stream
   bool started_ = false;

@@ -81,6 +81,9 @@ class CudaBackend final : public Backend {
     return stream.index >= 0 && stream.index < gpu.count;
   }
   void synchronize(Stream stream) override { find(stream).synchronize(); }
+  void wait_until_idle(Stream stream) override {
+    find(stream).wait_until_idle();
+  }
 
   StoragePtr allocate(Device device, size_t nbytes) override {
     check_process();
@@ -235,6 +238,9 @@ Backend* cuda_backend() {
   return backend;
 }
 
-std::string why_no_cuda() { return cuda::why_no_driver(); }
+std::string why_no_cuda() {
+  if (cuda::find_driver()) return "the NVIDIA driver has no device";
+  return cuda::why_no_driver();
+}
 
 }  // namespace upsweep

@@ -33,7 +33,14 @@ std::string why(const Driver& functions, int result) {
 Found load() {
   Found found{};
   void* library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
-  if (!library) return found;
+  if (!library) {
+    const char* error = dlerror();
+    std::string text = error ? error : "";
+    bool is_missing = text.find("No such file") != std::string::npos;
+    found.why_not = is_missing ? "no NVIDIA driver (libcuda.so.1) was found"
+                               : "the NVIDIA driver was not loaded: " + text;
+    return found;
+  }
 #define UPSWEEP_FIND(name, symbol, ...)                                 \
   found.functions.name =                                                \
       reinterpret_cast<int (*)(__VA_ARGS__)>(dlsym(library, #symbol));  \
@@ -46,9 +53,7 @@ Found load() {
   const Driver& functions = found.functions;
   int version = 0, needed = kernels_version() / 1000 * 1000;
   if (int result = functions.init(0); result != kSuccess) {
-    if (result != kNoDevice) {
-      found.why_not = "the NVIDIA driver says: " + why(functions, result);
-    }
+    found.why_not = "the NVIDIA driver says: " + why(functions, result);
   } else if (functions.driver_version(&version); version < needed) {
     found.why_not = "the NVIDIA driver is too old, it knows CUDA " +
                     to_text(version) + " and the kernels need " +

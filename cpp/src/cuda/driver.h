@@ -18,12 +18,7 @@ using Stream = struct StreamHandle*;
 using Event = struct EventHandle*;
 using Address = unsigned long long;  // of a device's memory
 
-enum Result : int {
-  kSuccess = 0,
-  kOutOfMemory = 2,
-  kNoDevice = 100,
-  kNotReady = 600
-};
+enum Result : int { kSuccess = 0, kOutOfMemory = 2, kNotReady = 600 };
 enum Attribute : int { kMajor = 75, kMinor = 76 };
 enum : unsigned { kNonBlocking = 1 };                  // streams
 enum : unsigned { kBlockingSync = 1, kNoTiming = 2 };  // events
@@ -69,7 +64,7 @@ struct Driver {
 
 // nullptr where there is no driver, or none that can be used.
 const Driver* find_driver();
-// Why not, where that is worth telling: a driver is there.
+// Why not.
 const std::string& why_no_driver();
 // For those who have found it.
 const Driver& driver();

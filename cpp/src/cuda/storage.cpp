@@ -24,7 +24,7 @@ CudaStorage::~CudaStorage() {
   device_view().reset();
   for (cuda::Stream stream : lent_to_) wait_for_borrower(stream);
   if (release_) {
-    release_();
+    release(std::move(release_));
   } else if (address_) {
     gpu_.free(address_, nbytes());
   }

@@ -13,6 +13,7 @@ CudaStream::CudaStream(CudaDevice& device) : device_(device) {
 }
 
 void CudaStream::run_on_gpu(CudaWork work) {
+  host_.wait_for_room();
   const auto& [storage, seen] = work.input;
   if (!seen->is_on_gpu()) {
     auto run = [this, work] {
@@ -32,14 +33,18 @@ void CudaStream::run_on_gpu(CudaWork work) {
 }
 
 void CudaStream::take_over(const CudaStoragePtr& storage) {
-  cuda::Current current(device_.context());
-  std::lock_guard lock(mutex_);
-  storage->set_written(mark());
+  host_.wait_for_room();
+  {
+    cuda::Current current(device_.context());
+    std::lock_guard lock(mutex_);
+    storage->set_written(mark());
+  }
   host_.queue({[done = storage->written()] { done->wait(); }, {}, storage, 0});
 }
 
 void CudaStream::run_on_host(Work work) {
   if (!host_.try_run(work.run, work.inputs, *work.output, work.elements)) {
+    host_.wait_for_room();
     host_.queue(std::move(work));
   }
 }

@@ -45,6 +45,7 @@ class CudaStream {
   void take_over(const CudaStoragePtr& storage);
   void run_on_host(Work work);
   void synchronize() { host_.synchronize(); }
+  void wait_until_idle() { host_.wait_until_idle(); }
 
   cuda::Stream handle() const { return stream_; }
 

@@ -82,6 +82,9 @@ class MetalBackend final : public Backend {
     return stream.index >= 0 && stream.index < count_;
   }
   void synchronize(Stream stream) override { find(stream).synchronize(); }
+  void wait_until_idle(Stream stream) override {
+    find(stream).wait_until_idle();
+  }
 
   StoragePtr allocate(Device device, size_t nbytes) override {
     check_process();

@@ -65,6 +65,7 @@ MetalStream::MetalStream(MTL::Device* device)
       timeline_(checked(device->newSharedEvent(), "shared event")) {}
 
 void MetalStream::run_on_gpu(MetalWork work) {
+  host_.wait_for_room();
   std::lock_guard lock(mutex_);
   if (put_off_ > 0 || under_way_ >= kMostUnderWay) {
     return commit_later(std::move(work));
@@ -127,6 +128,7 @@ void MetalStream::commit_later(MetalWork work) {
 }
 
 void MetalStream::run_on_host(Work work) {
+  host_.wait_for_room();
   std::lock_guard lock(mutex_);
   take_place_on_host(std::move(work));
 }

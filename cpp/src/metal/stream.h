@@ -44,6 +44,7 @@ class MetalStream {
   // The output is a MetalStorage.
   void run_on_host(Work work);
   void synchronize() { host_.synchronize(); }
+  void wait_until_idle() { host_.wait_until_idle(); }
 
  private:
   NS::SharedPtr<MTL::CommandBuffer> encode(const MetalWork& work,

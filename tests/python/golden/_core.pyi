@@ -174,8 +174,8 @@ def synchronize(stream: None | Stream | Device | DeviceType = None) -> None:
 
 def eval(*args: object) -> None:
     """
-    Waits for arrays, given as they are or in nested lists, tuples and dicts; other
-    leaves are passed over.
+    Waits for arrays, given as they are or in nested lists, tuples and dicts, which
+    may hold each other; other leaves are passed over.
 
     Raises:
         Exception: The first error of the work that produces them.
@@ -544,6 +544,7 @@ def asarray(a: object, dtype: None | Dtype = None, *, copy: None | bool = None) 
         TypeError: a is none of these, or of a dtype that upsweep does not have.
         ValueError: copy is False and a copy is needed, or nested sequences have
             non-uniform lengths.
+        BufferError: What a says of its memory makes no sense.
         OverflowError: An integer does not fit in the dtype.
     """
 
@@ -554,8 +555,8 @@ def from_dlpack(x: object, /, *, copy: None | bool = None) -> array:
 
     Raises:
         TypeError: x does not speak DLPack, or has a dtype that upsweep does not.
-        BufferError: x is not in the CPU's memory.
-        ValueError: copy is False and a copy is needed.
+        BufferError: The memory of x is on a device that upsweep does not use, its
+            description makes no sense, or copy is False and a copy is needed.
     """
 
 def reshape(a: array, /, shape: int | Sequence[int], *, stream: None | Stream | Device = None) -> array:
