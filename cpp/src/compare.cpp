@@ -142,13 +142,15 @@ template <class Fill>
 array compare(const char* op, const array& a, const array& b,
               const Shape& shape, StreamOrDevice s, Fill fill) {
   Stream stream = stream_for(op, s);
-  array out = make_result(op, shape, bool_, stream);
-  auto* result = static_cast<bool*>(out.storage()->data());
-  backend(stream).run_on_host(stream, {[=] { fill(result); },
-                                       {a.storage(), b.storage()},
-                                       out.storage(),
-                                       std::max(a.size(), b.size())});
-  return out;
+  return produce(op, stream, [&] {
+    array out = make_result(op, shape, bool_, stream);
+    auto* result = static_cast<bool*>(out.storage()->data());
+    backend(stream).run_on_host(stream, {[=] { fill(result); },
+                                         {a.storage(), b.storage()},
+                                         out.storage(),
+                                         std::max(a.size(), b.size())});
+    return out;
+  });
 }
 
 array compare_elements(const array& a, const array& b, bool equal,

@@ -18,11 +18,13 @@ namespace {
 
 array convert(const char* op, const array& a, Dtype dtype, StreamOrDevice s) {
   Stream stream = stream_for(op, s);
-  array out = make_result(op, a.shape(), dtype, stream);
-  backend(stream).copy(
-      stream, {merge_axes(a.shape(), a.strides(), out.strides()), a.dtype(),
-               dtype, a.offset(), a.storage(), out.storage()});
-  return out;
+  return produce(op, stream, [&] {
+    array out = make_result(op, a.shape(), dtype, stream);
+    backend(stream).copy(
+        stream, {merge_axes(a.shape(), a.strides(), out.strides()), a.dtype(),
+                 dtype, a.offset(), a.storage(), out.storage()});
+    return out;
+  });
 }
 
 // start, start + step, …, counted in T and then converted.
@@ -33,16 +35,19 @@ array range(T start, T step, int64_t size, Dtype dtype, StreamOrDevice s) {
   }
   Stream stream = stream_for("arange", s);
   constexpr Dtype wide = std::is_same_v<T, double> ? float64 : int64;
-  array out = make_result("arange", {size}, wide, stream);
-  auto* values = static_cast<T*>(out.storage()->data());
-  auto fill = [=](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; ++i) {
-      values[i] = start + static_cast<T>(i) * step;
-    }
-  };
-  backend(stream).run_on_host(
-      stream, {[=] { for_ranges(size, fill); }, {}, out.storage(), size});
-  return astype(out, dtype, stream);
+  array counted = produce("arange", stream, [&] {
+    array out = make_result("arange", {size}, wide, stream);
+    auto* values = static_cast<T*>(out.storage()->data());
+    auto fill = [=](int64_t first, int64_t last) {
+      for (int64_t i = first; i < last; ++i) {
+        values[i] = start + static_cast<T>(i) * step;
+      }
+    };
+    backend(stream).run_on_host(
+        stream, {[=] { for_ranges(size, fill); }, {}, out.storage(), size});
+    return out;
+  });
+  return astype(counted, dtype, stream);
 }
 
 }  // namespace
@@ -76,12 +81,12 @@ array ones(const Shape& shape, Dtype dtype, StreamOrDevice s) {
 
 array arange(double start, double stop, double step, Dtype dtype,
              StreamOrDevice s) {
+  FloatMode mode;
   if (!std::isfinite(start) || !std::isfinite(stop) || !std::isfinite(step) ||
       step == 0) {
     throw std::invalid_argument(
         "[arange] start, stop and step must be finite, and step not zero.");
   }
-  FloatMode mode;
   double count = std::ceil((stop - start) / step);
   if (count > 0x1p60) {
     throw OutOfMemory("[arange] The range holds more than 2^60 elements.");

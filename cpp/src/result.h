@@ -12,16 +12,18 @@ namespace upsweep {
 // As to_stream, in the name of an operation.
 Stream stream_for(const char* op, StreamOrDevice s);
 
-// An array for work of the stream to write. Throws OutOfMemory, but only once
-// all work that the stream was given before has let go of its memory.
+// An array for work of the stream to write.
 array make_result(const char* op, const Shape& shape, Dtype dtype,
                   Stream stream);
+
+// Waits until the stream has nothing left to do, whatever became of its work.
+void wait_until_idle(Stream stream);
 
 // "[malloc] Unable to …" in the name of an operation: "[cumsum] Unable to …".
 std::string renamed(const char* op, const std::string& error);
 
-// Calls f, whose errors come out in the name of the operation: those of what
-// the operation is made of would name things that the caller has not called.
+// Calls f and renames its errors: an operation is made of others, and those are
+// not what the caller has called.
 template <class F>
 decltype(auto) in_the_name_of(const char* op, const F& f) {
   try {
@@ -35,6 +37,21 @@ decltype(auto) in_the_name_of(const char* op, const F& f) {
   } catch (const std::runtime_error& e) {
     throw std::runtime_error(renamed(op, e.what()));
   }
+}
+
+// Calls f, which allocates a result and gives the stream the work for it. Where
+// memory is short, the work before may hold it: f is called once more when that
+// is done.
+template <class F>
+array produce(const char* op, Stream stream, const F& f) {
+  return in_the_name_of(op, [&] {
+    try {
+      return f();
+    } catch (const OutOfMemory&) {
+      wait_until_idle(stream);
+    }
+    return f();
+  });
 }
 
 }  // namespace upsweep

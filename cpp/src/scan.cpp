@@ -28,12 +28,14 @@ array scan_along(Op op, const array& a, int axis, bool reverse, bool inclusive,
     return scan_along(op, astype(a, dtype, stream), axis, reverse, inclusive,
                       stream);
   }
-  array out = make_result(scan_name(op), a.shape(), dtype, stream);
-  backend(stream).scan(
-      stream,
-      {op, dtype, make_plan(a.shape(), a.strides(), axis, reverse, dtype),
-       inclusive, a.offset(), a.storage(), out.storage()});
-  return out;
+  return produce(scan_name(op), stream, [&] {
+    array out = make_result(scan_name(op), a.shape(), dtype, stream);
+    backend(stream).scan(
+        stream,
+        {op, dtype, make_plan(a.shape(), a.strides(), axis, reverse, dtype),
+         inclusive, a.offset(), a.storage(), out.storage()});
+    return out;
+  });
 }
 
 array scan(Op op, const array& a, std::optional<int> axis, bool reverse,

@@ -2,6 +2,7 @@
 #include <array>
 #include <bit>
 #include <memory>
+#include <string_view>
 
 #include "bindings.h"
 
@@ -16,64 +17,51 @@ struct ViewDeleter {
   }
 };
 
-// What the letters of a format mean: a kind, and the sizes that it can have.
-// A long has either, for some exporters give it the size of this machine where
-// the format says that of all machines.
+// The dtypes that the letters of a format can mean. A long has either size, for
+// some exporters give it the size of this machine where the format says that of
+// all machines.
 struct Meaning {
-  const char* letters;
-  Dtype::Kind kind;
-  std::array<Py_ssize_t, 2> sizes;
+  std::string_view letters;
+  std::array<Dtype, 2> dtypes;
 };
 constexpr Meaning kMeanings[] = {
-    {"?", Dtype::Kind::bool_, {1, 1}},    {"b", Dtype::Kind::sint, {1, 1}},
-    {"B", Dtype::Kind::uint, {1, 1}},     {"h", Dtype::Kind::sint, {2, 2}},
-    {"H", Dtype::Kind::uint, {2, 2}},     {"i", Dtype::Kind::sint, {4, 4}},
-    {"I", Dtype::Kind::uint, {4, 4}},     {"l", Dtype::Kind::sint, {4, 8}},
-    {"L", Dtype::Kind::uint, {4, 8}},     {"q", Dtype::Kind::sint, {8, 8}},
-    {"Q", Dtype::Kind::uint, {8, 8}},     {"n", Dtype::Kind::sint, {4, 8}},
-    {"N", Dtype::Kind::uint, {4, 8}},     {"e", Dtype::Kind::real, {2, 2}},
-    {"f", Dtype::Kind::real, {4, 4}},     {"d", Dtype::Kind::real, {8, 8}},
-    {"Zf", Dtype::Kind::complex, {8, 8}}, {"F", Dtype::Kind::complex, {8, 8}},
+    {"f", {float32, float32}},     {"d", {float64, float64}},
+    {"i", {int32, int32}},         {"l", {int32, int64}},
+    {"q", {int64, int64}},         {"B", {uint8, uint8}},
+    {"?", {bool_, bool_}},         {"e", {float16, float16}},
+    {"b", {int8, int8}},           {"h", {int16, int16}},
+    {"H", {uint16, uint16}},       {"I", {uint32, uint32}},
+    {"L", {uint32, uint64}},       {"Q", {uint64, uint64}},
+    {"n", {int32, int64}},         {"N", {uint32, uint64}},
+    {"F", {complex64, complex64}}, {"Zf", {complex64, complex64}},
 };
-
-Dtype dtype_of(Dtype::Kind kind, Py_ssize_t size) {
-  for (Dtype dtype : {bool_, uint8, uint16, uint32, uint64, int8, int16, int32,
-                      int64, float16, float32, float64}) {
-    if (dtype.kind() == kind && dtype.size() == static_cast<size_t>(size)) {
-      return dtype;
-    }
-  }
-  return complex64;
-}
 
 // The dtype of elements of a format of the struct module, or why they have
 // none. Throws where it is only their byte order.
-std::variant<Dtype, std::string> dtype_of_format(const std::string& format,
+std::variant<Dtype, std::string> dtype_of_format(std::string_view format,
                                                  Py_ssize_t itemsize,
                                                  const char* op) {
-  bool has_order = !format.empty() &&
-                   std::string("@=<>!").find(format[0]) != std::string::npos;
-  bool is_little = std::endian::native == std::endian::little;
-  bool is_foreign =
-      has_order &&
-      std::string(is_little ? ">!" : "<").find(format[0]) != std::string::npos;
-  std::string letters = format.substr(has_order ? 1 : 0);
+  constexpr std::string_view kOrders = "@=<>!";
+  constexpr std::string_view kForeignOrders =
+      std::endian::native == std::endian::little ? ">!" : "<";
+  char order = format.empty() ? '\0' : format[0];
+  bool has_order = order && kOrders.find(order) != kOrders.npos;
+  bool is_foreign = order && kForeignOrders.find(order) != kOrders.npos;
+  std::string_view letters = format.substr(has_order ? 1 : 0);
   for (const Meaning& meaning : kMeanings) {
     if (letters != meaning.letters) continue;
-    if (itemsize != meaning.sizes[0] && itemsize != meaning.sizes[1]) {
-      return "Elements of format '" + format + "' have " +
-             std::to_string(meaning.sizes[0]) + " bytes, but the itemsize is " +
-             std::to_string(itemsize) + ".";
-    }
-    if (is_foreign && itemsize > 1) {
+    for (Dtype dtype : meaning.dtypes) {
+      if (dtype.size() != static_cast<size_t>(itemsize)) continue;
+      if (!is_foreign || itemsize == 1) return dtype;
       throw TypeError(std::string("[") + op +
                       "] Elements in foreign byte order are not supported; "
                       "convert them first, in NumPy with "
                       "a.astype(a.dtype.newbyteorder('=')).");
     }
-    return dtype_of(meaning.kind, itemsize);
+    return "Elements of format '" + std::string(format) + "' do not have " +
+           std::to_string(itemsize) + " bytes, as the itemsize says.";
   }
-  return "Elements of format '" + format +
+  return "Elements of format '" + std::string(format) +
          "' are not supported; convert them first to a dtype that upsweep has, "
          "such as float64, complex64 or int64.";
 }

@@ -1,5 +1,6 @@
 // A forked child can use the CPU, and does not wait for work it has lost.
 #include <doctest/doctest.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -69,4 +70,33 @@ TEST_CASE("work under way at the fork is an error in the child") {
         }) == 7);
   go = true;
   out.wait();
+}
+
+// In a child, because the limit holds for the whole process.
+TEST_CASE("a system without threads to give") {
+  if (kThreadSanitizer) {
+    MESSAGE("skipped: ThreadSanitizer starts no threads in a forked child");
+    return;
+  }
+  CHECK(in_child([] {
+          if (getuid() == 0 && setuid(65534) != 0) return 2;  // no limit for it
+          rlimit none{0, 0};
+          if (setrlimit(RLIMIT_NPROC, &none) != 0) return 3;
+          Stream stream = new_stream(DeviceType::cpu);
+          static const float memory[1] = {1};
+          bool released = false;
+          array y = array(0.f);
+          {
+            array one = array::adopt(memory, {1}, {1}, float32, [&] {
+              synchronize(stream);
+              released = true;
+            });
+            array many = broadcast_to(one, {1 << 20});
+            y = cumsum(many, 0, false, true, stream);
+          }
+          array z = cumsum(y, 0, true, true, stream);
+          if (z.data<float>()[(1 << 20) - 1] != 1 << 20) return 4;
+          synchronize(stream);
+          return released ? 0 : 5;
+        }) == 0);
 }

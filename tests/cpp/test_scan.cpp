@@ -129,3 +129,64 @@ TEST_CASE("long lines of which one is left over behind whole panels") {
     }
   }
 }
+
+namespace {
+
+// A scan of a row that is repeated along an axis, next to one of a copy of it.
+template <class Scan>
+void check_repeats(const Scan& scan, const array& row, const Shape& shape) {
+  array repeated = broadcast_to(row, shape);
+  for (int axis = 0; axis < repeated.ndim(); ++axis) {
+    for (bool reverse : {false, true}) {
+      CHECK(array_equal(scan(repeated, axis, reverse),
+                        scan(copy(repeated), axis, reverse), true)
+                .template item<bool>());
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("axes of stride 0, in several tiles") {
+  for (Dtype dtype : {bool_, uint8, int16, int32, int64, float16, bfloat16,
+                      float32, float64, complex64}) {
+    array row = astype(arange(1, 1040, 1, int32), dtype);
+    array column = reshape(slice(row, {0}, {1}, {17}), {17, 1});
+    auto check = [&](auto scan) {
+      check_repeats(scan, row, {200, 1039});
+      check_repeats(scan, column, {17, 1300});
+      check_repeats(scan, reshape(row, {1039, 1}), {2, 1039, 40});
+      check_repeats(scan, slice(row, {3}, {1}, {1}), {70000});
+    };
+    check([](const array& a, int axis, bool r) { return cumprod(a, axis, r); });
+    check([](const array& a, int axis, bool r) { return cumsum(a, axis, r); });
+    check([](const array& a, int axis, bool r) { return cummax(a, axis, r); });
+  }
+}
+
+TEST_CASE("any byte of bool_ but 0 is true") {
+  const uint8_t bytes[] = {2, 255, 0, 1};
+  array a = array::adopt(bytes, {4}, {1}, bool_, [] {});
+  CHECK(array_equal(cumsum(a), array{1, 2, 2, 3}).item<bool>());
+  CHECK(array_equal(cumprod(a), array{true, true, false, false}).item<bool>());
+  CHECK(
+      array_equal(cummax(a, true), array{true, true, true, true}).item<bool>());
+  CHECK(array_equal(a, array{true, true, false, true}).item<bool>());
+  CHECK(array_equal(astype(a, int8), array{1, 1, 0, 1}).item<bool>());
+  CHECK(slice(a, {1}, {1}, {1}).item<bool>());
+  array extremes = cummin(a);
+  CHECK(static_cast<const uint8_t*>(extremes.raw_data())[1] == 1);
+}
+
+TEST_CASE("of equal zeros the first one is the maximum") {
+  std::vector<float> values(5000, -1.f);
+  values[1] = -0.f;
+  values[16] = 0.f;
+  array row(values.data(), {5000});
+  array column = transpose(broadcast_to(row, {1, 5000}));
+  for (const array& y : {cummax(row), cummax(column, 0)}) {
+    array last = slice(flatten(y), {4999}, {1}, {1});
+    CHECK(last.item<float>() == 0);
+    CHECK(std::signbit(last.item<float>()));
+  }
+}

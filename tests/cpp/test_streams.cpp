@@ -103,6 +103,68 @@ TEST_CASE("an error comes out where its result is read, and once more") {
   }
 }
 
+TEST_CASE("a release function may wait for the stream that held its memory") {
+  Stream stream = new_stream(DeviceType::cpu);
+  static const float memory[1] = {2};
+  std::latch started(1), go(1), released(1);
+  array later = array(0.f);
+  array y = run(stream, [&] {
+    started.count_down();
+    go.wait();
+  });
+  {
+    array owned = array::adopt(memory, {1}, {1}, float32, [&] {
+      later.wait();
+      synchronize(stream);
+      released.count_down();
+    });
+    y = run(stream, [] {}, {owned.storage()});
+  }
+  later = run(stream, [] {}, {y.storage()});
+  started.wait();
+  go.count_down();
+  y.wait();
+  released.wait();
+}
+
+TEST_CASE("after a wait what the work held is released") {
+  Stream stream = new_stream(DeviceType::cpu);
+  static const float memory[1] = {2};
+  for (int i = 0; i < 200; ++i) {
+    std::atomic<bool> released{false};
+    array y = run(stream, [] {}, {array::adopt(memory, {1}, {1}, float32, [&] {
+                                    released = true;
+                                  }).storage()});
+    y.wait();
+    while (!released) std::this_thread::yield();  // by another waiting thread
+    CHECK(released);
+  }
+}
+
+TEST_CASE("a stream that is far behind makes its producer wait") {
+  constexpr int kWorks = 3000;
+  Stream stream = new_stream(DeviceType::cpu);
+  std::latch go(1);
+  std::atomic<int> given{0};
+  array first = run(stream, [&] { go.wait(); });
+  std::thread producer([&] {
+    for (int i = 0; i < kWorks; ++i) {
+      run(stream, [] {});
+      ++given;
+    }
+  });
+  for (int before = -1; before != given;) {
+    before = given;
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  CHECK(given > 0);
+  CHECK(given < kWorks);
+  go.count_down();
+  producer.join();
+  CHECK(given == kWorks);
+  synchronize(stream);
+}
+
 TEST_CASE("contexts nest and belong to their thread") {
   Stream before = default_stream(DeviceType::cpu);
   Stream a = new_stream(DeviceType::cpu), b = new_stream(DeviceType::cpu);

@@ -1,6 +1,7 @@
 """array: construction, dtypes, views, indexing, conversion and comparison."""
 
 import copy
+import enum
 import math
 import pickle
 
@@ -270,3 +271,113 @@ def test_array_copies_and_asarray_shares():
     x[0] = 5
     assert copied.tolist() == [1, 1, 1]
     assert shared.tolist() == [5, 1, 1]
+
+
+class Real(float):
+    """A number of somebody's own."""
+
+
+class Imaginary(complex):
+    """Another one."""
+
+
+class Colour(enum.IntEnum):
+    RED = 2
+
+
+@pytest.mark.parametrize(
+    ("number", "name"),
+    [
+        (Real(1.5), "float32"),
+        (Imaginary(2j), "complex64"),
+        (Colour.RED, "int32"),
+        (np.float64(1.5), "float64"),
+        (np.float32(1.5), "float32"),
+        (np.bool_(True), "bool_"),
+    ],
+)
+def test_subclasses_of_numbers(number, name):
+    for a in (upsweep.array(number), upsweep.asarray([number])[0]):
+        assert a.dtype.name == name
+        assert a.item() == number
+    assert upsweep.array([number, 3])[1].item() == 3
+    assert upsweep.full((2,), number).tolist() == [number, number]
+
+
+def test_a_complex128_of_numpy_is_still_refused():
+    with pytest.raises(TypeError, match="complex128"):
+        upsweep.array(np.complex128(1j))
+
+
+@pytest.mark.parametrize("kind", ["array", "Dtype", "Device", "Stream"])
+@pytest.mark.filterwarnings("ignore:nanobind")
+def test_objects_that_only_new_has_made(kind):
+    made = getattr(upsweep, kind)
+    empty = made.__new__(made)
+    a = upsweep.array([1.0])
+    calls = {
+        "array": [
+            lambda: empty.shape, lambda: repr(empty), lambda: empty == a,
+            lambda: a == empty, lambda: upsweep.cumsum(empty), lambda: bool(empty),
+            lambda: upsweep.array([empty]), lambda: upsweep.eval([empty]),
+            lambda: pickle.dumps(empty), lambda: copy.copy(empty), lambda: empty[0],
+            lambda: upsweep.from_dlpack(empty), lambda: np.asarray(empty),
+            lambda: upsweep.zeros(empty), lambda: upsweep.cumsum(a, axis=empty),
+        ],
+        "Dtype": [
+            lambda: empty.name, lambda: repr(empty), lambda: upsweep.zeros(3, empty),
+            lambda: upsweep.array([1], empty), lambda: a.astype(empty),
+            lambda: pickle.dumps(empty), lambda: upsweep.asarray(a, empty),
+        ],
+        "Device": [
+            lambda: empty.type, lambda: upsweep.synchronize(empty),
+            lambda: upsweep.Device(upsweep.cpu) == empty,
+            lambda: upsweep.is_available(empty), lambda: upsweep.stream(empty),
+            lambda: upsweep.cumsum(a, stream=empty), lambda: hash(empty),
+        ],
+        "Stream": [
+            lambda: empty.device, lambda: upsweep.synchronize(empty),
+            lambda: upsweep.default_stream(upsweep.cpu) == empty,
+            lambda: upsweep.set_default_stream(empty), lambda: upsweep.stream(empty),
+            lambda: upsweep.cumsum(a, stream=empty), lambda: hash(empty),
+        ],
+    }  # fmt: skip
+    for call in calls[kind]:
+        with pytest.raises((TypeError, BufferError)):
+            call()
+    assert upsweep.cumsum(a).tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("state", "error"),
+    [
+        ((), TypeError),
+        ((b"",), TypeError),
+        (("x", (1,), upsweep.float32), TypeError),
+        ((b"1234", "x", upsweep.float32), TypeError),
+        ((b"1234", (1,), "float32"), TypeError),
+        ((b"1234", (1,), upsweep.float32, 0), TypeError),
+        ((b"1234", (2,), upsweep.float32), ValueError),
+        ((b"1234", (-1,), upsweep.float32), ValueError),
+        ((b"1234", (-1, -1), upsweep.float32), ValueError),
+        ((b"", (2**40, 2**40), upsweep.float32), ValueError),
+        ((b"", (2**62,), upsweep.float32), ValueError),
+        ((b"1234", (1,) * 65, upsweep.float32), ValueError),
+    ],
+)
+def test_states_that_no_array_has(state, error):
+    a = upsweep.array.__new__(upsweep.array)
+    with pytest.raises(error):
+        a.__setstate__(state)
+    a.__setstate__((b"\0\0\x80?", (1,), upsweep.float32))
+    assert a.tolist() == [1]
+
+
+@pytest.mark.filterwarnings("ignore:nanobind")
+def test_an_array_is_filled_once():
+    a = upsweep.array([1.0])
+    with pytest.raises(TypeError):
+        a.__setstate__((b"\0\0\0\0", (1,), upsweep.float32))
+    with pytest.raises(TypeError):
+        a.__init__([2.0])
+    assert a.tolist() == [1]

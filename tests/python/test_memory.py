@@ -119,6 +119,35 @@ def test_set_memory_limit_returns_the_previous_limit():
     assert upsweep.set_memory_limit(original) == 123 * MIB
 
 
+def test_work_waits_for_the_memory_of_work_before_it(limit):
+    wide = upsweep.broadcast_to(upsweep.array(1.0), (2 * MIB,))
+    stream = upsweep.new_stream(upsweep.cpu)
+    limit(40 * MIB)
+    for i in range(60):  # 480 MiB of results
+        result = upsweep.cumsum(wide, reverse=bool(i % 2), stream=stream)
+    assert result[0].item() == 2 * MIB
+    result = wide.astype(upsweep.int32, stream=stream)
+    for _ in range(60):
+        equal = result == wide
+        with upsweep.stream(stream):
+            copied = upsweep.full((2 * MIB,), 1)
+    assert bool(equal[5])
+    assert copied[5].item() == 1
+
+
+def test_queued_work_holds_a_share_of_memory(limit):
+    wide = upsweep.broadcast_to(upsweep.array(1.0), (2 * MIB,))
+    stream = upsweep.new_stream(upsweep.cpu)
+    limit(800 * MIB)
+    before = upsweep.get_active_memory()
+    upsweep.reset_peak_memory()
+    for _ in range(150):  # 1,200 MiB of results
+        upsweep.cumsum(wide, stream=stream)
+    upsweep.synchronize(stream)
+    # An eighth, the one that is being given, and the one being let go of.
+    assert upsweep.get_peak_memory() - before <= (100 + 3 * 8) * MIB
+
+
 ABSURD = [(2**40,), (2**62,), (2**32, 2**32), (2**63 - 1,), (2**21,) * 5]
 
 

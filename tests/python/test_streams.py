@@ -133,6 +133,31 @@ def test_eval_waits_and_async_eval_does_not():
     assert seconds(upsweep.eval, {"a": results, "b": (results[0], 1)}) < 0.1
 
 
+@pytest.mark.parametrize("f", [upsweep.eval, upsweep.async_eval])
+def test_containers_that_hold_each_other(f):
+    a, b = [], {}
+    a += [a, b, (a, b)]
+    b.update(a=a, b=b)
+    f(a, b)
+    deep = []
+    for _ in range(300_000):
+        deep = [deep]
+    f(deep)
+    shared = [upsweep.array(1)]
+    for _ in range(200):  # 2^200 ways to the array
+        shared = [shared, shared]
+    f(shared)
+
+
+def test_eval_finds_arrays_wherever_they_are():
+    stream = upsweep.new_stream(upsweep.cpu)
+    *_, last = slow_work(stream, 4)
+    tree = [(1, None), "text"]
+    tree.append({"tree": tree, "deep": [[(last,)]]})
+    upsweep.eval(tree)
+    assert seconds(upsweep.synchronize, stream) < 0.1
+
+
 def test_an_error_does_not_poison_the_stream():
     stream = upsweep.new_stream(upsweep.cpu)
     under_way = slow_work(stream, 2)
@@ -166,6 +191,30 @@ def test_waiting_lets_other_threads_run():
     done.set()
     ticker.join()
     assert during >= 3
+
+
+def test_a_producer_that_waits_lets_other_threads_run():
+    stream = upsweep.new_stream(upsweep.cpu)
+    ticks, done = [], threading.Event()
+
+    def tick():
+        while not done.wait(0.001):
+            ticks.append(time.perf_counter())
+
+    original = upsweep.set_memory_limit(upsweep.get_active_memory() + 2**27)
+    ticker = threading.Thread(target=tick)
+    ticker.start()
+    try:
+        start = time.perf_counter()
+        for _ in range(20):
+            upsweep.logcumsumexp(SLOW, stream=stream)
+        passed = time.perf_counter() - start
+    finally:
+        done.set()
+        ticker.join()
+        upsweep.set_memory_limit(original)
+    assert seconds(upsweep.synchronize, stream) < passed
+    assert len(ticks) > passed / 0.1
 
 
 def test_many_threads_may_call_at_once():

@@ -49,11 +49,31 @@ assert text == {NO_GPU + text!r}, text
 
 
 def test_no_driver(tmp_path):
-    run(tmp_path, no_gpu("."))
+    program = no_gpu(": no NVIDIA driver (libcuda.so.1) was found.")
+    program += """
+for scan in (upsweep.cumprod, upsweep.cumsum, upsweep.logcumsumexp):
+    text = failure(lambda: scan([1.0], stream=gpu), ValueError)
+    assert text == (f"[{scan.__name__}] Cannot use gpu device without gpu backend: "
+                    "no NVIDIA driver (libcuda.so.1) was found."), text
+import subprocess, sys
+shown = subprocess.run([sys.executable, "-m", "upsweep"], capture_output=True, text=True)
+assert "no gpu: no NVIDIA driver (libcuda.so.1) was found\\n" in shown.stdout, shown
+"""
+    run(tmp_path, program)
+
+
+def test_a_driver_that_cannot_be_loaded(tmp_path):
+    (tmp_path / "libcuda.so.1").write_bytes(b"this is no library")
+    program = """
+text = failure(lambda: upsweep.set_default_device(gpu), ValueError)
+assert "gpu backend: the NVIDIA driver was not loaded: " in text, text
+"""
+    run(tmp_path, program)
 
 
 def test_no_device(driver):
-    run(driver, no_gpu("."), devices=0)
+    why = ": the NVIDIA driver says: no CUDA-capable device is detected."
+    run(driver, no_gpu(why), devices=0)
 
 
 def test_a_driver_without_what_is_needed(tmp_path):
@@ -83,7 +103,7 @@ def test_no_kernel_image_for_the_chip(driver):
     program = """
 before = upsweep.get_active_memory()
 text = failure(lambda: upsweep.cumprod([1.0, 2.0], stream=gpu), RuntimeError)
-assert text == ("[cuda] Unable to load kernel lookback_prod_float32: no kernel "
+assert text == ("[cumprod] Unable to load kernel lookback_prod_float32: no kernel "
                 "image is available for execution on the device."), text
 assert upsweep.get_active_memory() == before
 """
