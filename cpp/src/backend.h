@@ -58,7 +58,7 @@ class Backend {
   virtual Stream new_stream(Device device) = 0;
   virtual bool has_stream(Stream stream) const = 0;
   virtual void synchronize(Stream stream) = 0;
-  // Waits likewise, and leaves errors to whoever synchronizes.
+  // Waits likewise, and keeps errors for synchronize to throw.
   virtual void wait_until_idle(Stream stream) = 0;
 
   // Uninitialised memory, to be written by work of a stream of the device.

@@ -48,7 +48,7 @@ class Releases {
 
  private:
   // The thread lasts as long as the process. Where the system has none to give,
-  // whoever waits calls the functions.
+  // threads that wait for results call the functions.
   void start() {
     if (started_) return;
     try {
@@ -82,14 +82,14 @@ std::atomic<Releases*> the_releases{new Releases};
 [[maybe_unused]] const int registered =
     pthread_atfork(nullptr, nullptr, [] { the_releases = new Releases; });
 
-// A function is taken only inside of the scope, so that whoever has entered it
-// and finds none knows that none is between being taken and being called.
+// Functions are taken from the queue only inside the scope. A thread that has
+// entered it and finds the queue empty can be sure that all were called.
 void run_all() {
   Releases& releases = *the_releases;
   while (auto function = releases.pop()) {
     try {
       function();
-    } catch (...) {  // it has nobody to tell
+    } catch (...) {  // there is no caller to tell
     }
   }
 }

@@ -1,19 +1,18 @@
 // Releases: where the owners of adopted memory are let go of.
 //
-// What a release function does is its owner's business. A finaliser of Python
-// may well wait for the stream whose work held the memory last, so a thread
-// that runs a stream's work never calls one. It leaves the function to be
-// called where no lock and no unfinished work is held: by a thread that does
-// nothing else, or by whoever waits for a result, once that is there, so that
-// after a wait the owners of what it took are gone.
+// A release function may do anything: a finaliser in Python may wait for the
+// very stream whose work held the memory last. A thread that runs a stream's
+// work therefore never calls one, but queues it. Two kinds of threads call what
+// is queued, neither of which holds a lock or unfinished work: one that does
+// nothing else, and any thread that has just waited for a result. So after a
+// wait, the owners that only this work kept alive are gone.
 #pragma once
 
 #include <functional>
 
 namespace upsweep {
 
-// While it lives, release functions that its thread comes upon are left for
-// later.
+// While it lives, release() on its thread queues functions.
 class ReleaseLater {
  public:
   ReleaseLater();
@@ -25,10 +24,10 @@ class ReleaseLater {
   bool before_;
 };
 
-// Calls the function, now or later.
+// Calls the function, or queues it.
 void release(std::function<void()> function) noexcept;
 
-// Calls those that are due. One that is itself called from here finds none.
+// Calls the functions in the queue. Does nothing within such a call.
 void run_due_releases() noexcept;
 
 }  // namespace upsweep

@@ -68,8 +68,9 @@ void synchronize_without_gil(Stream s) {
 // Work that is still under way holds Python objects, so that it has to end
 // before the interpreter does. Its errors have no reader left.
 //
-// A subinterpreter that is alive when the process ends gets here late: nobody
-// who gave up the GIL would get it back. Work can be waited for all the same.
+// A subinterpreter that is alive when the process ends gets here late, when a
+// thread that gives up the GIL does not get it back. Waiting for the work does
+// not need that.
 void leave() {
   known(default_stream(DeviceType::cpu));
   nb::object sys = nb::module_::import_("sys");

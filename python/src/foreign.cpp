@@ -1,9 +1,9 @@
 // Memory of other libraries: whether what they say of it makes sense.
 //
-// Descriptions come from C structs that anybody may have filled, and a wrong
-// one would have a scan read memory that is not there. Checked is what can be
-// known from the description alone: how far the memory really reaches, only its
-// owner knows.
+// Descriptions come from C structs that any code may have filled, and a wrong
+// one would have a scan read memory that is not there. This checks all that can
+// be known from a description alone. How far the memory really reaches, only
+// its owner knows.
 #include <limits>
 
 #include "bindings.h"

@@ -58,7 +58,7 @@ bool has_gil() {
 #endif
 }
 
-// Calls f with the GIL, or not at all where nobody may ask for it any more.
+// Calls f with the GIL, or not at all once the interpreter is on its way out.
 template <class F>
 void with_gil(const F& f) {
   if (has_gil()) return f();

@@ -5,7 +5,16 @@ import upsweep
 
 SHAPES = [((5000,), 0), ((70000,), 0), ((40, 33), 1), ((300, 16), 0), ((7, 50, 9), 1)]
 OPS = ["cumprod", "cumsum", "cummax", "logcumsumexp"]
-DTYPES = ["uint8", "int32", "int64", "float16", "bfloat16", "float32", "complex64"]
+DTYPES = [
+    "bool_",
+    "uint8",
+    "int32",
+    "int64",
+    "float16",
+    "bfloat16",
+    "float32",
+    "complex64",
+]
 
 upsweep.set_default_device(upsweep.gpu)
 rng = np.random.default_rng(0)
@@ -19,5 +28,9 @@ for shape, axis in SHAPES:
             for options in ({}, {"reverse": True, "inclusive": False}):
                 getattr(upsweep, op)(a[..., ::-1], axis, **options).tolist()
                 scans += 1
+            first = (*(slice(None),) * axis, slice(0, 1))
+            repeated = upsweep.broadcast_to(a[first], shape)  # of stride 0
+            getattr(upsweep, op)(repeated, axis).tolist()
+            scans += 1
 upsweep.synchronize()
 print(scans, "scans")

@@ -112,7 +112,7 @@ for t in threads: t.start()
 for t in threads: t.join()
 assert len(done) == 4
 """,
-    "an owner goes without anybody waiting": """
+    "an owner goes without a wait": """
 gone = threading.Event()
 a = owned(gone.set)
 r = upsweep.cumsum(a, stream=stream())

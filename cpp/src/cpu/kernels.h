@@ -19,12 +19,12 @@ struct Tile {
   void* out;
   int64_t length;
   int64_t width;
-  int64_t in_step;    // along a line
-  int64_t in_lane;    // from line to line
-  int64_t out_step;   // along a line
-  int64_t out_lane;   // from line to line
-  const void* ahead;  // a hint: where what is read next begins
-  bool streaming;     // the result is larger than the cache
+  int64_t in_step;   // along a line
+  int64_t in_lane;   // from line to line
+  int64_t out_step;  // along a line
+  int64_t out_lane;  // from line to line
+  uintptr_t ahead;   // a hint: the address of what is read next
+  bool streaming;    // the result is larger than the cache
 };
 
 // A carry and a summary hold what they need for all lines of a panel; the

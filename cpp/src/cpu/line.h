@@ -107,7 +107,7 @@ struct Line {
       Tile block = tile;
       block.in = static_cast<const Value*>(tile.in) + done * tile.in_step;
       block.out = static_cast<Value*>(tile.out) + done * tile.out_step;
-      block.ahead = static_cast<const Value*>(tile.ahead) + done;
+      block.ahead = tile.ahead + static_cast<uintptr_t>(done) * sizeof(Value);
       block.length = length;
       block.width = n;
       block.in_lane = length * tile.in_step;

@@ -243,17 +243,18 @@ class Scan {
               plan_.inner.in_step,
               plan_.length.out_step,
               plan_.inner.out_step,
-              nullptr,
+              0,
               streaming_};
     tile.ahead = lowest(tile);
     return tile;
   }
 
   // Where the input of a tile begins in memory.
-  const void* lowest(const Tile& tile) const {
+  uintptr_t lowest(const Tile& tile) const {
     int64_t back = std::min<int64_t>(0, (tile.length - 1) * tile.in_step) +
                    std::min<int64_t>(0, (tile.width - 1) * tile.in_lane);
-    return static_cast<const char*>(tile.in) + back * itemsize_;
+    return reinterpret_cast<uintptr_t>(tile.in) +
+           static_cast<uintptr_t>(back * itemsize_);
   }
 
   bool is_last(int64_t t) const { return t == plan_.tiles - 1; }

@@ -31,9 +31,9 @@ class CpuStream {
   // give, the caller does all that is queued.
   void queue(Work work);
 
-  // Waits while the stream is far behind: whoever gives it work faster than it
-  // is done would fill the memory with what the work holds. For callers without
-  // a lock that the work may need.
+  // Waits while the stream is far behind: work that comes in faster than it is
+  // done would fill the memory with what it holds. The caller must not hold a
+  // lock that the work may need.
   void wait_for_room();
   // Waits until all work is done, whatever became of it.
   void wait_until_idle();

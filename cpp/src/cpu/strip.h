@@ -19,8 +19,11 @@
 namespace upsweep {
 namespace {
 
-// Asks for memory that will be needed soon, in the second-level cache.
-inline void prefetch(const void* at) { __builtin_prefetch(at, 0, 2); }
+// Asks for memory that will be needed soon, in the second-level cache. The
+// address is a hint, and may lie beyond the array.
+inline void prefetch(uintptr_t address) {
+  __builtin_prefetch(reinterpret_cast<const void*>(address), 0, 2);
+}
 
 // Rows of the widest panel of columns that are taken at once.
 constexpr int64_t kPanelRows = 8;
@@ -52,7 +55,7 @@ struct Strip {
       Tile rows = tile;
       rows.in = in(tile) + s * tile.in_step;
       rows.out = out(tile) + s * tile.out_step;
-      rows.ahead = static_cast<const U*>(tile.ahead) + s * tile.width;
+      rows.ahead = tile.ahead + bytes(s * tile.width);
       rows.length = std::min<int64_t>(kRows, tile.length - s);
       alive &= scan_rows(rows, carry, inclusive, outflow);
     }
@@ -93,7 +96,7 @@ struct Strip {
       int64_t apart = std::max<int64_t>(std::abs(tile.in_step), 1);
       int64_t far = rows_at_once(apart) * tile.in_step;
       for (; s < tile.length; ++s) {
-        prefetch(from + s * tile.in_step + far);
+        prefetch(address(from) + bytes(s * tile.in_step + far));
         each_pack(from + s * tile.in_step, fn);
       }
     } else if (tile.width == n && tile.in_step == 1) {
@@ -173,6 +176,13 @@ struct Strip {
     return s;
   }
 
+  static uintptr_t address(const U* at) {
+    return reinterpret_cast<uintptr_t>(at);
+  }
+  static uintptr_t bytes(int64_t elements) {
+    return static_cast<uintptr_t>(elements) * sizeof(U);
+  }
+
   static const U* in(const Tile& tile) {
     return static_cast<const U*>(tile.in);
   }
@@ -208,7 +218,7 @@ struct Strip {
     const U* from = in(tile);
     U* to = out(tile);
     for (int64_t s = 0; s < tile.length; ++s) {
-      prefetch(from + tile.length * tile.in_step);
+      prefetch(address(from) + bytes(tile.length * tile.in_step));
       if (tile.streaming) {
         alignas(64) U row[n];
         runners.step(from, row, inclusive);
@@ -246,7 +256,7 @@ struct Strip {
   // Asks for some of what is read next.
   UPSWEEP_INLINE static void ask_for(const Tile& tile, int64_t first, int n) {
     for (int i = 0; i < n; i += 64 / int{sizeof(U)}) {
-      prefetch(static_cast<const U*>(tile.ahead) + first + i);
+      prefetch(tile.ahead + bytes(first + i));
     }
   }
 

@@ -139,7 +139,8 @@ struct TileKernel {
     strip.out = static_cast<Value*>(tile.out) + row * tile.out_step +
                 first * tile.out_lane;
     strip.ahead =
-        static_cast<const Value*>(tile.ahead) + row * tile.width + first * rows;
+        tile.ahead +
+        static_cast<uintptr_t>(row * tile.width + first * rows) * sizeof(Value);
     strip.length = rows;
     strip.width = std::min<int64_t>(n, tile.width - first);
     return strip;
