@@ -94,7 +94,7 @@ array::array(std::shared_ptr<Storage> storage, Shape&& shape, Strides&& strides,
       offset_(offset),
       dtype_(dtype) {
   check_dimensions(shape_, strides_);
-  for (int64_t extent : shape_) size_ *= extent;
+  size_ = element_count(shape_);
 }
 
 array::array(std::shared_ptr<Storage> storage, Shape shape, Dtype dtype)
@@ -146,9 +146,10 @@ int64_t array::shape(int axis) const {
 Device array::device() const { return storage_->device(); }
 
 bool array::is_contiguous() const {
+  if (size_ == 0) return true;
   int64_t step = 1;
   for (size_t i = shape_.size(); i-- > 0;) {
-    if (shape_[i] != 1 && strides_[i] != step) return size_ == 0;
+    if (shape_[i] != 1 && strides_[i] != step) return false;
     step *= shape_[i];
   }
   return true;

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "axis.h"
+
 namespace upsweep {
 
 namespace {
@@ -44,7 +46,7 @@ Strides contiguous_strides(const Shape& shape) {
   int64_t step = 1;
   for (size_t i = shape.size(); i-- > 0;) {
     strides[i] = step;
-    step *= std::max<int64_t>(shape[i], 1);
+    step = wrapping_product(step, std::max<int64_t>(shape[i], 1));
   }
   return strides;
 }
@@ -57,6 +59,7 @@ void append_axis(std::vector<Plan::Axis>& axes, Plan::Axis axis) {
 std::vector<Plan::Axis> merge_axes(const Shape& shape, const Strides& in,
                                    const Strides& out) {
   std::vector<Plan::Axis> axes;
+  if (element_count(shape) == 0) return {{0, 0, 0}};
   for (size_t i = 0; i < shape.size(); ++i) {
     append_axis(axes, {shape[i], in[i], out[i]});
   }

@@ -30,6 +30,10 @@ array scan_along(Op op, const array& a, int axis, bool reverse, bool inclusive,
   }
   return produce(scan_name(op), stream, [&] {
     array out = make_result(scan_name(op), a.shape(), dtype, stream);
+    if (a.size() == 0) {
+      backend(stream).run_on_host(stream, {[] {}, {}, out.storage(), 0});
+      return out;
+    }
     backend(stream).scan(
         stream,
         {op, dtype, make_plan(a.shape(), a.strides(), axis, reverse, dtype),

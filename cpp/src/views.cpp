@@ -81,7 +81,7 @@ array slice(const array& a, const Shape& start, const Shape& step,
     }
     if (!empty) offset += start[i] * strides[i];
     // One element has no neighbour, and the product may not fit.
-    if (extent[i] > 1) strides[i] *= step[i];
+    if (extent[i] > 1) strides[i] = wrapping_product(strides[i], step[i]);
   }
   return a.as_strided(extent, std::move(strides), offset);
 }
@@ -121,8 +121,8 @@ array flatten(const array& a, int start_axis, int end_axis, StreamOrDevice s) {
   }
   const Shape& from = a.shape();
   Shape shape(from.begin(), from.begin() + first);
-  shape.push_back(std::accumulate(from.begin() + first, from.begin() + last + 1,
-                                  int64_t{1}, std::multiplies<>()));
+  shape.push_back(
+      element_count(std::span(from).subspan(first, last + 1 - first)));
   shape.insert(shape.end(), from.begin() + last + 1, from.end());
   return reshape(a, std::move(shape), s);
 }

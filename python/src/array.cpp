@@ -85,11 +85,12 @@ class Indexer {
     }
     Py_ssize_t extent =
         PySlice_AdjustIndices(a_.shape()[axis_], &start, &stop, step);
-    if (extent > 0) offset_ += start * a_.strides()[axis_];
+    if (extent > 0) advance(start);
     shape_.push_back(extent);
-    // One element has no neighbour, and the product may not fit.
-    strides_.push_back(extent > 1 ? step * a_.strides()[axis_]
-                                  : a_.strides()[axis_]);
+    // Of one element, or of none, the product means nothing and may not fit.
+    bool has_neighbours = extent > 1 && a_.size() > 0;
+    strides_.push_back(has_neighbours ? step * a_.strides()[axis_]
+                                      : a_.strides()[axis_]);
     ++axis_;
   }
 
@@ -110,8 +111,14 @@ class Indexer {
           bounds_text(index, static_cast<int>(axis_), extent));
     }
     if (index < 0) index += extent;
-    offset_ += index * a_.strides()[axis_];
+    advance(index);
     ++axis_;
+  }
+
+  // By so many elements along the axis. Where there are none, strides may be so
+  // large that the place could not be counted.
+  void advance(int64_t elements) {
+    if (a_.size() > 0) offset_ += elements * a_.strides()[axis_];
   }
 
   const array& a_;

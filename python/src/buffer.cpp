@@ -1,4 +1,5 @@
 // The buffer protocol, both ways.
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <memory>
@@ -195,21 +196,20 @@ std::variant<Foreign, std::string> from_buffer(nb::handle h,
   const Py_buffer& v = *view;
   auto meaning = dtype_of_format(v.format ? v.format : "B", v.itemsize, op);
   if (auto* why_not = std::get_if<std::string>(&meaning)) return *why_not;
+  Foreign memory = checked_memory(
+      Description<Py_ssize_t>{v.buf, 0, v.ndim, v.shape, v.strides, 1},
+      dtype.value_or(std::get<Dtype>(meaning)), op);
   for (int i = 0; v.suboffsets && i < v.ndim; ++i) {
     if (v.suboffsets[i] >= 0) {
       malformed(op, "suboffsets were not asked for");
     }
   }
-  Foreign memory = checked_memory(
-      Description<Py_ssize_t>{v.buf, 0, v.ndim, v.shape, v.strides, 1},
-      dtype.value_or(std::get<Dtype>(meaning)), op);
-  Py_ssize_t nbytes = v.itemsize;
-  for (int64_t extent : memory.shape) nbytes *= extent;
+  int64_t nbytes = v.itemsize;
+  if (std::ranges::find(memory.shape, 0) != memory.shape.end()) nbytes = 0;
+  for (int64_t extent : memory.shape) nbytes = nbytes ? nbytes * extent : 0;
   if (!v.strides && v.len != nbytes) {
-    malformed(op, "len is " + std::to_string(v.len) +
-                      ", and shape and itemsize "
-                      "make " +
-                      std::to_string(nbytes));
+    malformed(op, "len is " + std::to_string(v.len) + ", not " +
+                      std::to_string(nbytes) + " as shape and itemsize say");
   }
   memory.owner = own(view.release(), [](void* object) {
     ViewDeleter()(static_cast<Py_buffer*>(object));

@@ -165,8 +165,7 @@ DLDevice wanted_device(const array& a, nb::handle device) {
   if (type == kCpu) return {kCpu, 0};
   if (type == own.type && id == own.id) return own;
   throw nb::buffer_error(
-      "[__dlpack__] The array is on another device, and is copied to no other "
-      "one than the CPU.");
+      "[__dlpack__] dl_device is neither the CPU nor the device of the array.");
 }
 
 // The address of the first element, for work of the consumer's stream: None is
@@ -189,8 +188,15 @@ const void* lend(const array& a, nb::handle stream) {
 nb::object export_dlpack(const array& a, nb::handle stream,
                          nb::handle max_version, nb::handle device,
                          nb::handle copy) {
-  bool versioned = !max_version.is_none() &&
-                   to_pair(max_version, "__dlpack__", "max_version").first >= 1;
+  bool versioned = false;
+  if (!max_version.is_none()) {
+    int64_t major = to_pair(max_version, "__dlpack__", "max_version").first;
+    if (major < 0) {
+      throw std::invalid_argument(
+          "[__dlpack__] max_version must not be negative.");
+    }
+    versioned = major >= 1;
+  }
   DLDevice wanted = wanted_device(a, device);
   if (wanted.type == kCpu && !stream.is_none()) {
     throw std::invalid_argument(

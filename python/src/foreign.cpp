@@ -111,8 +111,9 @@ Foreign checked_memory(const Description<Int>& said, Dtype dtype,
   }
   if (size == 0) {
     first = 0;
-  } else if (first + static_cast<Wide>(dtype.size()) >
-             std::numeric_limits<uintptr_t>::max()) {
+  } else if (said.byte_offset > std::numeric_limits<int64_t>::max() ||
+             first + static_cast<Wide>(dtype.size()) >
+                 std::numeric_limits<uintptr_t>::max()) {
     malformed(op, "byte_offset is " + std::to_string(said.byte_offset));
   } else if (!is_addressable(first, shape, strides, dtype)) {
     malformed(op, "strides reach further than can be addressed");

@@ -1,4 +1,6 @@
 // copy, deepcopy and pickle.
+#include <algorithm>
+
 #include "bindings.h"
 
 namespace upsweep::python {
@@ -26,11 +28,13 @@ void set_state(array* self, const nb::tuple& state) {
   nb::bytes bytes = nb::borrow<nb::bytes>(state[0]);
   Dtype dtype = to_dtype(state[2], kOp);
   Shape shape = to_shape(state[1], kOp);
-  size_t size = dtype.size();
+  bool is_empty = std::ranges::find(shape, 0) != shape.end();
+  size_t size = is_empty ? 0 : dtype.size();
   bool is_countable = true;
   for (int64_t extent : shape) {
+    is_countable &= extent >= 0;
+    if (is_empty) continue;
     is_countable &=
-        extent >= 0 &&
         !__builtin_mul_overflow(size, static_cast<size_t>(extent), &size);
   }
   if (!is_countable || size != bytes.size()) {

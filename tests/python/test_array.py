@@ -381,3 +381,17 @@ def test_an_array_is_filled_once():
     with pytest.raises(TypeError):
         a.__init__([2.0])
     assert a.tolist() == [1]
+
+
+def test_empty_arrays_of_extents_beyond_counting():
+    shape = (2**40, 2**40, 0, 2**40)
+    a = upsweep.zeros(shape)
+    assert a.size == 0
+    assert a.shape == shape
+    for view in (a, a[2**39], a[:, 5], a[:, :: 2**38], a.T, a.flatten(), a[..., 3]):
+        assert view.size == 0
+        assert upsweep.cumsum(view, 0).shape == view.shape
+        assert view.astype(upsweep.int8).size == 0
+        assert bool(upsweep.array_equal(view, view))
+        assert pickle.loads(pickle.dumps(view)).shape == view.shape
+    assert upsweep.cumprod(a).shape == (0,)

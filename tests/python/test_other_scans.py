@@ -111,3 +111,26 @@ def test_identities_are_those_of_mlx():
     first = {op: getattr(upsweep, op)(a, inclusive=False).tolist()[0] for op in OPS}
     assert first == {"cumprod": 1, "cumsum": 0, "cummax": -math.inf, "cummin": math.inf,
                      "logcumsumexp": -math.inf}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["float16", "bfloat16"])
+@pytest.mark.parametrize("shape", [(40, 66), (3, 2000), (300, 20)])
+def test_sums_of_short_numbers_are_rounded_once(name, shape):
+    """Sums just beside half way between two numbers, by less than a float tells."""
+    step = float(ml_dtypes.finfo(numpy_dtype(name)).eps) * 2048
+    x = np.zeros(shape, numpy_dtype(name))
+    x[..., 0], x[..., 1], x[..., 2] = 2048, step / 2, 2.0**-14
+    x[1::2] *= -1
+    for axis, a in ((1, x), (0, np.ascontiguousarray(x.T))):
+        checked_scan("cumsum", upsweep.asarray(a), a, axis=axis)
+        checked_scan("cumsum", upsweep.asarray(a), a, axis=axis, inclusive=False)
+
+
+def test_complex_numbers_need_the_alignment_of_their_parts():
+    raw = np.arange(1 + 2 * 40 * 30, dtype=np.float32)
+    x = raw[1:].view(np.complex64).reshape(40, 30)
+    assert x.ctypes.data % 8 == 4 or raw.ctypes.data % 8 == 4
+    for op in ("cumsum", "cummax"):
+        for a in (x, x.T, x[:, ::2]):
+            checked_scan(op, a, a, axis=0)
+            checked_scan(op, a, a, axis=1)

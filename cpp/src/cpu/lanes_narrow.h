@@ -81,6 +81,23 @@ struct NarrowLanes {
   using Magnitudes = Pack<uint32_t, n>;
   static constexpr bool kSegments = true;
 
+  // Rounded to floats. A sum of 16-bit numbers is rounded once more, and must
+  // come out as if it had been rounded once: what a float cannot hold sets its
+  // last bit (rounding to odd), so that no sum seems to lie half way. Of
+  // products, one unit in the last place has room for two roundings.
+  UPSWEEP_INLINE static Floats to_floats(const Doubles& r) {
+    if constexpr (kProduct || sizeof(Value) != 2) {
+      return narrow(r);
+    } else {
+      using Words = Pack<uint64_t, n>;
+      constexpr uint64_t kRest = (uint64_t{1} << (53 - 24)) - 1;
+      auto bits = r.template as<uint64_t>();
+      auto odd = (bits & Words::all(kRest)) + Words::all(kRest);
+      auto kept = (bits | odd) & Words::all(~kRest);
+      return narrow(kept.template as<double>());
+    }
+  }
+
   struct Carry {
     double lane[kLanes<Value>];
     double get(int i) const { return upsweep::canonical(lane[i]); }
@@ -93,11 +110,11 @@ struct NarrowLanes {
     UPSWEEP_INLINE Steady(const Carry& carry, int first)
         : r_(Doubles::load(carry.lane + first)) {}
 
-    UPSWEEP_INLINE Row results() const { return bits_of<Value>(narrow(r_)); }
+    UPSWEEP_INLINE Row results() const { return bits_of<Value>(to_floats(r_)); }
 
     UPSWEEP_INLINE Row step(const Row& x) {
       r_ = Op::combine(r_, widen(floats_of<Value>(x)));
-      auto y = narrow(r_);
+      auto y = to_floats(r_);
       check_.add(y);
       return bits_of<Value>(y);
     }
@@ -117,15 +134,15 @@ struct NarrowLanes {
    public:
     UPSWEEP_INLINE Careful(const Carry& carry, int first)
         : r_(Doubles::load(carry.lane + first)),
-          dead_(Check::failures(canonical(narrow(r_)))) {}
+          dead_(Check::failures(canonical(to_floats(r_)))) {}
 
     UPSWEEP_INLINE Row results() const {
-      return bits_of<Value>(canonical(narrow(r_)));
+      return bits_of<Value>(canonical(to_floats(r_)));
     }
 
     UPSWEEP_INLINE Row step(const Row& x) {
       r_ = Op::combine(r_, widen(floats_of<Value>(x)));
-      auto y = narrow(r_);
+      auto y = to_floats(r_);
       auto dead = Check::failures(y);
       if (any(dead)) [[unlikely]] {
         if (any(dead & (dead_ == Mask::all(0)))) {

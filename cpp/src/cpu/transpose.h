@@ -158,7 +158,9 @@ void gather(const U* from, int64_t step, int64_t lane, int lanes, int steps,
   }
   for (; s < steps; ++s) {
     for (int l = 0; l < lanes; ++l) {
-      to[s * kLanes<U> + l] = from[s * step + l * lane];
+      // Of complex64 two halves are aligned, not the whole.
+      std::memcpy(to + s * kLanes<U> + l, from + s * step + l * lane,
+                  sizeof(U));
     }
   }
 }
