@@ -30,14 +30,13 @@ array scan_along(Op op, const array& a, int axis, bool reverse, bool inclusive,
   }
   return produce(scan_name(op), stream, [&] {
     array out = make_result(scan_name(op), a.shape(), dtype, stream);
-    if (a.size() == 0) {
-      backend(stream).run_on_host(stream, {[] {}, {}, out.storage(), 0});
-      return out;
-    }
-    backend(stream).scan(
-        stream,
-        {op, dtype, make_plan(a.shape(), a.strides(), axis, reverse, dtype),
-         inclusive, a.offset(), a.storage(), out.storage()});
+    // Extents beside one of 0 may be beyond counting.
+    bool is_empty = a.size() == 0;
+    Plan plan = is_empty
+                    ? make_plan({0}, {1}, 0, reverse, dtype)
+                    : make_plan(a.shape(), a.strides(), axis, reverse, dtype);
+    backend(stream).scan(stream, {op, dtype, std::move(plan), inclusive,
+                                  a.offset(), a.storage(), out.storage()});
     return out;
   });
 }

@@ -37,6 +37,12 @@ constexpr Meaning kMeanings[] = {
     {"F", {complex64, complex64}}, {"Zf", {complex64, complex64}},
 };
 
+// A format as text, which it need not be.
+std::string quoted(std::string_view format) {
+  nb::object bytes = nb::bytes(format.data(), format.size());
+  return nb::cast<std::string>(nb::repr(bytes)).substr(1);
+}
+
 // The dtype of elements of a format of the struct module, or why they have
 // none. Throws where it is only their byte order.
 std::variant<Dtype, std::string> dtype_of_format(std::string_view format,
@@ -59,11 +65,11 @@ std::variant<Dtype, std::string> dtype_of_format(std::string_view format,
                       "convert them first, in NumPy with "
                       "a.astype(a.dtype.newbyteorder('=')).");
     }
-    return "Elements of format '" + std::string(format) + "' do not have " +
+    return "Elements of format " + quoted(format) + " do not have " +
            std::to_string(itemsize) + " bytes, as the itemsize says.";
   }
-  return "Elements of format '" + std::string(format) +
-         "' are not supported; convert them first to a dtype that upsweep has, "
+  return "Elements of format " + quoted(format) +
+         " are not supported; convert them first to a dtype that upsweep has, "
          "such as float64, complex64 or int64.";
 }
 
@@ -191,6 +197,8 @@ std::variant<Foreign, std::string> from_buffer(nb::handle h,
                                                const char* op) {
   std::unique_ptr<Py_buffer, ViewDeleter> view(new Py_buffer{});
   if (PyObject_GetBuffer(h.ptr(), view.get(), PyBUF_RECORDS_RO) < 0) {
+    if (!PyErr_Occurred())
+      malformed(op, "it has a buffer that it does not give");
     nb::raise_python_error();
   }
   const Py_buffer& v = *view;

@@ -1,0 +1,140 @@
+"""Imports from bytes: capsules and buffers in which any field may be anything. What
+describes the lent memory gives its elements, what makes no sense an error, and the
+memory is given back once."""
+
+import ctypes
+
+import claims
+import numpy as np
+import upsweep
+from descriptions import read
+from lending import Buffer, Capsule
+
+REFUSALS = (BufferError, TypeError, ValueError, MemoryError)
+NOT_INTERESTING = -1  # to libFuzzer
+MOST_LISTED = 4096
+
+
+def padded(values, ndim, filler):
+    """As many as ndim says, where an importer may read those."""
+    if values is None or not 0 <= ndim <= claims.MOST_AXES:
+        return values
+    return (values + [filler] * ndim)[:ndim]
+
+
+def lend(description):
+    """The loan, its source, and what it claims."""
+    lend_with = lend_buffer if description.form == "buffer" else lend_capsule
+    return lend_with(
+        description,
+        padded(description.shape, description.ndim, 1),
+        padded(description.strides, description.ndim, 0),
+        dict(description.fields),
+    )
+
+
+def address_of(loan, description):
+    return description.data + (0 if description.is_absolute else loan.address)
+
+
+def lend_buffer(description, shape, strides, fields):
+    loan = Buffer(description.content)
+    suboffsets = padded(fields.pop("suboffsets"), description.ndim, -1)
+    text = fields.pop("format")
+    text = None if text is None else text.split(b"\0")[0]
+    view = loan.described
+    for name, value in fields.items():
+        setattr(view, name, value)
+    view.buf = address_of(loan, description)
+    view.ndim = description.ndim
+    view.format = loan.put(None if text is None else text + b"\0")
+    view.shape = loan.put_integers(shape)
+    view.strides = loan.put_integers(strides)
+    view.suboffsets = loan.put_integers(suboffsets)
+    claim = claims.of_buffer(view, text, shape, strides, suboffsets)
+    return loan, loan.source(), claim
+
+
+def lend_capsule(description, shape, strides, fields):
+    loan = Capsule(description.form, description.content)
+    managed = loan.described
+    tensor = managed.tensor
+    said = fields.pop("said")
+    if not fields.pop("deleter"):
+        managed.deleter = None
+    for name, value in fields.items():
+        for struct in (managed, tensor, tensor.device, tensor.dtype):
+            if hasattr(struct, name):
+                setattr(struct, name, value)
+    tensor.data = address_of(loan, description)
+    tensor.ndim = description.ndim
+    tensor.shape = loan.put_integers(shape)
+    tensor.strides = loan.put_integers(strides)
+    claim = claims.of_capsule(managed, said, shape, strides)
+    return loan, loan.source(said), claim
+
+
+def take(entry, copy, source):
+    if entry == "array":
+        return upsweep.array(source)
+    return getattr(upsweep, entry)(source, copy=copy)
+
+
+def one(data):
+    description = read(data)
+    loan, source, claim = lend(description)
+    memory = claims.memory_of(claim)
+    is_copied, may_be_refused = False, True
+    if memory is not None:
+        # How far memory reaches, an importer cannot know.
+        if not memory.is_inside(loan.address, len(description.content)):
+            loan.free()
+            return NOT_INTERESTING
+        entry, copy = description.entry, description.copy
+        is_copied = entry == "array" or copy is True or memory.is_scattered()
+        nbytes = memory.size * memory.itemsize
+        if is_copied and memory.size > MOST_LISTED and nbytes < claims.NEVER:
+            loan.free()
+            return NOT_INTERESTING
+        may_be_refused = (
+            claim.may_be_refused
+            or (is_copied and (nbytes >= claims.NEVER or copy is False))
+            or max(memory.shape, default=0) >= claims.NEVER  # and none at all
+        )
+    expected = None if memory is None else elements_of(memory, is_copied)
+    try:
+        a = take(description.entry, description.copy, source)
+    except REFUSALS as error:
+        refusal = f"{type(error).__name__}: {error}"
+    else:
+        refusal = None
+        assert memory is not None, f"accepted, as {a.dtype.name} of shape {a.shape}"
+        check(a, memory, expected)
+        del a
+    assert refusal is None or may_be_refused, refusal
+    del source
+    loan.settle()
+    return 0
+
+
+def elements_of(memory, is_copied):
+    """Their bytes, unless they are too many."""
+    if memory.size > MOST_LISTED:
+        return None
+    itemsize = memory.itemsize
+    found = b"".join(ctypes.string_at(at, itemsize) for at in memory.addresses())
+    return bytes(map(bool, found)) if is_copied and memory.dtype == "bool_" else found
+
+
+def check(a, memory, expected):
+    assert a.dtype.name == memory.dtype, f"the dtype is {a.dtype.name}"
+    assert a.shape == memory.shape, f"the shape is {a.shape}"
+    if expected is None:
+        return
+    repr(a)
+    if expected:  # NumPy refuses some that are empty
+        found = np.asarray(a).tobytes()
+        assert found == expected, f"got {found!r}, expected {expected!r}"
+    sums = upsweep.cumsum(a)
+    upsweep.eval(sums)
+    assert sums.shape == (memory.shape if a.ndim == 1 else (memory.size,))

@@ -1,0 +1,160 @@
+"""Coverage-guided fuzzing of the native code, against exact arithmetic:
+`python tests/fuzz/run.py scans` or `imports`.
+
+Needs atheris, what the tests need, and upsweep built by clang with sanitizers and
+with the counters that guide libFuzzer:
+
+    cmake -B build -DCMAKE_CXX_COMPILER=clang++ -DUPSWEEP_PYTHON=ON \\
+        -DUPSWEEP_SANITIZE=address,undefined,fuzzer-no-link
+    cmake --build build --target _core
+    python tests/fuzz/package.py build sanitized
+    PYTHONPATH=sanitized python tests/fuzz/run.py scans --seconds 60
+
+It prints how much was run, and ends at the first finding, whose input it leaves in a
+file: `--replay FILE` says what that input means, and runs it once.
+"""
+
+import argparse
+import importlib
+import os
+import random
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import package
+
+HERE = Path(__file__).parent
+TARGETS = ["scans", "imports"]
+# To start from: any bytes mean something, and these reach most of the code.
+SEEDS, SEED_LENGTHS = 400, range(30, 120)
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("target", choices=TARGETS)
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=0, help="0 is another each time")
+    parser.add_argument("--corpus", type=Path, help="a folder of inputs, added to")
+    parser.add_argument("--findings", type=Path, default=Path("."))
+    parser.add_argument("--replay", type=Path, help="a file with one input")
+    # What the process with the sanitizers does: libFuzzer's own options follow.
+    parser.add_argument("--inside", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def environment():
+    """The sanitizers' runtime has to be there before Python is."""
+    return {
+        # More than may have a processor each.
+        "UPSWEEP_NUM_THREADS": "3",
+        **os.environ,
+        "LD_PRELOAD": str(package.preload()),
+        # Python lets go of little at its end, and refuses sizes itself.
+        "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1",
+        "UBSAN_OPTIONS": "print_stacktrace=1",
+    }
+
+
+def inside(arguments):
+    """Fuzzes or replays in this process."""
+    sys.path.append(str(HERE.parent / "python"))
+    target = importlib.import_module(arguments.target)
+    if arguments.replay:
+        data = arguments.replay.read_bytes()
+        print(target.read(data), flush=True)
+        target.one(data)
+        return
+    import atheris
+
+    atheris.Setup([sys.argv[0], *arguments.inside], target.one)
+    atheris.Fuzz()
+
+
+def write_seeds(folder, seed):
+    numbers = random.Random(seed)
+    for i in range(SEEDS):
+        data = numbers.randbytes(numbers.choice(SEED_LENGTHS))
+        Path(folder, f"seed-{i:03}").write_bytes(data)
+
+
+def fuzz(arguments):
+    """Returns the status, and everything that was printed."""
+    with tempfile.TemporaryDirectory() as seeds:
+        write_seeds(seeds, arguments.seed)
+        folders = [seeds]
+        if arguments.corpus:
+            arguments.corpus.mkdir(parents=True, exist_ok=True)
+            folders.insert(0, arguments.corpus)
+        options = [
+            f"-max_total_time={arguments.seconds}",
+            f"-seed={arguments.seed}",
+            f"-artifact_prefix={arguments.findings}/{arguments.target}-",
+            "-max_len=256",
+            "-len_control=0",
+            "-timeout=60",
+            "-rss_limit_mb=4096",
+            "-print_final_stats=1",
+            *map(str, folders),
+        ]
+        command = [sys.executable, __file__, arguments.target, "--inside", *options]
+        done = subprocess.run(
+            command,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+    return done.returncode, done.stdout
+
+
+def last(pattern, text):
+    """What the last match has in its group."""
+    found = re.findall(pattern, text)
+    return found[-1] if found else "?"
+
+
+def summary(target, printed):
+    executions = last(r"number_of_executed_units: (\d+)", printed)
+    rate = last(r"average_exec_per_sec: +(\d+)", printed)
+    covered = last(r"cov: (\d+)", printed)
+    counters = last(r"\((\d+) inline 8-bit counters\)", printed)
+    seed = last(r"INFO: Seed: (\d+)", printed)
+    return (
+        f"{target}: {executions} executions, {rate} a second, "
+        f"{covered} of {counters} edges covered, seed {seed}"
+    )
+
+
+def report(arguments, printed):
+    """What was found, without the coverage on the way there."""
+    progress = re.compile(r"#\d+\s|\tNEW_FUNC|INFO:")
+    lines = [line for line in printed.splitlines() if not progress.match(line)]
+    print(*lines, sep="\n")
+    file = last(r"Test unit written to (\S+)", printed)
+    command = [sys.executable, __file__, arguments.target, "--replay", file]
+    print(f"To run it again: {shlex.join(command)}")
+
+
+def main():
+    arguments = parse()
+    if arguments.inside is not None:
+        inside(arguments)
+    elif arguments.replay:
+        command = [*sys.argv, "--inside"]
+        os.execve(sys.executable, [sys.executable, *command], environment())
+    else:
+        status, printed = fuzz(arguments)
+        if status:
+            report(arguments, printed)
+        print(summary(arguments.target, printed))
+        sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""Scans from bytes: any operator, dtype, layout, axis and direction, held to the
+contract of the numerics page."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import upsweep
+import verdict
+from elements import fill, read_filling
+from layouts import Layout, read_layout, read_shape
+from source import Source
+from support import DTYPES, OPS, numpy_dtype
+
+DOORS = ["asarray", "directly", "array"]
+# Of one scan: about two tiles, and what takes no longer than a moment to judge.
+MOST = 70_000
+MOST_BYTES = 140_000
+
+
+class Scan(NamedTuple):
+    op: str
+    dtype: str
+    door: str
+    options: dict[str, Any]
+    layout: Layout
+    filling: tuple
+    data: bytes
+
+
+def read(data):
+    source = Source(data)
+    op, dtype = source.pick(OPS), source.pick(DTYPES)
+    flags = source.byte()
+    ndim = source.byte() % 6
+    axis = None if flags & 4 else source.byte() % (2 * ndim + 1) - ndim
+    options = {"axis": axis, "reverse": bool(flags & 1), "inclusive": not flags & 2}
+    door = DOORS[flags >> 3 & 3 if flags >> 3 & 3 < len(DOORS) else 0]
+    itemsize = numpy_dtype(dtype).itemsize
+    shape = read_shape(source, ndim, min(MOST, MOST_BYTES // itemsize))
+    layout = read_layout(source, shape, itemsize)
+    filling = read_filling(source, dtype)
+    return Scan(op, dtype, door, options, layout, filling, source.rest())
+
+
+def view_of(scan):
+    """The memory, which is no longer than it has to be, and the view of it."""
+    dtype, layout = numpy_dtype(scan.dtype), scan.layout
+    memory = np.zeros(layout.nbytes, np.uint8)
+    itemsize = dtype.itemsize
+    start = layout.offset % itemsize
+    whole = (layout.nbytes - start) // itemsize * itemsize
+    fill(memory[start : start + whole], scan.dtype, scan.filling, scan.data)
+    return memory, np.ndarray(
+        layout.shape, dtype, memory, layout.offset, layout.strides
+    )
+
+
+def one(data):
+    scan = read(data)
+    memory, view = view_of(scan)
+    before = memory.tobytes()
+    a = view if scan.door == "directly" else getattr(upsweep, scan.door)(view)
+    try:
+        result = getattr(upsweep, scan.op)(a, **scan.options)
+    except IndexError:
+        axis = scan.options["axis"]
+        assert axis is not None
+        assert not -view.ndim <= axis < view.ndim
+        return
+    y = np.asarray(result)
+    x = view.copy()
+    if scan.dtype == "bool_":
+        x = x.view(np.uint8) != 0
+    verdict.check(scan.op, x, y, **scan.options)
+    assert memory.tobytes() == before, "the input has changed"
