@@ -129,22 +129,22 @@ def test_memory_that_cannot_be_shared_is_copied(fault):
     [
         (
             "compile",
-            r"\[metal::Device\] Unable to build metal library from source, kernels of "
+            r"\[cumsum\] Unable to build metal library from source, kernels of "
             r"sum_uint16:\nprogram_source:1:1: error: unknown type name",
         ),
         (
             "pipeline",
-            r"\[metal::Device\] Unable to load kernel downsweep_sum_uint16: Compiler "
+            r"\[cumsum\] Unable to load kernel downsweep_sum_uint16: Compiler "
             "encountered an error",
         ),
         (
             "threads=32",
-            r"\[metal::Device\] Unable to load kernel downsweep_sum_uint16: it needs "
+            r"\[cumsum\] Unable to load kernel downsweep_sum_uint16: it needs "
             r"\d+ threads in a threadgroup, and this GPU has 32",
         ),
         (
             "simd_width=64",
-            r"\[metal::Device\] Unable to load kernel downsweep_sum_uint16: it needs "
+            r"\[cumsum\] Unable to load kernel downsweep_sum_uint16: it needs "
             r"simdgroups of 32 threads, and those of this GPU have 64\.",
         ),
     ],
@@ -253,7 +253,7 @@ def test_work_is_committed_at_once_after_many_failures(fault, failed):
 def test_an_encoder_that_cannot_be_made(fault):
     assert usable()
     fault("encoder")
-    with pytest.raises(RuntimeError, match=r"^\[METAL\] The stream could not begin"):
+    with pytest.raises(RuntimeError, match=r"^\[cumsum\] The stream could not begin"):
         upsweep.cumsum([1.0, 2.0], stream=upsweep.gpu)
     fault(None)
     assert usable()
@@ -271,7 +271,8 @@ except RuntimeError as error:
 """
     printed = run(program, UPSWEEP_EMULATOR_FAULT=f"selector={selector}")
     assert re.fullmatch(
-        rf"-\[MTL\w+ {re.escape(selector)}\]: unrecognized selector\n", printed
+        rf"\[cumsum\] -\[MTL\w+ {re.escape(selector)}\]: unrecognized selector\n",
+        printed,
     )
 
 

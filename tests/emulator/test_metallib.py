@@ -59,8 +59,7 @@ except RuntimeError as error:
 """
 RESULT = "[2.0, 6.0]\n"
 FAILURE = (
-    "[metal::Device] Unable to build metal library from source, kernels of "
-    "prod_float32:\n"
+    "[cumprod] Unable to build metal library from source, kernels of prod_float32:\n"
 )
 
 
