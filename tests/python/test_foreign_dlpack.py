@@ -13,18 +13,13 @@ from foreign.tables import (
     every_entry,
     floats,
     marks,
+    nested,
     table,
 )
 
 pytestmark = marks
 
 LANES = Raises((TypeError,), "lanes")
-
-
-def nested(values, depth):
-    for _ in range(depth):
-        values = [values]
-    return values
 
 
 DATA = [
@@ -236,12 +231,10 @@ def elements(code, bits):
     return fields, Gives(wanted, dtype)
 
 
-@every_entry
 @pytest.mark.parametrize("bits", [0, 1, 4, 6, 8, 16, 32, 64, 128])
 @pytest.mark.parametrize("code", [*range(18), 255])
-def test_elements(entry, code, bits):
-    fields, expected = elements(code, bits)
-    children.run(cases.dlpack, entry, expected, fields)
+def test_elements(code, bits):
+    children.run(cases.dlpack_by_every_entry, *elements(code, bits))
 
 
 @every_entry
