@@ -61,7 +61,7 @@ int check(const Isa& isa, Op op, Dtype dtype, int64_t width, int64_t length,
     start = (2 * length - 1) * step;
     step = -step;
   }
-  kernel.start(scanned.data(), width);
+  kernel.init_carry(scanned.data(), width);
   int predictions = 0;
   for (int64_t t = 0; t < 2; ++t) {
     int64_t offset = (start + t * length * step) * itemsize;
@@ -74,10 +74,12 @@ int check(const Isa& isa, Op op, Dtype dtype, int64_t width, int64_t length,
               step,
               lane,
               0,
-              false};
+              false,
+              kernel.key_mask};
     predicted = scanned;
     kernel.reduce(tile, summary.data(), true);
-    bool known = kernel.predict(predicted.data(), summary.data(), width);
+    bool known =
+        kernel.try_apply_summary(predicted.data(), summary.data(), width);
     // The summary that is not bounded must lead to the same carry.
     kernel.reduce(tile, summary.data(), false);
     kernel.scan(tile, scanned.data(), summary.data(), true);

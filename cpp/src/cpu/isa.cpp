@@ -7,6 +7,17 @@
 
 namespace upsweep {
 
+#define UPSWEEP_ISA(isa)                    \
+  const Kernel* find_prod_##isa(Op, Dtype); \
+  const Kernel* find_sum_##isa(Op, Dtype);  \
+  const Kernel* find_max_##isa(Op, Dtype);
+UPSWEEP_ISA(baseline)
+#if defined(__x86_64__)
+UPSWEEP_ISA(avx2)
+UPSWEEP_ISA(avx512)
+#endif
+#undef UPSWEEP_ISA
+
 namespace {
 
 bool always() { return true; }
@@ -27,13 +38,15 @@ bool has_avx512() {
 
 constexpr Isa kIsas[] = {
 #if defined(__x86_64__)
-    {"avx512", has_avx512, avx512_kernel},
-    {"avx2", has_avx2, avx2_kernel},
-    {"baseline", always, baseline_kernel},
+    {"avx512", has_avx512, find_prod_avx512, find_sum_avx512, find_max_avx512},
+    {"avx2", has_avx2, find_prod_avx2, find_sum_avx2, find_max_avx2},
+    {"baseline", always, find_prod_baseline, find_sum_baseline,
+     find_max_baseline},
 #elif defined(__aarch64__)
-    {"neon", always, baseline_kernel},
+    {"neon", always, find_prod_baseline, find_sum_baseline, find_max_baseline},
 #else
-    {"baseline", always, baseline_kernel},
+    {"baseline", always, find_prod_baseline, find_sum_baseline,
+     find_max_baseline},
 #endif
 };
 
@@ -60,6 +73,18 @@ const Isa& choose() {
 }
 
 }  // namespace
+
+const Kernel& Isa::kernel(Op op, Dtype dtype) const {
+  const Kernel* found = nullptr;
+  if (op == Op::max || op == Op::min || dtype == bool_) {
+    found = find_max(op, dtype);
+  } else if (op == Op::prod) {
+    found = find_prod(op, dtype);
+  } else if (op == Op::sum) {
+    found = find_sum(op, dtype);
+  }
+  return found ? *found : find_scalar_kernel(op, dtype);
+}
 
 std::span<const Isa> isas() { return kIsas; }
 

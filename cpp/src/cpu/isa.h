@@ -8,9 +8,17 @@
 namespace upsweep {
 
 struct Isa {
+  using FindKernel = const Kernel* (*)(Op op, Dtype dtype);
+
   const char* name;
   bool (*supported)();  // by this processor
-  const Kernel& (*kernel)(Op op, Dtype dtype);
+  FindKernel find_prod;
+  FindKernel find_sum;
+  FindKernel find_max;
+
+  // There is one for every (op, dtype) but these: sums of bool_ are sums of
+  // int32, and logaddexp of integers is one of float32.
+  const Kernel& kernel(Op op, Dtype dtype) const;
 };
 
 // Those of this build, best first.

@@ -2,40 +2,42 @@
 //
 // Lanes<M> has
 //
-//   Carry        a Running for each of kLanes lines, with get(lane) and
+//   Carry        a Prefix for each of kLanes lines, with get(lane) and
 //                set(lane, r)
 //
-// and runners, which take as many of these lines as a Pack has lanes, from one
-// of them on, over some rows. A runner is made from the Carry, whose results
+// and scanners, which take as many of these lines as a Pack has lanes, from one
+// of them on, over some rows. A scanner is made from the Carry, whose results
 // `results` gives; step takes one row of elements, as bits, to one row of
 // results; finish writes the Carry and returns whether all went well.
 //
-//   Calm         the fastest, for up to a thousand rows; finish is false, and
+//   FastLines         the fastest, for up to a thousand rows; finish is false,
+//   and
 //                the results are worthless, where a lane was or came out of the
 //                range that it is good for
-//   Steady       as Calm, for any number of rows
-//   Mixed        as Steady, but lanes may be dead from the start
-//   Careful      exact in every case; finish is false where a lane died
+//   Fast       as FastLines, for any number of rows
+//   Mixed        as Fast, but lanes may be saturated from the start
+//   Exact      exact in every case; finish is false where a lane died
 //
 // Where kSegments says that a long line may be cut into segments, which become
-// lanes, there is also what fold.h needs to find their totals:
+// lanes, there is also what fold.h needs to find their aggregates:
 //
-//   enter        a Carry for segments, from the Running before the first of
-//                them and the totals of what lies between
-//   neutral()    sums of nothing: Totals in registers, in as many lanes
+//   enter        a Carry for segments, from the Prefix before the first of
+//                them and the aggregates of what lies between
+//   identity()    sums of nothing: Aggregates in registers, in as many lanes
 //   combine      a sum and a row, or the row that starts somewhere in memory
 //   merge        two sums, also of other sizes
-//   store        sums as Totals
-//   Bounds       of the sums of rows; store_bounds makes them Ranges
-//   kBoundsTell  whether a sum may be lost without its bounds
-//   Mildness     of segments that are folded in any order: sees all elements,
+//   store        sums as Aggregates
+//   PrefixBounds       of the sums of rows; store_bounds makes them Ranges
+//   kNeedsBounds  whether a sum may be lost without its bounds
+//   ReassociationGuard     of segments that are folded in any order: sees all
+//   elements,
 //                and the sums of up to eight rows; is_violated tells whether
 //                precision may have been lost
-//   Extremes     of elements, and what range of sums these allow
-//   resolve_ties (where order tells) makes the totals of segments that were
+//   ElementRange     of elements, and what range of sums these allow
+//   resolve_ties (where order tells) makes the aggregates of segments that were
 //                folded in any order those of their order
-//   classify     (unless M::kExact) a row of elements as a row of kinds
-//   kinds        sums of those
+//   classify     (unless M::kAssociative) a row of elements as a row of classes
+//   classes        sums of those
 //
 // Whatever calls a function that returns a Pack must be written out, default
 // constructors included: gcc compiles the implicit ones for the baseline, where
@@ -47,7 +49,6 @@
 
 #include "../monoid/extremum.h"
 #include "../monoid/logaddexp.h"
-#include "../monoid/logical.h"
 #include "../monoid/product.h"
 #include "../monoid/sum.h"
 #include "simd_floats.h"
@@ -94,12 +95,12 @@ class LaneByLane {
     Value x[n], y[n];
     row.store(x);
     for (int i = 0; i < n; ++i) {
-      if constexpr (M::kExact) {
+      if constexpr (M::kAssociative) {
         M::advance(lane_[i], x[i]);
       } else {
-        bool alive = M::is_alive(lane_[i]);
+        bool live = M::is_live(lane_[i]);
         M::advance(lane_[i], x[i]);
-        died_ |= alive && !M::is_alive(lane_[i]);
+        newly_saturated_ |= live && !M::is_live(lane_[i]);
       }
       y[i] = M::value(lane_[i]);
     }
@@ -108,32 +109,32 @@ class LaneByLane {
 
   bool finish(Carry& carry, int first) const {
     for (int i = 0; i < n; ++i) carry.set(first + i, lane_[i]);
-    return !died_;
+    return !newly_saturated_;
   }
 
  private:
   static constexpr int n = kPack<Value>;
 
-  typename M::Running lane_[n];
-  bool died_ = false;
+  typename M::Prefix lane_[n];
+  bool newly_saturated_ = false;
 };
 
 template <class M>
 struct Lanes {
   using Value = typename M::Value;
-  using Running = typename M::Running;
+  using Prefix = typename M::Prefix;
   static constexpr bool kSegments = false;
 
   struct Carry {
-    Running lane[kLanes<Value>];
-    Running get(int i) const { return lane[i]; }
-    void set(int i, const Running& r) { lane[i] = r; }
+    Prefix lane[kLanes<Value>];
+    Prefix get(int i) const { return lane[i]; }
+    void set(int i, const Prefix& r) { lane[i] = r; }
   };
 
-  using Careful = LaneByLane<M, Carry>;
-  using Calm = Careful;
-  using Steady = Careful;
-  using Mixed = Careful;
+  using Exact = LaneByLane<M, Carry>;
+  using Fast = Exact;
+  using FastLines = Exact;
+  using Saturated = Exact;
 };
 
 }  // namespace

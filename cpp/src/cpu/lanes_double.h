@@ -6,7 +6,7 @@
 namespace upsweep {
 namespace {
 
-// Running results hi + lo, which a thousand rows need not bring in order.
+// Prefix results hi + lo, which a thousand rows need not bring in order.
 template <int n>
 struct DoublePair {
   static constexpr int kSize = n;
@@ -48,15 +48,15 @@ struct DoubleOp<Product<double>> {
     return {hi, fma(r.lo, x, fms(r.hi, x, hi))};
   }
   template <int n>
-  UPSWEEP_INLINE static DoublePair<n> merge(const DoublePair<n>& a,
-                                            const DoublePair<n>& b) {
+  UPSWEEP_INLINE static DoublePair<n> combine(const DoublePair<n>& a,
+                                              const DoublePair<n>& b) {
     auto hi = a.hi * b.hi;
     auto error = fms(a.hi, b.hi, hi);
     return {hi, fma(a.lo, b.hi, fma(a.hi, b.lo, error))};
   }
   // Where the error terms are exact.
   static constexpr double kLow = 0x1p-900, kHigh = 0x1p1000;
-  static constexpr double kNeutral = 1;
+  static constexpr double kIdentity = 1;
   static constexpr bool kProduct = true;
 };
 
@@ -70,13 +70,13 @@ struct DoubleOp<Sum<double>> {
     return {hi, r.lo + ((r.hi - (hi - part)) + (x - part))};
   }
   template <int n>
-  UPSWEEP_INLINE static DoublePair<n> merge(const DoublePair<n>& a,
-                                            const DoublePair<n>& b) {
+  UPSWEEP_INLINE static DoublePair<n> combine(const DoublePair<n>& a,
+                                              const DoublePair<n>& b) {
     auto r = combine(a, b.hi);
     return {r.hi, r.lo + b.lo};
   }
   static constexpr double kLow = -0x1p1022, kHigh = 0x1p1022;
-  static constexpr double kNeutral = 0;
+  static constexpr double kIdentity = 0;
   static constexpr bool kProduct = false;
 };
 
@@ -86,15 +86,15 @@ struct DoubleLanes {
   using Row = Pack<uint64_t>;
   static constexpr int n = kPack<double>;
   using Sums = DoublePair<n>;
-  using Running = typename M::Running;
+  using Prefix = typename M::Prefix;
   static constexpr bool kSegments = true;
   static constexpr bool kProduct = Op::kProduct;
 
   // Of many rows; of products the magnitudes. A NaN may pass unseen.
-  struct Bounds {
+  struct PrefixBounds {
     Pack<double> low, high;
 
-    Bounds() : low(Pack<double>::all(Op::kNeutral)), high(low) {}
+    PrefixBounds() : low(Pack<double>::all(Op::kIdentity)), high(low) {}
     UPSWEEP_INLINE void add(const Sums& sum) { add(sum.hi); }
     UPSWEEP_INLINE void add(const Pack<double>& row) {
       auto at = kProduct ? abs(row) : row;
@@ -110,7 +110,7 @@ struct DoubleLanes {
   };
   // Sixty-four elements of less than 2^±14 multiply to a number far from the
   // ends of the range.
-  class Mildness {
+  class ReassociationGuard {
    public:
     UPSWEEP_INLINE void add_row(const Row& row) {
       if constexpr (kProduct) elements_.add(row.as<double>());
@@ -122,23 +122,23 @@ struct DoubleLanes {
     }
 
    private:
-    Bounds elements_;
+    PrefixBounds elements_;
   };
   // Of the elements themselves.
-  class Extremes {
+  class ElementRange {
    public:
     UPSWEEP_INLINE void add(const Row& row) { bounds_.add(row.as<double>()); }
     // Of combinations of up to `rows` elements of each lane. The bounds of a
     // product are binary exponents, each rounded down.
-    typename M::Range range(int64_t rows) const {
+    typename M::PrefixRange range(int64_t rows) const {
       double low[n], high[n];
       bounds_.low.store(low);
       bounds_.high.store(high);
-      typename M::Range range;
+      typename M::PrefixRange range;
       for (int i = 0; i < n; ++i) {
-        typename M::Range lane;
-        M::widen(lane, total_of({low[i]}), Op::kNeutral);
-        M::widen(lane, total_of({high[i]}), Op::kNeutral);
+        typename M::PrefixRange lane;
+        M::include(lane, aggregate_of({low[i]}), Op::kIdentity);
+        M::include(lane, aggregate_of({high[i]}), Op::kIdentity);
         range.low += lane.low;
         range.high += lane.high + (kProduct ? 1 : 0);
       }
@@ -148,7 +148,7 @@ struct DoubleLanes {
     }
 
    private:
-    Bounds bounds_;
+    PrefixBounds bounds_;
   };
 
   // A product has an exponent only where its value comes close to the end of
@@ -157,18 +157,19 @@ struct DoubleLanes {
     double hi[kLanes<double>], lo[kLanes<double>];
     int64_t exponent[kLanes<double>];
 
-    Running get(int i) const {
-      bool dead = hi[i] - hi[i] != 0 || (kProduct && hi[i] == 0);
-      Wide r = dead ? Wide{upsweep::canonical(hi[i])} : two_sum(hi[i], lo[i]);
+    Prefix get(int i) const {
+      bool saturated = hi[i] - hi[i] != 0 || (kProduct && hi[i] == 0);
+      Wide r =
+          saturated ? Wide{upsweep::canonical(hi[i])} : two_sum(hi[i], lo[i]);
       if constexpr (kProduct) {
-        Running product{r, exponent[i]};
-        if (!dead) M::normalise(product);
+        Prefix product{r, exponent[i]};
+        if (!saturated) M::normalise(product);
         return product;
       } else {
         return r;
       }
     }
-    void set(int i, const Running& r) {
+    void set(int i, const Prefix& r) {
       if constexpr (kProduct) {
         bool fits = r.exponent > -600 && r.exponent < 600;
         double scale =
@@ -184,15 +185,14 @@ struct DoubleLanes {
     }
   };
 
-  // With `some_dead`, lanes that are dead from the start stay so.
-  template <bool some_dead>
-  class Pair {
+  // Lanes that are saturated from the start stay so.
+  class Fast {
    public:
-    UPSWEEP_INLINE Pair(const Carry& carry, int first)
+    UPSWEEP_INLINE Fast(const Carry& carry, int first)
         : r_{Pack<double>::load(carry.hi + first),
-             Pack<double>::load(carry.lo + first)} {
-      if constexpr (some_dead) dead_ = dead(r_.hi);
-    }
+             Pack<double>::load(carry.lo + first)},
+          saturated_(is_saturated(r_.hi)),
+          some_saturated_(any(saturated_)) {}
 
     UPSWEEP_INLINE Row results() const {
       return value().template as<uint64_t>();
@@ -206,87 +206,89 @@ struct DoubleLanes {
     }
 
     UPSWEEP_INLINE bool finish(Carry& carry, int first) const {
-      auto exempt = Pack<int64_t>::all(0);
-      auto lo = r_.lo;
-      if constexpr (some_dead) {
-        exempt = dead_;
-        lo = select(dead_, Pack<double>::all(0), lo);
-      }
+      auto lo = select(saturated_, Pack<double>::all(0), r_.lo);
       auto lost = (r_.hi - r_.hi != Pack<double>::all(0)) |
                   (Pack<int64_t>::load(carry.exponent + first) !=
                    Pack<int64_t>::all(0));
       r_.hi.store(carry.hi + first);
       lo.store(carry.lo + first);
-      return range_.are_within(Op::kLow, Op::kHigh, exempt) &&
-             !any(lost & (exempt == Pack<int64_t>::all(0)));
+      return range_.are_within(Op::kLow, Op::kHigh, saturated_) &&
+             !any(lost & (saturated_ == Pack<int64_t>::all(0)));
     }
 
    private:
     UPSWEEP_INLINE Pack<double> value() const {
       auto y = r_.hi + r_.lo;
-      if constexpr (some_dead) y = select(dead_, canonical(r_.hi), y);
+      if (some_saturated_) [[unlikely]] {
+        y = select(saturated_, canonical(r_.hi), y);
+      }
       return y;
     }
 
     Sums r_;
-    Bounds range_;
-    Pack<int64_t> dead_;
+    PrefixBounds range_;
+    Pack<int64_t> saturated_;
+    bool some_saturated_;
   };
 
-  using Calm = Pair<false>;
-  using Steady = Pair<false>;
-  using Mixed = Pair<true>;
-  using Careful = LaneByLane<M, Carry>;
+  using FastLines = Fast;
+  using Saturated = Fast;
+  using Exact = LaneByLane<M, Carry>;
 
-  template <class Total>
-  static void enter(Carry& carry, const Running& start, const Total* totals) {
+  template <class Aggregate>
+  static void start_segments(Carry& carry, const Prefix& start,
+                             const Aggregate* aggregates) {
     for (int i = 0; i < kLanes<double>; ++i) {
-      carry.set(i, M::apply(start, totals[i]));
+      carry.set(i, M::apply(start, aggregates[i]));
     }
   }
-  static Sums neutral() {
-    return {Pack<double>::all(Op::kNeutral), Pack<double>::all(0)};
+  static Sums identity() {
+    return {Pack<double>::all(Op::kIdentity), Pack<double>::all(0)};
   }
   template <int size>
-  UPSWEEP_INLINE static DoublePair<size> merge(const DoublePair<size>& a,
-                                               const DoublePair<size>& b) {
-    return Op::merge(a, b);
+  UPSWEEP_INLINE static DoublePair<size> combine(const DoublePair<size>& a,
+                                                 const DoublePair<size>& b) {
+    return Op::combine(a, b);
   }
-  UPSWEEP_INLINE static Sums combine(const Sums& sum, const Row& row) {
+  UPSWEEP_INLINE static Sums accumulate(const Sums& sum, const Row& row) {
     return Op::combine(sum, row.as<double>());
   }
-  UPSWEEP_INLINE static Sums combine(const Sums& sum, const uint64_t* from) {
-    return combine(sum, Row::load(from));
+  UPSWEEP_INLINE static Sums accumulate(const Sums& sum, const uint64_t* from) {
+    return accumulate(sum, Row::load(from));
   }
 
   // A product that comes close to the end of the range loses its error term.
-  static constexpr bool kBoundsTell = kProduct;
+  static constexpr bool kNeedsBounds = kProduct;
 
-  template <int size, class Total>
-  static void store(const DoublePair<size>& sum, Total* totals) {
+  template <int size, class Aggregate>
+  static void store(const DoublePair<size>& sum, Aggregate* aggregates) {
     double hi[size], lo[size];
     sum.hi.store(hi);
     sum.lo.store(lo);
     for (int i = 0; i < size; ++i) {
       bool finite = hi[i] - hi[i] == 0;
-      totals[i] = total_of(finite ? two_sum(hi[i], lo[i]) : Wide{hi[i]});
+      aggregates[i] =
+          aggregate_of(finite ? two_sum(hi[i], lo[i]) : Wide{hi[i]});
     }
   }
-  template <class Total, class Range>
-  static void store_bounds(const Bounds& bounds, Total* totals, Range* ranges) {
+  template <class Aggregate, class PrefixRange>
+  static void store_bounds(const PrefixBounds& bounds, Aggregate* aggregates,
+                           PrefixRange* ranges) {
     double low[n], high[n];
     bounds.low.store(low);
     bounds.high.store(high);
     for (int i = 0; i < n; ++i) {
       if (kProduct && !(low[i] > 0x1p-900 && high[i] < 0x1p900)) {
-        totals[i] = total_of({kNaN});
+        aggregates[i] = aggregate_of({kNaN});
       }
-      M::widen(ranges[i], total_of({low[i]}), Op::kNeutral);
-      M::widen(ranges[i], total_of({high[i]}), Op::kNeutral);
+      M::include(ranges[i], aggregate_of({low[i]}), Op::kIdentity);
+      M::include(ranges[i], aggregate_of({high[i]}), Op::kIdentity);
     }
   }
 
-  static void kinds(const Sums& sum, double* kinds) { sum.hi.store(kinds); }
+  static void store_classes(const Sums& sum, double* classes) {
+    sum.hi.store(classes);
+  }
 
   UPSWEEP_INLINE static Row classify(const Row& row) {
     auto x = row.as<double>();
@@ -303,17 +305,17 @@ struct DoubleLanes {
   }
 
  private:
-  UPSWEEP_INLINE static Pack<int64_t> dead(const Pack<double>& a) {
+  UPSWEEP_INLINE static Pack<int64_t> is_saturated(const Pack<double>& a) {
     auto result = a - a != Pack<double>::all(0);
     if constexpr (kProduct) result = result | (a == Pack<double>::all(0));
     return result;
   }
 
-  static typename M::Total total_of(Wide value) {
+  static typename M::Aggregate aggregate_of(Wide value) {
     if constexpr (kProduct) {
-      typename M::Total total{value, 0};
-      if (M::is_alive(total)) M::normalise(total);
-      return total;
+      typename M::Aggregate aggregate{value, 0};
+      if (M::is_live(aggregate)) M::normalise(aggregate);
+      return aggregate;
     } else {
       return value;
     }

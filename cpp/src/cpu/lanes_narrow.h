@@ -18,7 +18,7 @@ struct NarrowOp;
 
 template <class T>
 struct NarrowOp<Product<T>> : Multiply {
-  // Results that are alive lie above half of the smallest number of T.
+  // Results that are live lie above half of the smallest number of T.
   static constexpr uint32_t kLowest = bits_above(Limits<T>::min / 2);
   static constexpr bool kProduct = true;
 };
@@ -105,9 +105,9 @@ struct NarrowLanes {
   };
 
   // In double, one check for all rows.
-  class Steady {
+  class Fast {
    public:
-    UPSWEEP_INLINE Steady(const Carry& carry, int first)
+    UPSWEEP_INLINE Fast(const Carry& carry, int first)
         : r_(Doubles::load(carry.lane + first)) {}
 
     UPSWEEP_INLINE Row results() const { return bits_of<Value>(to_floats(r_)); }
@@ -130,11 +130,11 @@ struct NarrowLanes {
   };
 
   // In double, with an eye on every row.
-  class Careful {
+  class Exact {
    public:
-    UPSWEEP_INLINE Careful(const Carry& carry, int first)
+    UPSWEEP_INLINE Exact(const Carry& carry, int first)
         : r_(Doubles::load(carry.lane + first)),
-          dead_(Check::failures(canonical(to_floats(r_)))) {}
+          saturated_(Check::failures(canonical(to_floats(r_)))) {}
 
     UPSWEEP_INLINE Row results() const {
       return bits_of<Value>(canonical(to_floats(r_)));
@@ -143,73 +143,74 @@ struct NarrowLanes {
     UPSWEEP_INLINE Row step(const Row& x) {
       r_ = Op::combine(r_, widen(floats_of<Value>(x)));
       auto y = to_floats(r_);
-      auto dead = Check::failures(y);
-      if (any(dead)) [[unlikely]] {
-        if (any(dead & (dead_ == Mask::all(0)))) {
-          bury(dead, r_, y);
-          died_ = true;
+      auto saturated = Check::failures(y);
+      if (any(saturated)) [[unlikely]] {
+        if (any(saturated & (saturated_ == Mask::all(0)))) {
+          saturate(saturated, r_, y);
+          newly_saturated_ = true;
         }
         y = canonical(y);
-        dead_ = dead;
+        saturated_ = saturated;
       }
       return bits_of<Value>(y);
     }
 
     UPSWEEP_INLINE bool finish(Carry& carry, int first) const {
       r_.store(carry.lane + first);
-      return !died_;
+      return !newly_saturated_;
     }
 
    private:
-    // r and y of the lanes that are dead as M::advance would leave them.
-    [[gnu::noinline]] static void bury(const Mask& dead, Doubles& r,
-                                       Floats& y) {
+    // r and y of the lanes that are saturated as M::advance would leave them.
+    [[gnu::noinline]] static void saturate(const Mask& saturated, Doubles& r,
+                                           Floats& y) {
       float values[n];
-      double runnings[n];
-      int32_t is_dead[n];
+      double prefixes[n];
+      int32_t is_saturated[n];
       y.store(values);
-      r.store(runnings);
-      dead.store(is_dead);
+      r.store(prefixes);
+      saturated.store(is_saturated);
       for (int i = 0; i < n; ++i) {
-        if (!is_dead[i]) continue;
-        runnings[i] = upsweep::canonical(upsweep::widen(
+        if (!is_saturated[i]) continue;
+        prefixes[i] = upsweep::canonical(upsweep::widen(
             upsweep::narrow<Value>(static_cast<double>(values[i]))));
-        values[i] = static_cast<float>(runnings[i]);
+        values[i] = static_cast<float>(prefixes[i]);
       }
-      r = Doubles::load(runnings);
+      r = Doubles::load(prefixes);
       y = Floats::load(values);
     }
 
     Doubles r_;
-    Mask dead_;
-    bool died_ = false;
+    Mask saturated_;
+    bool newly_saturated_ = false;
   };
 
-  using Mixed = Careful;
+  using Saturated = Exact;
 
-  static void enter(Carry& carry, double start, const double* totals) {
+  static void start_segments(Carry& carry, double start,
+                             const double* aggregates) {
     for (int i = 0; i < kLanes<Value>; i += n) {
-      Op::combine(Doubles::all(start), Doubles::load(totals + i))
+      Op::combine(Doubles::all(start), Doubles::load(aggregates + i))
           .store(carry.lane + i);
     }
   }
-  static Doubles neutral() { return Doubles::all(M::none()); }
+  static Doubles identity() { return Doubles::all(M::identity()); }
   template <int size>
-  UPSWEEP_INLINE static Pack<double, size> merge(const Pack<double, size>& a,
-                                                 const Pack<double, size>& b) {
+  UPSWEEP_INLINE static Pack<double, size> combine(
+      const Pack<double, size>& a, const Pack<double, size>& b) {
     return Op::combine(a, b);
   }
-  UPSWEEP_INLINE static Doubles combine(const Doubles& sum, const Row& row) {
+  UPSWEEP_INLINE static Doubles accumulate(const Doubles& sum, const Row& row) {
     return Op::combine(sum, widen(floats_of<Value>(row)));
   }
-  UPSWEEP_INLINE static Doubles combine(const Doubles& sum,
-                                        const Bits<Value>* from) {
+  UPSWEEP_INLINE static Doubles accumulate(const Doubles& sum,
+                                           const Bits<Value>* from) {
     return Op::combine(sum, load_widened<Value>(from));
   }
 
-  class Bounds {
+  class PrefixBounds {
    public:
-    Bounds() : low_(neutral()), high_(low_) {}
+    PrefixBounds() : low_(identity()), high_(low_) {}
     UPSWEEP_INLINE void add(const Doubles& sum) {
       auto at = kProduct ? abs(sum) : sum;
       low_ = min(at, low_);
@@ -228,9 +229,9 @@ struct NarrowLanes {
     Doubles low_, high_;
   };
   // A product of up to eight floats that was ever subnormal stays below 2^-894,
-  // and one that was infinite is so or a NaN, which makes the total unusable;
-  // sixteen of less than 2^±60 are safe in any order.
-  class Mildness {
+  // and one that was infinite is so or a NaN, which makes the aggregate
+  // unusable; sixteen of less than 2^±60 are safe in any order.
+  class ReassociationGuard {
    public:
     void add_row(const Row&) {}
     UPSWEEP_INLINE void add_sums(const Doubles& sum) {
@@ -241,14 +242,14 @@ struct NarrowLanes {
     }
 
    private:
-    Bounds products_;
+    PrefixBounds products_;
   };
   // Of the elements themselves, of products the magnitudes. A NaN may pass
   // unseen.
-  class Extremes {
+  class ElementRange {
    public:
-    Extremes()
-        : low_(Floats::all(static_cast<float>(M::none()))), high_(low_) {}
+    ElementRange()
+        : low_(Floats::all(static_cast<float>(M::identity()))), high_(low_) {}
     UPSWEEP_INLINE void add(const Row& row) {
       auto x = floats_of<Value>(row);
       auto at = kProduct ? abs(x) : x;
@@ -256,11 +257,11 @@ struct NarrowLanes {
       high_ = max(at, high_);
     }
     // Of combinations of up to `rows` elements of each lane.
-    typename M::Range range(int64_t rows) const {
+    typename M::PrefixRange range(int64_t rows) const {
       float low[n], high[n];
       low_.store(low);
       high_.store(high);
-      typename M::Range one, range;
+      typename M::PrefixRange one, range;
       for (int i = 0; i < n; ++i) {
         one.low = M::apply(one.low, low[i]);
         one.high = M::apply(one.high, high[i]);
@@ -276,17 +277,18 @@ struct NarrowLanes {
     Floats low_, high_;
   };
 
-  // While the prefixes of a line are alive their ratios lie within 2^±278.
-  static constexpr bool kBoundsTell = false;
+  // While the prefixes of a line are live their ratios lie within 2^±278.
+  static constexpr bool kNeedsBounds = false;
 
-  template <int size, class Total>
-  static void store(const Pack<double, size>& sum, Total* totals) {
-    double total[size];
-    sum.store(total);
-    for (int i = 0; i < size; ++i) totals[i] = total[i];
+  template <int size, class Aggregate>
+  static void store(const Pack<double, size>& sum, Aggregate* aggregates) {
+    double aggregate[size];
+    sum.store(aggregate);
+    for (int i = 0; i < size; ++i) aggregates[i] = aggregate[i];
   }
-  template <class Total, class Range>
-  static void store_bounds(const Bounds& bounds, Total*, Range* ranges) {
+  template <class Aggregate, class PrefixRange>
+  static void store_bounds(const PrefixBounds& bounds, Aggregate*,
+                           PrefixRange* ranges) {
     double low[n], high[n];
     bounds.store(low, high);
     for (int i = 0; i < n; ++i) {
@@ -295,7 +297,9 @@ struct NarrowLanes {
     }
   }
 
-  static void kinds(const Doubles& sum, double* kinds) { sum.store(kinds); }
+  static void store_classes(const Doubles& sum, double* classes) {
+    sum.store(classes);
+  }
   UPSWEEP_INLINE static Row classify(const Row& row) {
     auto x = floats_of<Value>(row);
     auto magnitude = x.template as<uint32_t>() & Magnitudes::all(0x7fffffff);
@@ -316,12 +320,12 @@ struct NarrowLanes {
 // of the smaller one, 2^-48 of the product, which takes no step below 2^-100.
 // float16 and bfloat16 need no second float.
 template <class T>
-class CalmProduct {
+class FloatPairProduct {
  public:
   using Row = Pack<Bits<T>>;
 
   template <class Carry>
-  UPSWEEP_INLINE CalmProduct(const Carry& carry, int first) {
+  UPSWEEP_INLINE FloatPairProduct(const Carry& carry, int first) {
     auto r = Pack<double, kPack<T>>::load(carry.lane + first);
     hi_ = narrow(r);
     check_.add(hi_);  // which could be too small to be the sum of two floats
@@ -365,14 +369,14 @@ class CalmProduct {
 template <class T>
   requires is_real<T> && (!std::is_same_v<T, double>)
 struct Lanes<Product<T>> : NarrowLanes<Product<T>> {
-  using Calm =
-      std::conditional_t<kFused || !std::is_same_v<T, float>, CalmProduct<T>,
-                         typename NarrowLanes<Product<T>>::Steady>;
+  using FastLines = std::conditional_t<kFused || !std::is_same_v<T, float>,
+                                       FloatPairProduct<T>,
+                                       typename NarrowLanes<Product<T>>::Fast>;
 };
 template <class T>
   requires is_real<T> && (!std::is_same_v<T, double>)
 struct Lanes<Sum<T>> : NarrowLanes<Sum<T>> {
-  using Calm = typename NarrowLanes<Sum<T>>::Steady;
+  using FastLines = typename NarrowLanes<Sum<T>>::Fast;
 };
 
 }  // namespace

@@ -115,7 +115,7 @@ class Scan {
         return at;
       };
       walk(take, [&](Place here, const Tile& tile) {
-        if (here.tile == 0) kernel_.start(carry, tile.width);
+        if (here.tile == 0) kernel_.init_carry(carry, tile.width);
         bool summarised = is_summarised(here.tile, tile.width);
         if (summarised) kernel_.reduce(tile, summary, false);
         kernel_.scan(tile, carry, summarised ? summary : nullptr,
@@ -137,7 +137,7 @@ class Scan {
     for (int64_t p = 0; p < plan_.panels; ++p) {
       chains.push_back(
           std::make_unique<Chain>(kernel_.carry_size(plan_.width)));
-      kernel_.start(chains.back()->carry.data(), plan_.width);
+      kernel_.init_carry(chains.back()->carry.data(), plan_.width);
     }
     // Places are taken in order, and each thread scans its own in order, so
     // that the first that is not done waits for nothing.
@@ -163,7 +163,8 @@ class Scan {
     await(chain.done, t);
     std::memcpy(carry, chain.carry.data(), chain.carry.nbytes());
     bool predicted =
-        !is_last(t) && kernel_.predict(chain.carry.data(), summary, tile.width);
+        !is_last(t) &&
+        kernel_.try_apply_summary(chain.carry.data(), summary, tile.width);
     if (predicted) chain.done.store(t + 1, std::memory_order_release);
     kernel_.scan(tile, carry, summarised ? summary : nullptr, work_.inclusive);
     if (predicted) return;
@@ -180,7 +181,7 @@ class Scan {
     Tile tile = this->tile(here);
     for (Place next; (next = take()).panel < plan_.panels; here = next) {
       Tile next_tile = this->tile(next);
-      tile.ahead = next_tile.ahead;
+      tile.next_read = next_tile.next_read;
       scan(here, tile);
       tile = next_tile;
     }
@@ -188,7 +189,7 @@ class Scan {
   }
 
   bool is_summarised(int64_t t, int64_t width) const {
-    return !is_last(t) || (width == 1 && kernel_.planned);
+    return !is_last(t) || (width == 1 && kernel_.needs_summary);
   }
 
   size_t summary_size() const {
@@ -244,8 +245,9 @@ class Scan {
               plan_.length.out_step,
               plan_.inner.out_step,
               0,
-              streaming_};
-    tile.ahead = lowest(tile);
+              streaming_,
+              kernel_.key_mask};
+    tile.next_read = lowest(tile);
     return tile;
   }
 

@@ -24,7 +24,7 @@
 namespace upsweep {
 namespace {
 
-// Rows that one runner takes (lanes.h): a failure costs no more than so many.
+// Rows that one scanner takes (lanes.h): a failure costs no more than so many.
 constexpr int kRows = 64;
 
 // For what runs once a row: a call would keep rows from staying in registers.
@@ -148,6 +148,7 @@ UPSWEEP_PACK_OPERATOR(-)
 UPSWEEP_PACK_OPERATOR(*)
 UPSWEEP_PACK_OPERATOR(&)
 UPSWEEP_PACK_OPERATOR(|)
+UPSWEEP_PACK_OPERATOR(^)
 #undef UPSWEEP_PACK_OPERATOR
 
 #define UPSWEEP_PACK_COMPARISON(op)                                         \

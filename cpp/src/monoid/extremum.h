@@ -2,7 +2,9 @@
 // stays, and complex numbers are ordered by real, then by imaginary part.
 #pragma once
 
+#include <algorithm>
 #include <complex>
+#include <cstdint>
 #include <limits>
 
 #include "monoid.h"
@@ -10,60 +12,79 @@
 namespace upsweep {
 namespace {
 
+// The maximum of keys (cpu/keys.h): integers whose signed order is the wanted
+// one.
+template <class T>
+struct KeyMaximum {
+  static constexpr bool kAssociative = true;
+  using Value = T;
+  using Prefix = T;
+
+  static Prefix initial() { return std::numeric_limits<T>::lowest(); }
+  static Value value(Prefix r) { return r; }
+  static Value advance(Prefix& r, Value x) { return r = std::max(r, x); }
+  static void combine(Prefix& r, Prefix aggregate) { advance(r, aggregate); }
+};
+
+// The maximum of truth values, which are 0 or 1.
+struct TruthMaximum {
+  static constexpr bool kAssociative = true;
+  using Value = uint8_t;
+  using Prefix = uint8_t;
+
+  static Prefix initial() { return 0; }
+  static Value value(Prefix r) { return r; }
+  static Value advance(Prefix& r, Value x) { return r = r | x; }
+  static void combine(Prefix& r, Prefix aggregate) { advance(r, aggregate); }
+};
+
 template <class T, bool maximum>
 struct Extremum {
-  static constexpr bool kExact = true;
+  static constexpr bool kAssociative = true;
   using Value = T;
-  using Running = T;
+  using Prefix = T;
 
-  static Running start() {
+  static Prefix initial() {
+    double worst = maximum ? -kInfinity : kInfinity;
     if constexpr (std::is_same_v<T, complex64_t>) {
-      float worst = static_cast<float>(maximum ? -kInfinity : kInfinity);
-      return {worst, worst};
-    } else if constexpr (is_real<T>) {
-      return narrow<T>(maximum ? -kInfinity : kInfinity);
+      return {static_cast<float>(worst), static_cast<float>(worst)};
     } else {
-      return maximum ? std::numeric_limits<T>::lowest()
-                     : std::numeric_limits<T>::max();
+      return narrow<T>(worst);
     }
   }
-  static Value value(Running r) { return r; }
+  static Value value(Prefix r) { return r; }
 
-  static Value advance(Running& r, Value x) {
+  static Value advance(Prefix& r, Value x) {
     if (is_nan(r)) return r;
     if (is_nan(x)) return r = not_a_number();
     if (maximum ? less(r, x) : less(x, r)) r = x;
     return r;
   }
-  static void combine(Running& r, Running total) { advance(r, total); }
+  static void combine(Prefix& r, Prefix aggregate) { advance(r, aggregate); }
 
  private:
+  static constexpr bool kComplex = std::is_same_v<T, complex64_t>;
+
   static bool is_nan(T x) {
-    if constexpr (std::is_same_v<T, complex64_t>) {
+    if constexpr (kComplex) {
       return x.real() != x.real() || x.imag() != x.imag();
-    } else if constexpr (is_real<T>) {
-      return widen(x) != widen(x);
     } else {
-      return false;
+      return widen(x) != widen(x);
     }
   }
   static T not_a_number() {
-    if constexpr (std::is_same_v<T, complex64_t>) {
+    if constexpr (kComplex) {
       return {static_cast<float>(kNaN), static_cast<float>(kNaN)};
-    } else if constexpr (is_real<T>) {
-      return narrow<T>(kNaN);
     } else {
-      return T{};  // integers have none, and is_nan never asks for it
+      return narrow<T>(kNaN);
     }
   }
   static bool less(T a, T b) {
-    if constexpr (std::is_same_v<T, complex64_t>) {
+    if constexpr (kComplex) {
       return a.real() < b.real() ||
              (a.real() == b.real() && a.imag() < b.imag());
-    } else if constexpr (is_real<T>) {
-      return widen(a) < widen(b);
     } else {
-      return a < b;
+      return widen(a) < widen(b);
     }
   }
 };

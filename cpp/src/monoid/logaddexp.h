@@ -49,20 +49,20 @@ struct LogAddExp;
 template <class T>
   requires is_real<T> || std::is_same_v<T, complex64_t>
 struct LogAddExp<T> {
-  static constexpr bool kExact = false;
+  static constexpr bool kAssociative = false;
   static constexpr bool kComplex = std::is_same_v<T, complex64_t>;
   static constexpr bool kWide = std::is_same_v<T, double>;
   using Value = T;
-  using Running =
+  using Prefix =
       ScaledSum<std::conditional_t<kComplex, std::complex<double>,
                                    std::conditional_t<kWide, Wide, double>>>;
-  using Total = Running;
-  using Range = NoRange;
+  using Aggregate = Prefix;
+  using PrefixRange = NoPrefixRange;
 
-  static Running start() { return {}; }
-  static Total none() { return {}; }
+  static Prefix initial() { return {}; }
+  static Aggregate identity() { return {}; }
 
-  static Value value(const Running& r) {
+  static Value value(const Prefix& r) {
     bool finite = r.max - r.max == 0;
     if constexpr (kComplex) {
       using Number = std::complex<double>;
@@ -78,34 +78,37 @@ struct LogAddExp<T> {
     }
   }
 
-  static Value advance(Running& r, Value x) {
-    fold(r, x);
+  static Value advance(Prefix& r, Value x) {
+    accumulate(r, x);
     return value(r);
   }
 
-  static void fold(Total& total, Value x) {
+  static void accumulate(Aggregate& aggregate, Value x) {
     if constexpr (kComplex) {
       double re = x.real(), im = x.imag();
       bool nan = re != re || im - im != 0;
-      total.add(nan ? Running{kNaN} : Running{re, std::polar(1., im)});
+      aggregate.add(nan ? Prefix{kNaN} : Prefix{re, std::polar(1., im)});
     } else {
-      total.add({upsweep::widen(x), {1}});
+      aggregate.add({upsweep::widen(x), {1}});
     }
   }
 
-  // Any tile can be carried over by its total.
-  static void widen(Range&, const Total&, Value) {}
-  static bool predict(Running& r, const Total& total, const Range&) {
-    r.add(total);
+  // Any tile can be carried over by its aggregate.
+  static void include(PrefixRange&, const Aggregate&, Value) {}
+  static bool try_apply(Prefix& r, const Aggregate& aggregate,
+                        const PrefixRange&) {
+    r.add(aggregate);
     return true;
   }
-  static bool is_alive(const Running&) { return true; }
-  static bool usable(const Total&) { return true; }
-  static Running apply(Running r, const Total& total) {
-    r.add(total);
+  static bool is_live(const Prefix&) { return true; }
+  static bool is_usable(const Aggregate&) { return true; }
+  static Prefix apply(Prefix r, const Aggregate& aggregate) {
+    r.add(aggregate);
     return r;
   }
-  static void append(Total& total, const Total& next) { total.add(next); }
+  static void combine(Aggregate& aggregate, const Aggregate& next) {
+    aggregate.add(next);
+  }
 };
 
 }  // namespace

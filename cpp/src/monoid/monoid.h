@@ -5,35 +5,41 @@
 // (docs/guides/numerics.rst). It has
 //
 //   Value      the dtype's C++ type
-//   Running    the result so far; what is handed from tile to tile (the carry)
-//   Total      the combination of some neighbours, out of context
-//   Range      where the prefixes of a tile go, as far as predict needs it
+//   Prefix    the result so far; what is handed from tile to tile (the carry)
+//   Aggregate      the combination of some neighbours, out of context
+//   PrefixRange      where the prefixes of a tile go, as far as try_apply needs
+//   it
 //
-//   start()                     the Running before the first element
+//   start()                     the Prefix before the first element
 //   value(r)                    r rounded to Value
 //   advance(r, x)               r = r · x, left to right; returns value(r)
-//   fold(total, x)              total = total · x
-//   append(total, next)         total = total · next
-//   apply(r, total)             r · total, where that is known to be right
-//   widen(range, total, x)      takes in the prefix total, which ends in x
-//   extend(range, before, next) takes in the range of what follows `before`
-//   predict(r, total, range)    carries r over a whole tile, or returns false
+//   fold(aggregate, x)              aggregate = aggregate · x
+//   combine(aggregate, next)         aggregate = aggregate · next
+//   apply(r, aggregate)             r · aggregate, where that is known to be
+//   right widen(range, aggregate, x)      takes in the prefix aggregate, which
+//   ends in x extend(range, before, next) takes in the range of what follows
+//   `before` try_apply(r, aggregate, range)    carries r over a whole tile, or
+//   returns false
 //                               where only a scan can tell where that leads
-//   kind(total)                 what neighbours are to a dead carry, where
-//                               their total is usable or they are kinds
-//   mark(range, kind)           takes in only what a dead carry would meet
-//   follow(r, kind)             takes a dead carry over neighbours
-//   is_alive(r), usable(total)  see below
+//   special_class(aggregate)                 what neighbours are to a saturated
+//   carry, where
+//                               their aggregate is is_usable or they are
+//                               classes
+//   add_class(range, special_class)           takes in only what a saturated
+//   carry would meet propagate_special(r, special_class)             takes a
+//   saturated carry over neighbours is_live(r), is_usable(aggregate)  see below
 //
 // Where no step of a tile leaves the range of the dtype, the carry behind it is
-// apply(before, total). predict promises that from the Range, so that the next
-// tile can start early; a scan finds it after the fact, by the carry being
-// alive and the total usable. Both come to the same bits. A result that has
-// left the range is dead: it stays zero, infinite or NaN, and of what follows
-// only kinds matter: class and sign of a factor, infinity or NaN in a sum.
+// apply(before, aggregate). try_apply promises that from the PrefixRange, so
+// that the next tile can start early; a scan finds it after the fact, by the
+// carry being live and the aggregate is_usable. Both come to the same bits. A
+// result that has left the range is saturated: it stays zero, infinite or NaN,
+// and of what follows only classes matter: class and sign of a factor, infinity
+// or NaN in a sum.
 //
-// kExact says that the operation is exact and associative: Total is Running,
-// combine(r, total) is all there is to a tile, and nothing is ever dead.
+// kAssociative says that the operation is exact and associative: Aggregate is
+// Prefix, combine(r, aggregate) is all there is to a tile, and nothing is ever
+// saturated.
 #pragma once
 
 #include <limits>
@@ -73,10 +79,10 @@ inline constexpr double kInfinity = std::numeric_limits<double>::infinity();
 inline double canonical(double x) { return x == x ? x : kNaN; }
 
 // Neither zero nor infinite nor NaN.
-inline bool is_alive(double x) { return x != 0 && x - x == 0; }
+inline bool is_live(double x) { return x != 0 && x - x == 0; }
 
 // For monoids that can always be predicted.
-struct NoRange {};
+struct NoPrefixRange {};
 
 }  // namespace
 }  // namespace upsweep

@@ -1,5 +1,5 @@
 // Products. The running product of a narrow float is a plain double: it never
-// leaves the dtype's range while it is alive, so it needs no exponent of its
+// leaves the dtype's range while it is live, so it needs no exponent of its
 // own. A double's is a Wide mantissa and an exponent.
 #pragma once
 
@@ -17,205 +17,228 @@ namespace {
 template <class T>
 struct Product;
 
-// What a factor is to a product that is dead: its class and its sign. Kinds
-// multiply without rounding.
-inline double kind_of(double x) {
-  return is_alive(x) ? std::copysign(1., x) : x;
+// What a factor is to a product that is saturated: its class and its sign.
+// Kinds multiply without rounding.
+inline double special_class_of(double x) {
+  return is_live(x) ? std::copysign(1., x) : x;
 }
 
 // Integers wrap.
 template <class T>
   requires(std::is_integral_v<T> && !std::is_same_v<T, bool>)
 struct Product<T> {
-  static constexpr bool kExact = true;
+  static constexpr bool kAssociative = true;
   using Value = T;
-  using Running = T;
+  using Prefix = T;
 
-  static Running start() { return T{1}; }
-  static Value value(Running r) { return r; }
-  static Value advance(Running& r, Value x) {
+  static Prefix initial() { return T{1}; }
+  static Value value(Prefix r) { return r; }
+  static Value advance(Prefix& r, Value x) {
     return r = static_cast<T>(static_cast<uint64_t>(r) *
                               static_cast<uint64_t>(x));
   }
-  static void combine(Running& r, Running total) { advance(r, total); }
+  static void combine(Prefix& r, Prefix aggregate) { advance(r, aggregate); }
 };
 
 // float32, float16, bfloat16.
 template <class T>
   requires is_real<T>
 struct Product<T> {
-  static constexpr bool kExact = false;
+  static constexpr bool kAssociative = false;
   using Value = T;
-  using Running = double;
-  using Total = double;
-  struct Range {
+  using Prefix = double;
+  using Aggregate = double;
+  struct PrefixRange {
     double low = 1, high = 1;  // bounds of the magnitudes of the prefixes
-    double kind = 1;           // the product of the kinds of the elements
+    double special_class = 1;  // the product of the classes of the elements
   };
 
-  static Running start() { return 1; }
-  static Total none() { return 1; }
-  static Value value(Running r) { return narrow<T>(r); }
+  static Prefix initial() { return 1; }
+  static Aggregate identity() { return 1; }
+  static Value value(Prefix r) { return narrow<T>(r); }
 
-  static Value advance(Running& r, Value x) {
+  static Value advance(Prefix& r, Value x) {
     r *= upsweep::widen(x);
     Value y = narrow<T>(r);
-    if (double rounded = upsweep::widen(y); !upsweep::is_alive(rounded)) {
+    if (double rounded = upsweep::widen(y); !upsweep::is_live(rounded)) {
       r = canonical(rounded);
       y = narrow<T>(r);
     }
     return y;
   }
 
-  static void fold(Total& total, Value x) { total *= upsweep::widen(x); }
-  static void widen(Range& range, Total total, Value x) {
-    double magnitude = std::abs(total);
+  static void accumulate(Aggregate& aggregate, Value x) {
+    aggregate *= upsweep::widen(x);
+  }
+  static void include(PrefixRange& range, Aggregate aggregate, Value x) {
+    double magnitude = std::abs(aggregate);
     range.low = std::min(range.low, magnitude);
     range.high = std::max(range.high, magnitude);
-    range.kind *= kind(upsweep::widen(x));
+    range.special_class *= special_class(upsweep::widen(x));
   }
-  static void extend(Range& range, Total before, const Range& next) {
+  static void append_range(PrefixRange& range, Aggregate before,
+                           const PrefixRange& next) {
     double magnitude = std::abs(before);
     range.low = std::min(range.low, magnitude * next.low);
     range.high = std::max(range.high, magnitude * next.high);
-    range.kind *= next.kind;
+    range.special_class *= next.special_class;
   }
 
-  static double kind(Total total) { return kind_of(total); }
-  static void mark(Range& range, double kind) { range.kind *= kind; }
-  static Running follow(Running r, double kind) { return canonical(r * kind); }
+  static double special_class(Aggregate aggregate) {
+    return special_class_of(aggregate);
+  }
+  static void add_class(PrefixRange& range, double special_class) {
+    range.special_class *= special_class;
+  }
+  static Prefix propagate_special(Prefix r, double special_class) {
+    return canonical(r * special_class);
+  }
 
-  static bool predict(Running& r, Total total, const Range& range) {
-    if (!is_alive(r)) {
-      r = follow(r, range.kind);
+  static bool try_apply(Prefix& r, Aggregate aggregate,
+                        const PrefixRange& range) {
+    if (!is_live(r)) {
+      r = propagate_special(r, range.special_class);
       return true;
     }
     double magnitude = std::abs(r);
-    if (!(usable(total) && magnitude * range.high <= Limits<T>::max / 2 &&
+    if (!(is_usable(aggregate) &&
+          magnitude * range.high <= Limits<T>::max / 2 &&
           magnitude * range.low >= Limits<T>::min * 2)) {
       return false;
     }
-    r *= total;
+    r *= aggregate;
     return true;
   }
 
-  // While the prefixes of a tile stay alive they lie within 2^±278 of the
-  // carry, so that no total of neighbours overflows or underflows.
-  static bool is_alive(Running r) { return upsweep::is_alive(r); }
-  static bool usable(Total total) { return upsweep::is_alive(total); }
-  static Running apply(Running r, Total total) { return r * total; }
-  static void append(Total& total, Total next) { total *= next; }
+  // While the prefixes of a tile stay live they lie within 2^±278 of the
+  // carry, so that no aggregate of neighbours overflows or underflows.
+  static bool is_live(Prefix r) { return upsweep::is_live(r); }
+  static bool is_usable(Aggregate aggregate) {
+    return upsweep::is_live(aggregate);
+  }
+  static Prefix apply(Prefix r, Aggregate aggregate) { return r * aggregate; }
+  static void combine(Aggregate& aggregate, Aggregate next) {
+    aggregate *= next;
+  }
 };
 
 template <>
 struct Product<double> {
-  static constexpr bool kExact = false;
+  static constexpr bool kAssociative = false;
   using Value = double;
-  // mantissa · 2^exponent. The mantissa of what is alive has a magnitude
+  // mantissa · 2^exponent. The mantissa of what is live has a magnitude
   // between kLow and kHigh, so that most products never need the exponent; that
-  // of what is dead is the value.
-  struct Running {
+  // of what is saturated is the value.
+  struct Prefix {
     Wide mantissa{1};
     int64_t exponent = 0;
   };
-  using Total = Running;
+  using Aggregate = Prefix;
   static constexpr double kLow = 0x1p-256, kHigh = 0x1p256;
-  struct Range {
+  struct PrefixRange {
     int64_t low = 0, high = 0;  // binary exponents of the prefixes
-    double kind = 1;
+    double special_class = 1;
   };
 
-  static Running start() { return {}; }
-  static Total none() { return {}; }
+  static Prefix initial() { return {}; }
+  static Aggregate identity() { return {}; }
 
-  static Value value(const Running& r) {
+  static Value value(const Prefix& r) {
     if (r.exponent == 0) return r.mantissa.hi;
     auto exponent =
         static_cast<int>(std::clamp<int64_t>(r.exponent, -5000, 5000));
     return std::ldexp(r.mantissa.hi, exponent);
   }
 
-  static Value advance(Running& r, Value x) {
-    fold(r, x);
+  static Value advance(Prefix& r, Value x) {
+    accumulate(r, x);
     Value y = value(r);
-    if (!upsweep::is_alive(y)) {
+    if (!upsweep::is_live(y)) {
       y = canonical(y);
       r = {{y}, 0};
     }
     return y;
   }
 
-  static void fold(Total& total, Value x) {
-    if (is_alive(total) && upsweep::is_alive(x)) {
+  static void accumulate(Aggregate& aggregate, Value x) {
+    if (is_live(aggregate) && upsweep::is_live(x)) {
       double magnitude = std::abs(x);
       int64_t exponent = 0;
       if (magnitude < kLow || magnitude > kHigh) exponent = split(x);
-      append(total, {{x}, exponent});
+      combine(aggregate, {{x}, exponent});
     } else {
-      // Of what is dead only class and sign count.
-      total = {{total.mantissa.hi * x}, 0};
+      // Of what is saturated only class and sign count.
+      aggregate = {{aggregate.mantissa.hi * x}, 0};
     }
   }
-  static void widen(Range& range, const Total& total, Value x) {
-    int64_t exponent = magnitude(total);
+  static void include(PrefixRange& range, const Aggregate& aggregate, Value x) {
+    int64_t exponent = magnitude(aggregate);
     range.low = std::min(range.low, exponent);
     range.high = std::max(range.high, exponent);
-    range.kind *= kind_of(x);
+    range.special_class *= special_class_of(x);
   }
-  static void extend(Range& range, const Total& before, const Range& next) {
+  static void append_range(PrefixRange& range, const Aggregate& before,
+                           const PrefixRange& next) {
     range.low = std::min(range.low, magnitude(before) + next.low);
     range.high = std::max(range.high, magnitude(before) + next.high);
-    range.kind *= next.kind;
+    range.special_class *= next.special_class;
   }
 
-  static double kind(const Total& total) { return kind_of(total.mantissa.hi); }
-  static void mark(Range& range, double kind) { range.kind *= kind; }
-  static Running follow(const Running& r, double kind) {
-    return {{canonical(r.mantissa.hi * kind)}, 0};
+  static double special_class(const Aggregate& aggregate) {
+    return special_class_of(aggregate.mantissa.hi);
+  }
+  static void add_class(PrefixRange& range, double special_class) {
+    range.special_class *= special_class;
+  }
+  static Prefix propagate_special(const Prefix& r, double special_class) {
+    return {{canonical(r.mantissa.hi * special_class)}, 0};
   }
 
-  static bool predict(Running& r, const Total& total, const Range& range) {
-    if (!is_alive(r)) {
-      r = follow(r, range.kind);
+  static bool try_apply(Prefix& r, const Aggregate& aggregate,
+                        const PrefixRange& range) {
+    if (!is_live(r)) {
+      r = propagate_special(r, range.special_class);
       return true;
     }
     // A prefix lies within a factor of 4 of its exponent and the carry's.
-    if (!usable(total) || magnitude(r) + range.high > 1020 ||
+    if (!is_usable(aggregate) || magnitude(r) + range.high > 1020 ||
         magnitude(r) + range.low < -1070) {
       return false;
     }
-    append(r, total);
+    combine(r, aggregate);
     return true;
   }
 
-  static bool is_alive(const Running& r) {
-    return upsweep::is_alive(r.mantissa.hi);
+  static bool is_live(const Prefix& r) {
+    return upsweep::is_live(r.mantissa.hi);
   }
-  static bool usable(const Total& total) { return is_alive(total); }
-  static Running apply(Running r, const Total& total) {
-    append(r, total);
+  static bool is_usable(const Aggregate& aggregate) {
+    return is_live(aggregate);
+  }
+  static Prefix apply(Prefix r, const Aggregate& aggregate) {
+    combine(r, aggregate);
     return r;
   }
-  static void append(Total& total, const Total& next) {
-    total.mantissa = total.mantissa * next.mantissa;
-    total.exponent += next.exponent;
-    normalise(total);
+  static void combine(Aggregate& aggregate, const Aggregate& next) {
+    aggregate.mantissa = aggregate.mantissa * next.mantissa;
+    aggregate.exponent += next.exponent;
+    normalise(aggregate);
   }
-  // Moves what the mantissa of something alive has too much to the exponent.
-  static void normalise(Total& total) {
-    double magnitude = std::abs(total.mantissa.hi);
+  // Moves what the mantissa of something live has too much to the exponent.
+  static void normalise(Aggregate& aggregate) {
+    double magnitude = std::abs(aggregate.mantissa.hi);
     if (magnitude < kLow || magnitude > kHigh) [[unlikely]] {
-      int64_t exponent = split(total.mantissa.hi);
-      total.mantissa.lo =
-          std::ldexp(total.mantissa.lo, static_cast<int>(-exponent));
-      total.exponent += exponent;
+      int64_t exponent = split(aggregate.mantissa.hi);
+      aggregate.mantissa.lo =
+          std::ldexp(aggregate.mantissa.lo, static_cast<int>(-exponent));
+      aggregate.exponent += exponent;
     }
   }
 
  private:
-  static int64_t magnitude(const Total& total) {
-    double mantissa = total.mantissa.hi;
-    return split(mantissa) + total.exponent;
+  static int64_t magnitude(const Aggregate& aggregate) {
+    double mantissa = aggregate.mantissa.hi;
+    return split(mantissa) + aggregate.exponent;
   }
 
   // Brings x between 1 and 2, and returns the exponent that takes out.
@@ -235,68 +258,71 @@ struct Product<double> {
 // The textbook product, in double: (ac - bd, ad + bc).
 template <>
 struct Product<complex64_t> {
-  static constexpr bool kExact = false;
+  static constexpr bool kAssociative = false;
   using Value = complex64_t;
-  struct Running {
+  struct Prefix {
     double re = 1, im = 0;
   };
-  using Total = Running;
-  struct Range {
+  using Aggregate = Prefix;
+  struct PrefixRange {
     double low = 1, high = 1;  // norms of the prefixes
     bool special = false;
   };
 
-  static Running start() { return {}; }
-  static Total none() { return {}; }
-  static Value value(const Running& r) {
+  static Prefix initial() { return {}; }
+  static Aggregate identity() { return {}; }
+  static Value value(const Prefix& r) {
     return {static_cast<float>(r.re), static_cast<float>(r.im)};
   }
 
-  static Value advance(Running& r, Value x) {
-    fold(r, x);
+  static Value advance(Prefix& r, Value x) {
+    accumulate(r, x);
     Value y = value(r);
-    if (!is_alive(Running{y.real(), y.imag()})) {
+    if (!is_live(Prefix{y.real(), y.imag()})) {
       r = {canonical(y.real()), canonical(y.imag())};
       y = value(r);
     }
     return y;
   }
 
-  static void fold(Total& total, Value x) {
-    total = multiply(total, {x.real(), x.imag()});
+  static void accumulate(Aggregate& aggregate, Value x) {
+    aggregate = multiply(aggregate, {x.real(), x.imag()});
   }
-  static void widen(Range& range, const Total& total, Value x) {
-    range.low = std::min(range.low, norm(total));
-    range.high = std::max(range.high, norm(total));
-    range.special |= !is_alive(Running{x.real(), x.imag()});
+  static void include(PrefixRange& range, const Aggregate& aggregate, Value x) {
+    range.low = std::min(range.low, norm(aggregate));
+    range.high = std::max(range.high, norm(aggregate));
+    range.special |= !is_live(Prefix{x.real(), x.imag()});
   }
 
-  static bool predict(Running& r, const Total& total, const Range& range) {
-    if (range.special || !is_alive(r) || !usable(total)) return false;
+  static bool try_apply(Prefix& r, const Aggregate& aggregate,
+                        const PrefixRange& range) {
+    if (range.special || !is_live(r) || !is_usable(aggregate)) return false;
     if (norm(r) * range.high > Limits<float>::max / 4 ||
         norm(r) * range.low < Limits<float>::min * 4) {
       return false;
     }
-    r = multiply(r, total);
+    r = multiply(r, aggregate);
     return true;
   }
 
-  static bool is_alive(const Running& r) {
+  static bool is_live(const Prefix& r) {
     return r.re - r.re == 0 && r.im - r.im == 0 && (r.re != 0 || r.im != 0);
   }
-  static bool usable(const Total& total) { return is_alive(total); }
-  static Running apply(const Running& r, const Total& total) {
-    return multiply(r, total);
+  static bool is_usable(const Aggregate& aggregate) {
+    return is_live(aggregate);
   }
-  static void append(Total& total, const Total& next) {
-    total = multiply(total, next);
+  static Prefix apply(const Prefix& r, const Aggregate& aggregate) {
+    return multiply(r, aggregate);
+  }
+  static void combine(Aggregate& aggregate, const Aggregate& next) {
+    aggregate = multiply(aggregate, next);
   }
 
  private:
-  static Running multiply(const Running& a, const Running& b) {
+  static Prefix multiply(const Prefix& a, const Prefix& b) {
     return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
   }
-  static double norm(const Running& r) {
+  static double norm(const Prefix& r) {
     return std::max(std::abs(r.re), std::abs(r.im));
   }
 };

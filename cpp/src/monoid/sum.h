@@ -17,39 +17,39 @@ struct Sum;
 template <class T>
   requires std::is_integral_v<T> && (!std::is_same_v<T, bool>)
 struct Sum<T> {
-  static constexpr bool kExact = true;
+  static constexpr bool kAssociative = true;
   using Value = T;
-  using Running = T;
+  using Prefix = T;
 
-  static Running start() { return 0; }
-  static Value value(Running r) { return r; }
-  static Value advance(Running& r, Value x) {
+  static Prefix initial() { return 0; }
+  static Value value(Prefix r) { return r; }
+  static Value advance(Prefix& r, Value x) {
     return r = static_cast<T>(static_cast<uint64_t>(r) +
                               static_cast<uint64_t>(x));
   }
-  static void combine(Running& r, Running total) { advance(r, total); }
+  static void combine(Prefix& r, Prefix aggregate) { advance(r, aggregate); }
 };
 
 // A sum that leaves the range stays infinite, as in a loop in T.
 template <class T>
   requires is_real<T>
 struct Sum<T> {
-  static constexpr bool kExact = false;
+  static constexpr bool kAssociative = false;
   static constexpr bool kWide = std::is_same_v<T, double>;
   using Value = T;
-  using Running = std::conditional_t<kWide, Wide, double>;
-  using Total = Running;
-  struct Range {
+  using Prefix = std::conditional_t<kWide, Wide, double>;
+  using Aggregate = Prefix;
+  struct PrefixRange {
     double low = 0, high = 0;  // of the prefixes
-    double kind = 0;           // the sum of what is infinite or NaN
+    double special_class = 0;  // the sum of what is infinite or NaN
   };
 
-  static Running start() { return {}; }
-  static Total none() { return {}; }
-  static Value value(const Running& r) { return narrow<T>(high(r)); }
+  static Prefix initial() { return {}; }
+  static Aggregate identity() { return {}; }
+  static Value value(const Prefix& r) { return narrow<T>(high(r)); }
 
-  static Value advance(Running& r, Value x) {
-    fold(r, x);
+  static Value advance(Prefix& r, Value x) {
+    accumulate(r, x);
     Value y = value(r);
     if (double rounded = upsweep::widen(y); rounded - rounded != 0) {
       r = {canonical(rounded)};
@@ -58,61 +58,69 @@ struct Sum<T> {
     return y;
   }
 
-  static void fold(Total& total, Value x) {
+  static void accumulate(Aggregate& aggregate, Value x) {
     if constexpr (kWide) {
       // An infinite sum has no low part.
-      double hi = total.hi + x;
+      double hi = aggregate.hi + x;
       if (hi - hi != 0) {
-        total = {hi};
+        aggregate = {hi};
       } else {
-        Wide sum = two_sum(total.hi, x);
-        total = fast_two_sum(sum.hi, sum.lo + total.lo);
+        Wide sum = two_sum(aggregate.hi, x);
+        aggregate = fast_two_sum(sum.hi, sum.lo + aggregate.lo);
       }
     } else {
-      total += upsweep::widen(x);
+      aggregate += upsweep::widen(x);
     }
   }
-  static void widen(Range& range, const Total& total, Value x) {
-    range.low = std::min(range.low, high(total));
-    range.high = std::max(range.high, high(total));
-    range.kind += kind(Total{upsweep::widen(x)});
+  static void include(PrefixRange& range, const Aggregate& aggregate, Value x) {
+    range.low = std::min(range.low, high(aggregate));
+    range.high = std::max(range.high, high(aggregate));
+    range.special_class += special_class(Aggregate{upsweep::widen(x)});
   }
-  static void extend(Range& range, const Total& before, const Range& next) {
+  static void append_range(PrefixRange& range, const Aggregate& before,
+                           const PrefixRange& next) {
     range.low = std::min(range.low, high(before) + next.low);
     range.high = std::max(range.high, high(before) + next.high);
-    range.kind += next.kind;
+    range.special_class += next.special_class;
   }
 
-  static double kind(const Total& total) {
-    return usable(total) ? 0 : high(total);
+  static double special_class(const Aggregate& aggregate) {
+    return is_usable(aggregate) ? 0 : high(aggregate);
   }
-  static void mark(Range& range, double kind) { range.kind += kind; }
-  static Running follow(const Running& r, double kind) {
-    return {canonical(high(r) + kind)};
+  static void add_class(PrefixRange& range, double special_class) {
+    range.special_class += special_class;
+  }
+  static Prefix propagate_special(const Prefix& r, double special_class) {
+    return {canonical(high(r) + special_class)};
   }
 
-  static bool predict(Running& r, const Total& total, const Range& range) {
-    if (!is_alive(r)) {
-      r = follow(r, range.kind);
+  static bool try_apply(Prefix& r, const Aggregate& aggregate,
+                        const PrefixRange& range) {
+    if (!is_live(r)) {
+      r = propagate_special(r, range.special_class);
       return true;
     }
-    if (!usable(total)) return false;
+    if (!is_usable(aggregate)) return false;
     double at = high(r);
     // For doubles the bounds themselves may have overflowed: then they fail.
     if (!(at / 2 + range.low / 2 >= -Limits<T>::max / 4 &&
           at / 2 + range.high / 2 <= Limits<T>::max / 4)) {
       return false;
     }
-    r = r + total;
+    r = r + aggregate;
     return true;
   }
 
-  static bool is_alive(const Running& r) { return high(r) - high(r) == 0; }
-  static bool usable(const Total& total) { return is_alive(total); }
-  static Running apply(const Running& r, const Total& total) {
-    return r + total;
+  static bool is_live(const Prefix& r) { return high(r) - high(r) == 0; }
+  static bool is_usable(const Aggregate& aggregate) {
+    return is_live(aggregate);
   }
-  static void append(Total& total, const Total& next) { total = total + next; }
+  static Prefix apply(const Prefix& r, const Aggregate& aggregate) {
+    return r + aggregate;
+  }
+  static void combine(Aggregate& aggregate, const Aggregate& next) {
+    aggregate = aggregate + next;
+  }
 
  private:
   static double high(double r) { return r; }
@@ -123,46 +131,49 @@ struct Sum<T> {
 template <>
 struct Sum<complex64_t> {
   using Part = Sum<float>;
-  static constexpr bool kExact = false;
+  static constexpr bool kAssociative = false;
   using Value = complex64_t;
-  struct Running {
+  struct Prefix {
     double re = 0, im = 0;
   };
-  using Total = Running;
-  struct Range {
-    Part::Range re, im;
+  using Aggregate = Prefix;
+  struct PrefixRange {
+    Part::PrefixRange re, im;
   };
 
-  static Running start() { return {}; }
-  static Total none() { return {}; }
-  static Value value(const Running& r) {
+  static Prefix initial() { return {}; }
+  static Aggregate identity() { return {}; }
+  static Value value(const Prefix& r) {
     return {Part::value(r.re), Part::value(r.im)};
   }
-  static Value advance(Running& r, Value x) {
+  static Value advance(Prefix& r, Value x) {
     return {Part::advance(r.re, x.real()), Part::advance(r.im, x.imag())};
   }
-  static void fold(Total& total, Value x) {
-    Part::fold(total.re, x.real());
-    Part::fold(total.im, x.imag());
+  static void accumulate(Aggregate& aggregate, Value x) {
+    Part::accumulate(aggregate.re, x.real());
+    Part::accumulate(aggregate.im, x.imag());
   }
-  static void widen(Range& range, const Total& total, Value x) {
-    Part::widen(range.re, total.re, x.real());
-    Part::widen(range.im, total.im, x.imag());
+  static void include(PrefixRange& range, const Aggregate& aggregate, Value x) {
+    Part::include(range.re, aggregate.re, x.real());
+    Part::include(range.im, aggregate.im, x.imag());
   }
-  static bool predict(Running& r, const Total& total, const Range& range) {
-    // Where one part is dead, a scan carries the other one step by step.
-    return is_alive(r) && Part::predict(r.re, total.re, range.re) &&
-           Part::predict(r.im, total.im, range.im);
+  static bool try_apply(Prefix& r, const Aggregate& aggregate,
+                        const PrefixRange& range) {
+    // Where one part is saturated, a scan carries the other one step by step.
+    return is_live(r) && Part::try_apply(r.re, aggregate.re, range.re) &&
+           Part::try_apply(r.im, aggregate.im, range.im);
   }
-  static bool is_alive(const Running& r) {
-    return Part::is_alive(r.re) && Part::is_alive(r.im);
+  static bool is_live(const Prefix& r) {
+    return Part::is_live(r.re) && Part::is_live(r.im);
   }
-  static bool usable(const Total& total) { return is_alive(total); }
-  static Running apply(const Running& r, const Total& total) {
-    return {r.re + total.re, r.im + total.im};
+  static bool is_usable(const Aggregate& aggregate) {
+    return is_live(aggregate);
   }
-  static void append(Total& total, const Total& next) {
-    total = apply(total, next);
+  static Prefix apply(const Prefix& r, const Aggregate& aggregate) {
+    return {r.re + aggregate.re, r.im + aggregate.im};
+  }
+  static void combine(Aggregate& aggregate, const Aggregate& next) {
+    aggregate = apply(aggregate, next);
   }
 };
 

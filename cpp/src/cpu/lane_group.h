@@ -1,5 +1,5 @@
-// Strip: as many neighbouring lines as there are lanes, or fewer, scanned or
-// folded side by side, so that no lane ever waits for another and no
+// LaneGroup: as many neighbouring lines as there are lanes, or fewer, scanned
+// or folded side by side, so that no lane ever waits for another and no
 // combination is done twice.
 //
 //   columns    lanes are neighbours in memory, and rows are loaded as they lie
@@ -12,8 +12,9 @@
 #include <cstdlib>
 
 #include "kernels.h"
+#include "keys.h"
 #include "lanes.h"
-#include "outflow.h"
+#include "streaming_store.h"
 #include "transpose.h"
 
 namespace upsweep {
@@ -29,7 +30,7 @@ inline void prefetch(uintptr_t address) {
 constexpr int64_t kPanelRows = 8;
 
 template <class M>
-struct Strip {
+struct LaneGroup {
   using Value = typename M::Value;
   using U = Bits<Value>;
   using Row = Pack<U>;
@@ -46,50 +47,36 @@ struct Strip {
         kRows);
   }
 
-  // Takes the carry over the tile; returns whether no line died. Results go by
-  // way of `outflow` unless it is null.
+  // Scans up to kRows rows and carries the lines over them. Tries the fast path
+  // first and repeats the rows on the exact path where a lane left the range.
+  // Returns whether no line left it. Results go through `store_buffer` unless
+  // it is null.
   static bool scan(const Tile& tile, Carry& carry, bool inclusive,
-                   Outflow<U>* outflow) {
-    bool alive = true;
-    for (int64_t s = 0; s < tile.length; s += kRows) {
-      Tile rows = tile;
-      rows.in = in(tile) + s * tile.in_step;
-      rows.out = out(tile) + s * tile.out_step;
-      rows.ahead = tile.ahead + bytes(s * tile.width);
-      rows.length = std::min<int64_t>(kRows, tile.length - s);
-      alive &= scan_rows(rows, carry, inclusive, outflow);
-    }
-    return alive;
-  }
-
-  // As scan, of up to kRows rows.
-  static bool scan_rows(const Tile& tile, Carry& carry, bool inclusive,
-                        Outflow<U>* outflow) {
+                   StreamingStoreBuffer<U>* store_buffer) {
     Carry before = carry;
-    if (scan_fast(tile, carry, inclusive, outflow)) return true;
-    if constexpr (!std::is_same_v<typename L::Mixed, typename L::Careful>) {
+    if (scan_fast(tile, carry, inclusive, store_buffer)) return true;
+    if constexpr (std::is_same_v<typename L::Fast, typename L::Exact>) {
+      return false;
+    } else {
       carry = before;
-      if (scan_blocks<typename L::Mixed>(tile, carry, inclusive, outflow)) {
-        return true;
-      }
+      return scan_blocks<typename L::Exact>(tile, carry, inclusive,
+                                            store_buffer);
     }
-    if constexpr (!std::is_same_v<typename L::Steady, typename L::Careful>) {
-      carry = before;
-      return scan_blocks<typename L::Careful>(tile, carry, inclusive, outflow);
-    }
-    return false;
   }
 
-  // As scan_rows, where every line is dead.
-  static void scan_dead(const Tile& tile, Carry& carry, bool inclusive,
-                        Outflow<U>* outflow) {
-    scan_blocks<typename L::Mixed>(tile, carry, inclusive, outflow);
+  // As scan, where every line is saturated.
+  static void scan_saturated(const Tile& tile, Carry& carry, bool inclusive,
+                             StreamingStoreBuffer<U>* store_buffer) {
+    scan_blocks<typename L::Saturated>(tile, carry, inclusive, store_buffer);
   }
 
   // Calls fn with each row, pack by pack, and with the index of the pack.
   template <class Fn>
-  static void each_row(const Tile& tile, const Fn& fn) {
+  static void each_row(const Tile& tile, const Fn& take_row) {
     const U* from = in(tile);
+    const Keys<M> keys(tile.key_mask);
+    auto fn = [&](const Row& row, int pack)
+                  UPSWEEP_INLINE { take_row(keys.of(row), pack); };
     int64_t s = 0;
     if (tile.width == n && tile.in_lane == 1) {
       // Rows that repeat, with a step of 0, are in the cache already.
@@ -113,33 +100,36 @@ struct Strip {
   }
 
  private:
-  // A runner for each pack of a row.
-  template <class Runner>
-  struct Runners {
-    Runner of[kPacks];
-    Row before[kPacks];  // results of the rows before
+  // A scanner for each pack of a row.
+  template <class LaneScanner>
+  struct LaneScanners {
+    LaneScanner of[kPacks];
+    Row before[kPacks];  // results of the row before
+    Keys<M> keys;
 
-    UPSWEEP_INLINE explicit Runners(const Carry& carry)
-        : Runners(carry, std::make_integer_sequence<int, kPacks>()) {
+    UPSWEEP_INLINE LaneScanners(const Carry& carry, const Tile& tile)
+        : LaneScanners(carry, tile, std::make_integer_sequence<int, kPacks>()) {
       for (int p = 0; p < kPacks; ++p) before[p] = of[p].results();
     }
 
     UPSWEEP_INLINE void step(const U* from, U* to, bool inclusive) {
       unrolled<kPacks>([&](int p) UPSWEEP_INLINE {
-        Row row = of[p].step(Row::load(from + p * kPack<U>));
-        (inclusive ? row : before[p]).store(to + p * kPack<U>);
+        Row row = of[p].step(keys.of(Row::load(from + p * kPack<U>)));
+        keys.element(inclusive ? row : before[p]).store(to + p * kPack<U>);
         before[p] = row;
       });
     }
-    // Turns kSide rows of elements to rows of results.
+    // Turns kSide rows of elements into rows of results.
     UPSWEEP_INLINE void step(Row* rows, int p, bool inclusive) {
       constexpr int m = kSide<U>;
-      for (int i = 0; i < m; ++i) rows[i] = of[p].step(rows[i]);
-      if (inclusive) return;
-      Row last = rows[m - 1];
-      for (int i = m - 1; i > 0; --i) rows[i] = rows[i - 1];
-      rows[0] = before[p];
-      before[p] = last;
+      for (int i = 0; i < m; ++i) rows[i] = of[p].step(keys.of(rows[i]));
+      if (!inclusive) {
+        Row last = rows[m - 1];
+        for (int i = m - 1; i > 0; --i) rows[i] = rows[i - 1];
+        rows[0] = before[p];
+        before[p] = last;
+      }
+      for (int i = 0; i < m; ++i) rows[i] = keys.element(rows[i]);
     }
     UPSWEEP_INLINE bool finish(Carry& carry) const {
       bool good = true;
@@ -151,8 +141,9 @@ struct Strip {
 
    private:
     template <int... p>
-    UPSWEEP_INLINE Runners(const Carry& carry, std::integer_sequence<int, p...>)
-        : of{Runner(carry, p * kPack<U>)...} {}
+    UPSWEEP_INLINE LaneScanners(const Carry& carry, const Tile& tile,
+                                std::integer_sequence<int, p...>)
+        : of{LaneScanner(carry, p * kPack<U>)...}, keys(tile.key_mask) {}
   };
 
   template <class Fn>
@@ -190,73 +181,74 @@ struct Strip {
   static bool is_along(int64_t step) { return step == 1 || step == -1; }
 
   static bool scan_fast(const Tile& tile, Carry& carry, bool inclusive,
-                        Outflow<U>* outflow) {
+                        StreamingStoreBuffer<U>* store_buffer) {
     if (tile.width == n && tile.in_lane == 1 && tile.out_lane == 1) {
       return inclusive ? scan_columns<true>(tile, carry)
                        : scan_columns<false>(tile, carry);
     }
     if (tile.width == n && tile.length % kSide<U> == 0 &&
         tile.in_step == tile.out_step && is_along(tile.in_step)) {
-      Tile to = outflow ? buffered(tile, outflow->buffer()) : tile;
+      Tile to = store_buffer ? buffered(tile, store_buffer->buffer()) : tile;
       bool is_close = tile.in_lane == kRows * tile.in_step &&
                       to.out_lane == tile.in_lane && tile.length == kRows;
       auto scan = tile.in_step > 0
                       ? (is_close ? scan_lines<1, kRows> : scan_lines<1, 0>)
                       : (is_close ? scan_lines<-1, -kRows> : scan_lines<-1, 0>);
-      bool good = scan(to, carry, inclusive, outflow);
-      if (good && outflow) send(tile, *outflow);
+      bool good = scan(to, carry, inclusive, store_buffer);
+      if (good && store_buffer) send(tile, *store_buffer);
       return good;
     }
-    return scan_blocks<typename L::Steady>(tile, carry, inclusive, outflow);
+    return scan_blocks<typename L::Fast>(tile, carry, inclusive, store_buffer);
   }
 
   // Known when compiling, because here there is nothing else to do in a row
   // that would hide the question.
   template <bool inclusive>
   static bool scan_columns(const Tile& tile, Carry& carry) {
-    Runners<typename L::Steady> runners(carry);
+    LaneScanners<typename L::Fast> scanners(carry, tile);
     const U* from = in(tile);
     U* to = out(tile);
     for (int64_t s = 0; s < tile.length; ++s) {
       prefetch(address(from) + bytes(tile.length * tile.in_step));
       if (tile.streaming) {
         alignas(64) U row[n];
-        runners.step(from, row, inclusive);
+        scanners.step(from, row, inclusive);
         stream(to, Pack<U, n>::load(row));
       } else {
-        runners.step(from, to, inclusive);
+        scanners.step(from, to, inclusive);
       }
       from += tile.in_step;
       to += tile.out_step;
     }
-    return runners.finish(carry);
+    return scanners.finish(carry);
   }
 
   // Lines of whole squares; `distance` as in Lines.
   template <int step, int distance>
   static bool scan_lines(const Tile& tile, Carry& carry, bool inclusive,
-                         Outflow<U>* outflow) {
+                         StreamingStoreBuffer<U>* store_buffer) {
     constexpr int m = kSide<U>;
     Lines<const U, step, distance> from(in(tile), tile.in_lane);
     Lines<U, step, distance> to(out(tile), tile.out_lane);
-    Runners<typename L::Calm> runners(carry);
+    LaneScanners<typename L::FastLines> scanners(carry, tile);
     for (int64_t s = 0; s < tile.length; s += m) {
-      ask_for(tile, s * n, m * n);
-      if (outflow) outflow->template write<m * n>();
+      prefetch_next(tile, s * n, m * n);
+      if (store_buffer) store_buffer->template write<m * n>();
       unrolled<kPacks>([&](int p) UPSWEEP_INLINE {
         Row rows[m];
         from.load(s, p * kPack<U>, rows);
-        runners.step(rows, p, inclusive);
+        scanners.step(rows, p, inclusive);
         to.store(s, p * kPack<U>, rows);
       });
     }
-    return runners.finish(carry);
+    return scanners.finish(carry);
   }
 
   // Asks for some of what is read next.
-  UPSWEEP_INLINE static void ask_for(const Tile& tile, int64_t first, int n) {
+  UPSWEEP_INLINE static void prefetch_next(const Tile& tile, int64_t first,
+                                           int n) {
     for (int i = 0; i < n; i += 64 / int{sizeof(U)}) {
-      prefetch(tile.ahead + bytes(first + i));
+      prefetch(tile.next_read + bytes(first + i));
     }
   }
 
@@ -272,38 +264,38 @@ struct Strip {
 
   // Sends them to where they belong: in order, because many streams of stores
   // would each fill their cache lines piece by piece.
-  static void send(const Tile& tile, Outflow<U>& outflow) {
+  static void send(const Tile& tile, StreamingStoreBuffer<U>& store_buffer) {
     int64_t distance = std::abs(tile.out_lane);
     U* to = out(tile) - (tile.out_lane < 0 ? (n - 1) * distance : 0) -
             (tile.out_step < 0 ? tile.length - 1 : 0);
-    if (distance == tile.length) return outflow.send(to, tile.length * n);
+    if (distance == tile.length) return store_buffer.send(to, tile.length * n);
     for (int i = 0; i < n; ++i) {
-      stream_copy(to + i * distance, outflow.buffer() + i * tile.length,
+      stream_copy(to + i * distance, store_buffer.buffer() + i * tile.length,
                   tile.length);
     }
   }
 
-  template <class Runner>
+  template <class LaneScanner>
   static bool scan_blocks(const Tile& tile, Carry& carry, bool inclusive,
-                          Outflow<U>* outflow) {
+                          StreamingStoreBuffer<U>* store_buffer) {
     alignas(64) U block[kRows * n];
     auto lanes = static_cast<int>(tile.width);
     auto rows = static_cast<int>(tile.length);
     if (lanes < n) {
       // Lanes without a line stay where they start.
-      std::fill_n(block, rows * n, std::bit_cast<U>(M::value(M::start())));
+      std::fill_n(block, rows * n, std::bit_cast<U>(M::value(M::initial())));
     }
     gather(in(tile), tile.in_step, tile.in_lane, lanes, rows, block);
-    Runners<Runner> runners(carry);
+    LaneScanners<LaneScanner> scanners(carry, tile);
     for (int s = 0; s < rows; ++s) {
-      ask_for(tile, s * n, n);
-      runners.step(block + s * n, block + s * n, inclusive);
+      prefetch_next(tile, s * n, n);
+      scanners.step(block + s * n, block + s * n, inclusive);
     }
-    bool good = runners.finish(carry);
-    if (outflow && lanes == n && is_along(tile.out_step)) {
-      Tile lines = buffered(tile, outflow->buffer());
+    bool good = scanners.finish(carry);
+    if (store_buffer && lanes == n && is_along(tile.out_step)) {
+      Tile lines = buffered(tile, store_buffer->buffer());
       scatter(block, out(lines), lines.out_step, lines.out_lane, lanes, rows);
-      send(tile, *outflow);
+      send(tile, *store_buffer);
     } else {
       scatter(block, out(tile), tile.out_step, tile.out_lane, lanes, rows);
     }

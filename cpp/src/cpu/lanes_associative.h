@@ -10,38 +10,53 @@ namespace {
 
 // The type that lanes are held in, and the operation on them.
 template <class M>
-struct ExactOp;
+struct AssociativeOp;
 
 // Products and sums wrap; unsigned arithmetic is defined to.
 template <class T>
   requires is_plain_integer<T>
-struct ExactOp<Product<T>> : Multiply {
+struct AssociativeOp<Product<T>> : Multiply {
   using Lane = Bits<T>;
 };
 template <class T>
   requires is_plain_integer<T>
-struct ExactOp<Sum<T>> : Add {
+struct AssociativeOp<Sum<T>> : Add {
   using Lane = Bits<T>;
 };
+template <class T>
+struct AssociativeOp<KeyMaximum<T>> {
+  using Lane = T;
+  template <int n>
+  UPSWEEP_INLINE static Pack<T, n> combine(const Pack<T, n>& a,
+                                           const Pack<T, n>& b) {
+    return max(a, b);
+  }
+};
+template <>
+struct AssociativeOp<TruthMaximum> {
+  using Lane = uint8_t;
+  template <int n>
+  UPSWEEP_INLINE static Pack<Lane, n> combine(const Pack<Lane, n>& a,
+                                              const Pack<Lane, n>& b) {
+    return a | b;
+  }
+};
 template <class T, bool maximum>
-  requires is_plain_integer<T> || is_real<T>
-struct ExactOp<Extremum<T, maximum>> {
+  requires is_real<T>
+struct AssociativeOp<Extremum<T, maximum>> {
   // float16 and bfloat16 compare as the floats that they are.
-  using Lane = std::conditional_t<sizeof(T) == 2 && is_real<T>, float, T>;
+  using Lane = std::conditional_t<sizeof(T) == 2, float, T>;
   template <int n>
   UPSWEEP_INLINE static Pack<Lane, n> combine(const Pack<Lane, n>& a,
                                               const Pack<Lane, n>& b) {
     auto r = select(maximum ? a < b : b < a, b, a);
-    if constexpr (is_real<T>) {
-      r = select(b != b, Pack<Lane, n>::all(static_cast<Lane>(kNaN)), r);
-    }
-    return r;
+    return select(b != b, Pack<Lane, n>::all(static_cast<Lane>(kNaN)), r);
   }
 };
 
 template <class M>
-struct ExactLanes {
-  using Op = ExactOp<M>;
+struct AssociativeLanes {
+  using Op = AssociativeOp<M>;
   using Lane = typename Op::Lane;
   using Value = typename M::Value;
   using Row = Pack<Bits<Value>>;
@@ -54,9 +69,9 @@ struct ExactLanes {
     void set(int i, Value r) { lane[i] = r; }
   };
 
-  class Careful {
+  class Exact {
    public:
-    UPSWEEP_INLINE Careful(const Carry& carry, int first)
+    UPSWEEP_INLINE Exact(const Carry& carry, int first)
         : r_(open(Row::load(carry.lane + first))) {}
 
     UPSWEEP_INLINE Row results() const { return close(r_); }
@@ -74,57 +89,60 @@ struct ExactLanes {
    private:
     Held r_;
   };
-  using Calm = Careful;
-  using Steady = Careful;
-  using Mixed = Careful;
+  using Fast = Exact;
+  using FastLines = Exact;
+  using Saturated = Exact;
 
-  template <class Total>
-  static void enter(Carry& carry, Value start, const Total* totals) {
+  template <class Aggregate>
+  static void start_segments(Carry& carry, Value start,
+                             const Aggregate* aggregates) {
     for (int i = 0; i < kLanes<Value>; ++i) {
       Value r = start;
-      M::combine(r, totals[i]);
+      M::combine(r, aggregates[i]);
       carry.set(i, r);
     }
   }
-  static Held neutral() { return Held::all(static_cast<Lane>(M::start())); }
+  static Held identity() { return Held::all(static_cast<Lane>(M::initial())); }
   template <int n>
-  UPSWEEP_INLINE static Pack<Lane, n> merge(const Pack<Lane, n>& a,
-                                            const Pack<Lane, n>& b) {
+  UPSWEEP_INLINE static Pack<Lane, n> combine(const Pack<Lane, n>& a,
+                                              const Pack<Lane, n>& b) {
     return Op::combine(a, b);
   }
-  UPSWEEP_INLINE static Held combine(const Held& sum, const Row& row) {
+  UPSWEEP_INLINE static Held accumulate(const Held& sum, const Row& row) {
     return Op::combine(sum, open(row));
   }
-  UPSWEEP_INLINE static Held combine(const Held& sum, const Bits<Value>* from) {
-    return combine(sum, Row::load(from));
+  UPSWEEP_INLINE static Held accumulate(const Held& sum,
+                                        const Bits<Value>* from) {
+    return accumulate(sum, Row::load(from));
   }
 
   // Nothing is ever lost.
-  struct Bounds {};
-  static constexpr bool kBoundsTell = false;
-  struct Extremes {};
-  struct Mildness {
+  struct PrefixBounds {};
+  static constexpr bool kNeedsBounds = false;
+  struct ElementRange {};
+  struct ReassociationGuard {
     void add_row(const Row&) {}
     void add_sums(const Held&) {}
     bool is_violated() const { return false; }
   };
   // Of equal elements the first one counts. Equal and yet different are zeros
-  // of both signs only, so a total that is zero becomes the segment's first.
-  static void resolve_ties(const Tile& tile, Value* totals) {
+  // of both signs only, so a aggregate that is zero becomes the segment's
+  // first.
+  static void resolve_ties(const Tile& tile, Value* aggregates) {
     if constexpr (is_real<Value>) {
       for (int l = 0; l < kLanes<Value>; ++l) {
-        if (!is_zero(totals[l])) continue;
+        if (!is_zero(aggregates[l])) continue;
         auto* x = static_cast<const Value*>(tile.in) + l * tile.in_lane;
         while (!is_zero(*x)) x += tile.in_step;
-        totals[l] = *x;
+        aggregates[l] = *x;
       }
     }
   }
-  template <int n, class Total>
-  static void store(const Pack<Lane, n>& sum, Total* totals) {
+  template <int n, class Aggregate>
+  static void store(const Pack<Lane, n>& sum, Aggregate* aggregates) {
     Lane lane[n];
     sum.store(lane);
-    for (int i = 0; i < n; ++i) totals[i] = static_cast<Value>(lane[i]);
+    for (int i = 0; i < n; ++i) aggregates[i] = static_cast<Value>(lane[i]);
   }
 
  private:
@@ -148,13 +166,17 @@ struct ExactLanes {
 
 template <class T>
   requires is_plain_integer<T>
-struct Lanes<Product<T>> : ExactLanes<Product<T>> {};
+struct Lanes<Product<T>> : AssociativeLanes<Product<T>> {};
 template <class T>
   requires is_plain_integer<T>
-struct Lanes<Sum<T>> : ExactLanes<Sum<T>> {};
+struct Lanes<Sum<T>> : AssociativeLanes<Sum<T>> {};
+template <class T>
+struct Lanes<KeyMaximum<T>> : AssociativeLanes<KeyMaximum<T>> {};
+template <>
+struct Lanes<TruthMaximum> : AssociativeLanes<TruthMaximum> {};
 template <class T, bool maximum>
-  requires is_plain_integer<T> || is_real<T>
-struct Lanes<Extremum<T, maximum>> : ExactLanes<Extremum<T, maximum>> {};
+  requires is_real<T>
+struct Lanes<Extremum<T, maximum>> : AssociativeLanes<Extremum<T, maximum>> {};
 
 }  // namespace
 }  // namespace upsweep

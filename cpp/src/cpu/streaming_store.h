@@ -1,4 +1,4 @@
-// Outflow: results on their way to memory, past the cache.
+// StreamingStoreBuffer: results on their way to memory, past the cache.
 #pragma once
 
 #include <algorithm>
@@ -37,11 +37,11 @@ void stream_copy(U* to, const U* from, int64_t n) {
 // Up to kRows rows of results wait here and leave little by little while the
 // next rows are computed: memory would not keep up with all of them at once.
 template <class U>
-class Outflow {
+class StreamingStoreBuffer {
  public:
-  Outflow() = default;
-  Outflow(const Outflow&) = delete;
-  ~Outflow() { flush(); }
+  StreamingStoreBuffer() = default;
+  StreamingStoreBuffer(const StreamingStoreBuffer&) = delete;
+  ~StreamingStoreBuffer() { flush(); }
 
   // Where the next results go.
   U* buffer() { return buffers_[next_]; }

@@ -1,0 +1,61 @@
+// The kernels of maxima and minima, and of all scans of bool_.
+#pragma once
+
+#include "lanes_associative.h"
+#include "tile_kernel.h"
+
+namespace upsweep {
+namespace {
+
+template <class T>
+const Kernel* maximum_or_minimum(Op op) {
+  return op == Op::max ? &kKernel<Extremum<T, true>>
+                       : &kKernel<Extremum<T, false>>;
+}
+
+// All four orders of one size are the signed maximum of keys.
+template <class T>
+const Kernel* key_maximum(Op op, bool is_signed) {
+  constexpr uint64_t kSign = uint64_t{1} << (8 * sizeof(T) - 1);
+  constexpr uint64_t kAll = kSign | (kSign - 1);
+  if (op == Op::max) {
+    return is_signed ? &kKernel<KeyMaximum<T>, 0>
+                     : &kKernel<KeyMaximum<T>, kSign>;
+  }
+  return is_signed ? &kKernel<KeyMaximum<T>, kAll>
+                   : &kKernel<KeyMaximum<T>, kAll ^ kSign>;
+}
+
+const Kernel* find_kernel(Op op, Dtype dtype) {
+  bool is_signed = dtype.kind() == Dtype::Kind::sint;
+  switch (dtype.val) {
+    case Dtype::Val::bool_:  // the product is the minimum
+      return op == Op::max ? &kKernel<TruthMaximum, 0>
+                           : &kKernel<TruthMaximum, 1>;
+    case Dtype::Val::uint8:
+    case Dtype::Val::int8:
+      return key_maximum<int8_t>(op, is_signed);
+    case Dtype::Val::uint16:
+    case Dtype::Val::int16:
+      return key_maximum<int16_t>(op, is_signed);
+    case Dtype::Val::uint32:
+    case Dtype::Val::int32:
+      return key_maximum<int32_t>(op, is_signed);
+    case Dtype::Val::uint64:
+    case Dtype::Val::int64:
+      return key_maximum<int64_t>(op, is_signed);
+    case Dtype::Val::float16:
+      return maximum_or_minimum<float16_t>(op);
+    case Dtype::Val::bfloat16:
+      return maximum_or_minimum<bfloat16_t>(op);
+    case Dtype::Val::float32:
+      return maximum_or_minimum<float>(op);
+    case Dtype::Val::float64:
+      return maximum_or_minimum<double>(op);
+    default:
+      return nullptr;
+  }
+}
+
+}  // namespace
+}  // namespace upsweep

@@ -1,0 +1,166 @@
+// Folds: the aggregates of lines, side by side or one behind the other.
+#pragma once
+
+#include "lane_group.h"
+
+namespace upsweep {
+namespace {
+
+// What is known of some neighbours, out of context.
+template <class M>
+struct Summary {
+  typename M::Aggregate aggregate = M::identity();
+  typename M::PrefixRange range;
+};
+template <class M>
+  requires M::kAssociative
+struct Summary<M> {
+  typename M::Prefix aggregate = M::initial();
+};
+
+// One more element at the end.
+template <class M>
+void accumulate(Summary<M>& summary, typename M::Value x) {
+  if constexpr (M::kAssociative) {
+    M::advance(summary.aggregate, x);
+  } else {
+    M::accumulate(summary.aggregate, x);
+    M::include(summary.range, summary.aggregate, x);
+  }
+}
+
+template <class M>
+using AggregateOf = decltype(Summary<M>::aggregate);
+
+template <class M>
+struct PrefixRangeOfMonoid {
+  using Type = NoPrefixRange;
+};
+template <class M>
+  requires(!M::kAssociative)
+struct PrefixRangeOfMonoid<M> {
+  using Type = typename M::PrefixRange;
+};
+template <class M>
+using PrefixRangeOf = typename PrefixRangeOfMonoid<M>::Type;
+
+// Folds the neighbouring lines of a tile, as many as there are lanes.
+template <class M, bool bounded>
+void reduce_lanes(const Tile& tile, AggregateOf<M>* aggregates,
+                  PrefixRangeOf<M>* ranges) {
+  using L = Lanes<M>;
+  constexpr bool kBounds = !M::kAssociative && (bounded || L::kNeedsBounds);
+  constexpr int kPacks = LaneGroup<M>::kPacks;
+  decltype(L::identity()) sums[kPacks];
+  typename L::PrefixBounds bounds[kPacks];
+  for (auto& sum : sums) sum = L::identity();
+  LaneGroup<M>::each_row(tile, [&](const auto& row, int pack) UPSWEEP_INLINE {
+    sums[pack] = L::accumulate(sums[pack], row);
+    if constexpr (kBounds) bounds[pack].add(sums[pack]);
+  });
+  for (int p = 0; p < kPacks; ++p) {
+    int first = p * kPack<typename M::Value>;
+    L::store(sums[p], aggregates + first);
+    if constexpr (kBounds) {
+      L::store_bounds(bounds[p], aggregates + first, ranges + first);
+    }
+  }
+}
+
+// What neighbouring lines are to a saturated carry.
+template <class M>
+void reduce_classes(const Tile& tile, double* classes) {
+  using L = Lanes<M>;
+  constexpr int kPacks = LaneGroup<M>::kPacks;
+  decltype(L::identity()) sums[kPacks];
+  for (auto& sum : sums) sum = L::identity();
+  LaneGroup<M>::each_row(tile, [&](const auto& row, int pack) UPSWEEP_INLINE {
+    sums[pack] = L::accumulate(sums[pack], L::classify(row));
+  });
+  for (int p = 0; p < kPacks; ++p) {
+    L::store_classes(sums[p], classes + p * kPack<typename M::Value>);
+  }
+}
+
+// Takes the classes of neighbouring lines into their ranges.
+template <class M>
+void add_special_classes(const Tile& tile, const AggregateOf<M>* aggregates,
+                         PrefixRangeOf<M>* ranges) {
+  constexpr int n = kLanes<typename M::Value>;
+  double classes[n];
+  bool is_usable = true;
+  for (int l = 0; l < n; ++l) {
+    classes[l] = M::special_class(aggregates[l]);
+    is_usable &= M::is_usable(aggregates[l]);
+  }
+  // The aggregate of a line that left the range does not tell its class.
+  if (!is_usable) reduce_classes<M>(tile, classes);
+  for (int l = 0; l < n; ++l) M::add_class(ranges[l], classes[l]);
+}
+
+// Sums of one register each, as many as it has lanes, to one register: lane i
+// is the aggregate of sum i.
+template <class L, int d = 1, class Sum>
+UPSWEEP_INLINE inline Sum reduce_square(Sum* sums) {
+  constexpr int n = Sum::kSize;
+  if constexpr (d == n) {
+    return sums[0];
+  } else {
+    for (int i = 0; i < n / d / 2; ++i) {
+      sums[i] = L::combine(runs<d, false>(sums[2 * i], sums[2 * i + 1]),
+                           runs<d, true>(sums[2 * i], sums[2 * i + 1]));
+    }
+    return reduce_square<L, 2 * d>(sums);
+  }
+}
+
+// As reduce_lanes, for the segments of one line that lie along memory, of kRows
+// elements each: which lane takes an element does not matter, except where
+// resolve_ties says so, and nothing needs transposing. Returns false where this
+// would lose precision, `bounded` or not.
+template <class M, bool bounded>
+bool reduce_segments(const Tile& tile, AggregateOf<M>* aggregates,
+                     PrefixRangeOf<M>* ranges) {
+  using L = Lanes<M>;
+  using U = Bits<typename M::Value>;
+  constexpr int n = kLanes<U>, size = kPack<U>;
+  constexpr bool kRange = bounded && !M::kAssociative;
+  using One = decltype(part(L::identity(), 0));
+  One sums[n];
+  const Keys<M> keys(tile.key_mask);
+  typename L::ReassociationGuard guard;
+  typename L::ElementRange element_range;
+  auto* in = static_cast<const U*>(tile.in);
+  int64_t step = tile.in_step * size;
+  if (tile.in_step < 0) in -= size - 1;
+  for (int l = 0; l < n; ++l) {
+    auto sum = L::identity();
+    for (int i = 0; i < kRows / size; ++i, in += step) {
+      if constexpr (Keys<M>::kAreElements) {
+        sum = L::accumulate(sum, in);
+      } else {
+        sum = L::accumulate(sum, keys.of(Pack<U>::load(in)));
+      }
+      guard.add_row(Pack<U>::load(in));
+      if ((i + 1) % 8 == 0 || i + 1 == kRows / size) guard.add_sums(sum);
+      if constexpr (kRange) element_range.add(Pack<U>::load(in));
+    }
+    sums[l] = part(sum, 0);
+    for (int i = 1; i < size / One::kSize; ++i) {
+      sums[l] = L::combine(sums[l], part(sum, i));
+    }
+  }
+  if (guard.is_violated()) return false;
+  for (int l = 0; l < n; l += One::kSize) {
+    L::store(reduce_square<L>(sums + l), aggregates + l);
+  }
+  if constexpr (requires { L::resolve_ties(tile, aggregates); }) {
+    L::resolve_ties(tile, aggregates);
+  }
+  if constexpr (kRange)
+    std::fill_n(ranges, n, element_range.range(kRows / size));
+  return true;
+}
+
+}  // namespace
+}  // namespace upsweep

@@ -1,0 +1,237 @@
+// SegmentedLine: the scan of one long line, cut into blocks of segments, which
+// become the lanes of a LaneGroup. A segment starts from the carry and the
+// aggregate of the elements before it, which reduce finds. Where a result
+// leaves the range of the dtype the starts behind it are wrong: that block is
+// done again by the loop, and whatever follows is saturated.
+//
+// Where a line is cut depends on its length and dtype alone.
+#pragma once
+
+#include "reduce.h"
+
+namespace upsweep {
+namespace {
+
+template <class M>
+struct SegmentedLine {
+  using Value = typename M::Value;
+  using Prefix = typename M::Prefix;
+  using L = Lanes<M>;
+  using Carry = typename L::Carry;
+  using Aggregate = AggregateOf<M>;
+  using U = Bits<Value>;
+  static constexpr int n = kLanes<Value>;
+
+  // The whole tile, and the aggregates of what lies before each of its segments
+  // and before the elements that are left over.
+  struct LineSummary : Summary<M> {
+    Aggregate before[1];
+  };
+
+  static constexpr bool kSegments = L::kSegments;
+
+  static size_t summary_size(int64_t length) {
+    int64_t segments = kSegments ? (length / (n * kRows) + 1) * n : 0;
+    return sizeof(LineSummary) +
+           sizeof(Aggregate) * static_cast<size_t>(segments);
+  }
+
+  template <bool bounded>
+  static void reduce(const Tile& tile, void* memory) {
+    auto& summary = *new (memory) LineSummary();
+    int64_t done = 0;
+    if constexpr (kSegments) {
+      Aggregate* before = summary.before;
+      each_block(tile, [&](const Tile& block) {
+        AggregateOf<M> aggregates[n];
+        PrefixRangeOf<M> ranges[n];
+        reduce_block<bounded>(block, aggregates, ranges);
+        Summary<M> so_far = summary;  // which stores to `before` cannot change
+        for (int l = 0; l < n; ++l) {
+          new (before++) AggregateOf<M>(so_far.aggregate);
+          append_summary<bounded>(so_far, aggregates[l], ranges[l]);
+        }
+        static_cast<Summary<M>&>(summary) = so_far;
+        done += block.length * n;
+      });
+      new (before) Aggregate(summary.aggregate);
+      if constexpr (bounded && !M::kAssociative)
+        add_special_class(tile, summary);
+    }
+    auto* in = static_cast<const Value*>(tile.in);
+    const Keys<M> keys(tile.key_mask);
+    for (; done < tile.length; ++done) {
+      accumulate(summary, keys.of(in[done * tile.in_step]));
+    }
+  }
+
+  static void scan(const Tile& tile, Carry& carry, const void* memory,
+                   bool inclusive) {
+    auto* summary = static_cast<const LineSummary*>(memory);
+    const Prefix start = carry.get(0);
+    Prefix r = start;
+    int64_t done = 0;
+    StreamingStoreBuffer<U> store_buffer;
+    if constexpr (kSegments) {
+      const Aggregate* before = summary->before;
+      bool known = is_live(start);  // what precedes each segment
+      each_block(tile, [&](const Tile& block) {
+        if (known) r = at(start, *before, r);
+        known = known && scan_block_from_summary(block, start, before,
+                                                 inclusive, r, store_buffer);
+        if (!known) scan_block_in_order(block, inclusive, r, store_buffer);
+        before += n;
+        done += block.length * n;
+      });
+      if (known) r = at(start, *before, r);
+    }
+    loop(tile, done, tile.length, inclusive, r);
+    if constexpr (!M::kAssociative) {
+      if (summary) r = join(start, summary->aggregate, r);
+    }
+    carry.set(0, r);
+  }
+
+  // The carry behind a tile that was scanned from before to after.
+  static Prefix join(const Prefix& before, const Aggregate& aggregate,
+                     const Prefix& after) {
+    return M::is_live(after) && M::is_usable(aggregate)
+               ? M::apply(before, aggregate)
+               : after;
+  }
+
+ private:
+  // Calls fn with blocks of segments: of kRows elements each, and in the end of
+  // as many as are whole squares to transpose.
+  template <class Fn>
+  static void each_block(const Tile& tile, const Fn& fn) {
+    constexpr int64_t side = kSide<U>;
+    for (int64_t done = 0;;) {
+      int64_t length = std::min<int64_t>(kRows, (tile.length - done) / n);
+      length = length / side * side;
+      if (length == 0) return;
+      Tile block = tile;
+      block.in = static_cast<const Value*>(tile.in) + done * tile.in_step;
+      block.out = static_cast<Value*>(tile.out) + done * tile.out_step;
+      block.next_read =
+          tile.next_read + static_cast<uintptr_t>(done) * sizeof(Value);
+      block.length = length;
+      block.width = n;
+      block.in_lane = length * tile.in_step;
+      block.out_lane = length * tile.out_step;
+      fn(block);
+      done += length * n;
+    }
+  }
+
+  template <bool bounded>
+  static void reduce_block(const Tile& block, AggregateOf<M>* aggregates,
+                           PrefixRangeOf<M>* ranges) {
+    bool along = block.in_step == 1 || block.in_step == -1;
+    if (!along || block.length != kRows ||
+        !reduce_segments<M, bounded>(block, aggregates, ranges)) {
+      reduce_lanes<M, bounded>(block, aggregates, ranges);
+    }
+  }
+
+  static void add_special_class(const Tile& tile, Summary<M>& summary) {
+    if (M::is_usable(summary.aggregate)) {
+      M::add_class(summary.range, M::special_class(summary.aggregate));
+      return;
+    }
+    // Of what has left the range a aggregate does not tell the special_class.
+    each_block(tile, [&](const Tile& block) {
+      double classes[n];
+      reduce_classes<M>(block, classes);
+      for (double special_class : classes)
+        M::add_class(summary.range, special_class);
+    });
+  }
+
+  template <bool bounded>
+  static void append_summary(Summary<M>& summary,
+                             const AggregateOf<M>& aggregate,
+                             const PrefixRangeOf<M>& range) {
+    if constexpr (M::kAssociative) {
+      M::combine(summary.aggregate, aggregate);
+    } else {
+      if constexpr (bounded)
+        M::append_range(summary.range, summary.aggregate, range);
+      M::combine(summary.aggregate, aggregate);
+    }
+  }
+
+  static bool is_live(const Prefix& r) {
+    if constexpr (M::kAssociative) {
+      return true;
+    } else {
+      return M::is_live(r);
+    }
+  }
+
+  // The running result behind some elements, which is `known` from a scan where
+  // their aggregate does not tell it.
+  static Prefix at(Prefix start, const Aggregate& before, const Prefix& known) {
+    if constexpr (M::kAssociative) {
+      M::combine(start, before);
+      return start;
+    } else {
+      return M::is_usable(before) ? M::apply(start, before) : known;
+    }
+  }
+
+  // Takes r to the end of the block, unless it returns false.
+  static bool scan_block_from_summary(const Tile& block, const Prefix& start,
+                                      const Aggregate* before, bool inclusive,
+                                      Prefix& r,
+                                      StreamingStoreBuffer<U>& store_buffer) {
+    // What is lost behind some elements stays so.
+    if constexpr (!M::kAssociative) {
+      if (!M::is_usable(before[n - 1])) return false;
+    }
+    Carry carry;
+    L::start_segments(carry, start, before);
+    if (!LaneGroup<M>::scan(block, carry, inclusive,
+                            block.streaming ? &store_buffer : nullptr)) {
+      return false;
+    }
+    r = carry.get(n - 1);
+    return true;
+  }
+
+  static void scan_block_in_order(const Tile& block, bool inclusive, Prefix& r,
+                                  StreamingStoreBuffer<U>& store_buffer) {
+    if constexpr (!M::kAssociative) {
+      if (!M::is_live(r)) {
+        double classes[n];
+        reduce_classes<M>(block, classes);
+        Carry carry;
+        for (int l = 0; l < n; ++l) {
+          carry.set(l, r);
+          r = M::propagate_special(r, classes[l]);
+        }
+        LaneGroup<M>::scan_saturated(block, carry, inclusive,
+                                     block.streaming ? &store_buffer : nullptr);
+        return;
+      }
+    }
+    store_buffer.flush();  // of what may have been sent of this block
+    loop(block, 0, block.length * n, inclusive, r);
+  }
+
+  static void loop(const Tile& tile, int64_t from, int64_t to, bool inclusive,
+                   Prefix& r) {
+    auto* in = static_cast<const Value*>(tile.in);
+    auto* out = static_cast<Value*>(tile.out);
+    const Keys<M> keys(tile.key_mask);
+    for (int64_t i = from; i < to; ++i) {
+      Value x = keys.of(in[i * tile.in_step]);
+      Value before = M::value(r);
+      Value after = M::advance(r, x);
+      out[i * tile.out_step] = keys.element(inclusive ? after : before);
+    }
+  }
+};
+
+}  // namespace
+}  // namespace upsweep
