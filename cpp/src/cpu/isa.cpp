@@ -80,7 +80,7 @@ const Kernel& Isa::kernel(Op op, Dtype dtype) const {
     found = find_max(op, dtype);
   } else if (op == Op::prod) {
     found = find_prod(op, dtype);
-  } else if (op == Op::sum) {
+  } else {
     found = find_sum(op, dtype);
   }
   return found ? *found : find_scalar_kernel(op, dtype);

@@ -13,8 +13,8 @@ struct Isa {
   const char* name;
   bool (*supported)();  // by this processor
   FindKernel find_prod;
-  FindKernel find_sum;
-  FindKernel find_max;
+  FindKernel find_sum;  // and logaddexp
+  FindKernel find_max;  // and min
 
   // There is one for every (op, dtype) but these: sums of bool_ are sums of
   // int32, and logaddexp of integers is one of float32.

@@ -1,6 +1,8 @@
-// The kernels of sums of integers and real numbers.
+// The kernels of sums of integers and real numbers, and of logaddexp of
+// float64, whose error terms take fused multiply-adds.
 #pragma once
 
+#include "../monoid/logaddexp.h"
 #include "lanes_associative.h"
 #include "lanes_double.h"
 #include "lanes_narrow.h"
@@ -10,7 +12,10 @@ namespace upsweep {
 namespace {
 
 // Modulo 2^k, signed and unsigned numbers have the same bits.
-const Kernel* find_kernel(Op, Dtype dtype) {
+const Kernel* find_kernel(Op op, Dtype dtype) {
+  if (op == Op::logaddexp) {
+    return dtype == float64 ? &kKernel<LogAddExp<double>> : nullptr;
+  }
   switch (dtype.val) {
     case Dtype::Val::uint8:
     case Dtype::Val::int8:

@@ -1,11 +1,9 @@
-// LaneGroup: as many neighbouring lines as there are lanes, or fewer, scanned
-// or folded side by side, so that no lane ever waits for another and no
-// combination is done twice.
+// LaneGroup: neighbouring lines, one in each lane, scanned or reduced side by
+// side. No lane waits for another, and no combination is computed twice.
 //
-//   columns    lanes are neighbours in memory, and rows are loaded as they lie
-//   lines      that are walked along memory are transposed, in registers, on
-//              their way in and out
-//   others     go through blocks in the first-level cache
+//   columns  the lines are neighbours in memory: rows are loaded directly
+//   lines    the lines run along memory: registers transpose them both ways
+//   others   go through a block in the first-level cache
 #pragma once
 
 #include <bit>
@@ -20,13 +18,13 @@
 namespace upsweep {
 namespace {
 
-// Asks for memory that will be needed soon, in the second-level cache. The
-// address is a hint, and may lie beyond the array.
+// Brings memory that will be read soon into the second-level cache. The address
+// is a hint and may lie beyond the array.
 inline void prefetch(uintptr_t address) {
   __builtin_prefetch(reinterpret_cast<const void*>(address), 0, 2);
 }
 
-// Rows of the widest panel of columns that are taken at once.
+// Rows at once of the widest panel of columns.
 constexpr int64_t kPanelRows = 8;
 
 template <class M>
@@ -39,8 +37,8 @@ struct LaneGroup {
   static constexpr int n = kLanes<Value>;
   static constexpr int kPacks = n / kPack<Value>;
 
-  // Rows of columns that are taken at once: few enough to walk memory in order,
-  // enough to be worth starting.
+  // Rows of columns to scan at once: few enough to walk memory in order, many
+  // enough to pay for starting a scanner.
   static int64_t rows_at_once(int64_t width) {
     return std::clamp<int64_t>(
         kPanelRows * kPanelBytes / int64_t{sizeof(U)} / width, kPanelRows,
@@ -70,7 +68,7 @@ struct LaneGroup {
     scan_blocks<typename L::Saturated>(tile, carry, inclusive, store_buffer);
   }
 
-  // Calls fn with each row, pack by pack, and with the index of the pack.
+  // Calls take_row with each pack of each row, and the pack's index.
   template <class Fn>
   static void each_row(const Tile& tile, const Fn& take_row) {
     const U* from = in(tile);
@@ -152,7 +150,7 @@ struct LaneGroup {
         [&](int p) UPSWEEP_INLINE { fn(Row::load(row + p * kPack<U>), p); });
   }
 
-  // Of whole blocks; returns how many rows these are.
+  // Covers the rows of whole squares and returns their number.
   template <int step, class Fn>
   static int64_t each_row_of(const Lines<const U, step>& lines, int64_t rows,
                              const Fn& fn) {
@@ -186,23 +184,27 @@ struct LaneGroup {
       return inclusive ? scan_columns<true>(tile, carry)
                        : scan_columns<false>(tile, carry);
     }
-    if (tile.width == n && tile.length % kSide<U> == 0 &&
-        tile.in_step == tile.out_step && is_along(tile.in_step)) {
-      Tile to = store_buffer ? buffered(tile, store_buffer->buffer()) : tile;
-      bool is_close = tile.in_lane == kRows * tile.in_step &&
-                      to.out_lane == tile.in_lane && tile.length == kRows;
-      auto scan = tile.in_step > 0
-                      ? (is_close ? scan_lines<1, kRows> : scan_lines<1, 0>)
-                      : (is_close ? scan_lines<-1, -kRows> : scan_lines<-1, 0>);
-      bool good = scan(to, carry, inclusive, store_buffer);
-      if (good && store_buffer) send(tile, *store_buffer);
-      return good;
+    // A scalar kernel gains nothing from lines in registers.
+    if constexpr (L::kSegments) {
+      if (tile.width == n && tile.length % kSide<U> == 0 &&
+          tile.in_step == tile.out_step && is_along(tile.in_step)) {
+        Tile to = store_buffer ? buffered(tile, store_buffer->buffer()) : tile;
+        bool is_close = tile.in_lane == kRows * tile.in_step &&
+                        to.out_lane == tile.in_lane && tile.length == kRows;
+        auto scan_lines_of =
+            tile.in_step > 0
+                ? (is_close ? scan_lines<1, kRows> : scan_lines<1, 0>)
+                : (is_close ? scan_lines<-1, -kRows> : scan_lines<-1, 0>);
+        bool good = scan_lines_of(to, carry, inclusive, store_buffer);
+        if (good && store_buffer) send(tile, *store_buffer);
+        return good;
+      }
     }
     return scan_blocks<typename L::Fast>(tile, carry, inclusive, store_buffer);
   }
 
-  // Known when compiling, because here there is nothing else to do in a row
-  // that would hide the question.
+  // `inclusive` is a template argument because a row does too little work to
+  // hide a branch.
   template <bool inclusive>
   static bool scan_columns(const Tile& tile, Carry& carry) {
     LaneScanners<typename L::Fast> scanners(carry, tile);
@@ -223,7 +225,7 @@ struct LaneGroup {
     return scanners.finish(carry);
   }
 
-  // Lines of whole squares; `distance` as in Lines.
+  // Scans lines of whole squares; `distance` as in Lines.
   template <int step, int distance>
   static bool scan_lines(const Tile& tile, Carry& carry, bool inclusive,
                          StreamingStoreBuffer<U>* store_buffer) {
@@ -244,7 +246,7 @@ struct LaneGroup {
     return scanners.finish(carry);
   }
 
-  // Asks for some of what is read next.
+  // Prefetches a piece of the thread's next tile.
   UPSWEEP_INLINE static void prefetch_next(const Tile& tile, int64_t first,
                                            int n) {
     for (int i = 0; i < n; i += 64 / int{sizeof(U)}) {
@@ -252,7 +254,7 @@ struct LaneGroup {
     }
   }
 
-  // The same lines of results in a buffer, one close behind the other.
+  // The tile with its results in a buffer, line after line.
   static Tile buffered(const Tile& tile, U* buffer) {
     Tile other = tile;
     int64_t last_line = tile.out_lane < 0 ? n - 1 : 0;
@@ -262,8 +264,8 @@ struct LaneGroup {
     return other;
   }
 
-  // Sends them to where they belong: in order, because many streams of stores
-  // would each fill their cache lines piece by piece.
+  // Sends buffered results to memory line by line: stores to many lines at once
+  // would each fill cache lines piece by piece.
   static void send(const Tile& tile, StreamingStoreBuffer<U>& store_buffer) {
     int64_t distance = std::abs(tile.out_lane);
     U* to = out(tile) - (tile.out_lane < 0 ? (n - 1) * distance : 0) -
@@ -282,7 +284,7 @@ struct LaneGroup {
     auto lanes = static_cast<int>(tile.width);
     auto rows = static_cast<int>(tile.length);
     if (lanes < n) {
-      // Lanes without a line stay where they start.
+      // Lanes without a line scan a value that changes nothing.
       std::fill_n(block, rows * n, std::bit_cast<U>(M::value(M::initial())));
     }
     gather(in(tile), tile.in_step, tile.in_lane, lanes, rows, block);

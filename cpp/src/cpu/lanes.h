@@ -1,50 +1,47 @@
-// Lanes: a monoid on neighbouring lines at once.
+// Lanes: a monoid on neighbouring lines at once, one line in each lane.
 //
 // Lanes<M> has
 //
-//   Carry        a Prefix for each of kLanes lines, with get(lane) and
-//                set(lane, r)
+//   Carry      a Prefix for each of kLanes lines, with get(lane) and
+//              set(lane, p)
 //
-// and scanners, which take as many of these lines as a Pack has lanes, from one
-// of them on, over some rows. A scanner is made from the Carry, whose results
-// `results` gives; step takes one row of elements, as bits, to one row of
-// results; finish writes the Carry and returns whether all went well.
+// and lane scanners. A lane scanner starts from the Carry and scans as many
+// lines as a Pack has lanes: results() gives the results so far, step turns a
+// row of elements into a row of results, and finish stores the Carry and
+// returns false if a lane left the range that the scanner can compute. The
+// scanners are
 //
-//   FastLines         the fastest, for up to a thousand rows; finish is false,
-//   and
-//                the results are worthless, where a lane was or came out of the
-//                range that it is good for
-//   Fast       as FastLines, for any number of rows
-//   Mixed        as Fast, but lanes may be saturated from the start
-//   Exact      exact in every case; finish is false where a lane died
+//   Fast       for lanes within the range; its results are invalid if finish
+//              returns false
+//   FastLines  as Fast, for lines along memory, at most kRows rows at a time
+//   Exact      always right; finish returns false if a lane saturated
+//   Saturated  Fast or Exact, whichever computes saturated lanes
 //
-// Where kSegments says that a long line may be cut into segments, which become
-// lanes, there is also what fold.h needs to find their aggregates:
+// If kSegments is true, a long line can be cut into segments, one for each
+// lane. Then there is also what reduce.h needs:
 //
-//   enter        a Carry for segments, from the Prefix before the first of
-//                them and the aggregates of what lies between
-//   identity()    sums of nothing: Aggregates in registers, in as many lanes
-//   combine      a sum and a row, or the row that starts somewhere in memory
-//   merge        two sums, also of other sizes
-//   store        sums as Aggregates
-//   PrefixBounds       of the sums of rows; store_bounds makes them Ranges
-//   kNeedsBounds  whether a sum may be lost without its bounds
-//   ReassociationGuard     of segments that are folded in any order: sees all
-//   elements,
-//                and the sums of up to eight rows; is_violated tells whether
-//                precision may have been lost
-//   ElementRange     of elements, and what range of sums these allow
-//   resolve_ties (where order tells) makes the aggregates of segments that were
-//                folded in any order those of their order
-//   classify     (unless M::kAssociative) a row of elements as a row of classes
-//   classes        sums of those
+//   start_segments  sets the Carry of each segment, from the Prefix before the
+//                   first segment and the aggregates of what lies between
+//   identity        the aggregates of no rows, in registers
+//   accumulate      aggregates and a row, or the row at an address
+//   combine         aggregates and aggregates, of any number of lanes
+//   store           writes aggregates as Aggregate
+//   PrefixBounds    the bounds of the prefixes; store_bounds makes them
+//                   PrefixRange
+//   kNeedsBounds    whether an aggregate is only known to be right by its
+//   bounds ReassociationGuard
+//                   sees all elements, and the aggregates of up to eight rows;
+//                   is_violated says whether another order could lose precision
+//   ElementRange    the range of elements, and of their combinations
+//   resolve_ties    optional: corrects aggregates whose value depends on order
+//   classify        a row of elements as a row of special classes
+//   store_classes   writes combined special classes
 //
-// Whatever calls a function that returns a Pack must be written out, default
-// constructors included: gcc compiles the implicit ones for the baseline, where
-// such a result lies elsewhere.
+// Write out the constructors of whatever calls a function that returns a Pack:
+// gcc compiles the implicit ones for the baseline instruction set, where such a
+// result is returned in another place.
 //
-// This file has what serves any monoid; those that matter most for speed have
-// files of their own.
+// This file has the Lanes of any monoid. The fast ones have their own files.
 #pragma once
 
 #include "../monoid/extremum.h"

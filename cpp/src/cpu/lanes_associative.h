@@ -1,5 +1,5 @@
-// Lanes of integers, and of maxima and minima of real numbers: exact, so that
-// running results are of the dtype itself.
+// AssociativeLanes: lanes of integers, and of maxima and minima of real
+// numbers. The operations are exact, so prefixes have the dtype itself.
 #pragma once
 
 #include "kernels.h"
@@ -8,11 +8,11 @@
 namespace upsweep {
 namespace {
 
-// The type that lanes are held in, and the operation on them.
+// The type of a lane and the operation on lanes.
 template <class M>
 struct AssociativeOp;
 
-// Products and sums wrap; unsigned arithmetic is defined to.
+// Products and sums wrap, as unsigned arithmetic is defined to.
 template <class T>
   requires is_plain_integer<T>
 struct AssociativeOp<Product<T>> : Multiply {
@@ -44,7 +44,7 @@ struct AssociativeOp<TruthMaximum> {
 template <class T, bool maximum>
   requires is_real<T>
 struct AssociativeOp<Extremum<T, maximum>> {
-  // float16 and bfloat16 compare as the floats that they are.
+  // float16 and bfloat16 are compared as float32.
   using Lane = std::conditional_t<sizeof(T) == 2, float, T>;
   template <int n>
   UPSWEEP_INLINE static Pack<Lane, n> combine(const Pack<Lane, n>& a,
@@ -116,7 +116,7 @@ struct AssociativeLanes {
     return accumulate(sum, Row::load(from));
   }
 
-  // Nothing is ever lost.
+  // Nothing saturates, and any order gives the same bits.
   struct PrefixBounds {};
   static constexpr bool kNeedsBounds = false;
   struct ElementRange {};
@@ -125,9 +125,8 @@ struct AssociativeLanes {
     void add_sums(const Held&) {}
     bool is_violated() const { return false; }
   };
-  // Of equal elements the first one counts. Equal and yet different are zeros
-  // of both signs only, so a aggregate that is zero becomes the segment's
-  // first.
+  // The first of equal elements counts. Only zeros can be equal and yet differ,
+  // in sign, so an aggregate of zero becomes the first zero of its segment.
   static void resolve_ties(const Tile& tile, Value* aggregates) {
     if constexpr (is_real<Value>) {
       for (int l = 0; l < kLanes<Value>; ++l) {

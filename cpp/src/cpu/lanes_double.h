@@ -1,4 +1,4 @@
-// Lanes of float64: products and sums as the sum of two doubles.
+// DoubleLanes: products and sums of float64 as unevaluated sums of two doubles.
 #pragma once
 
 #include "lanes.h"
@@ -6,7 +6,7 @@
 namespace upsweep {
 namespace {
 
-// Prefix results hi + lo, which a thousand rows need not bring in order.
+// hi + lo. kRows steps keep lo small enough without normalising.
 template <int n>
 struct DoublePair {
   static constexpr int kSize = n;
@@ -15,8 +15,7 @@ struct DoublePair {
   DoublePair() = default;
   DoublePair(const Pack<double, n>& high, const Pack<double, n>& low)
       : hi(high), lo(low) {}
-  // Not left to the compiler, as gcc forgets the instruction set of what it
-  // writes itself.
+  // gcc compiles implicit constructors for the baseline instruction set.
   DoublePair(const DoublePair& other) : hi(other.hi), lo(other.lo) {}
   DoublePair& operator=(const DoublePair& other) {
     hi = other.hi;
@@ -54,7 +53,7 @@ struct DoubleOp<Product<double>> {
     auto error = fms(a.hi, b.hi, hi);
     return {hi, fma(a.lo, b.hi, fma(a.hi, b.lo, error))};
   }
-  // Where the error terms are exact.
+  // The range in which the error terms are exact.
   static constexpr double kLow = 0x1p-900, kHigh = 0x1p1000;
   static constexpr double kIdentity = 1;
   static constexpr bool kProduct = true;
@@ -90,7 +89,7 @@ struct DoubleLanes {
   static constexpr bool kSegments = true;
   static constexpr bool kProduct = Op::kProduct;
 
-  // Of many rows; of products the magnitudes. A NaN may pass unseen.
+  // Bounds of the prefixes, for products of their magnitudes. Ignores NaN.
   struct PrefixBounds {
     Pack<double> low, high;
 
@@ -108,8 +107,7 @@ struct DoubleLanes {
       return !any((good | but) == Pack<int64_t>::all(0));
     }
   };
-  // Sixty-four elements of less than 2^±14 multiply to a number far from the
-  // ends of the range.
+  // The product of 64 elements within 2^±14 is far from the ends of the range.
   class ReassociationGuard {
    public:
     UPSWEEP_INLINE void add_row(const Row& row) {
@@ -124,12 +122,12 @@ struct DoubleLanes {
    private:
     PrefixBounds elements_;
   };
-  // Of the elements themselves.
+  // The range of the elements.
   class ElementRange {
    public:
     UPSWEEP_INLINE void add(const Row& row) { bounds_.add(row.as<double>()); }
-    // Of combinations of up to `rows` elements of each lane. The bounds of a
-    // product are binary exponents, each rounded down.
+    // The range of combinations of up to `rows` elements of each lane. Bounds
+    // of a product are binary exponents, rounded down.
     typename M::PrefixRange range(int64_t rows) const {
       double low[n], high[n];
       bounds_.low.store(low);
@@ -151,8 +149,7 @@ struct DoubleLanes {
     PrefixBounds bounds_;
   };
 
-  // A product has an exponent only where its value comes close to the end of
-  // the range.
+  // The exponent is 0 unless the product is close to the ends of the range.
   struct Carry {
     double hi[kLanes<double>], lo[kLanes<double>];
     int64_t exponent[kLanes<double>];
@@ -185,7 +182,7 @@ struct DoubleLanes {
     }
   };
 
-  // Lanes that are saturated from the start stay so.
+  // Also computes lanes that are saturated from the start.
   class Fast {
    public:
     UPSWEEP_INLINE Fast(const Carry& carry, int first)
@@ -257,7 +254,7 @@ struct DoubleLanes {
     return accumulate(sum, Row::load(from));
   }
 
-  // A product that comes close to the end of the range loses its error term.
+  // A product close to the ends of the range loses its error term.
   static constexpr bool kNeedsBounds = kProduct;
 
   template <int size, class Aggregate>

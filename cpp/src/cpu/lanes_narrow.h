@@ -1,5 +1,5 @@
-// Lanes of float32, float16 and bfloat16: products and sums whose running
-// results are plain doubles.
+// NarrowLanes: products and sums of float32, float16 and bfloat16, whose
+// prefixes are doubles.
 #pragma once
 
 #include "lanes.h"
@@ -7,18 +7,18 @@
 namespace upsweep {
 namespace {
 
-// The bits of the smallest magnitude above a number.
+// The bits of the smallest float32 above x.
 constexpr uint32_t bits_above(double x) {
   return std::bit_cast<uint32_t>(static_cast<float>(x)) + 1;
 }
 
-// What a product and a sum of narrow floats differ in, lane by lane.
+// The difference between products and sums of narrow floats.
 template <class M>
 struct NarrowOp;
 
 template <class T>
 struct NarrowOp<Product<T>> : Multiply {
-  // Results that are live lie above half of the smallest number of T.
+  // Live results are above half of the smallest number of T.
   static constexpr uint32_t kLowest = bits_above(Limits<T>::min / 2);
   static constexpr bool kProduct = true;
 };
@@ -28,7 +28,7 @@ struct NarrowOp<Sum<T>> : Add {
   static constexpr bool kProduct = false;
 };
 
-// The bits of the magnitude that rounds to infinity in T.
+// The bits of the smallest magnitude that rounds to infinity in T.
 template <class T>
 constexpr uint32_t kOverflow = 0x7f800000;
 template <>
@@ -37,8 +37,8 @@ inline constexpr uint32_t kOverflow<float16_t> =
 template <>
 inline constexpr uint32_t kOverflow<bfloat16_t> = 0x7f7f8000;
 
-// Whether the bits of magnitudes are at least `lowest`, and below what
-// overflows in T: of one row, or of all that were added.
+// Whether magnitudes have at least the bits `lowest` and do not overflow in T:
+// those of one row, or of all rows added.
 template <class T, uint32_t lowest>
 class RangeCheck {
  public:
@@ -81,10 +81,9 @@ struct NarrowLanes {
   using Magnitudes = Pack<uint32_t, n>;
   static constexpr bool kSegments = true;
 
-  // Rounded to floats. A sum of 16-bit numbers is rounded once more, and must
-  // come out as if it had been rounded once: what a float cannot hold sets its
-  // last bit (rounding to odd), so that no sum seems to lie half way. Of
-  // products, one unit in the last place has room for two roundings.
+  // Rounds to float32. A sum of 16-bit numbers is rounded again later, and the
+  // two roundings must equal one, so the first rounds to odd: if bits are lost,
+  // it sets the last bit. Products may be rounded twice within 1 ulp.
   UPSWEEP_INLINE static Floats to_floats(const Doubles& r) {
     if constexpr (kProduct || sizeof(Value) != 2) {
       return narrow(r);
@@ -104,7 +103,7 @@ struct NarrowLanes {
     void set(int i, double r) { lane[i] = r; }
   };
 
-  // In double, one check for all rows.
+  // Computes in double, and checks the range once for all rows.
   class Fast {
    public:
     UPSWEEP_INLINE Fast(const Carry& carry, int first)
@@ -129,7 +128,7 @@ struct NarrowLanes {
     Check check_;
   };
 
-  // In double, with an eye on every row.
+  // Computes in double, and checks the range of every row.
   class Exact {
    public:
     UPSWEEP_INLINE Exact(const Carry& carry, int first)
@@ -161,7 +160,7 @@ struct NarrowLanes {
     }
 
    private:
-    // r and y of the lanes that are saturated as M::advance would leave them.
+    // Sets r and y of saturated lanes as M::advance would.
     [[gnu::noinline]] static void saturate(const Mask& saturated, Doubles& r,
                                            Floats& y) {
       float values[n];
@@ -228,9 +227,9 @@ struct NarrowLanes {
    private:
     Doubles low_, high_;
   };
-  // A product of up to eight floats that was ever subnormal stays below 2^-894,
-  // and one that was infinite is so or a NaN, which makes the aggregate
-  // unusable; sixteen of less than 2^±60 are safe in any order.
+  // If a product of up to eight floats was ever subnormal, it stays below
+  // 2^-894; if it was infinite, it is infinite or NaN and the aggregate not
+  // usable. Sixteen products within 2^±60 are safe in any order.
   class ReassociationGuard {
    public:
     void add_row(const Row&) {}
@@ -244,8 +243,7 @@ struct NarrowLanes {
    private:
     PrefixBounds products_;
   };
-  // Of the elements themselves, of products the magnitudes. A NaN may pass
-  // unseen.
+  // The range of the elements, for products of their magnitudes. Ignores NaN.
   class ElementRange {
    public:
     ElementRange()
@@ -256,7 +254,7 @@ struct NarrowLanes {
       low_ = min(at, low_);
       high_ = max(at, high_);
     }
-    // Of combinations of up to `rows` elements of each lane.
+    // The range of combinations of up to `rows` elements of each lane.
     typename M::PrefixRange range(int64_t rows) const {
       float low[n], high[n];
       low_.store(low);
@@ -277,7 +275,7 @@ struct NarrowLanes {
     Floats low_, high_;
   };
 
-  // While the prefixes of a line are live their ratios lie within 2^±278.
+  // The ratios of live prefixes are within 2^±278: no aggregate is lost.
   static constexpr bool kNeedsBounds = false;
 
   template <int size, class Aggregate>
@@ -316,9 +314,11 @@ struct NarrowLanes {
   }
 };
 
-// A product of float32 as the sum of two floats: the error of each step is that
-// of the smaller one, 2^-48 of the product, which takes no step below 2^-100.
-// float16 and bfloat16 need no second float.
+// A product of float32 as the unevaluated sum of two floats. A step has an
+// error of 2^-48 of the product, as long as the product stays above 2^-100.
+// float16 and bfloat16 need no second float. Against doubles this saves 20 to
+// 40 % of the time of a long line (AVX2), but its errors add up: it is only for
+// kRows rows, after which it starts from a double again.
 template <class T>
 class FloatPairProduct {
  public:
@@ -328,11 +328,10 @@ class FloatPairProduct {
   UPSWEEP_INLINE FloatPairProduct(const Carry& carry, int first) {
     auto r = Pack<double, kPack<T>>::load(carry.lane + first);
     hi_ = narrow(r);
-    check_.add(hi_);  // which could be too small to be the sum of two floats
+    check_.add(hi_);  // too small a product is no sum of two floats
     if constexpr (kPair) lo_ = narrow(r - widen(hi_));
   }
 
-  // Where it starts.
   UPSWEEP_INLINE Row results() const { return bits_of<T>(hi_); }
 
   UPSWEEP_INLINE Row step(const Row& row) {

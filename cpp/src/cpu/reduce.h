@@ -1,4 +1,4 @@
-// Folds: the aggregates of lines, side by side or one behind the other.
+// Reductions: the aggregates of lines or segments, side by side.
 #pragma once
 
 #include "lane_group.h"
@@ -6,7 +6,7 @@
 namespace upsweep {
 namespace {
 
-// What is known of some neighbours, out of context.
+// The aggregate of neighbouring elements and the range of their prefixes.
 template <class M>
 struct Summary {
   typename M::Aggregate aggregate = M::identity();
@@ -18,7 +18,7 @@ struct Summary<M> {
   typename M::Prefix aggregate = M::initial();
 };
 
-// One more element at the end.
+// Appends an element.
 template <class M>
 void accumulate(Summary<M>& summary, typename M::Value x) {
   if constexpr (M::kAssociative) {
@@ -44,7 +44,7 @@ struct PrefixRangeOfMonoid<M> {
 template <class M>
 using PrefixRangeOf = typename PrefixRangeOfMonoid<M>::Type;
 
-// Folds the neighbouring lines of a tile, as many as there are lanes.
+// Reduces the lines of a tile, one in each lane.
 template <class M, bool bounded>
 void reduce_lanes(const Tile& tile, AggregateOf<M>* aggregates,
                   PrefixRangeOf<M>* ranges) {
@@ -67,7 +67,7 @@ void reduce_lanes(const Tile& tile, AggregateOf<M>* aggregates,
   }
 }
 
-// What neighbouring lines are to a saturated carry.
+// Combines the special classes of each line.
 template <class M>
 void reduce_classes(const Tile& tile, double* classes) {
   using L = Lanes<M>;
@@ -82,7 +82,7 @@ void reduce_classes(const Tile& tile, double* classes) {
   }
 }
 
-// Takes the classes of neighbouring lines into their ranges.
+// Adds the special classes of the lines to their ranges.
 template <class M>
 void add_special_classes(const Tile& tile, const AggregateOf<M>* aggregates,
                          PrefixRangeOf<M>* ranges) {
@@ -98,8 +98,8 @@ void add_special_classes(const Tile& tile, const AggregateOf<M>* aggregates,
   for (int l = 0; l < n; ++l) M::add_class(ranges[l], classes[l]);
 }
 
-// Sums of one register each, as many as it has lanes, to one register: lane i
-// is the aggregate of sum i.
+// Reduces as many registers as a register has lanes to one register, whose lane
+// i is the aggregate of register i.
 template <class L, int d = 1, class Sum>
 UPSWEEP_INLINE inline Sum reduce_square(Sum* sums) {
   constexpr int n = Sum::kSize;
@@ -114,10 +114,10 @@ UPSWEEP_INLINE inline Sum reduce_square(Sum* sums) {
   }
 }
 
-// As reduce_lanes, for the segments of one line that lie along memory, of kRows
-// elements each: which lane takes an element does not matter, except where
-// resolve_ties says so, and nothing needs transposing. Returns false where this
-// would lose precision, `bounded` or not.
+// As reduce_lanes, for segments of kRows elements of a line along memory. Any
+// lane can take any element, so nothing is transposed; resolve_ties corrects
+// what depends on order. Returns false if another order could lose precision,
+// whether `bounded` or not.
 template <class M, bool bounded>
 bool reduce_segments(const Tile& tile, AggregateOf<M>* aggregates,
                      PrefixRangeOf<M>* ranges) {

@@ -1,4 +1,5 @@
-// The kernels that go lane by lane: complex64, and logaddexp of all dtypes.
+// The kernels that go lane by lane: complex64, and logaddexp of
+// float16, bfloat16 and float32.
 #include "../monoid/logaddexp.h"
 #include "tile_kernel.h"
 
@@ -32,10 +33,8 @@ const Kernel& find_scalar_kernel(Op op, Dtype dtype) {
       return kKernel<LogAddExp<float16_t>>;
     case Dtype::Val::bfloat16:
       return kKernel<LogAddExp<bfloat16_t>>;
-    case Dtype::Val::float32:
-      return kKernel<LogAddExp<float>>;
     default:
-      return kKernel<LogAddExp<double>>;
+      return kKernel<LogAddExp<float>>;
   }
 }
 

@@ -1,10 +1,10 @@
-// SegmentedLine: the scan of one long line, cut into blocks of segments, which
-// become the lanes of a LaneGroup. A segment starts from the carry and the
-// aggregate of the elements before it, which reduce finds. Where a result
-// leaves the range of the dtype the starts behind it are wrong: that block is
-// done again by the loop, and whatever follows is saturated.
+// SegmentedLine: the scan of one long line. The line is cut into blocks of
+// segments, and the segments of a block are the lanes of a LaneGroup. Each
+// segment starts from the carry and the aggregate of the elements before it,
+// which reduce computes. If a result leaves the dtype's range, the segments
+// behind it started wrong: a loop scans that block again.
 //
-// Where a line is cut depends on its length and dtype alone.
+// The cuts depend on the line's length and dtype only.
 #pragma once
 
 #include "reduce.h"
@@ -22,8 +22,8 @@ struct SegmentedLine {
   using U = Bits<Value>;
   static constexpr int n = kLanes<Value>;
 
-  // The whole tile, and the aggregates of what lies before each of its segments
-  // and before the elements that are left over.
+  // The summary of the tile, and the aggregates of the elements before each
+  // segment and before the remainder.
   struct LineSummary : Summary<M> {
     Aggregate before[1];
   };
@@ -46,7 +46,8 @@ struct SegmentedLine {
         AggregateOf<M> aggregates[n];
         PrefixRangeOf<M> ranges[n];
         reduce_block<bounded>(block, aggregates, ranges);
-        Summary<M> so_far = summary;  // which stores to `before` cannot change
+        Summary<M> so_far =
+            summary;  // a copy that stores to `before` cannot alias
         for (int l = 0; l < n; ++l) {
           new (before++) AggregateOf<M>(so_far.aggregate);
           append_summary<bounded>(so_far, aggregates[l], ranges[l]);
@@ -92,7 +93,7 @@ struct SegmentedLine {
     carry.set(0, r);
   }
 
-  // The carry behind a tile that was scanned from before to after.
+  // The carry behind a tile whose scan went from `before` to `after`.
   static Prefix join(const Prefix& before, const Aggregate& aggregate,
                      const Prefix& after) {
     return M::is_live(after) && M::is_usable(aggregate)
@@ -101,8 +102,8 @@ struct SegmentedLine {
   }
 
  private:
-  // Calls fn with blocks of segments: of kRows elements each, and in the end of
-  // as many as are whole squares to transpose.
+  // Calls fn with blocks of segments of kRows elements. The segments of the
+  // last block are shorter, but whole squares to transpose.
   template <class Fn>
   static void each_block(const Tile& tile, const Fn& fn) {
     constexpr int64_t side = kSide<U>;
@@ -139,7 +140,7 @@ struct SegmentedLine {
       M::add_class(summary.range, M::special_class(summary.aggregate));
       return;
     }
-    // Of what has left the range a aggregate does not tell the special_class.
+    // An aggregate that left the range does not tell the class.
     each_block(tile, [&](const Tile& block) {
       double classes[n];
       reduce_classes<M>(block, classes);
@@ -169,8 +170,8 @@ struct SegmentedLine {
     }
   }
 
-  // The running result behind some elements, which is `known` from a scan where
-  // their aggregate does not tell it.
+  // The prefix behind some elements: from their aggregate, or `known` from a
+  // scan if the aggregate is not usable.
   static Prefix at(Prefix start, const Aggregate& before, const Prefix& known) {
     if constexpr (M::kAssociative) {
       M::combine(start, before);
@@ -180,12 +181,13 @@ struct SegmentedLine {
     }
   }
 
-  // Takes r to the end of the block, unless it returns false.
+  // Scans a block and advances r over it; returns false if a lane left the
+  // range.
   static bool scan_block_from_summary(const Tile& block, const Prefix& start,
                                       const Aggregate* before, bool inclusive,
                                       Prefix& r,
                                       StreamingStoreBuffer<U>& store_buffer) {
-    // What is lost behind some elements stays so.
+    // An aggregate that is not usable stays so.
     if constexpr (!M::kAssociative) {
       if (!M::is_usable(before[n - 1])) return false;
     }
@@ -215,7 +217,7 @@ struct SegmentedLine {
         return;
       }
     }
-    store_buffer.flush();  // of what may have been sent of this block
+    store_buffer.flush();  // results of this block may be in it
     loop(block, 0, block.length * n, inclusive, r);
   }
 

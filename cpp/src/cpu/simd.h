@@ -1,8 +1,8 @@
-// Pack: lanes of one type in as many registers as they take on the instruction
-// set that this file is compiled for.
+// Pack: lanes of one type in one or more registers of the instruction set that
+// this file is compiled for.
 //
-// Everything here has internal linkage: each kernels_*.cpp compiles its own
-// copy for its own instruction set, and none may stand in for another's.
+// Everything here has internal linkage: each file of kernels compiles a copy
+// for its instruction set, and the linker must not merge them.
 #pragma once
 
 #include <algorithm>
@@ -24,14 +24,14 @@
 namespace upsweep {
 namespace {
 
-// Rows that one scanner takes (lanes.h): a failure costs no more than so many.
+// Rows that a lane scanner takes at most: the exact path repeats no more.
 constexpr int kRows = 64;
 
-// For what runs once a row: a call would keep rows from staying in registers.
+// For what runs in every row: a call would spill rows to memory.
 #define UPSWEEP_INLINE __attribute__((always_inline))
 
-// Calls fn(0) to fn(n - 1). In a loop, arrays that fn indexes would not be kept
-// in registers.
+// Calls fn(0) to fn(n - 1). In a loop, the arrays that fn indexes would be in
+// memory.
 template <class Fn, int... i>
 UPSWEEP_INLINE inline void unrolled(std::integer_sequence<int, i...>,
                                     const Fn& fn) {
@@ -50,10 +50,10 @@ constexpr int kRegister = 32;
 constexpr int kRegister = 16;
 #endif
 
-// Lanes of a type: a cache line of them or less.
+// Lanes of a type: at most a cache line.
 template <class T>
 constexpr int kLanes = sizeof(T) == 8 ? 8 : 16;
-// As many of them as one register holds.
+// The lanes that one register holds.
 template <class T>
 constexpr int kPack = std::min(kLanes<T>, kRegister / int{sizeof(T)});
 
@@ -75,7 +75,7 @@ UPSWEEP_INLINE inline void store_vector(void* to, V v) {
   std::memcpy(to, &v, sizeof v);
 }
 
-// The signed integer of a type's size: what comparing its lanes gives.
+// The signed integer of a type's size: the type of masks.
 template <class T>
 using Signed = std::conditional_t<
     sizeof(T) == 8, int64_t,
@@ -87,7 +87,7 @@ using Bits = std::make_unsigned_t<Signed<T>>;
 
 template <class T, int n = kPack<T>>
 struct Pack {
-  // Narrow types may fill less than one register.
+  // Narrow types may not fill a register.
   static constexpr int kBytes = static_cast<int>(sizeof(T)) * n;
   static constexpr int kPart = kBytes < kRegister ? kBytes : kRegister;
   static constexpr int kParts = kBytes / kPart;
@@ -98,8 +98,7 @@ struct Pack {
   V v[kParts];
 
   Pack() = default;
-  // Register by register: gcc would copy the struct by other pieces, and
-  // through memory.
+  // Register by register: gcc would copy the struct through memory.
   Pack(const Pack& other) { *this = other; }
   Pack& operator=(const Pack& other) {
     for (int i = 0; i < kParts; ++i) v[i] = other.v[i];
@@ -168,7 +167,7 @@ UPSWEEP_PACK_COMPARISON(==)
 UPSWEEP_PACK_COMPARISON(!=)
 #undef UPSWEEP_PACK_COMPARISON
 
-// Stores past the cache; the address is a multiple of the register's size.
+// Stores past the cache, to a multiple of the register's size.
 template <class T, int n>
 UPSWEEP_INLINE inline void stream(T* to, const Pack<T, n>& a) {
 #if defined(__x86_64__)
@@ -194,7 +193,7 @@ UPSWEEP_INLINE inline void stream(T* to, const Pack<T, n>& a) {
 #endif
 }
 
-// Such stores come before what is stored later, which otherwise they need not.
+// Orders these stores before all later stores.
 inline void order_streams() {
 #if defined(__x86_64__)
   _mm_sfence();
@@ -243,7 +242,7 @@ UPSWEEP_INLINE inline Pack<T, n> abs(const Pack<T, n>& a) {
   return bits.template as<T>();
 }
 
-// As the instructions for floats have it: b where the lanes do not compare.
+// As the instructions for floats: b if the lanes are unordered.
 template <class T, int n>
 UPSWEEP_INLINE inline Pack<T, n> min(const Pack<T, n>& a, const Pack<T, n>& b) {
   Pack<T, n> r;
@@ -261,7 +260,7 @@ UPSWEEP_INLINE inline Pack<T, n> max(const Pack<T, n>& a, const Pack<T, n>& b) {
 #if defined(UPSWEEP_AVX2) || defined(__aarch64__)
 constexpr bool kFused = true;
 #else
-constexpr bool kFused = false;  // the library does it one by one
+constexpr bool kFused = false;  // emulated lane by lane
 #endif
 
 template <class T, int n>
@@ -321,7 +320,7 @@ UPSWEEP_INLINE inline auto part(const Pack<T, n>& a, int i) {
   return r;
 }
 
-// Every other run of d lanes of a and of b, the first runs or the second.
+// Every other run of d lanes of a and b: the first of each pair, or the second.
 template <int d, bool second, class T, int n, int... i>
 UPSWEEP_INLINE inline Pack<T, n> runs_of(const Pack<T, n>& a,
                                          const Pack<T, n>& b,

@@ -1,4 +1,4 @@
-// StreamingStoreBuffer: results on their way to memory, past the cache.
+// StreamingStoreBuffer: writes results to memory past the cache.
 #pragma once
 
 #include <algorithm>
@@ -8,14 +8,14 @@
 namespace upsweep {
 namespace {
 
-// Elements from `at` to the next whole cache line.
+// Elements from `at` to the next cache line.
 template <class U>
 int64_t to_next_line(const U* at) {
   auto misplaced = reinterpret_cast<uintptr_t>(at) % 64;
   return static_cast<int64_t>((64 - misplaced) % 64 / sizeof(U));
 }
 
-// Copies past the cache, but for the ends of the range.
+// Copies whole cache lines past the cache and the ends through it.
 template <class U>
 void stream_copy(U* to, const U* from, int64_t n) {
 #if defined(__x86_64__)
@@ -34,8 +34,8 @@ void stream_copy(U* to, const U* from, int64_t n) {
 #endif
 }
 
-// Up to kRows rows of results wait here and leave little by little while the
-// next rows are computed: memory would not keep up with all of them at once.
+// Holds up to kRows rows of results and writes them piece by piece while the
+// next rows are computed: memory could not take them all at once.
 template <class U>
 class StreamingStoreBuffer {
  public:
@@ -43,10 +43,10 @@ class StreamingStoreBuffer {
   StreamingStoreBuffer(const StreamingStoreBuffer&) = delete;
   ~StreamingStoreBuffer() { flush(); }
 
-  // Where the next results go.
+  // The buffer for the next results.
   U* buffer() { return buffers_[next_]; }
 
-  // n elements of the buffer belong at `to`.
+  // Starts to write n elements of the buffer to `to`.
   void send(U* to, int64_t n) {
     flush();
     const U* from = buffer();
@@ -58,7 +58,7 @@ class StreamingStoreBuffer {
     left_ = n - head;
   }
 
-  // Lets n elements go, whole cache lines, if so many are left.
+  // Writes n elements, whole cache lines, if that many remain.
   template <int n>
   UPSWEEP_INLINE void write() {
     if (left_ < n) return;

@@ -1,5 +1,5 @@
-// TileKernel: the scan of a tile, for any monoid and any instruction set: one
-// long line by segments, or up to a panel of lines, a group at a time.
+// TileKernel: the kernel of any monoid: a single long line by segments, or the
+// lines of a panel group by group.
 #pragma once
 
 #include <new>
@@ -112,7 +112,7 @@ struct TileKernel {
   static constexpr int64_t kMaxGroups =
       kPanelBytes / static_cast<int64_t>(sizeof(Value)) / n;
 
-  // The running result of one line.
+  // The prefix of one line.
   static Prefix get(const Carry* carry, int64_t line) {
     return carry[line / n].get(static_cast<int>(line % n));
   }
@@ -132,7 +132,7 @@ struct TileKernel {
     }
   }
 
-  // Some rows of up to as many lines of a tile as there are lanes.
+  // Some rows of one group of a tile's lines.
   static Tile group(const Tile& tile, int64_t row, int64_t rows,
                     int64_t first) {
     Tile group = tile;
@@ -148,8 +148,8 @@ struct TileKernel {
     return group;
   }
 
-  // Whether each row of a group of columns is one cache line, and all lines of
-  // some rows are neighbours: then nothing is gained by a buffer.
+  // Whether each row of a group is one cache line and the rows are adjacent:
+  // then results can bypass the cache without a buffer.
   static bool can_stream(const Tile& tile) {
     return n * sizeof(Value) == 64 && tile.width % n == 0 &&
            std::abs(tile.out_step) == tile.width &&
@@ -174,7 +174,7 @@ struct TileKernel {
     }
   }
 
-  // Rows of columns by way of a buffer, so that each goes to memory in one go.
+  // Scans rows of columns into a buffer, and copies whole rows past the cache.
   static void scan_streaming(const Tile& tile, int64_t row, int64_t rows,
                              Carry* carry, bool inclusive) {
     alignas(64) Value buffer[kPanelRows * kMaxGroups * n];

@@ -1,5 +1,5 @@
-// Blocks of lines turned into rows of lanes, and back: kernels see
-// neighbouring lines only as rows of neighbouring elements.
+// Transposes blocks of lines into rows of lanes and back, so that kernels only
+// see rows.
 #pragma once
 
 #include "simd.h"
@@ -7,11 +7,11 @@
 namespace upsweep {
 namespace {
 
-// Elements of 16 bytes, which is the side of the squares that are transposed.
+// The side of the squares that are transposed: elements in 16 bytes.
 template <class U>
 constexpr int kSide = 16 / static_cast<int>(sizeof(U));
 
-// The halves of a and b interleaved, in each of their 16-byte pieces.
+// Interleaves the halves of a and b in each 16-byte piece.
 template <class U, bool high, class V, int... i>
 UPSWEEP_INLINE inline V zip(V a, V b, std::integer_sequence<int, i...>) {
   constexpr int n = sizeof...(i), m = kSide<U>;
@@ -19,7 +19,7 @@ UPSWEEP_INLINE inline V zip(V a, V b, std::integer_sequence<int, i...>) {
       a, b, (i / m * m + i % m / 2 + (high ? m / 2 : 0) + i % 2 * n)...);
 }
 
-// Transposes the squares that the same pieces of kSide registers make up.
+// Transposes kSide registers: the same piece of each makes up a square.
 template <class U, class V>
 UPSWEEP_INLINE inline void transpose_squares(V* rows) {
   constexpr int m = kSide<U>;
@@ -44,7 +44,7 @@ UPSWEEP_INLINE inline auto lanes_of(V v, std::integer_sequence<int, i...>) {
   return __builtin_shufflevector(v, v, (first + i)...);
 }
 
-// A register of pieces that lie `distance` elements apart in memory.
+// Loads a register of pieces that are `distance` elements apart in memory.
 template <class U, class V>
 UPSWEEP_INLINE inline V load_pieces(const U* from, int64_t distance) {
   if constexpr (sizeof(V) == 16) {
@@ -84,9 +84,9 @@ UPSWEEP_INLINE inline void store_pieces(U* to, int64_t distance, V v) {
   }
 }
 
-// Lines that are walked along memory, in step 1 or -1, and lie `lane` elements
-// apart. Where `distance` is not 0 it says as much when compiling, which saves
-// a pointer for every line.
+// Lines along memory, in step 1 or -1, `lane` elements apart. If `distance` is
+// not 0 it is that number at compile time, which saves a register for each
+// line.
 template <class U, int step, int distance = 0>
 class Lines {
  public:
@@ -99,8 +99,8 @@ class Lines {
 
   U* at(int64_t s, int64_t l) const { return first_ + s * step + l * lane(); }
 
-  // rows[i] = element s + i of as many lines as a pack has lanes, from line l
-  // on; kSide rows at once.
+  // rows[i] = element s + i of the lines l, l + 1, …, one in each lane of a
+  // pack; for kSide rows.
   UPSWEEP_INLINE void load(int64_t s, int64_t l, Row* rows) const {
     V square[m];
     for (int i = 0; i < m; ++i) {
@@ -120,7 +120,7 @@ class Lines {
   }
 
  private:
-  // Of elements s to s + m - 1.
+  // The lowest address of elements s to s + m - 1.
   U* lowest(int64_t s, int64_t l) const {
     return at(step > 0 ? s : s + m - 1, l);
   }
@@ -158,7 +158,7 @@ void gather(const U* from, int64_t step, int64_t lane, int lanes, int steps,
   }
   for (; s < steps; ++s) {
     for (int l = 0; l < lanes; ++l) {
-      // Of complex64 two halves are aligned, not the whole.
+      // complex64 is only aligned to its halves.
       std::memcpy(to + s * kLanes<U> + l, from + s * step + l * lane,
                   sizeof(U));
     }

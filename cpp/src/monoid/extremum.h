@@ -1,5 +1,5 @@
-// Maximum and minimum: exact. NaN propagates, of equal elements the first one
-// stays, and complex numbers are ordered by real, then by imaginary part.
+// Maximum and minimum. NaN propagates, the first of equal elements stays, and
+// complex numbers are ordered by their real, then by their imaginary part.
 #pragma once
 
 #include <algorithm>
@@ -12,8 +12,7 @@
 namespace upsweep {
 namespace {
 
-// The maximum of keys (cpu/keys.h): integers whose signed order is the wanted
-// one.
+// The maximum of keys (cpu/keys.h), in signed order.
 template <class T>
 struct KeyMaximum {
   static constexpr bool kAssociative = true;

@@ -1,5 +1,5 @@
-// log(e^x + e^y + …) as the largest element and the sum of e^(element - it),
-// which never overflows. For complex numbers the largest real part serves.
+// log(e^x + e^y + …), as the largest element m and the sum of e^(element - m),
+// which never overflows. For complex numbers m is the largest real part.
 #pragma once
 
 #include <complex>
@@ -43,9 +43,8 @@ struct ScaledSum {
 template <class T>
 struct LogAddExp;
 
-// float32, float16, bfloat16 and complex64 sum in double, float64 in Wide: four
-// units in the last place must hold after any number of additions and
-// rescalings.
+// Narrow dtypes sum in double and float64 in Wide, to stay within 4 ulp after
+// any number of additions and rescalings.
 template <class T>
   requires is_real<T> || std::is_same_v<T, complex64_t>
 struct LogAddExp<T> {
@@ -93,7 +92,7 @@ struct LogAddExp<T> {
     }
   }
 
-  // Any tile can be carried over by its aggregate.
+  // The aggregate of a tile always applies.
   static void include(PrefixRange&, const Aggregate&, Value) {}
   static bool try_apply(Prefix& r, const Aggregate& aggregate,
                         const PrefixRange&) {

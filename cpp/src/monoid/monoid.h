@@ -1,45 +1,44 @@
-// What a monoid is, and the tools that all of them share.
+// What a monoid is, and the tools that all monoids share.
 //
 // A monoid M computes one (op, dtype). Its accumulator is wider than the dtype,
 // and its results are those of a left-to-right loop, special values included
 // (docs/guides/numerics.rst). It has
 //
-//   Value      the dtype's C++ type
-//   Prefix    the result so far; what is handed from tile to tile (the carry)
-//   Aggregate      the combination of some neighbours, out of context
-//   PrefixRange      where the prefixes of a tile go, as far as try_apply needs
-//   it
+//   Value        the dtype's C++ type
+//   Prefix       the result so far; the carry is the Prefix that enters a tile
+//   Aggregate    the combination of neighbouring elements, without a carry
+//   PrefixRange  the range of the prefixes of a tile, as try_apply needs it
 //
-//   start()                     the Prefix before the first element
-//   value(r)                    r rounded to Value
-//   advance(r, x)               r = r · x, left to right; returns value(r)
-//   fold(aggregate, x)              aggregate = aggregate · x
-//   combine(aggregate, next)         aggregate = aggregate · next
-//   apply(r, aggregate)             r · aggregate, where that is known to be
-//   right widen(range, aggregate, x)      takes in the prefix aggregate, which
-//   ends in x extend(range, before, next) takes in the range of what follows
-//   `before` try_apply(r, aggregate, range)    carries r over a whole tile, or
-//   returns false
-//                               where only a scan can tell where that leads
-//   special_class(aggregate)                 what neighbours are to a saturated
-//   carry, where
-//                               their aggregate is is_usable or they are
-//                               classes
-//   add_class(range, special_class)           takes in only what a saturated
-//   carry would meet propagate_special(r, special_class)             takes a
-//   saturated carry over neighbours is_live(r), is_usable(aggregate)  see below
+//   initial()                 the Prefix before the first element
+//   identity()                the Aggregate of no elements
+//   value(p)                  p rounded to Value
+//   advance(p, x)             p = p · x, left to right; returns value(p)
+//   accumulate(a, x)          a = a · x
+//   combine(a, next)          a = a · next
+//   apply(p, a)               p · a, if no step leaves the dtype's range
+//   include(range, a, x)      extends range by the prefix a, whose last element
+//                             is x
+//   append_range(range, a, next)
+//                             extends range by the range of what follows a
+//   try_apply(p, a, range)    applies a to p, or returns false if only a scan
+//                             can tell the result
+//   is_live(p), is_usable(a)  whether p, or a, is within the range
+//   special_class(a)          what the elements do to a saturated prefix
+//   add_class(range, c)       adds a special class to a range
+//   propagate_special(p, c)   applies a special class to a saturated prefix
 //
-// Where no step of a tile leaves the range of the dtype, the carry behind it is
-// apply(before, aggregate). try_apply promises that from the PrefixRange, so
-// that the next tile can start early; a scan finds it after the fact, by the
-// carry being live and the aggregate is_usable. Both come to the same bits. A
-// result that has left the range is saturated: it stays zero, infinite or NaN,
-// and of what follows only classes matter: class and sign of a factor, infinity
-// or NaN in a sum.
+// A prefix that leaves the dtype's range is saturated: it stays zero, infinite
+// or NaN. Only the special class of later elements affects it: of a factor its
+// sign and whether it is zero, infinite or NaN; of a summand whether it is
+// infinite or NaN. All other prefixes are live.
 //
-// kAssociative says that the operation is exact and associative: Aggregate is
-// Prefix, combine(r, aggregate) is all there is to a tile, and nothing is ever
-// saturated.
+// If no step of a tile leaves the range, the carry behind the tile is
+// apply(carry, aggregate). try_apply proves this from the PrefixRange before
+// the scan, so that the next tile can start early. The scan proves it too: the
+// last prefix is live and the aggregate usable. Both give the same bits.
+//
+// kAssociative says that the operation is exact and associative. Then Aggregate
+// is Prefix, combine(p, aggregate) carries over a tile, and nothing saturates.
 #pragma once
 
 #include <limits>

@@ -1,6 +1,6 @@
-// Products. The running product of a narrow float is a plain double: it never
-// leaves the dtype's range while it is live, so it needs no exponent of its
-// own. A double's is a Wide mantissa and an exponent.
+// Products. The prefix of a narrow float is a double: a live product is within
+// the dtype's range and needs no separate exponent. The prefix of a double is a
+// Wide mantissa and an exponent.
 #pragma once
 
 #include <algorithm>
@@ -17,8 +17,8 @@ namespace {
 template <class T>
 struct Product;
 
-// What a factor is to a product that is saturated: its class and its sign.
-// Kinds multiply without rounding.
+// What a factor does to a saturated product: ±1 for a live factor, else the
+// factor. Special classes multiply without rounding.
 inline double special_class_of(double x) {
   return is_live(x) ? std::copysign(1., x) : x;
 }
@@ -110,8 +110,8 @@ struct Product<T> {
     return true;
   }
 
-  // While the prefixes of a tile stay live they lie within 2^±278 of the
-  // carry, so that no aggregate of neighbours overflows or underflows.
+  // Live prefixes are within 2^±278 of the carry, so no aggregate overflows or
+  // underflows.
   static bool is_live(Prefix r) { return upsweep::is_live(r); }
   static bool is_usable(Aggregate aggregate) {
     return upsweep::is_live(aggregate);
@@ -126,9 +126,9 @@ template <>
 struct Product<double> {
   static constexpr bool kAssociative = false;
   using Value = double;
-  // mantissa · 2^exponent. The mantissa of what is live has a magnitude
-  // between kLow and kHigh, so that most products never need the exponent; that
-  // of what is saturated is the value.
+  // mantissa · 2^exponent. A live mantissa has a magnitude between kLow and
+  // kHigh, so most products never need the exponent. A saturated mantissa is
+  // the value.
   struct Prefix {
     Wide mantissa{1};
     int64_t exponent = 0;
@@ -167,7 +167,7 @@ struct Product<double> {
       if (magnitude < kLow || magnitude > kHigh) exponent = split(x);
       combine(aggregate, {{x}, exponent});
     } else {
-      // Of what is saturated only class and sign count.
+      // Only class and sign of a saturated product count.
       aggregate = {{aggregate.mantissa.hi * x}, 0};
     }
   }
@@ -200,7 +200,7 @@ struct Product<double> {
       r = propagate_special(r, range.special_class);
       return true;
     }
-    // A prefix lies within a factor of 4 of its exponent and the carry's.
+    // The sum of the exponents gives a prefix within a factor of 4.
     if (!is_usable(aggregate) || magnitude(r) + range.high > 1020 ||
         magnitude(r) + range.low < -1070) {
       return false;
@@ -224,7 +224,7 @@ struct Product<double> {
     aggregate.exponent += next.exponent;
     normalise(aggregate);
   }
-  // Moves what the mantissa of something live has too much to the exponent.
+  // Brings a live mantissa back between kLow and kHigh.
   static void normalise(Aggregate& aggregate) {
     double magnitude = std::abs(aggregate.mantissa.hi);
     if (magnitude < kLow || magnitude > kHigh) [[unlikely]] {
@@ -241,7 +241,7 @@ struct Product<double> {
     return split(mantissa) + aggregate.exponent;
   }
 
-  // Brings x between 1 and 2, and returns the exponent that takes out.
+  // Scales x to between 1 and 2 and returns the exponent.
   static int64_t split(double& x) {
     uint64_t bits = std::bit_cast<uint64_t>(x);
     int64_t exponent = bits >> 52 & 0x7ff;

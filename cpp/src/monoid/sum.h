@@ -30,7 +30,7 @@ struct Sum<T> {
   static void combine(Prefix& r, Prefix aggregate) { advance(r, aggregate); }
 };
 
-// A sum that leaves the range stays infinite, as in a loop in T.
+// A sum that overflows stays infinite, as in a loop in T.
 template <class T>
   requires is_real<T>
 struct Sum<T> {
@@ -41,7 +41,7 @@ struct Sum<T> {
   using Aggregate = Prefix;
   struct PrefixRange {
     double low = 0, high = 0;  // of the prefixes
-    double special_class = 0;  // the sum of what is infinite or NaN
+    double special_class = 0;  // the sum of the infinite and NaN elements
   };
 
   static Prefix initial() { return {}; }
@@ -102,7 +102,7 @@ struct Sum<T> {
     }
     if (!is_usable(aggregate)) return false;
     double at = high(r);
-    // For doubles the bounds themselves may have overflowed: then they fail.
+    // The bounds of doubles may have overflowed: then this is false.
     if (!(at / 2 + range.low / 2 >= -Limits<T>::max / 4 &&
           at / 2 + range.high / 2 <= Limits<T>::max / 4)) {
       return false;
@@ -127,7 +127,7 @@ struct Sum<T> {
   static double high(const Wide& r) { return r.hi; }
 };
 
-// Real and imaginary part on their own.
+// Sums real and imaginary parts separately.
 template <>
 struct Sum<complex64_t> {
   using Part = Sum<float>;
@@ -159,7 +159,7 @@ struct Sum<complex64_t> {
   }
   static bool try_apply(Prefix& r, const Aggregate& aggregate,
                         const PrefixRange& range) {
-    // Where one part is saturated, a scan carries the other one step by step.
+    // If one part is saturated, a scan carries the other step by step.
     return is_live(r) && Part::try_apply(r.re, aggregate.re, range.re) &&
            Part::try_apply(r.im, aggregate.im, range.im);
   }

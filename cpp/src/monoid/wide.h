@@ -1,6 +1,7 @@
-// Wide: an unevaluated sum of two doubles, for accumulators that must be better
-// than double. The error terms are exact only without contraction and fast
-// math; the build sees to both.
+// Wide: an unevaluated sum of two doubles, for accumulators that need more than
+// double. metal/wide.h is the same for two floats; Metal has no double. The
+// error terms are exact only without contraction and fast math, which the build
+// ensures.
 //
 // Two-sum and two-product are Knuth's and Dekker's (Dekker 1971); the rest
 // follows Joldes, Muller and Popescu, "Tight and rigorous error bounds for
@@ -51,8 +52,8 @@ inline Wide operator*(Wide a, Wide b) {
   return fast_two_sum(product.hi, low);
 }
 
-// e^x for x <= 0, relative error below 2^-70; zero below e^-150, which no sum
-// of a number that is at least 1 could notice.
+// e^x for x <= 0, with a relative error below 2^-70. It is zero below e^-150,
+// which cannot change a sum of at least 1.
 inline Wide exp(Wide x) {
   constexpr Wide kLn2{0x1.62e42fefa39efp-1, 0x1.abc9e3b39803fp-56};
   if (x.hi < -150) return {};
