@@ -153,7 +153,7 @@ struct ComplexProduct {
     return state;
   }
 
-  // The quick way, as in product.h. No component of an element may be so small
+  // The fast path, as in product.h. No component of an element may be so small
   // beside the other one that it gets lost, for it counts once a product
   // overflows.
   struct FastAggregate {

@@ -1,9 +1,10 @@
-// A scan over the threads of a threadgroup: of many lines at once, each of
-// which has line_threads of the threads, column_threads apart.
+// A scan over the threads of a threadgroup, for many lines at once. A line has
+// line_threads threads, column_threads apart.
 //
-// Within a simdgroup it goes by shuffles. Then each simdgroup posts its rank of
-// each line, and so many threads as there are set scan these, by shuffles as
-// well. Nothing depends on timing, so that equal inputs have equal bits.
+// Shuffles scan within a simdgroup. Each simdgroup then writes its aggregate
+// of each line to threadgroup memory, and as many threads as there are
+// aggregates scan these by shuffles. The order is fixed, so that equal inputs
+// give equal bits.
 #pragma once
 
 namespace upsweep {
@@ -17,7 +18,7 @@ struct ThreadId {
 
 METAL_FUNC uint index_of(ThreadId t) { return t.simdgroup * kSimd + t.lane; }
 
-// Where the threads of a line are; both are powers of two.
+// How threads are laid out over lines; both are powers of two.
 struct ThreadLayout {
   uint column_threads;
   uint line_threads;
@@ -29,7 +30,7 @@ struct ScanResult {
   typename M::Aggregate total;   // of the line
 };
 
-// A set of simdgroups that share lines, and where their set of these are.
+// Simdgroups that share lines, and where their aggregates are.
 struct SimdgroupSet {
   uint first;   // simdgroup of the set
   uint stride;  // simdgroups to a line's next rank
@@ -46,8 +47,8 @@ struct SimdgroupSet {
   }
 };
 
-// Joins each line's set with all before them. A simdgroup's threads have
-// neighbouring set of the same line side by side.
+// Scans each line's simdgroup aggregates. The aggregates of a line go to
+// adjacent threads of one simdgroup.
 template <class M>
 METAL_FUNC void combine_simdgroups(SimdgroupSet set, ThreadId thread_id,
                                    threadgroup
@@ -70,8 +71,8 @@ METAL_FUNC void combine_simdgroups(SimdgroupSet set, ThreadId thread_id,
   if (i < all) warp_aggregates[slot] = up_to;
 }
 
-// Scans what the threads of a simdgroup have of each line; all of them call it.
-// `up_to` then includes a thread's own.
+// Scans each line within a simdgroup. All its threads call it. Returns the
+// exclusive result; `up_to` becomes the inclusive one.
 template <class M>
 METAL_FUNC typename M::Aggregate simd_scan(thread typename M::Aggregate& up_to,
                                            ThreadLayout thread_layout,
@@ -92,8 +93,9 @@ METAL_FUNC typename M::Aggregate simd_scan(thread typename M::Aggregate& up_to,
   return before;
 }
 
-// All threads call it, with a slot for each. Between two calls is a barrier.
-// Simdgroups that take no rank, a line's all or none, get to know nothing.
+// All threads call it, with one entry of warp_aggregates each, and a barrier
+// between two calls. All simdgroups of a line are active, or none; inactive
+// ones get the identity.
 template <class M>
 METAL_FUNC ScanResult<M> group_scan(
     typename M::Aggregate own, ThreadLayout thread_layout, ThreadId thread_id,
@@ -109,7 +111,8 @@ METAL_FUNC ScanResult<M> group_scan(
   if (is_active) {
     Aggregate up_to = own;
     before = simd_scan<M>(up_to, thread_layout, thread_id.lane);
-    // The last thread of a line in the simdgroup has its rank of that line.
+    // The last thread of each line in the simdgroup writes the line's
+    // aggregate.
     if (at >= reach - ends) warp_aggregates[index_of(thread_id)] = up_to;
   }
   threadgroup_barrier(mem_flags::mem_threadgroup);

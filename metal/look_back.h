@@ -1,38 +1,38 @@
-// Look-back: scans in a single pass, on devices where a threadgroup that has
-// begun goes on while others wait for it.
+// Look-back: a scan in a single pass, for devices that guarantee progress to
+// threadgroups that have started (decoupled look-back, as in CUB).
 //
-// A threadgroup scans one tile, and takes its turn by a ticket: whoever has an
-// earlier turn has begun. Turns go through all panels before the next chunk, so
-// that what comes before a tile has mostly been done long ago. It states the
-// carry behind its tile. What enters the tile is found in a way that depends on
-// params.look_back_radix only, not on what others have got to, so that equal
-// inputs have equal bits. With a fan of 1, that is the carry behind the tile
-// before. Lines too few for that to be quick have a larger fan: `fan` tiles are
-// a group, `fan` groups a set, and what enters a tile is
+// A threadgroup takes a ticket and scans one tile. Tickets count all panels of
+// a chunk before the next chunk, so that predecessors have usually finished. A
+// threadgroup publishes the carry behind its tile.
+//
+// Which states make up the prefix of a tile depends on the radix alone, never
+// on timing, so that equal inputs give equal bits. With radix 1 the prefix is
+// the carry behind the previous tile. When lines are few that chain is too
+// slow, and the radix r is larger: r tiles are a group, r groups a set, and
+// the prefix of a tile is
 //
 //   the carry behind the set before the last one
-//     · totals of the groups in the last set, and before it in its own
-//     · totals of the tiles before it in the group
+//     · aggregates of the groups since then
+//     · aggregates of the earlier tiles of its group
 //
-// so that the carry has mostly been there for a while. Each tile states its
-// total, and the last one of a group that of the group. Where results may leave
-// the range of the dtype on the way, the carry behind the tile just before is
-// waited for instead: what that is, only a scan can tell.
+// Each tile publishes its aggregate, and the last tile of a group that of the
+// group. Where a result may leave the range of the dtype on the way, the tile
+// waits for the carry behind its predecessor instead: only a scan can tell
+// what that is.
 #pragma once
 
 namespace upsweep {
 
-// A value that one threadgroup states for others, in vectors of three words and
-// a flag, which is 0 before. A vector is stored and loaded as a whole, and
-// there is nothing else to be put in order. Words that the value leaves over
-// are flags as well, for a load of which only a items is used might be
-// load_layout apart.
+// A value that one threadgroup publishes to others, as vectors of three words
+// and a flag that is 0 before. A vector is stored and loaded atomically, so
+// that no fence is needed. Unused words are flags too: a compiler could split
+// a load of which it uses only a part.
 template <class T>
 struct TileState {
   static constant constexpr uint kWords = sizeof(T) / 4;
   static constant constexpr uint kVectors = (kWords + 2) / 3;
 
-  // What has been seen of a post.
+  // What a thread has loaded of a state.
   struct Snapshot {
     uint4 vector[kVectors];
   };
@@ -92,7 +92,7 @@ struct TileStates {
                         tile_state_bytes(sizeof(typename M::Value)) &&
                     TileState<Prefix>::kVectors * 16 <=
                         tile_state_bytes(sizeof(typename M::Value)),
-                "room for a post");
+                "room for a state");
 
   device uint4* carries;
   device uint4* tiles;
@@ -133,10 +133,9 @@ struct LookBack {
   using Aggregate = typename M::Aggregate;
   using Prefix = typename M::Prefix;
 
-  // What enters a chunk's tile, in which a thread's line has the given total.
-  // All threads call it. The carry behind the tile, which whoever is_leader for
-  // a line must_publish the others, is posted if no result can leave the range
-  // within the tile.
+  // The prefix of a chunk's tile, given the tile's aggregate of this thread's
+  // line. All threads call it. The leader of a line publishes the carry behind
+  // the tile here if no result can leave the range within the tile.
   static METAL_FUNC Prefix prefix_of_tile(Task<M> task,
                                           constant ScanParams& params,
                                           TileStates<M> states, uint chunk,
@@ -158,7 +157,7 @@ struct LookBack {
                                  M::apply(state, total));
       must_publish = false;
     }
-    // It tells the others by the warp_aggregates, when these are free.
+    // Share the prefixes, once warp_aggregates is free.
     threadgroup Prefix* shared_prefixes =
         (threadgroup Prefix*)task.shared.warp_aggregates;
     threadgroup_barrier(mem_flags::mem_threadgroup);
@@ -168,17 +167,17 @@ struct LookBack {
                                 : M::initial();
   }
 
-  // A line's last thread knows what all of it comes to.
+  // The last thread of a line has the line's aggregate.
   static METAL_FUNC bool is_line_leader(Task<M> task) {
     return task.coord.is_active &&
            task.coord.line_thread == task.thread_layout.line_threads - 1;
   }
 
  private:
-  // Threads of a line that team back, its last ones, and at least so many that
-  // they fill a simdgroup.
+  // The last threads of each line look back: this many, or enough to fill a
+  // simdgroup.
   static constant constexpr uint kLookBackThreads = 8;
-  // TileStates that a thread looks at before it waits for the first of them.
+  // States that a thread loads before it waits for the first.
   static constant constexpr uint kBatch = 2;
 
   // The carry behind a chunk's tile.
@@ -187,9 +186,9 @@ struct LookBack {
     return TileState<Prefix>::wait_for(at, TileState<Prefix>::snapshot(at));
   }
 
-  // What enters a tile by groups and sets: whoever is_leader for a line gets to
-  // know. Lines whose threads that team back are in one simdgroup leave the
-  // other ones alone.
+  // The prefix of a tile by groups and sets; only the leader of a line gets
+  // it. If one simdgroup has all threads that look back, the others return at
+  // once.
   static METAL_FUNC Prefix look_back(Task<M> task, constant ScanParams& params,
                                      TileStates<M> states, uint chunk,
                                      Aggregate total, bool is_leader) {
@@ -214,7 +213,7 @@ struct LookBack {
     device uint4* behind = TileStates<M>::carry(states, far == 0 ? 0 : far - 1);
     typename TileState<Prefix>::Snapshot seen;
     if (is_leader && far != 0) seen = TileState<Prefix>::snapshot(behind);
-    // A group's last tile folds the group before all that comes before itself.
+    // The last tile of a group also publishes the group's aggregate.
     bool closes = in_group == params.look_back_radix - 1;
     Aggregate between;
     UPSWEEP_ROLL
@@ -234,7 +233,7 @@ struct LookBack {
                : M::apply(state, between);
   }
 
-  // Who looks back.
+  // The threads that look back.
   struct LookBackTeam {
     ThreadLayout thread_layout;
     uint skipped;    // threads of a line that do not
@@ -242,9 +241,9 @@ struct LookBack {
     bool self;
   };
 
-  // The totals of the `groups` groups before a group and of the `tiles` tiles
-  // before a chunk's, which are shared out among the threads that team back.
-  // The last one of a line gets to know.
+  // Combines the `groups` groups before a group and the `tiles` tiles before a
+  // chunk's tile. The team shares the work; the last thread of a line gets the
+  // result.
   static METAL_FUNC Aggregate reduce(Task<M> task, TileStates<M> states,
                                      LookBackTeam team, uint group, uint groups,
                                      uint chunk, uint tiles) {
@@ -271,7 +270,7 @@ struct LookBack {
         bool counts = begin + r + b < end;
         Aggregate total;
         if (counts) total = TileState<Aggregate>::wait_for(at[b], seen[b]);
-        // Threads that have waited for different times go on together.
+        // Threads may have waited for different times.
         simdgroup_barrier(mem_flags::mem_none);
         if (counts) own = M::combine(own, total);
       }
@@ -280,7 +279,7 @@ struct LookBack {
       simd_scan<M>(own, team.thread_layout, task.thread_id.lane);
       return own;
     }
-    // The warp_aggregates may still be looked at.
+    // Others may still read warp_aggregates.
     threadgroup_barrier(mem_flags::mem_threadgroup);
     return group_scan<M>(own, team.thread_layout, task.thread_id,
                          task.shared.warp_aggregates, team.simdgroup)

@@ -1,63 +1,57 @@
-// What a monoid is. A monoid M computes one (op, dtype): its accumulator is
+// What a monoid is. A monoid M computes one (op, dtype). Its accumulator is
 // wider than the dtype, and its results are those of a left-to-right loop,
 // special values included (docs/guides/numerics.rst). It has
 //
-//   Value                  an element as an unsigned integer
-//   Aggregate                  the combination of some neighbours, out of
-//   context Prefix                  the result so far: the carry
+//   Value                  an element, as an unsigned integer of its size
+//   Aggregate              the combination of some neighbours, out of context
+//   Prefix                 the result so far; the carry is the Prefix that
+//                          enters a tile
 //
 //   Aggregate identity()           the combination of nothing
-//   Aggregate accumulate(t, x)       t · x
-//   Aggregate combine(a, b)       a · b
-//   Aggregate shuffle_up(t, d) that of the thread d lanes before
-//   Prefix initial()          the Prefix before the first element
-//   Prefix apply(s, t)      s · t, where no step from s through t leaves the
-//                          range of the dtype, and t is of something
-//   Prefix advance_unchecked(s, x)       s · x, likewise
-//   Value value(s)         s rounded to the dtype; value(initial()) is neutral
+//   Aggregate accumulate(a, x)     a · x
+//   Aggregate combine(a, b)        a · b
+//   Aggregate shuffle_up(a, d)     that of the thread d lanes before
+//   Prefix initial()               the Prefix before the first element
+//   Prefix apply(p, a)             p · a, where no step leaves the range of the
+//                                 dtype and a is of at least one element
+//   Prefix advance_unchecked(p, x) p · x, likewise
+//   Value value(p)                 p rounded to the dtype; value(initial()) is
+//                                 neutral
 //
-// and kCanExitRange, which says whether a result can leave the dtype's range
-// and then is_constant out. Where it can, how a scan goes on is not to be told
-// from totals alone. A Aggregate then also bounds what it passes on its way,
-// and M has
+// and kCanExitRange: whether a result can leave the range of the dtype, and
+// then stays out (is saturated). Aggregates alone do not tell how such a line
+// goes on. An Aggregate then also bounds the results on its way, and M has
 //
-//   RangeExit                  the first step of a line that left the range, or
-//                          that met a special element, if any
+//   RangeExit              the first step of a line that left the range or
+//                          met a special element, if any
 //
-//   bool is_safe(s, t)        whether apply(s, t) is right for sure
-//   Prefix advance(s, x)    s · x, wherever that leads
-//   bool is_live(s)          neither zero (where that is an exit), infinite,
-//   NaN RangeExit no_exit() RangeExit exit_at(s, position)  that led to s, just
-//   before position RangeExit exit_of_carry(s)       that a carry brings along
-//   bool has_exited(e)
-//   RangeExit shuffle_up(e, d)
-//   Prefix resume(s, e, line, position)
-//                          the Prefix just before position in a line, where s
-//                          is what after gave and e the event before that
-//                          position
+//   bool is_safe(p, a)     whether apply(p, a) is right for sure
+//   Prefix advance(p, x)   p · x, wherever that leads
+//   bool is_live(p)        neither zero (where that is an exit), infinite nor
+//   NaN RangeExit no_exit() RangeExit exit_at(p, position)  the exit that led
+//   to p, just before position RangeExit exit_of_carry(p)      the exit that a
+//   carry brings along bool has_exited(e) RangeExit shuffle_up(e, d) Prefix
+//   resume(p, e, line, position)
+//                          the Prefix just before position of a line, from
+//                          the result p of apply and the earlier exit e
 //
-// How these play together is said in tile.h.
+// tile.h says how these work together.
 //
-// kHasFastPath says that M has a quick way besides, for elements that are
-// nothing special, in arithmetic that needs not look at each of them:
+// kHasFastPath: M has cheaper arithmetic for elements that are not special:
 //
-//   FastAggregate                  the combination of a thread's first
-//   elements, and
-//                          what tells whether the way was right
+//   FastAggregate                    the combination of a thread's elements,
+//   with
+//                                   what tells whether the path was right
 //   FastAggregate fast_identity()
-//   FastAggregate fast_accumulate(q, x)
-//   FastAggregate fast_normalize(q) the same; it is called after every few
-//   elements bool fast_is_valid(q)    whether it was; if so, Aggregate
-//   fast_aggregate(q) bool is_constant(s)          whether all results from s
-//   on, through elements
-//                          whose total is_fast so, are value(s); else
-//   bool fast_applies(s, t)  whether the way is right from s on, through
-//   elements
-//                          whose total t is_fast so; if so,
-//   FastPrefix fast_prefix(s)
-//   FastPrefix fast_advance(q, x)
-//   FastPrefix fast_normalize(q)
-//   Value fast_value(q)
+//   FastAggregate fast_accumulate(a, x)
+//   FastAggregate fast_normalize(a)  equal to a; called after every few
+//   elements bool fast_is_valid(a)            whether the path was right; if
+//   so, Aggregate fast_aggregate(a) bool is_constant(p)              whether
+//   all results from p on, through
+//                                   such elements, are value(p); else
+//   bool fast_applies(p, a)          whether the path is right from p on; if
+//   so, FastPrefix fast_prefix(p) FastPrefix fast_advance(p, x) FastPrefix
+//   fast_normalize(p) Value fast_value(p)
 #pragma once
 
 namespace upsweep {

@@ -1,10 +1,9 @@
-// Panels: which lines a threadgroup scans, and which items_per_thread of them a
-// thread has.
+// Panels: the lines that a threadgroup scans, and each thread's coordinates.
 #pragma once
 
 namespace upsweep {
 
-// Lines that are scanned side by side, and a thread's items_per_thread of them.
+// Lines that are scanned side by side.
 struct Panel {
   uint index;
   int64_t in;  // the first element in scan order
@@ -20,8 +19,7 @@ struct ThreadCoord {
   bool is_active;  // its line exists
 };
 
-// The items_per_thread of an axis that a panel has: `most` elements, or what is
-// left.
+// The extent of an axis in a panel: `most` elements, or what is left.
 METAL_FUNC uint extent_of(constant ScanAxis& axis, int64_t first, uint most) {
   return uint(min(axis.extent - first, int64_t(most)));
 }
@@ -66,7 +64,7 @@ METAL_FUNC ThreadCoord make_coord(constant ScanParams& params, Panel panel,
           column < panel.width && batch < panel.batches};
 }
 
-// From the parameters into registers.
+// Copies a layout from the parameters into registers.
 METAL_FUNC TileLayout load_layout(constant TileLayout& t) {
   return {t.m0,     t.m1,     t.m2,    t.origin_offset, t.round,
           t.n0,     t.n1,     t.count, t.vectors,       t.first,

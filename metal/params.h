@@ -16,7 +16,7 @@ enum : uint32_t { kMaxOuterAxes = 12 };
 // Room that a host gives to one aggregate and to one carry.
 enum : uint32_t { kAggregateBytes = 32, kCarryBytes = 32 };
 
-// Room that a host gives to a post of look-back, for elements of a size.
+// Room that a host gives to a state of look-back, for elements of a size.
 constexpr uint32_t tile_state_bytes(uint32_t element_size) {
   return element_size == 8 ? 48 : 32;
 }
@@ -28,20 +28,19 @@ struct ScanAxis {
   int64_t out_step;
 };
 
-// A scan of `length` over many independent lines, which are counted by `column`
-// (neighbours in the result), `batch` (whole lines or sets of lanes, one behind
-// the other in the result) and `outer` (outermost first).
+// A scan of `length` over many independent lines. The axes of lines are
+// `column` (neighbours in the result), `batch` (whole lines or sets of
+// columns, one behind the other in the result) and `outer` (outermost first).
 //
 // A tile is `span` elements of width × batches lines: `width` of them along
-// column, `batches` along batch. A chunk is `tiles` tiles, one behind the other
-// along length, which one threadgroup walks; a line has `chunks` chunks.
+// column, `batches` along batch. A chunk is `tiles` consecutive tiles, which
+// one threadgroup scans; a line has `chunks` chunks.
 //
-// Thread t of a threadgroup has, for powers of two column_threads and
-// line_threads,
+// For powers of two column_threads and line_threads, thread t has
 //
-//   column   t % column_threads
-//   place  t / column_threads % line_threads: which items_per_thread of the
-//   line's span batch  t / (column_threads · line_threads)
+//   column       t % column_threads
+//   line_thread  t / column_threads % line_threads, its rank in the line
+//   batch        t / (column_threads · line_threads)
 //
 // A host keeps to
 //
@@ -66,14 +65,13 @@ struct ScanParams {
   uint32_t line_threads;
   uint32_t tiles;
   uint32_t chunks;
-  // Sets of `width` lanes, of which the last may be smaller, of `batches`, and
-  // all.
+  // Sets of `width` columns, of which the last may be smaller, of `batches`,
+  // and all.
   uint32_t column_panels;
   uint32_t batch_panels;
   uint32_t panels;
-  uint32_t items_per_thread;  // elements of a thread's items_per_thread of a
-                              // line's span, at most
-  // Of look-back: tiles of a group, and groups of a set; a power of two.
+  uint32_t items_per_thread;  // of a line's span, at most
+  // Look-back: tiles of a group, and groups of a set; a power of two.
   uint32_t look_back_radix;
   TileLayout in_tile;  // of a whole tile
   TileLayout out_tile;

@@ -1,7 +1,7 @@
 // Metal Shading Language's vocabulary in host C++, as far as the kernels use
-// it, over the engine of tests/emulator. translate.py writes pointers with an
-// address space as the class templates below; every access through them is
-// checked and counted.
+// it, over an emulator's engine. The build includes that engine's threadgroup.h
+// first (-include). translate.py writes pointers with an address space as the
+// class templates below, which check and count every access.
 //
 // Functions take exactly the types that Metal's overloads do, so that what
 // would be ambiguous there does not compile here either.
@@ -12,8 +12,6 @@
 #include <cmath>
 #include <cstring>
 #include <type_traits>
-
-#include "threadgroup.h"
 
 namespace metal {
 

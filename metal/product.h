@@ -21,7 +21,7 @@ METAL_FUNC int level_of(float x) {
   return int((as_type<uint>(x) & ~kSignBit) >> 15) - 127 * kBinade;
 }
 
-// Exponents of products on the quick way.
+// Exponents of products on the fast path.
 constant constexpr int kFastRange = 60;
 
 template <class F>
@@ -138,7 +138,7 @@ struct Product {
     return s;
   }
 
-  // The quick way multiplies elements as they are. It is right as long as all
+  // The fast path multiplies elements as they are. It is right as long as all
   // products on the way are far from what a float32 cannot hold: with a NaN
   // they end as one, with an infinite or a zero element they do not stay in
   // bounds.

@@ -1,5 +1,5 @@
-// A thread's items of a line of a tile, and the stretches of it that are
-// brought from threadgroup memory into registers and back.
+// A thread's items of a tile, and how it moves them between threadgroup memory
+// and registers.
 #pragma once
 
 namespace upsweep {
@@ -13,14 +13,13 @@ struct ThreadItems {
   uint count;
 };
 
-// How a items lies in threadgroup memory: in whole vectors, in the direction of
-// the scan or against it; by steps of a quarter of a row, or some; anyhow.
+// How items lie in threadgroup memory: whole vectors in scan order; whole
+// vectors against it; at strides whose bank padding repeats; at any stride.
 enum : uint { kForward, kBackward, kPeriodic, kStrided };
 
-// Elements that a thread has in registers: whole vectors, 32 bytes of them.
-// Where parts lie anyhow, there are fewer of them, and behind the last one of a
-// items they are neutral: nothing changes by them, and loops need not ask for
-// each whether it is there.
+// Elements that a thread holds in registers: 32 bytes in whole vectors.
+// Strided items come in smaller tiles. Beyond the last item the tile holds a
+// neutral element, so that loops need not test each one.
 template <class M, uint pattern>
 struct RegisterTile {
   using Value = typename M::Value;
@@ -30,12 +29,12 @@ struct RegisterTile {
                                               : uint(ThreadItems<M>::kItems);
   static constant constexpr uint kItems =
       pattern == kStrided && kWhole > 4 ? 4 : uint(kWhole);
-  // Elements after which the distances of even offsets are the same again.
+  // After this many elements the distances of kPeriodic repeat.
   static constant constexpr uint kPeriod = kItems < 4 ? uint(kItems) : 4;
   Value item[kItems];
 };
 
-// Where a items is in threadgroup memory.
+// A view of a thread's items in threadgroup memory.
 template <class M>
 struct SharedView {
   using Value = typename M::Value;
@@ -63,14 +62,14 @@ struct SharedView {
     return {items.line.tile, items.count, at, step, pattern};
   }
 
-  // Of the i-th element.
+  // The position of the i-th item.
   static METAL_FUNC uint position(SharedView here, uint i) {
     return uint(here.at + int(i) * here.step);
   }
 };
 
-// The stretches of a items that lies in a way which is known beforehand: here,
-// in whole vectors, ahead or back.
+// Reads and writes register tiles with a known pattern. This one moves whole
+// vectors, forward or backward.
 template <class M, uint pattern>
 struct AccessPattern {
   using Value = typename M::Value;
@@ -106,7 +105,8 @@ struct AccessPattern {
   }
 
  private:
-  // The k-th vector of a stretch, and the j-th item in it.
+  // The slot of the k-th vector of a register tile, and the index of its j-th
+  // item.
   static METAL_FUNC uint slot_of(Here here, uint begin, uint k) {
     uint v = begin / Tile::kPerVector + k;
     uint first = uint(here.at) / Tile::kPerVector;

@@ -2,23 +2,25 @@
 //
 // Strategy
 //
-//   A tile is a batch of lines × elements (params.h). A threadgroup brings it
-//   into threadgroup memory in the order in which it lies in device memory,
-//   so that loads are whole vectors whichever axis is scanned (stage.h). Each
-//   thread then folds neighbouring elements of one line, some at a time in
-//   registers (stretch.h), and gets the combination of all threads before it in
-//   its line by shuffles and, across simdgroups, threadgroup memory (group.h).
-//   With that it goes over its elements once more for the results, which take
-//   their place (part.h, tile.h). What is folded is a monoid in arithmetic wide
-//   enough to keep the contract of docs/guides/numerics.rst (product.h and its
-//   neighbours).
+// A tile is a piece of width × batches lines, `span` elements of each
+// (params.h). A threadgroup loads it into threadgroup memory in the order of
+// device memory, so that loads are whole vectors whichever axis is scanned
+// (tile_io.h). Each thread reduces its consecutive items of one line in
+// registers (register_tile.h, thread_scan.h). Shuffles and threadgroup memory
+// give it the aggregate of all threads before it (group.h). It then scans its
+// items from there; results replace the elements (tile.h). Monoids compute in
+// arithmetic wide enough for the contract of docs/guides/numerics.rst
+// (product.h and its neighbours).
 //
-//   A threadgroup walks a chunk of tiles along the axis and hands the carry
-//   from tile to tile, so that each element is read once and written once.
-//   Where there are lines enough to fill the device, a line is one chunk: a
-//   single pass. Longer lines are cut into several chunks, in Blelloch's three
-//   passes: up-sweep, spine, down-sweep. No pass waits for another threadgroup,
-//   so nothing depends on their order or on forward progress.
+// Three passes (Apple GPUs): a threadgroup walks a chunk of tiles along the
+// axis and passes the carry from tile to tile, so that each element is read
+// and written once. With enough lines to fill the device, a line is one chunk
+// and one pass suffices. Longer lines have several chunks, in
+// reduce-then-scan: up-sweep, spine, down-sweep. No pass waits for another
+// threadgroup.
+//
+// Look-back (NVIDIA GPUs): one pass, where a threadgroup scans one tile and
+// waits for the states of earlier tiles (look_back.h).
 //
 // Kernels, for each <name> of kernels.def
 //
@@ -37,8 +39,8 @@
 //                     buffer but the first three.
 //
 //   A panel is the width × batches lines of one tile. Panels are counted along
-//   lane, then batch, then the outer axes, the last of which is the fastest:
-//   ceil(lane.extent / width) · ceil(batch.extent / batches) · outer extents.
+//   column, then batch, then the outer axes, the last of which is the fastest:
+//   ceil(column.extent / width) · ceil(batch.extent / batches) · outer extents.
 //   The grid has one dimension, threadgroups of kThreads threads each (the
 //   tuning file) and less than 2^32 threads in all; panel · chunks + chunk is a
 //   threadgroup's index.
@@ -51,14 +53,13 @@
 //   buffer(3)  aggregates: kAggregateBytes each
 //   buffer(4)  carries: kCarryBytes each
 //
-//   For lookback, 3 is a ticket in 16 bytes, and posts of tile_state_bytes
-//   each, all 0 before: a carry for each line of each chunk; where the fan is
-//   not 1, a total for each of them besides; and a total for each line of each
-//   group.
+// For lookback, buffer 3 holds a ticket in 16 bytes, then states of
+// tile_state_bytes each, all 0 before: a carry for each line of each chunk;
+// unless the radix is 1, an aggregate for each of them and one for each line
+// of each group.
 //
-//   What a kernel does not use is bound all the same, to any buffer. Buffers 0
-//   and 1 start at multiples of 16 bytes; where an array starts within one is
-//   for in_start to say.
+// Unused buffers are bound too, to any buffer. Buffers 0 and 1 start at
+// multiples of 16 bytes; in_start gives the offset of an array within.
 
 #include <metal_stdlib>
 

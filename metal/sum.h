@@ -118,7 +118,7 @@ struct Sum {
     return s;
   }
 
-  // The quick way adds elements as they are. It is right where none of them is
+  // The fast path adds elements as they are. It is right where none of them is
   // so small or so large that a float32 loses bits of a sum; zeros lose none.
   struct FastAggregate {
     Wide sum;

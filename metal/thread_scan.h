@@ -1,11 +1,11 @@
-// ThreadScan a thread's items of a line of a tile: from threadgroup memory into
-// registers, stretch by stretch, and back to the same position.
+// A thread's scan of its items of a tile: from threadgroup memory into
+// registers, one register tile after another, and back to the same positions.
 #pragma once
 
 namespace upsweep {
 
-// Brings a items to where it lies in another layout. All threads call it, for
-// others may have theirs there.
+// Moves a thread's items to their positions in another layout. All threads
+// call it, because the new positions may hold other threads' items.
 template <class M>
 METAL_FUNC void move_items(ThreadItems<M> from, ThreadItems<M> to) {
   typename M::Value item[ThreadItems<M>::kItems];  // in memory: it is rare
@@ -17,7 +17,7 @@ METAL_FUNC void move_items(ThreadItems<M> from, ThreadItems<M> to) {
   for (uint i = 0; i < to.count; ++i) put(to.line, to.position + i, item[i]);
 }
 
-// The way along elements that is always right, one by one.
+// The path that is right for any elements, one at a time.
 template <class M>
 struct ExactPath {
   using Prefix = typename M::Prefix;
@@ -32,7 +32,7 @@ struct ExactPath {
     return total;
   }
 
-  // From the state before the items on.
+  // Scans from the prefix before the first item.
   static METAL_FUNC void scan(ThreadItems<M> items, Prefix state,
                               bool inclusive) {
     UPSWEEP_ROLL
@@ -45,7 +45,8 @@ struct ExactPath {
   }
 };
 
-// Where M has no quick way: how it goes along elements is quick enough.
+// The fast path of a monoid that has none of its own: the exact one is fast
+// enough.
 template <class M, bool has_one>
 struct FastPath {
   using Value = typename M::Value;
@@ -75,8 +76,7 @@ struct FastPath<M, true> {
   using Fast = M;
 };
 
-// ThreadScan a items that lies in a way which is known beforehand, the quick
-// way.
+// Reduces and scans items of a known access pattern on the fast path.
 template <class M, uint pattern>
 struct PatternScan {
   using Value = typename M::Value;
@@ -96,7 +96,8 @@ struct PatternScan {
     return q;
   }
 
-  // `before` is the value of the state, which may be that of all results.
+  // `before` is the value of the prefix. With is_constant, all results equal
+  // it.
   static METAL_FUNC void scan(SharedView<M> here, typename Fast::FastPrefix q,
                               Value before, bool is_constant, bool inclusive) {
     if (is_constant) {
@@ -130,7 +131,7 @@ struct PatternScan {
   }
 };
 
-// ThreadScan a items: the quick way, where that is right.
+// Takes the fast path where it is right, else the exact one.
 template <class M>
 struct ThreadScan {
   using Value = typename M::Value;
@@ -138,7 +139,7 @@ struct ThreadScan {
   using Aggregate = typename M::Aggregate;
   using Fast = typename FastPath<M, M::kHasFastPath>::Fast;
 
-  // Says whether it is_fast the quick way.
+  // Also returns whether the fast path was right.
   static METAL_FUNC Aggregate reduce(ThreadItems<M> items,
                                      thread bool& is_fast) {
     SharedView<M> here = SharedView<M>::of(items);

@@ -1,12 +1,10 @@
-// The scan of a chunk: tile after tile, with the carry handed on in registers.
+// The scan of a chunk: one tile after another, with the carry in registers.
 //
-// Results can leave the range of the dtype, and then stay out: zero, infinite
-// or NaN. How a line goes on is known without looking as long as the bounds of
-// each thread's items, from what enters it on, stay within the range (M::safe),
-// which is nearly always so. Otherwise all threads look, each as if nothing had
-// has_exited before its own elements, for a step that leaves the range. The
-// first one of those in a line is real, and whatever comes behind it goes on
-// from there (M::resume).
+// Results can leave the range of the dtype and then stay out: zero, infinite
+// or NaN. Nearly always, bounds prove that no thread's items leave it
+// (M::is_safe). Otherwise every thread looks for the first step among its own
+// items that leaves the range, assuming that none did before. Only the first
+// exit of a line is real; later items resume from it (M::resume).
 #pragma once
 
 namespace upsweep {
@@ -49,16 +47,16 @@ constexpr uint32_t tile_vectors() {
                       sizeof(typename M::Value));
 }
 
-// Whether any thread of the group says so. The any_flag is 0 before.
+// Whether `mine` is true in any thread of the group. The flag is 0 before.
 METAL_FUNC bool any_thread(bool mine, threadgroup atomic_uint* any_flag) {
   if (mine) atomic_store_explicit(any_flag, 1, memory_order_relaxed);
   threadgroup_barrier(mem_flags::mem_threadgroup);
   return atomic_load_explicit(any_flag, memory_order_relaxed) != 0;
 }
 
-// Where results can leave the range. resolve brings `state`, what enters a
-// thread's items of the total `own`, and `next`, the carry behind the tile,
-// right, and returns whether the items has to be followed step by step.
+// For results that can leave the range. `resolve` corrects `prefix`, what
+// enters a thread's items, and `next`, the carry behind the tile. It returns
+// whether the thread must scan its items step by step.
 template <class M, bool can_exit>
 struct RangeExits {
   using Prefix = typename M::Prefix;
@@ -86,7 +84,7 @@ struct RangeExits {
       state = M::resume(state, before, items.line, items.position);
     }
     if (M::has_exited(last)) next = M::resume(next, last, items.line, span);
-    // Nobody overwrites the tile while others may look into it.
+    // Other threads may still read the tile.
     threadgroup_barrier(mem_flags::mem_threadgroup);
     return true;
   }
@@ -130,7 +128,7 @@ struct RangeExits<M, false> {
   static METAL_FUNC void scan(ThreadItems<M>, Prefix, bool) {}
 };
 
-// A thread's items of a tile whose first element is at the position `shift`.
+// A thread's items of a tile whose first element is at `shift`.
 template <class M>
 METAL_FUNC ThreadItems<M> thread_items_at(Task<M> task,
                                           constant ScanParams& params,
@@ -145,8 +143,8 @@ METAL_FUNC ThreadItems<M> thread_items_at(Task<M> task,
       task.coord.is_active ? min(params.items_per_thread, span - position) : 0};
 }
 
-// Brings a tile into threadgroup memory, and says where a thread's items is.
-// Vectors are cut as in the output.
+// Loads a tile into threadgroup memory and returns a thread's items. Vectors
+// are split as in the output.
 template <class M>
 METAL_FUNC ThreadItems<M> load_tile(Task<M> task, constant ScanParams& params,
                                     int64_t first, uint span) {
@@ -165,7 +163,7 @@ METAL_FUNC ThreadItems<M> load_tile(Task<M> task, constant ScanParams& params,
   return items;
 }
 
-// The results, which are where the elements were, on their way out.
+// Stores the results, which have replaced the elements.
 template <class M>
 METAL_FUNC void store_tile(Task<M> task, constant ScanParams& params,
                            int64_t first, uint span, ThreadItems<M> items) {
@@ -180,7 +178,7 @@ METAL_FUNC void store_tile(Task<M> task, constant ScanParams& params,
                                                index_of(task.thread_id));
 }
 
-// The results of a tile, from what enters each thread's items on.
+// Computes and stores the results of a tile, given each thread's prefix.
 template <class M>
 METAL_FUNC void finish_tile(Task<M> task, constant ScanParams& params,
                             int64_t first, uint span, ThreadItems<M> items,
@@ -195,8 +193,7 @@ METAL_FUNC void finish_tile(Task<M> task, constant ScanParams& params,
   store_tile(task, params, first, span, items);
 }
 
-// Scans a chunk and returns the carry behind it. Without `stores`, that is all
-// it does.
+// Scans a chunk and returns the carry behind it; stores results if `stores`.
 template <class M, bool stores>
 METAL_FUNC typename M::Prefix scan_chunk(Task<M> task,
                                          constant ScanParams& params,

@@ -21,7 +21,7 @@ constexpr uint32_t kRowBytes = 128;
 // is read twice then, and what the passes hand on must be little beside it.
 constexpr int64_t kMinTiles = 4;
 constexpr int64_t kMinElements = 2048;
-// Panels from which on look-back goes from tile to tile, and its fan for fewer.
+// Panels from which on look-back goes from tile to tile, and its radix for fewer.
 constexpr int64_t kManyPanels = 256;
 constexpr uint32_t kFan = 16;
 // Threads in one grid: GPUs number them by 32 bits.

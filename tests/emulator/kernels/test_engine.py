@@ -158,7 +158,8 @@ def objects(built, tmp_path_factory):
         objects = [str(o) for o in engine.glob("**/*.o")]
         subprocess.run(
             ["c++", "-std=c++20", "-O1", "-fPIC", "-shared", "-ffp-contract=off",
-             f"-I{METAL}", f"-I{METAL.parent / 'tests/emulator'}", "scan.cpp",
+             f"-I{METAL}", f"-I{METAL.parent / 'tests/emulator'}", "-include",
+             "threadgroup.h", "scan.cpp",
              *objects, "-lpthread", "-o", "kernels.so"],
             check=True, cwd=copy, capture_output=True,
         )  # fmt: skip

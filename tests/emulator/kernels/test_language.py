@@ -245,6 +245,7 @@ def test_the_embedded_source_is_whole(assemble, tmp_path, names):
     (tmp_path / "whole.cpp").write_text(translate(path, "prelude_host.h", {}))
     command = [
         "c++", "-std=c++20", "-fsyntax-only", f"-I{METAL}", f"-I{HERE.parent}",
+        "-include", "threadgroup.h",
         tmp_path / "whole.cpp",
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
