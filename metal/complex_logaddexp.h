@@ -31,20 +31,20 @@ METAL_FUNC float angle(float re, float im) {
 
 struct ComplexLogAddExp {
   using Value = uint2;
-  static constant constexpr bool kExits = false;
-  static constant constexpr bool kQuick = false;
+  static constant constexpr bool kCanExitRange = false;
+  static constant constexpr bool kHasFastPath = false;
 
-  struct Total {
+  struct Aggregate {
     float exponent;
     Wide re;  // re and im are zero of none
     Wide im;
     uint special;
   };
-  using State = Total;
+  using Prefix = Aggregate;
 
-  static METAL_FUNC Total none() { return {0, {0, 0}, {0, 0}, 0}; }
+  static METAL_FUNC Aggregate identity() { return {0, {0, 0}, {0, 0}, 0}; }
 
-  static METAL_FUNC Total take(Total t, Value x) {
+  static METAL_FUNC Aggregate accumulate(Aggregate t, Value x) {
     bool infinite = (x.x & ~kSignBit) == kInfinityBits;
     if (is_nan_bits(x.x) || (x.y & kInfinityBits) == kInfinityBits) {
       t.special |= kNaN;
@@ -55,15 +55,15 @@ struct ComplexLogAddExp {
       float turn = as_type<float>(x.y);
       Wide re = {e.mantissa * precise::cos(turn), 0};
       Wide im = {e.mantissa * precise::sin(turn), 0};
-      t = join(t, {e.exponent, re, im, 0});
+      t = combine(t, {e.exponent, re, im, 0});
     }
     return t;
   }
 
-  static METAL_FUNC Total join(Total a, Total b) {
+  static METAL_FUNC Aggregate combine(Aggregate a, Aggregate b) {
     uint special = a.special | b.special;
-    if (is_none(a)) return {b.exponent, b.re, b.im, special};
-    if (is_none(b)) return {a.exponent, a.re, a.im, special};
+    if (is_identity(a)) return {b.exponent, b.re, b.im, special};
+    if (is_identity(b)) return {a.exponent, a.re, a.im, special};
     float exponent = max(a.exponent, b.exponent);
     float left = to_exponent(a.exponent, exponent);
     float right = to_exponent(b.exponent, exponent);
@@ -71,20 +71,24 @@ struct ComplexLogAddExp {
             add(scale(a.im, left), scale(b.im, right)), special};
   }
 
-  static METAL_FUNC Total shuffle_up(Total t, ushort delta) {
+  static METAL_FUNC Aggregate shuffle_up(Aggregate t, ushort delta) {
     return {upsweep::shuffle_up(t.exponent, delta),
             upsweep::shuffle_up(t.re, delta), upsweep::shuffle_up(t.im, delta),
             upsweep::shuffle_up(t.special, delta)};
   }
 
-  static METAL_FUNC State start() { return none(); }
-  static METAL_FUNC State after(State s, Total t) { return join(s, t); }
-  static METAL_FUNC State step(State s, Value x) { return take(s, x); }
+  static METAL_FUNC Prefix initial() { return identity(); }
+  static METAL_FUNC Prefix apply(Prefix s, Aggregate t) {
+    return combine(s, t);
+  }
+  static METAL_FUNC Prefix advance_unchecked(Prefix s, Value x) {
+    return accumulate(s, x);
+  }
 
-  static METAL_FUNC Value value(State s) {
+  static METAL_FUNC Value value(Prefix s) {
     if ((s.special & kNaN) != 0) return uint2(kNaNBits, kNaNBits);
     if (s.special != 0) return uint2(kInfinityBits, 0);
-    if (is_none(s)) return uint2(kSignBit | kInfinityBits, 0);
+    if (is_identity(s)) return uint2(kSignBit | kInfinityBits, 0);
     int shift = exponent_of(max(abs(s.re.hi), abs(s.im.hi)));
     float factor = power_of_two(-shift);
     float re = s.re.hi * factor, im = s.im.hi * factor;
@@ -98,7 +102,7 @@ struct ComplexLogAddExp {
   }
 
  private:
-  static METAL_FUNC bool is_none(Total t) {
+  static METAL_FUNC bool is_identity(Aggregate t) {
     return t.re.hi == 0 && t.im.hi == 0;
   }
 };

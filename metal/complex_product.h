@@ -1,14 +1,14 @@
 // Products of complex numbers: both parts Wide, with an exponent in common, so
 // that a product cannot overflow however the factors are grouped. The larger
-// part is kept near 2^kLift, so that the smaller one is no subnormal number
-// even where the two lie as far apart as 1 and infinity: where a product
+// component is kept near 2^kLift, so that the smaller one is no subnormal
+// number even where the two lie as far apart as 1 and infinity: where a product
 // overflows, both parts may. Once it has left the range, or met a special
 // element, it follows the textbook formula in float, (ac - bd) + (ad + bc)i.
 //
-// What has an infinite or a NaN part is NaN in both after three more factors:
-// (infinite, finite) comes to (infinite, infinite) or to a NaN, the former to a
-// NaN, and a NaN in one part is one in both a factor later. So a dead product
-// is zero, NaN, or a pair of floats for a short while.
+// What has an infinite or a NaN component is NaN in both after three more
+// factors: (infinite, finite) comes to (infinite, infinite) or to a NaN, the
+// former to a NaN, and a NaN in one component is one in both a factor later. So
+// a saturated product is zero, NaN, or a pair of floats for a short while.
 #pragma once
 
 namespace upsweep {
@@ -19,59 +19,60 @@ constant constexpr int kLift = 30;
 
 struct ComplexProduct {
   using Value = uint2;
-  static constant constexpr bool kExits = true;
-  static constant constexpr bool kQuick = true;
+  static constant constexpr bool kCanExitRange = true;
+  static constant constexpr bool kHasFastPath = true;
 
-  struct State {
+  struct Prefix {
     Wide re;
     Wide im;
     int exponent;
-    uint special;  // of what is dead: zero, NaN, or a pair in re.hi and im.hi
+    uint special;  // of what is saturated: zero, NaN, or a pair in re.hi and
+                   // im.hi
   };
-  // The larger part of every product on the way is between 2^low and
+  // The larger component of every product on the way is between 2^low and
   // 2^(high + 1) if no element is special: kZero or kInfinite, that is not
   // finite.
-  struct Total {
-    State product;
+  struct Aggregate {
+    Prefix product;
     int low;
     int high;
   };
-  struct Event {
-    uint special;  // of the State it led to
-    uint place;
+  struct RangeExit {
+    uint special;  // of the Prefix it led to
+    uint position;
     float re;
     float im;
   };
 
-  static METAL_FUNC State start() {
+  static METAL_FUNC Prefix initial() {
     return {{power_of_two(kLift), 0}, {0, 0}, -kLift, 0};
   }
-  static METAL_FUNC Total none() { return {start(), 0, 0}; }
+  static METAL_FUNC Aggregate identity() { return {initial(), 0, 0}; }
 
-  static METAL_FUNC State step(State s, Value x) {
+  static METAL_FUNC Prefix advance_unchecked(Prefix s, Value x) {
     Element e = element(x);
     return lifted({add(multiply(s.re, e.re), multiply(s.im, -e.im)),
                    add(multiply(s.re, e.im), multiply(s.im, e.re)),
                    s.exponent + e.exponent, s.special | e.special});
   }
 
-  static METAL_FUNC Total take(Total t, Value x) {
-    t.product = step(t.product, x);
+  static METAL_FUNC Aggregate accumulate(Aggregate t, Value x) {
+    t.product = advance_unchecked(t.product, x);
     int exponent = magnitude(t.product);
     t.low = min(t.low, exponent);
     t.high = max(t.high, exponent);
     return t;
   }
 
-  // The larger part of a product is that of the factors, multiplied, to within
-  // a factor between 1/sqrt(2) and 2.
-  static METAL_FUNC Total join(Total a, Total b) {
+  // The larger component of a product is that of the factors, multiplied, to
+  // within a factor between 1/sqrt(2) and 2.
+  static METAL_FUNC Aggregate combine(Aggregate a, Aggregate b) {
     return {multiplied(a.product, b.product),
             min(a.low, magnitude(a.product) + b.low - 1),
             max(a.high, magnitude(a.product) + b.high + 2)};
   }
 
-  static METAL_FUNC Total shuffle_up(Total t, ushort delta) {
+  static METAL_FUNC Aggregate shuffle_up(Aggregate t, ushort delta) {
     return {{upsweep::shuffle_up(t.product.re, delta),
              upsweep::shuffle_up(t.product.im, delta),
              upsweep::shuffle_up(t.product.exponent, delta),
@@ -80,13 +81,13 @@ struct ComplexProduct {
             upsweep::shuffle_up(t.high, delta)};
   }
 
-  static METAL_FUNC State after(State s, Total t) {
+  static METAL_FUNC Prefix apply(Prefix s, Aggregate t) {
     if (s.special == 0) return multiplied(s, t.product);
     if (s.special == kZero && (t.product.special & kInfinite) == 0) return s;
-    return dead(kNaN);
+    return saturated(kNaN);
   }
 
-  static METAL_FUNC Value value(State s) {
+  static METAL_FUNC Value value(Prefix s) {
     if (s.special == 0) {
       return uint2(join_bits(s.re.hi + s.re.lo, s.exponent),
                    join_bits(s.im.hi + s.im.lo, s.exponent));
@@ -98,119 +99,121 @@ struct ComplexProduct {
     return uint2(kNaNBits, kNaNBits);
   }
 
-  static METAL_FUNC bool safe(State s, Total t) {
+  static METAL_FUNC bool is_safe(Prefix s, Aggregate t) {
     if (s.special != 0) return s.special != kPair;
     return t.product.special == 0 &&
            magnitude(s) + t.low - 1 > Float32::kLowest &&
            magnitude(s) + t.high + 2 < Float32::kHighest;
   }
 
-  static METAL_FUNC State advance(State s, Value x) {
+  static METAL_FUNC Prefix advance(Prefix s, Value x) {
     Element e = element(x);
     if (s.special == kNaN) return s;
     if (s.special == kZero && e.special != kInfinite) return s;
-    if (s.special == kZero) return dead(kNaN);
+    if (s.special == kZero) return saturated(kNaN);
     if (s.special == kPair || e.special == kInfinite) {
       return textbook(value(s), x);
     }
-    if (e.special == kZero) return dead(kZero);
-    s = step(s, x);
+    if (e.special == kZero) return saturated(kZero);
+    s = advance_unchecked(s, x);
     uint2 y = value(s);
     uint re = y.x & ~kSignBit, im = y.y & ~kSignBit;
-    if ((re | im) == 0) return dead(kZero);
+    if ((re | im) == 0) return saturated(kZero);
     if (re == kInfinityBits || im == kInfinityBits) {
       return pair(as_type<float>(y.x), as_type<float>(y.y));
     }
     return s;
   }
 
-  static METAL_FUNC bool alive(State s) { return s.special == 0; }
-  static METAL_FUNC Event no_event() { return {0, 0, 0, 0}; }
-  static METAL_FUNC Event event(State s, uint place) {
-    return {s.special, place, s.re.hi, s.im.hi};
+  static METAL_FUNC bool is_live(Prefix s) { return s.special == 0; }
+  static METAL_FUNC RangeExit no_exit() { return {0, 0, 0, 0}; }
+  static METAL_FUNC RangeExit exit_at(Prefix s, uint position) {
+    return {s.special, position, s.re.hi, s.im.hi};
   }
-  static METAL_FUNC Event carried(State s) {
-    return s.special == kPair ? event(s, 0) : no_event();
+  static METAL_FUNC RangeExit exit_of_carry(Prefix s) {
+    return s.special == kPair ? exit_at(s, 0) : no_exit();
   }
-  static METAL_FUNC bool happened(Event e) { return e.special != 0; }
-  static METAL_FUNC Event shuffle_up(Event e, ushort delta) {
+  static METAL_FUNC bool has_exited(RangeExit e) { return e.special != 0; }
+  static METAL_FUNC RangeExit shuffle_up(RangeExit e, ushort delta) {
     return {upsweep::shuffle_up(e.special, delta),
-            upsweep::shuffle_up(e.place, delta),
+            upsweep::shuffle_up(e.position, delta),
             upsweep::shuffle_up(e.re, delta), upsweep::shuffle_up(e.im, delta)};
   }
 
-  static METAL_FUNC State resume(State s, Event e, Line<Value> line,
-                                 uint place) {
-    // A zero stays one but for an element that is not finite.
+  static METAL_FUNC Prefix resume(Prefix s, RangeExit e, Line<Value> line,
+                                  uint position) {
+    // A zero is_constant one but for an element that is not finite.
     bool finite = (s.special & ~kZero) == 0;
-    if (e.special == kZero && finite) return dead(kZero);
-    if (e.special != kPair) return dead(kNaN);
-    State state = pair(e.re, e.im);
-    for (uint i = e.place; i < min(place, e.place + kPairLasts); ++i) {
+    if (e.special == kZero && finite) return saturated(kZero);
+    if (e.special != kPair) return saturated(kNaN);
+    Prefix state = pair(e.re, e.im);
+    for (uint i = e.position; i < min(position, e.position + kPairLasts); ++i) {
       state = advance(state, get(line, i));
     }
     return state;
   }
 
-  // The quick way, as in product.h. No part of an element may be so small
+  // The fast path, as in product.h. No component of an element may be so small
   // beside the other one that it gets lost, for it counts once a product
   // overflows.
-  struct Quick {
+  struct FastAggregate {
     Wide re;
     Wide im;
     float least;
     float most;
     uint least_part;  // its magnitude, less one, of those that are not zero
   };
-  struct QuickState {
+  struct FastPrefix {
     Wide re;
     Wide im;
     float unit;  // of the parts
   };
 
-  static METAL_FUNC Quick quick() { return {{1, 0}, {0, 0}, 1, 1, ~0u}; }
-  static METAL_FUNC Quick quick_take(Quick q, Value x) {
-    QuickState s = quick_step({q.re, q.im, 1}, x);
-    float size = max(abs(s.re.hi), abs(s.im.hi));
-    uint part = min((x.x & ~kSignBit) - 1, (x.y & ~kSignBit) - 1);
-    return {s.re, s.im, min(q.least, size), max(q.most, size),
-            min(q.least_part, part)};
+  static METAL_FUNC FastAggregate fast_identity() {
+    return {{1, 0}, {0, 0}, 1, 1, ~0u};
   }
-  static METAL_FUNC Quick quick_ordered(Quick q) {
+  static METAL_FUNC FastAggregate fast_accumulate(FastAggregate q, Value x) {
+    FastPrefix s = fast_advance({q.re, q.im, 1}, x);
+    float size = max(abs(s.re.hi), abs(s.im.hi));
+    uint component = min((x.x & ~kSignBit) - 1, (x.y & ~kSignBit) - 1);
+    return {s.re, s.im, min(q.least, size), max(q.most, size),
+            min(q.least_part, component)};
+  }
+  static METAL_FUNC FastAggregate fast_normalize(FastAggregate q) {
     return {two_sum(q.re.hi, q.re.lo), two_sum(q.im.hi, q.im.lo), q.least,
             q.most, q.least_part};
   }
-  static METAL_FUNC bool quick_holds(Quick q) {
-    float least = power_of_two(-kQuickRange);
-    return q.least >= least && q.most < power_of_two(kQuickRange) &&
+  static METAL_FUNC bool fast_is_valid(FastAggregate q) {
+    float least = power_of_two(-kFastRange);
+    return q.least >= least && q.most < power_of_two(kFastRange) &&
            q.least_part >= as_type<uint>(least) - 1 && q.re.hi == q.re.hi &&
            q.im.hi == q.im.hi;
   }
-  static METAL_FUNC Total quick_total(Quick q) {
+  static METAL_FUNC Aggregate fast_aggregate(FastAggregate q) {
     return {lifted({q.re, q.im, 0, 0}), exponent_of(q.least),
             exponent_of(q.most)};
   }
 
-  static METAL_FUNC bool stays(State s) {
+  static METAL_FUNC bool is_constant(Prefix s) {
     return s.special == kZero || s.special == kNaN;
   }
-  static METAL_FUNC bool quick_from(State s, Total own) {
+  static METAL_FUNC bool fast_applies(Prefix s, Aggregate own) {
     return s.special == 0 && is_fit(s.re.hi) && is_fit(s.im.hi) &&
            magnitude(s) + own.low > -120 && magnitude(s) + own.high < 120;
   }
-  static METAL_FUNC QuickState quick_state(State s) {
+  static METAL_FUNC FastPrefix fast_prefix(Prefix s) {
     float down = power_of_two(-kLift);
     return {scale(s.re, down), scale(s.im, down),
             power_of_two(s.exponent + kLift)};
   }
-  static METAL_FUNC QuickState quick_step(QuickState s, Value x) {
+  static METAL_FUNC FastPrefix fast_advance(FastPrefix s, Value x) {
     float re = as_type<float>(x.x), im = as_type<float>(x.y);
     return {dot(s.re, re, s.im, -im), dot(s.re, im, s.im, re), s.unit};
   }
-  static METAL_FUNC QuickState quick_ordered(QuickState s) {
+  static METAL_FUNC FastPrefix fast_normalize(FastPrefix s) {
     return {two_sum(s.re.hi, s.re.lo), two_sum(s.im.hi, s.im.lo), s.unit};
   }
-  static METAL_FUNC Value quick_value(QuickState s) {
+  static METAL_FUNC Value fast_value(FastPrefix s) {
     return uint2(as_type<uint>((s.re.hi + s.re.lo) * s.unit),
                  as_type<uint>((s.im.hi + s.im.lo) * s.unit));
   }
@@ -225,12 +228,13 @@ struct ComplexProduct {
     return {sum.hi, sum.lo + low};
   }
 
-  // Whether a part of a State is none that gets lost.
-  static METAL_FUNC bool is_fit(float part) {
-    return part == 0 || abs(part) >= power_of_two(kLift - kQuickRange);
+  // Whether a component of a Prefix is none that gets lost.
+  static METAL_FUNC bool is_fit(float component) {
+    return component == 0 || abs(component) >= power_of_two(kLift - kFastRange);
   }
 
-  // (re + im i) · 2^exponent, the larger part lifted like that of a State.
+  // (re + im i) · 2^exponent, the larger component lifted like that of a
+  // Prefix.
   struct Element {
     float re;
     float im;
@@ -251,17 +255,17 @@ struct ComplexProduct {
                    : im.special != 0 ? re.exponent
                                      : max(re.exponent, im.exponent);
     exponent -= kLift;
-    return {part(re, exponent), part(im, exponent), exponent, 0};
+    return {component(re, exponent), component(im, exponent), exponent, 0};
   }
 
-  static METAL_FUNC float part(Number x, int exponent) {
+  static METAL_FUNC float component(Number x, int exponent) {
     if (x.special != 0 || x.exponent < exponent - 126) return 0;
     return scaled(x.mantissa, x.exponent - exponent);
   }
 
-  static METAL_FUNC int magnitude(State s) { return s.exponent + kLift; }
+  static METAL_FUNC int magnitude(Prefix s) { return s.exponent + kLift; }
 
-  static METAL_FUNC State multiplied(State a, State b) {
+  static METAL_FUNC Prefix multiplied(Prefix a, Prefix b) {
     Wide minus = {-b.im.hi, -b.im.lo};
     return lifted({add(multiply(a.re, b.re), multiply(a.im, minus)),
                    add(multiply(a.re, b.im), multiply(a.im, b.re)),
@@ -269,28 +273,28 @@ struct ComplexProduct {
                    a.special | b.special});
   }
 
-  static METAL_FUNC State lifted(State s) {
+  static METAL_FUNC Prefix lifted(Prefix s) {
     int excess = exponent_of(max(abs(s.re.hi), abs(s.im.hi))) - kLift;
     float factor = power_of_two(-excess);
     return {scale(s.re, factor), scale(s.im, factor), s.exponent + excess,
             s.special};
   }
 
-  static METAL_FUNC State dead(uint special) {
+  static METAL_FUNC Prefix saturated(uint special) {
     return {{0, 0}, {0, 0}, 0, special};
   }
-  static METAL_FUNC State pair(float re, float im) {
+  static METAL_FUNC Prefix pair(float re, float im) {
     bool both =
         is_nan_bits(as_type<uint>(re)) && is_nan_bits(as_type<uint>(im));
     return {{re, 0}, {im, 0}, 0, both ? kNaN : kPair};
   }
 
-  static METAL_FUNC uint canonical(float part) {
-    uint bits = as_type<uint>(part);
+  static METAL_FUNC uint canonical(float component) {
+    uint bits = as_type<uint>(component);
     return is_nan_bits(bits) ? kNaNBits : bits;
   }
 
-  static METAL_FUNC State textbook(uint2 z, uint2 x) {
+  static METAL_FUNC Prefix textbook(uint2 z, uint2 x) {
     float a = unflushed(z.x), b = unflushed(z.y);
     float c = unflushed(x.x), d = unflushed(x.y);
     return pair(a * c - b * d, a * d + b * c);

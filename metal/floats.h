@@ -1,5 +1,5 @@
 // Floating-point formats as integers. GPUs of Apple flush subnormal numbers of
-// 32 bits in arithmetic, so numbers are taken apart and put together with
+// 32 bits in arithmetic, so numbers are load_layout apart and put together with
 // integer operations, and stand in device memory as integers of their size.
 #pragma once
 

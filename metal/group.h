@@ -1,137 +1,142 @@
-// A scan over the threads of a threadgroup: of many lines at once, each of
-// which has line_threads of the threads, lane_threads apart.
+// A scan over the threads of a threadgroup, for many lines at once. A line has
+// line_threads threads, column_threads apart.
 //
-// Within a simdgroup it goes by shuffles. Then each simdgroup posts its part of
-// each line, and so many threads as there are parts scan these, by shuffles as
-// well. Nothing depends on timing, so that equal inputs have equal bits.
+// Shuffles scan within a simdgroup. Each simdgroup then writes its aggregate
+// of each line to threadgroup memory, and as many threads as there are
+// aggregates scan these by shuffles. The order is fixed, so that equal inputs
+// give equal bits.
 #pragma once
 
 namespace upsweep {
 
 constant constexpr uint kSimd = 32;
 
-struct Thread {
+struct ThreadId {
   uint lane;  // in the simdgroup
   uint simdgroup;
 };
 
-METAL_FUNC uint index_of(Thread t) { return t.simdgroup * kSimd + t.lane; }
+METAL_FUNC uint index_of(ThreadId t) { return t.simdgroup * kSimd + t.lane; }
 
-// Where the threads of a line are; both are powers of two.
-struct Spread {
-  uint lane_threads;
+// How threads are laid out over lines; both are powers of two.
+struct ThreadLayout {
+  uint column_threads;
   uint line_threads;
 };
 
 template <class M>
-struct Scanned {
-  typename M::Total before;  // of all threads of the line before this one
-  typename M::Total total;   // of the line
+struct ScanResult {
+  typename M::Aggregate before;  // of all threads of the line before this one
+  typename M::Aggregate total;   // of the line
 };
 
-// A set of simdgroups that share lines, and where their parts of these are.
-struct Parts {
+// Simdgroups that share lines, and where their aggregates are.
+struct SimdgroupSet {
   uint first;   // simdgroup of the set
-  uint stride;  // simdgroups to a line's next part
+  uint stride;  // simdgroups to a line's next rank
   uint count;   // of a line
   uint ends;    // threads of a simdgroup, its last ones, that have one each
 
-  static METAL_FUNC Parts of(Spread spread, Thread thread_at) {
-    uint apart = spread.lane_threads;
-    uint simdgroups = max(apart * spread.line_threads / kSimd, 1u);
+  static METAL_FUNC SimdgroupSet of(ThreadLayout thread_layout,
+                                    ThreadId thread_id) {
+    uint apart = thread_layout.column_threads;
+    uint simdgroups = max(apart * thread_layout.line_threads / kSimd, 1u);
     uint stride = max(apart / kSimd, 1u);
-    return {thread_at.simdgroup & ~(simdgroups - 1), stride,
+    return {thread_id.simdgroup & ~(simdgroups - 1), stride,
             simdgroups / stride, min(apart, kSimd)};
   }
 };
 
-// Joins each line's parts with all before them. A simdgroup's threads have
-// neighbouring parts of the same line side by side.
+// Scans each line's simdgroup aggregates. The aggregates of a line go to
+// adjacent threads of one simdgroup.
 template <class M>
-METAL_FUNC void join_parts(Parts parts, Thread thread_at,
-                           threadgroup typename M::Total* slots) {
-  using Total = typename M::Total;
-  uint all = parts.stride * parts.ends * parts.count;
-  uint begin = (thread_at.simdgroup - parts.first) * kSimd;
+METAL_FUNC void combine_simdgroups(SimdgroupSet set, ThreadId thread_id,
+                                   threadgroup
+                                   typename M::Aggregate* warp_aggregates) {
+  using Aggregate = typename M::Aggregate;
+  uint all = set.stride * set.ends * set.count;
+  uint begin = (thread_id.simdgroup - set.first) * kSimd;
   if (begin >= all) return;
-  uint i = begin + thread_at.lane;
-  uint part = i & (parts.count - 1);
-  uint line = i >> ctz(parts.count);
-  uint simdgroup =
-      parts.first + part * parts.stride + (line >> ctz(parts.ends));
-  uint slot =
-      simdgroup * kSimd + kSimd - parts.ends + (line & (parts.ends - 1));
-  Total up_to = M::none();
-  if (i < all) up_to = slots[slot];
-  for (uint delta = 1; delta < parts.count; delta *= 2) {
-    Total left = M::shuffle_up(up_to, ushort(delta));
-    if (part >= delta) up_to = M::join(left, up_to);
+  uint i = begin + thread_id.lane;
+  uint rank = i & (set.count - 1);
+  uint line = i >> ctz(set.count);
+  uint simdgroup = set.first + rank * set.stride + (line >> ctz(set.ends));
+  uint slot = simdgroup * kSimd + kSimd - set.ends + (line & (set.ends - 1));
+  Aggregate up_to = M::identity();
+  if (i < all) up_to = warp_aggregates[slot];
+  for (uint delta = 1; delta < set.count; delta *= 2) {
+    Aggregate left = M::shuffle_up(up_to, ushort(delta));
+    if (rank >= delta) up_to = M::combine(left, up_to);
   }
-  if (i < all) slots[slot] = up_to;
+  if (i < all) warp_aggregates[slot] = up_to;
 }
 
-// Scans what the threads of a simdgroup have of each line; all of them call it.
-// `up_to` then includes a thread's own.
+// Scans each line within a simdgroup. All its threads call it. Returns the
+// exclusive result; `up_to` becomes the inclusive one.
 template <class M>
-METAL_FUNC typename M::Total simd_scan(thread typename M::Total& up_to,
-                                       Spread spread, uint lane) {
-  using Total = typename M::Total;
-  uint apart = spread.lane_threads;
-  uint reach = min(apart * spread.line_threads, kSimd);
+METAL_FUNC typename M::Aggregate simd_scan(thread typename M::Aggregate& up_to,
+                                           ThreadLayout thread_layout,
+                                           uint lane) {
+  using Aggregate = typename M::Aggregate;
+  uint apart = thread_layout.column_threads;
+  uint reach = min(apart * thread_layout.line_threads, kSimd);
   uint at = lane & (reach - 1);
   for (uint delta = apart; delta < reach; delta *= 2) {
-    Total left = M::shuffle_up(up_to, ushort(delta));
-    if (at >= delta) up_to = M::join(left, up_to);
+    Aggregate left = M::shuffle_up(up_to, ushort(delta));
+    if (at >= delta) up_to = M::combine(left, up_to);
   }
-  Total before = M::none();
+  Aggregate before = M::identity();
   if (apart < reach) {
-    Total left = M::shuffle_up(up_to, ushort(apart));
+    Aggregate left = M::shuffle_up(up_to, ushort(apart));
     if (at >= apart) before = left;
   }
   return before;
 }
 
-// All threads call it, with a slot for each. Between two calls is a barrier.
-// Simdgroups that take no part, a line's all or none, get to know nothing.
+// All threads call it, with one entry of warp_aggregates each, and a barrier
+// between two calls. All simdgroups of a line are active, or none; inactive
+// ones get the identity.
 template <class M>
-METAL_FUNC Scanned<M> group_scan(typename M::Total own, Spread spread,
-                                 Thread thread_at,
-                                 threadgroup typename M::Total* slots,
-                                 bool takes_part = true) {
-  using Total = typename M::Total;
-  uint apart = spread.lane_threads;
-  uint neighbours = apart * spread.line_threads;  // threads of adjacent lines
-  uint reach = min(neighbours, kSimd);            // and those in a simdgroup
-  uint at = thread_at.lane & (reach - 1);
+METAL_FUNC ScanResult<M> group_scan(
+    typename M::Aggregate own, ThreadLayout thread_layout, ThreadId thread_id,
+    threadgroup typename M::Aggregate* warp_aggregates, bool is_active = true) {
+  using Aggregate = typename M::Aggregate;
+  uint apart = thread_layout.column_threads;
+  uint neighbours =
+      apart * thread_layout.line_threads;  // threads of adjacent lines
+  uint reach = min(neighbours, kSimd);     // and those in a simdgroup
+  uint at = thread_id.lane & (reach - 1);
   uint ends = min(apart, kSimd);
-  Total before = M::none();
-  if (takes_part) {
-    Total up_to = own;
-    before = simd_scan<M>(up_to, spread, thread_at.lane);
-    // The last thread of a line in the simdgroup has its part of that line.
-    if (at >= reach - ends) slots[index_of(thread_at)] = up_to;
+  Aggregate before = M::identity();
+  if (is_active) {
+    Aggregate up_to = own;
+    before = simd_scan<M>(up_to, thread_layout, thread_id.lane);
+    // The last thread of each line in the simdgroup writes the line's
+    // aggregate.
+    if (at >= reach - ends) warp_aggregates[index_of(thread_id)] = up_to;
   }
   threadgroup_barrier(mem_flags::mem_threadgroup);
 
-  Parts parts = Parts::of(spread, thread_at);
-  if (parts.count > 1) {
-    if (takes_part) join_parts<M>(parts, thread_at, slots);
+  SimdgroupSet set = SimdgroupSet::of(thread_layout, thread_id);
+  if (set.count > 1) {
+    if (is_active) combine_simdgroups<M>(set, thread_id, warp_aggregates);
     threadgroup_barrier(mem_flags::mem_threadgroup);
   }
-  if (!takes_part) return {before, before};
+  if (!is_active) return {before, before};
 
-  uint end = thread_at.lane - at + reach - ends + (at & (ends - 1));
-  if (thread_at.simdgroup - parts.first >= parts.stride) {
-    Total base = slots[(thread_at.simdgroup - parts.stride) * kSimd + end];
+  uint end = thread_id.lane - at + reach - ends + (at & (ends - 1));
+  if (thread_id.simdgroup - set.first >= set.stride) {
+    Aggregate base =
+        warp_aggregates[(thread_id.simdgroup - set.stride) * kSimd + end];
     if (apart < reach) {
-      before = M::join(base, before);
+      before = M::combine(base, before);
     } else {
       before = base;
     }
   }
-  uint last = parts.first + (thread_at.simdgroup & (parts.stride - 1)) +
-              (parts.count - 1) * parts.stride;
-  return {before, slots[last * kSimd + end]};
+  uint last = set.first + (thread_id.simdgroup & (set.stride - 1)) +
+              (set.count - 1) * set.stride;
+  return {before, warp_aggregates[last * kSimd + end]};
 }
 
 }  // namespace upsweep

@@ -16,23 +16,29 @@ struct Accumulator<ulong> {
 template <class V, bool product>
 struct Integers {
   using Value = V;
-  using Total = typename Accumulator<V>::Type;
-  using State = Total;
-  static constant constexpr bool kExits = false;
-  static constant constexpr bool kQuick = false;
+  using Aggregate = typename Accumulator<V>::Type;
+  using Prefix = Aggregate;
+  static constant constexpr bool kCanExitRange = false;
+  static constant constexpr bool kHasFastPath = false;
 
-  static METAL_FUNC Total none() { return product ? 1 : 0; }
-  static METAL_FUNC Total join(Total a, Total b) {
+  static METAL_FUNC Aggregate identity() { return product ? 1 : 0; }
+  static METAL_FUNC Aggregate combine(Aggregate a, Aggregate b) {
     return product ? a * b : a + b;
   }
-  static METAL_FUNC Total take(Total t, Value x) { return join(t, Total(x)); }
-  static METAL_FUNC Total shuffle_up(Total t, ushort delta) {
+  static METAL_FUNC Aggregate accumulate(Aggregate t, Value x) {
+    return combine(t, Aggregate(x));
+  }
+  static METAL_FUNC Aggregate shuffle_up(Aggregate t, ushort delta) {
     return upsweep::shuffle_up(t, delta);
   }
-  static METAL_FUNC State start() { return none(); }
-  static METAL_FUNC State after(State s, Total t) { return join(s, t); }
-  static METAL_FUNC State step(State s, Value x) { return take(s, x); }
-  static METAL_FUNC Value value(State s) { return Value(s); }
+  static METAL_FUNC Prefix initial() { return identity(); }
+  static METAL_FUNC Prefix apply(Prefix s, Aggregate t) {
+    return combine(s, t);
+  }
+  static METAL_FUNC Prefix advance_unchecked(Prefix s, Value x) {
+    return accumulate(s, x);
+  }
+  static METAL_FUNC Value value(Prefix s) { return Value(s); }
 };
 
 template <class V>

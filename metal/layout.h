@@ -14,7 +14,7 @@ struct TileAxis {
   int64_t step;
   uint32_t extent;
   uint32_t id;
-  bool turned;  // it is scanned, or counted, against the direction of memory
+  bool reversed;  // it is scanned, or counted, against the direction of memory
 };
 
 constexpr TileAxis tile_axis(uint32_t id, int64_t extent, int64_t step) {
@@ -33,7 +33,8 @@ struct TileLayout {
   int64_t m0;
   int64_t m1;
   int64_t m2;
-  int64_t turn;   // from the first element in scan order to the first in memory
+  int64_t origin_offset;  // from the first element in scan order to the first
+                          // in memory
   int64_t round;  // to the element a round further on, 0 where that varies
   uint32_t n0;
   uint32_t n1;
@@ -42,9 +43,9 @@ struct TileLayout {
   // Threadgroup memory: the first element in scan order, and the steps from
   // there.
   int first;
-  int lane;
+  int column;
   int length;
-  int block;
+  int batch;
   float inverse0;  // of n0 and n1
   float inverse1;
 };
@@ -67,31 +68,33 @@ constexpr int tile_step(TileAxis axis, TileAxis a, TileAxis b) {
   uint32_t step = axis.id == a.id   ? 1
                   : axis.id == b.id ? a.extent
                                     : a.extent * b.extent;
-  return axis.turned ? -static_cast<int>(step) : static_cast<int>(step);
+  return axis.reversed ? -static_cast<int>(step) : static_cast<int>(step);
 }
 
 constexpr int64_t last(TileAxis axis) { return int64_t(axis.extent) - 1; }
 
 // A round is the elements that all threads move at once, `per_vector` each.
-constexpr TileLayout tile_layout(TileAxis lane, TileAxis length, TileAxis block,
-                                 uint32_t per_vector, uint32_t round) {
-  TileAxis a = first_of(lane, length), b = second_of(lane, length);
-  TileAxis c = second_of(b, block);
-  b = first_of(b, block);
+constexpr TileLayout tile_layout(TileAxis column, TileAxis length,
+                                 TileAxis batch, uint32_t per_vector,
+                                 uint32_t round) {
+  TileAxis a = first_of(column, length), b = second_of(column, length);
+  TileAxis c = second_of(b, batch);
+  b = first_of(b, batch);
   TileAxis front = first_of(a, b);
   b = second_of(a, b);
   a = front;
   TileLayout to = {};
-  to.count = lane.extent * length.extent * block.extent;
-  to.lane = tile_step(lane, a, b);
+  to.count = column.extent * length.extent * batch.extent;
+  to.column = tile_step(column, a, b);
   to.length = tile_step(length, a, b);
-  to.block = tile_step(block, a, b);
-  to.first = static_cast<int>((lane.turned ? -to.lane * last(lane) : 0) +
-                              (length.turned ? -to.length * last(length) : 0) +
-                              (block.turned ? -to.block * last(block) : 0));
-  to.turn = (lane.turned ? lane.step * last(lane) : 0) +
-            (length.turned ? length.step * last(length) : 0) +
-            (block.turned ? block.step * last(block) : 0);
+  to.batch = tile_step(batch, a, b);
+  to.first =
+      static_cast<int>((column.reversed ? -to.column * last(column) : 0) +
+                       (length.reversed ? -to.length * last(length) : 0) +
+                       (batch.reversed ? -to.batch * last(batch) : 0));
+  to.origin_offset = (column.reversed ? column.step * last(column) : 0) +
+                     (length.reversed ? length.step * last(length) : 0) +
+                     (batch.reversed ? batch.step * last(batch) : 0);
 
   // Axes that one step can walk are one.
   to.n0 = a.extent;

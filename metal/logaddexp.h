@@ -1,7 +1,7 @@
-// log(e^x + e^y + …) of floats. e^x is taken apart as 4^n · s, where n is an
-// integer kept in a float, for it may be large, and s is near 1. Sums then need
-// no exponential: terms are brought to a common n exactly. s is Wide, so that
-// errors do not add up, and nothing overflows on the way.
+// log(e^x + e^y + …) of floats. e^x is load_layout apart as 4^n · s, where n is
+// an integer kept in a float, for it may be large, and s is near 1. Sums then
+// need no exponential: terms are brought to a common n exactly. s is Wide, so
+// that errors do not add up, and nothing overflows on the way.
 #pragma once
 
 namespace upsweep {
@@ -69,19 +69,19 @@ constant constexpr uint kOverflown = 1;  // beside kNaN
 template <class F>
 struct LogAddExp {
   using Value = typename F::Value;
-  static constant constexpr bool kExits = false;
-  static constant constexpr bool kQuick = false;
+  static constant constexpr bool kCanExitRange = false;
+  static constant constexpr bool kHasFastPath = false;
 
-  struct Total {
+  struct Aggregate {
     float exponent;
     Wide sum;  // zero of none
     uint special;
   };
-  using State = Total;
+  using Prefix = Aggregate;
 
-  static METAL_FUNC Total none() { return {0, {0, 0}, 0}; }
+  static METAL_FUNC Aggregate identity() { return {0, {0, 0}, 0}; }
 
-  static METAL_FUNC Total take(Total t, Value x) {
+  static METAL_FUNC Aggregate accumulate(Aggregate t, Value x) {
     uint bits = F::widen(x);
     if ((bits & kInfinityBits) == kInfinityBits) {
       if ((bits & kFractionBits) != 0) t.special |= kNaN;
@@ -89,10 +89,10 @@ struct LogAddExp {
       return t;
     }
     Exponential e = exponential(as_type<float>(bits));
-    return join(t, {e.exponent, {e.mantissa, 0}, 0});
+    return combine(t, {e.exponent, {e.mantissa, 0}, 0});
   }
 
-  static METAL_FUNC Total join(Total a, Total b) {
+  static METAL_FUNC Aggregate combine(Aggregate a, Aggregate b) {
     uint special = a.special | b.special;
     if (a.sum.hi == 0) return {b.exponent, b.sum, special};
     if (b.sum.hi == 0) return {a.exponent, a.sum, special};
@@ -102,17 +102,21 @@ struct LogAddExp {
     return {exponent, add(left, right), special};
   }
 
-  static METAL_FUNC Total shuffle_up(Total t, ushort delta) {
+  static METAL_FUNC Aggregate shuffle_up(Aggregate t, ushort delta) {
     return {upsweep::shuffle_up(t.exponent, delta),
             upsweep::shuffle_up(t.sum, delta),
             upsweep::shuffle_up(t.special, delta)};
   }
 
-  static METAL_FUNC State start() { return none(); }
-  static METAL_FUNC State after(State s, Total t) { return join(s, t); }
-  static METAL_FUNC State step(State s, Value x) { return take(s, x); }
+  static METAL_FUNC Prefix initial() { return identity(); }
+  static METAL_FUNC Prefix apply(Prefix s, Aggregate t) {
+    return combine(s, t);
+  }
+  static METAL_FUNC Prefix advance_unchecked(Prefix s, Value x) {
+    return accumulate(s, x);
+  }
 
-  static METAL_FUNC Value value(State s) {
+  static METAL_FUNC Value value(Prefix s) {
     if ((s.special & kNaN) != 0) return F::narrow(kNaNBits);
     if (s.special != 0) return F::narrow(kInfinityBits);
     if (s.sum.hi == 0) return F::narrow(kSignBit | kInfinityBits);

@@ -1,63 +1,65 @@
-// Look-back: scans in a single pass, on devices where a threadgroup that has
-// begun goes on while others wait for it.
+// Look-back: a scan in a single pass, for devices that guarantee progress to
+// threadgroups that have started (decoupled look-back, as in CUB).
 //
-// A threadgroup scans one tile, and takes its turn by a ticket: whoever has an
-// earlier turn has begun. Turns go through all panels before the next chunk, so
-// that what comes before a tile has mostly been done long ago. It posts the
-// carry behind its tile. What enters the tile is found in a way that depends on
-// params.fan only, not on what others have got to, so that equal inputs have
-// equal bits. With a fan of 1, that is the carry behind the tile before. Lines
-// too few for that to be quick have a larger fan: `fan` tiles are a group,
-// `fan` groups a set, and what enters a tile is
+// A threadgroup takes a ticket and scans one tile. Tickets count all panels of
+// a chunk before the next chunk, so that predecessors have usually finished. A
+// threadgroup publishes the carry behind its tile.
+//
+// Which states make up the prefix of a tile depends on the radix alone, never
+// on timing, so that equal inputs give equal bits. With radix 1 the prefix is
+// the carry behind the previous tile. When lines are few that chain is too
+// slow, and the radix r is larger: r tiles are a group, r groups a set, and
+// the prefix of a tile is
 //
 //   the carry behind the set before the last one
-//     · totals of the groups in the last set, and before it in its own
-//     · totals of the tiles before it in the group
+//     · aggregates of the groups since then
+//     · aggregates of the earlier tiles of its group
 //
-// so that the carry has mostly been there for a while. Each tile posts its
-// total, and the last one of a group that of the group. Where results may leave
-// the range of the dtype on the way, the carry behind the tile just before is
-// waited for instead: what that is, only a scan can tell.
+// Each tile publishes its aggregate, and the last tile of a group that of the
+// group. Where a result may leave the range of the dtype on the way, the tile
+// waits for the carry behind its predecessor instead: only a scan can tell
+// what that is.
 #pragma once
 
 namespace upsweep {
 
-// A value that one threadgroup posts for others, in vectors of three words and
-// a flag, which is 0 before. A vector is stored and loaded as a whole, and
-// there is nothing else to be put in order. Words that the value leaves over
-// are flags as well, for a load of which only a part is used might be taken
-// apart.
+// A value that one threadgroup publishes to others, as vectors of three words
+// and a flag that is 0 before. A vector is stored and loaded atomically, so
+// that no fence is needed. Unused words are flags too: a compiler could split
+// a load of which it uses only a part.
 template <class T>
-struct Post {
+struct TileState {
   static constant constexpr uint kWords = sizeof(T) / 4;
   static constant constexpr uint kVectors = (kWords + 2) / 3;
 
-  // What has been seen of a post.
-  struct Glance {
+  // What a thread has loaded of a state.
+  struct Snapshot {
     uint4 vector[kVectors];
   };
 
-  static METAL_FUNC void put(device uint4* at, T value) {
+  static METAL_FUNC void publish(device uint4* at, T value) {
     Words words = as_type<Words>(value);
     UPSWEEP_UNROLL
     for (uint v = 0; v < kVectors; ++v) {
-      store_post(at + v, uint4(get(words, 3 * v), get(words, 3 * v + 1),
-                               get(words, 3 * v + 2), 1));
+      store_tile_state(at + v, uint4(get(words, 3 * v), get(words, 3 * v + 1),
+                                     get(words, 3 * v + 2), 1));
     }
   }
 
-  static METAL_FUNC Glance glance(device uint4* at) {
-    Glance seen;
+  static METAL_FUNC Snapshot snapshot(device uint4* at) {
+    Snapshot seen;
     UPSWEEP_UNROLL
-    for (uint v = 0; v < kVectors; ++v) seen.vector[v] = load_post(at + v);
+    for (uint v = 0; v < kVectors; ++v)
+      seen.vector[v] = load_tile_state(at + v);
     return seen;
   }
 
-  static METAL_FUNC T wait_for(device uint4* at, Glance seen) {
+  static METAL_FUNC T wait_for(device uint4* at, Snapshot seen) {
     Words words;
     UPSWEEP_UNROLL
     for (uint v = 0; v < kVectors; ++v) {
-      while (!is_there(seen.vector[v], v)) seen.vector[v] = load_post(at + v);
+      while (!is_complete(seen.vector[v], v))
+        seen.vector[v] = load_tile_state(at + v);
       put(words, 3 * v, seen.vector[v].x);
       put(words, 3 * v + 1, seen.vector[v].y);
       put(words, 3 * v + 2, seen.vector[v].z);
@@ -75,234 +77,244 @@ struct Post {
   static METAL_FUNC void put(thread Words& words, uint i, uint word) {
     if (i < kWords) words.word[i] = word;
   }
-  static METAL_FUNC bool is_there(uint4 vector, uint v) {
+  static METAL_FUNC bool is_complete(uint4 vector, uint v) {
     return vector.w != 0 && (3 * v + 1 < kWords || vector.y != 0) &&
            (3 * v + 2 < kWords || vector.z != 0);
   }
 };
 
-// The posts of a panel's lines, as one thread sees them.
+// The states of a panel's lines, as one thread sees them.
 template <class M>
-struct Posts {
-  using Total = typename M::Total;
-  using State = typename M::State;
-  static_assert(Post<Total>::kVectors * 16 <=
-                        post_bytes(sizeof(typename M::Value)) &&
-                    Post<State>::kVectors * 16 <=
-                        post_bytes(sizeof(typename M::Value)),
-                "room for a post");
+struct TileStates {
+  using Aggregate = typename M::Aggregate;
+  using Prefix = typename M::Prefix;
+  static_assert(TileState<Aggregate>::kVectors * 16 <=
+                        tile_state_bytes(sizeof(typename M::Value)) &&
+                    TileState<Prefix>::kVectors * 16 <=
+                        tile_state_bytes(sizeof(typename M::Value)),
+                "room for a state");
 
   device uint4* carries;
   device uint4* tiles;
   device uint4* groups;
-  uint apart;  // posts of neighbouring chunks
+  uint apart;  // states of neighbouring chunks
 
-  static METAL_FUNC Posts of(device uint4* data, constant ScanParams& params,
-                             uint panel, uint lane) {
+  static METAL_FUNC TileStates of(device uint4* data,
+                                  constant ScanParams& params, uint panel,
+                                  uint column) {
     uint apart = params.panels * params.width;
-    device uint4* tiles = at<State>(data, params.chunks * apart);
-    device uint4* groups = at<Total>(tiles, params.chunks * apart);
-    uint first = panel * params.width + lane;
-    return {at<State>(data, first), at<Total>(tiles, first),
-            at<Total>(groups, first), apart};
+    device uint4* tiles = at<Prefix>(data, params.chunks * apart);
+    device uint4* groups = at<Aggregate>(tiles, params.chunks * apart);
+    uint first = panel * params.width + column;
+    return {at<Prefix>(data, first), at<Aggregate>(tiles, first),
+            at<Aggregate>(groups, first), apart};
   }
 
-  static METAL_FUNC device uint4* carry(Posts posts, uint chunk) {
-    return at<State>(posts.carries, chunk * posts.apart);
+  static METAL_FUNC device uint4* carry(TileStates states, uint chunk) {
+    return at<Prefix>(states.carries, chunk * states.apart);
   }
-  static METAL_FUNC device uint4* tile(Posts posts, uint chunk) {
-    return at<Total>(posts.tiles, chunk * posts.apart);
+  static METAL_FUNC device uint4* tile(TileStates states, uint chunk) {
+    return at<Aggregate>(states.tiles, chunk * states.apart);
   }
-  static METAL_FUNC device uint4* group(Posts posts, uint group) {
-    return at<Total>(posts.groups, group * posts.apart);
+  static METAL_FUNC device uint4* group(TileStates states, uint group) {
+    return at<Aggregate>(states.groups, group * states.apart);
   }
 
  private:
-  // There are less than 2^32 posts of a kind.
+  // There are less than 2^32 states of a kind.
   template <class T>
   static METAL_FUNC device uint4* at(device uint4* first, uint i) {
-    return first + int64_t(i) * Post<T>::kVectors;
+    return first + int64_t(i) * TileState<T>::kVectors;
   }
 };
 
 template <class M>
 struct LookBack {
-  using Total = typename M::Total;
-  using State = typename M::State;
+  using Aggregate = typename M::Aggregate;
+  using Prefix = typename M::Prefix;
 
-  // What enters a chunk's tile, in which a thread's line has the given total.
-  // All threads call it. The carry behind the tile, which whoever speaks for a
-  // line owes the others, is posted if no result can leave the range within the
-  // tile.
-  static METAL_FUNC State entering(Task<M> task, constant ScanParams& params,
-                                   Posts<M> posts, uint chunk, Total total,
-                                   thread bool& owes) {
-    bool speaks = speaks_for_line(task);
-    if (speaks && params.fan != 1) {
-      Post<Total>::put(Posts<M>::tile(posts, chunk), total);
+  // The prefix of a chunk's tile, given the tile's aggregate of this thread's
+  // line. All threads call it. The leader of a line publishes the carry behind
+  // the tile here if no result can leave the range within the tile.
+  static METAL_FUNC Prefix prefix_of_tile(Task<M> task,
+                                          constant ScanParams& params,
+                                          TileStates<M> states, uint chunk,
+                                          Aggregate total,
+                                          thread bool& must_publish) {
+    bool is_leader = is_line_leader(task);
+    if (is_leader && params.look_back_radix != 1) {
+      TileState<Aggregate>::publish(TileStates<M>::tile(states, chunk), total);
     }
-    State state = M::start();
-    if (params.fan == 1) {
-      if (speaks && chunk != 0) state = carry(posts, chunk - 1);
+    Prefix state = M::initial();
+    if (params.look_back_radix == 1) {
+      if (is_leader && chunk != 0) state = carry(states, chunk - 1);
     } else {
-      state = behind_others(task, params, posts, chunk, total, speaks);
+      state = look_back(task, params, states, chunk, total, is_leader);
     }
-    if (owes && !Exits<M, M::kExits>::possible(state, total)) {
-      Post<State>::put(Posts<M>::carry(posts, chunk), M::after(state, total));
-      owes = false;
+    if (must_publish &&
+        !RangeExits<M, M::kCanExitRange>::may_exit(state, total)) {
+      TileState<Prefix>::publish(TileStates<M>::carry(states, chunk),
+                                 M::apply(state, total));
+      must_publish = false;
     }
-    // It tells the others by the slots, when these are free.
-    threadgroup State* told = (threadgroup State*)task.shared.slots;
+    // Share the prefixes, once warp_aggregates is free.
+    threadgroup Prefix* shared_prefixes =
+        (threadgroup Prefix*)task.shared.warp_aggregates;
     threadgroup_barrier(mem_flags::mem_threadgroup);
-    if (speaks) told[task.seat.lane] = state;
+    if (is_leader) shared_prefixes[task.coord.column] = state;
     threadgroup_barrier(mem_flags::mem_threadgroup);
-    return task.seat.used ? State(told[task.seat.lane]) : M::start();
+    return task.coord.is_active ? Prefix(shared_prefixes[task.coord.column])
+                                : M::initial();
   }
 
-  // A line's last thread knows what all of it comes to.
-  static METAL_FUNC bool speaks_for_line(Task<M> task) {
-    return task.seat.used && task.seat.place == task.spread.line_threads - 1;
+  // The last thread of a line has the line's aggregate.
+  static METAL_FUNC bool is_line_leader(Task<M> task) {
+    return task.coord.is_active &&
+           task.coord.line_thread == task.thread_layout.line_threads - 1;
   }
 
  private:
-  // Threads of a line that look back, its last ones, and at least so many that
-  // they fill a simdgroup.
-  static constant constexpr uint kPlaces = 8;
-  // Posts that a thread looks at before it waits for the first of them.
+  // The last threads of each line look back: this many, or enough to fill a
+  // simdgroup.
+  static constant constexpr uint kLookBackThreads = 8;
+  // States that a thread loads before it waits for the first.
   static constant constexpr uint kBatch = 2;
 
   // The carry behind a chunk's tile.
-  static METAL_FUNC State carry(Posts<M> posts, uint chunk) {
-    device uint4* at = Posts<M>::carry(posts, chunk);
-    return Post<State>::wait_for(at, Post<State>::glance(at));
+  static METAL_FUNC Prefix carry(TileStates<M> states, uint chunk) {
+    device uint4* at = TileStates<M>::carry(states, chunk);
+    return TileState<Prefix>::wait_for(at, TileState<Prefix>::snapshot(at));
   }
 
-  // What enters a tile by groups and sets: whoever speaks for a line gets to
-  // know. Lines whose threads that look back are in one simdgroup leave the
-  // other ones alone.
-  static METAL_FUNC State behind_others(Task<M> task,
-                                        constant ScanParams& params,
-                                        Posts<M> posts, uint chunk, Total total,
-                                        bool speaks) {
-    uint lanes = task.spread.lane_threads;
-    uint places =
-        min(task.spread.line_threads, max(kPlaces, kSimd / min(lanes, kSimd)));
-    uint skipped = task.spread.line_threads - places;
-    Looking look = {{lanes, places},
-                    skipped,
-                    task.thread_at.simdgroup >= skipped * lanes / kSimd,
-                    task.seat.used && task.seat.place >= skipped};
-    State state = M::start();
-    if (lanes * places <= kSimd && !look.simdgroup) return state;
-    uint bits = ctz(params.fan);
-    uint in_group = chunk & (params.fan - 1);
+  // The prefix of a tile by groups and sets; only the leader of a line gets
+  // it. If one simdgroup has all threads that look back, the others return at
+  // once.
+  static METAL_FUNC Prefix look_back(Task<M> task, constant ScanParams& params,
+                                     TileStates<M> states, uint chunk,
+                                     Aggregate total, bool is_leader) {
+    uint columns = task.thread_layout.column_threads;
+    uint threads = min(task.thread_layout.line_threads,
+                       max(kLookBackThreads, kSimd / min(columns, kSimd)));
+    uint skipped = task.thread_layout.line_threads - threads;
+    LookBackTeam team = {
+        {columns, threads},
+        skipped,
+        task.thread_id.simdgroup >= skipped * columns / kSimd,
+        task.coord.is_active && task.coord.line_thread >= skipped};
+    Prefix state = M::initial();
+    if (columns * threads <= kSimd && !team.simdgroup) return state;
+    uint bits = ctz(params.look_back_radix);
+    uint in_group = chunk & (params.look_back_radix - 1);
     uint group = chunk >> bits;
     uint set = group >> bits;
     // Of groups, the set before and this one.
     uint near = group - (set == 0 ? 0 : (set - 1) << bits);
     uint far = (group - near) << bits;  // tiles before those
-    device uint4* behind = Posts<M>::carry(posts, far == 0 ? 0 : far - 1);
-    typename Post<State>::Glance seen;
-    if (speaks && far != 0) seen = Post<State>::glance(behind);
-    // A group's last tile folds the group before all that comes before itself.
-    bool closes = in_group == params.fan - 1;
-    Total between;
+    device uint4* behind = TileStates<M>::carry(states, far == 0 ? 0 : far - 1);
+    typename TileState<Prefix>::Snapshot seen;
+    if (is_leader && far != 0) seen = TileState<Prefix>::snapshot(behind);
+    // The last tile of a group also publishes the group's aggregate.
+    bool closes = in_group == params.look_back_radix - 1;
+    Aggregate between;
     UPSWEEP_ROLL
     for (uint round = closes ? 0 : 1; round < 2; ++round) {
       uint groups = round == 0 ? 0 : near;
-      between = fold(task, posts, look, group, groups, chunk, in_group);
-      if (speaks && round == 0) {
-        Post<Total>::put(Posts<M>::group(posts, group),
-                         M::join(between, total));
+      between = reduce(task, states, team, group, groups, chunk, in_group);
+      if (is_leader && round == 0) {
+        TileState<Aggregate>::publish(TileStates<M>::group(states, group),
+                                      M::combine(between, total));
       }
     }
-    if (!speaks) return state;
-    if (far != 0) state = Post<State>::wait_for(behind, seen);
+    if (!is_leader) return state;
+    if (far != 0) state = TileState<Prefix>::wait_for(behind, seen);
     if (near + in_group == 0) return state;
-    return Exits<M, M::kExits>::possible(state, between)
-               ? carry(posts, chunk - 1)
-               : M::after(state, between);
+    return RangeExits<M, M::kCanExitRange>::may_exit(state, between)
+               ? carry(states, chunk - 1)
+               : M::apply(state, between);
   }
 
-  // Who looks back.
-  struct Looking {
-    Spread spread;
-    uint skipped;    // places of a line that do not
+  // The threads that look back.
+  struct LookBackTeam {
+    ThreadLayout thread_layout;
+    uint skipped;    // threads of a line that do not
     bool simdgroup;  // whether any thread of this one does
     bool self;
   };
 
-  // The totals of the `groups` groups before a group and of the `tiles` tiles
-  // before a chunk's, which are shared out among the threads that look back.
-  // The last one of a line gets to know.
-  static METAL_FUNC Total fold(Task<M> task, Posts<M> posts, Looking look,
-                               uint group, uint groups, uint chunk,
-                               uint tiles) {
-    uint places = look.spread.line_threads;
+  // Combines the `groups` groups before a group and the `tiles` tiles before a
+  // chunk's tile. The team shares the work; the last thread of a line gets the
+  // result.
+  static METAL_FUNC Aggregate reduce(Task<M> task, TileStates<M> states,
+                                     LookBackTeam team, uint group, uint groups,
+                                     uint chunk, uint tiles) {
+    uint threads = team.thread_layout.line_threads;
     uint n = groups + tiles;
-    uint run = (n + places - 1) >> ctz(places);
-    uint begin = look.self ? min((task.seat.place - look.skipped) * run, n) : n;
+    uint run = (n + threads - 1) >> ctz(threads);
+    uint begin =
+        team.self ? min((task.coord.line_thread - team.skipped) * run, n) : n;
     uint end = min(begin + run, n);
-    Total own = M::none();
+    Aggregate own = M::identity();
     UPSWEEP_ROLL
     for (uint r = 0; r < run; r += kBatch) {
       device uint4* at[kBatch];
-      typename Post<Total>::Glance seen[kBatch];
+      typename TileState<Aggregate>::Snapshot seen[kBatch];
       UPSWEEP_UNROLL
       for (uint b = 0; b < kBatch; ++b) {
         uint k = begin + r + b;
-        at[b] = k < groups ? Posts<M>::group(posts, group - groups + k)
-                           : Posts<M>::tile(posts, chunk - n + k);
-        if (k < end) seen[b] = Post<Total>::glance(at[b]);
+        at[b] = k < groups ? TileStates<M>::group(states, group - groups + k)
+                           : TileStates<M>::tile(states, chunk - n + k);
+        if (k < end) seen[b] = TileState<Aggregate>::snapshot(at[b]);
       }
       UPSWEEP_UNROLL
       for (uint b = 0; b < kBatch; ++b) {
         bool counts = begin + r + b < end;
-        Total total;
-        if (counts) total = Post<Total>::wait_for(at[b], seen[b]);
-        // Threads that have waited for different times go on together.
+        Aggregate total;
+        if (counts) total = TileState<Aggregate>::wait_for(at[b], seen[b]);
+        // Threads may have waited for different times.
         simdgroup_barrier(mem_flags::mem_none);
-        if (counts) own = M::join(own, total);
+        if (counts) own = M::combine(own, total);
       }
     }
-    if (look.spread.lane_threads * places <= kSimd) {
-      simd_scan<M>(own, look.spread, task.thread_at.lane);
+    if (team.thread_layout.column_threads * threads <= kSimd) {
+      simd_scan<M>(own, team.thread_layout, task.thread_id.lane);
       return own;
     }
-    // The slots may still be looked at.
+    // Others may still read warp_aggregates.
     threadgroup_barrier(mem_flags::mem_threadgroup);
-    return group_scan<M>(own, look.spread, task.thread_at, task.shared.slots,
-                         look.simdgroup)
+    return group_scan<M>(own, team.thread_layout, task.thread_id,
+                         task.shared.warp_aggregates, team.simdgroup)
         .total;
   }
 };
 
 // Scans one tile of a panel.
 template <class M>
-METAL_FUNC void scan_linked(Task<M> task, constant ScanParams& params,
-                            uint chunk, Posts<M> posts) {
-  using State = typename M::State;
-  using Total = typename M::Total;
+METAL_FUNC void scan_tile(Task<M> task, constant ScanParams& params, uint chunk,
+                          TileStates<M> states) {
+  using Prefix = typename M::Prefix;
+  using Aggregate = typename M::Aggregate;
   int64_t first = int64_t(chunk) * params.span;
   uint span = uint(min(params.length.extent - first, int64_t(params.span)));
-  Part<M> part = load_tile(task, params, first, span);
-  bool came_quick;
-  Total own = Along<M>::fold(part, came_quick);
-  Scanned<M> scanned =
-      group_scan<M>(own, task.spread, task.thread_at, task.shared.slots);
-  State carry = M::start();
-  bool owes = chunk != params.chunks - 1 && LookBack<M>::speaks_for_line(task);
+  ThreadItems<M> items = load_tile(task, params, first, span);
+  bool is_fast;
+  Aggregate own = ThreadScan<M>::reduce(items, is_fast);
+  ScanResult<M> scanned = group_scan<M>(own, task.thread_layout, task.thread_id,
+                                        task.shared.warp_aggregates);
+  Prefix carry = M::initial();
+  bool must_publish =
+      chunk != params.chunks - 1 && LookBack<M>::is_line_leader(task);
   if (params.chunks != 1) {
-    carry =
-        LookBack<M>::entering(task, params, posts, chunk, scanned.total, owes);
+    carry = LookBack<M>::prefix_of_tile(task, params, states, chunk,
+                                        scanned.total, must_publish);
   }
-  State state = M::after(carry, scanned.before);
-  State next = state;
-  if (owes) next = M::after(carry, scanned.total);
-  bool steps =
-      Exits<M, M::kExits>::settle(task, part, span, carry, own, state, next);
-  if (owes) Post<State>::put(Posts<M>::carry(posts, chunk), next);
-  finish_tile(task, params, first, span, part, steps, state, own, came_quick);
+  Prefix state = M::apply(carry, scanned.before);
+  Prefix next = state;
+  if (must_publish) next = M::apply(carry, scanned.total);
+  bool has_exits = RangeExits<M, M::kCanExitRange>::resolve(
+      task, items, span, carry, own, state, next);
+  if (must_publish)
+    TileState<Prefix>::publish(TileStates<M>::carry(states, chunk), next);
+  finish_tile(task, params, first, span, items, has_exits, state, own, is_fast);
 }
 
 }  // namespace upsweep

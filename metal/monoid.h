@@ -1,60 +1,57 @@
-// What a monoid is. A monoid M computes one (op, dtype): its accumulator is
+// What a monoid is. A monoid M computes one (op, dtype). Its accumulator is
 // wider than the dtype, and its results are those of a left-to-right loop,
 // special values included (docs/guides/numerics.rst). It has
 //
-//   Value                  an element as an unsigned integer
-//   Total                  the combination of some neighbours, out of context
-//   State                  the result so far: the carry
+//   Value                  an element, as an unsigned integer of its size
+//   Aggregate              the combination of some neighbours, out of context
+//   Prefix                 the result so far; the carry is the Prefix that
+//                          enters a tile
 //
-//   Total none()           the combination of nothing
-//   Total take(t, x)       t · x
-//   Total join(a, b)       a · b
-//   Total shuffle_up(t, d) that of the thread d lanes before
-//   State start()          the State before the first element
-//   State after(s, t)      s · t, where no step from s through t leaves the
-//                          range of the dtype, and t is of something
-//   State step(s, x)       s · x, likewise
-//   Value value(s)         s rounded to the dtype; value(start()) is neutral
+//   Aggregate identity()           the combination of nothing
+//   Aggregate accumulate(a, x)     a · x
+//   Aggregate combine(a, b)        a · b
+//   Aggregate shuffle_up(a, d)     that of the thread d lanes before
+//   Prefix initial()               the Prefix before the first element
+//   Prefix apply(p, a)             p · a, where no step leaves the range of the
+//                                 dtype and a is of at least one element
+//   Prefix advance_unchecked(p, x) p · x, likewise
+//   Value value(p)                 p rounded to the dtype; value(initial()) is
+//                                 neutral
 //
-// and kExits, which says whether a result can leave the dtype's range and then
-// stays out. Where it can, how a scan goes on is not to be told from totals
-// alone. A Total then also bounds what it passes on its way, and M has
+// and kCanExitRange: whether a result can leave the range of the dtype, and
+// then stays out (is saturated). Aggregates alone do not tell how such a line
+// goes on. An Aggregate then also bounds the results on its way, and M has
 //
-//   Event                  the first step of a line that left the range, or
-//                          that met a special element, if any
+//   RangeExit              the first step of a line that left the range or
+//                          met a special element, if any
 //
-//   bool safe(s, t)        whether after(s, t) is right for sure
-//   State advance(s, x)    s · x, wherever that leads
-//   bool alive(s)          neither zero (where that is an exit), infinite, NaN
-//   Event no_event()
-//   Event event(s, place)  that led to s, just before place
-//   Event carried(s)       that a carry brings along
-//   bool happened(e)
-//   Event shuffle_up(e, d)
-//   State resume(s, e, line, place)
-//                          the State just before place in a line, where s is
-//                          what after gave and e the event before that place
+//   bool is_safe(p, a)     whether apply(p, a) is right for sure
+//   Prefix advance(p, x)   p · x, wherever that leads
+//   bool is_live(p)        neither zero (where that is an exit), infinite nor
+//   NaN RangeExit no_exit() RangeExit exit_at(p, position)  the exit that led
+//   to p, just before position RangeExit exit_of_carry(p)      the exit that a
+//   carry brings along bool has_exited(e) RangeExit shuffle_up(e, d) Prefix
+//   resume(p, e, line, position)
+//                          the Prefix just before position of a line, from
+//                          the result p of apply and the earlier exit e
 //
-// How these play together is said in tile.h.
+// tile.h says how these work together.
 //
-// kQuick says that M has a quick way besides, for elements that are nothing
-// special, in arithmetic that needs not look at each of them:
+// kHasFastPath: M has cheaper arithmetic for elements that are not special:
 //
-//   Quick                  the combination of a thread's first elements, and
-//                          what tells whether the way was right
-//   Quick quick()
-//   Quick quick_take(q, x)
-//   Quick quick_ordered(q) the same; it is called after every few elements
-//   bool quick_holds(q)    whether it was; if so,
-//   Total quick_total(q)
-//   bool stays(s)          whether all results from s on, through elements
-//                          whose total came so, are value(s); else
-//   bool quick_from(s, t)  whether the way is right from s on, through elements
-//                          whose total t came so; if so,
-//   QuickState quick_state(s)
-//   QuickState quick_step(q, x)
-//   QuickState quick_ordered(q)
-//   Value quick_value(q)
+//   FastAggregate                    the combination of a thread's elements,
+//   with
+//                                   what tells whether the path was right
+//   FastAggregate fast_identity()
+//   FastAggregate fast_accumulate(a, x)
+//   FastAggregate fast_normalize(a)  equal to a; called after every few
+//   elements bool fast_is_valid(a)            whether the path was right; if
+//   so, Aggregate fast_aggregate(a) bool is_constant(p)              whether
+//   all results from p on, through
+//                                   such elements, are value(p); else
+//   bool fast_applies(p, a)          whether the path is right from p on; if
+//   so, FastPrefix fast_prefix(p) FastPrefix fast_advance(p, x) FastPrefix
+//   fast_normalize(p) Value fast_value(p)
 #pragma once
 
 namespace upsweep {
@@ -63,31 +60,31 @@ namespace upsweep {
 template <class V>
 struct Line {
   threadgroup uint* tile;
-  int first;  // where place 0 is
-  int step;   // from place to place
+  int first;  // where position 0 is
+  int step;   // from position to position
 };
 
 template <class V>
-METAL_FUNC V get(Line<V> line, uint place) {
+METAL_FUNC V get(Line<V> line, uint position) {
   return TileAccess<V>::get(line.tile,
-                            uint(line.first + line.step * int(place)));
+                            uint(line.first + line.step * int(position)));
 }
 
 template <class V>
-METAL_FUNC void put(Line<V> line, uint place, V value) {
-  TileAccess<V>::put(line.tile, uint(line.first + line.step * int(place)),
+METAL_FUNC void put(Line<V> line, uint position, V value) {
+  TileAccess<V>::put(line.tile, uint(line.first + line.step * int(position)),
                      value);
 }
 
-// The earlier of two events, as a monoid for group_scan.
+// The earlier of two exits, as a monoid for group_scan.
 template <class M>
-struct First {
-  using Total = typename M::Event;
-  static METAL_FUNC Total none() { return M::no_event(); }
-  static METAL_FUNC Total join(Total a, Total b) {
-    return M::happened(a) ? a : b;
+struct EarlierExit {
+  using Aggregate = typename M::RangeExit;
+  static METAL_FUNC Aggregate identity() { return M::no_exit(); }
+  static METAL_FUNC Aggregate combine(Aggregate a, Aggregate b) {
+    return M::has_exited(a) ? a : b;
   }
-  static METAL_FUNC Total shuffle_up(Total t, ushort delta) {
+  static METAL_FUNC Aggregate shuffle_up(Aggregate t, ushort delta) {
     return M::shuffle_up(t, delta);
   }
 };

@@ -16,8 +16,8 @@ enum : uint32_t { kMaxOuterAxes = 12 };
 // Room that a host gives to one aggregate and to one carry.
 enum : uint32_t { kAggregateBytes = 32, kCarryBytes = 32 };
 
-// Room that a host gives to a post of look-back, for elements of a size.
-constexpr uint32_t post_bytes(uint32_t element_size) {
+// Room that a host gives to a state of look-back, for elements of a size.
+constexpr uint32_t tile_state_bytes(uint32_t element_size) {
   return element_size == 8 ? 48 : 32;
 }
 
@@ -28,52 +28,51 @@ struct ScanAxis {
   int64_t out_step;
 };
 
-// A scan of `length` over many independent lines, which are counted by `lane`
-// (neighbours in the result), `block` (whole lines or sets of lanes, one behind
-// the other in the result) and `outer` (outermost first).
+// A scan of `length` over many independent lines. The axes of lines are
+// `column` (neighbours in the result), `batch` (whole lines or sets of
+// columns, one behind the other in the result) and `outer` (outermost first).
 //
-// A tile is `span` elements of width × blocks lines: `width` of them along
-// lane, `blocks` along block. A chunk is `tiles` tiles, one behind the other
-// along length, which one threadgroup walks; a line has `chunks` chunks.
+// A tile is `span` elements of width × batches lines: `width` of them along
+// column, `batches` along batch. A chunk is `tiles` consecutive tiles, which
+// one threadgroup scans; a line has `chunks` chunks.
 //
-// Thread t of a threadgroup has, for powers of two lane_threads and
-// line_threads,
+// For powers of two column_threads and line_threads, thread t has
 //
-//   lane   t % lane_threads
-//   place  t / lane_threads % line_threads: which part of the line's span
-//   block  t / (lane_threads · line_threads)
+//   column       t % column_threads
+//   line_thread  t / column_threads % line_threads, its rank in the line
+//   batch        t / (column_threads · line_threads)
 //
 // A host keeps to
 //
-//   width <= lane_threads, part <= items(element size),
-//   span <= line_threads · part,
-//   lane_threads · line_threads · blocks <= kThreads,
-//   blocks == 1 unless span == length.extent,
+//   width <= column_threads, items_per_thread <= items(element size),
+//   span <= line_threads · items_per_thread,
+//   column_threads · line_threads · batches <= kThreads,
+//   batches == 1 unless span == length.extent,
 //   tiles · chunks · span >= length.extent, without an empty chunk.
 struct ScanParams {
   int64_t in_start;  // of the first element in scan order
   int64_t out_start;
   ScanAxis length;  // at least one element
-  ScanAxis lane;    // absent axes have the extent 1
-  ScanAxis block;
+  ScanAxis column;  // absent axes have the extent 1
+  ScanAxis batch;
   ScanAxis outer[kMaxOuterAxes];
   uint32_t outer_axes;
   uint32_t inclusive;
   uint32_t width;
-  uint32_t blocks;
+  uint32_t batches;
   uint32_t span;
-  uint32_t lane_threads;
+  uint32_t column_threads;
   uint32_t line_threads;
   uint32_t tiles;
   uint32_t chunks;
-  // Sets of `width` lanes, of which the last may be smaller, of `blocks`, and
-  // all.
-  uint32_t lane_panels;
-  uint32_t block_panels;
+  // Sets of `width` columns, of which the last may be smaller, of `batches`,
+  // and all.
+  uint32_t column_panels;
+  uint32_t batch_panels;
   uint32_t panels;
-  uint32_t part;  // elements of a thread's part of a line's span, at most
-  // Of look-back: tiles of a group, and groups of a set; a power of two.
-  uint32_t fan;
+  uint32_t items_per_thread;  // of a line's span, at most
+  // Look-back: tiles of a group, and groups of a set; a power of two.
+  uint32_t look_back_radix;
   TileLayout in_tile;  // of a whole tile
   TileLayout out_tile;
 };

@@ -132,25 +132,25 @@ METAL_FUNC void await_copies() {
 #endif
 
 // A vector in device memory for other threadgroups, as a whole.
-METAL_FUNC void store_post(uint4* at, uint4 post) {
+METAL_FUNC void store_tile_state(uint4* at, uint4 state) {
   asm volatile(
-      "{ .reg .b64 low, high; .reg .b128 post;\n"
+      "{ .reg .b64 low, high; .reg .b128 state;\n"
       "mov.b64 low, {%1, %2}; mov.b64 high, {%3, %4};\n"
-      "mov.b128 post, {low, high}; st.relaxed.gpu.global.b128 [%0], post; }" ::
-          "l"(at),
-      "r"(post.x), "r"(post.y), "r"(post.z), "r"(post.w)
+      "mov.b128 state, {low, high}; st.relaxed.gpu.global.b128 [%0], state; "
+      "}" ::"l"(at),
+      "r"(state.x), "r"(state.y), "r"(state.z), "r"(state.w)
       : "memory");
 }
-METAL_FUNC uint4 load_post(const uint4* at) {
-  uint4 post;
+METAL_FUNC uint4 load_tile_state(const uint4* at) {
+  uint4 state;
   asm volatile(
-      "{ .reg .b64 low, high; .reg .b128 post;\n"
-      "ld.relaxed.gpu.global.b128 post, [%4]; mov.b128 {low, high}, post;\n"
+      "{ .reg .b64 low, high; .reg .b128 state;\n"
+      "ld.relaxed.gpu.global.b128 state, [%4]; mov.b128 {low, high}, state;\n"
       "mov.b64 {%0, %1}, low; mov.b64 {%2, %3}, high; }"
-      : "=r"(post.x), "=r"(post.y), "=r"(post.z), "=r"(post.w)
+      : "=r"(state.x), "=r"(state.y), "=r"(state.z), "=r"(state.w)
       : "l"(at)
       : "memory");
-  return post;
+  return state;
 }
 
 constexpr uint kWholeWarp = 0xffffffff;

@@ -1,7 +1,7 @@
 // Metal Shading Language's vocabulary in host C++, as far as the kernels use
-// it, over the engine of tests/emulator. translate.py writes pointers with an
-// address space as the class templates below; every access through them is
-// checked and counted.
+// it, over an emulator's engine. The build includes that engine's threadgroup.h
+// first (-include). translate.py writes pointers with an address space as the
+// class templates below, which check and count every access.
 //
 // Functions take exactly the types that Metal's overloads do, so that what
 // would be ambiguous there does not compile here either.
@@ -12,8 +12,6 @@
 #include <cmath>
 #include <cstring>
 #include <type_traits>
-
-#include "threadgroup.h"
 
 namespace metal {
 
@@ -312,14 +310,15 @@ inline bool has(mem_flags all, mem_flags one) {
 }
 // A vector in device memory for other threadgroups, as a whole: the last word
 // is stored last and loaded first.
-inline void store_post(device_pointer<uint4> at, uint4 post, UPSWEEP_HERE) {
+inline void store_tile_state(device_pointer<uint4> at, uint4 state,
+                             UPSWEEP_HERE) {
   uint4& to = *at.get_atomic({file, line});
-  std::atomic_ref(to.x).store(post.x, std::memory_order_relaxed);
-  std::atomic_ref(to.y).store(post.y, std::memory_order_relaxed);
-  std::atomic_ref(to.z).store(post.z, std::memory_order_relaxed);
-  std::atomic_ref(to.w).store(post.w, std::memory_order_release);
+  std::atomic_ref(to.x).store(state.x, std::memory_order_relaxed);
+  std::atomic_ref(to.y).store(state.y, std::memory_order_relaxed);
+  std::atomic_ref(to.z).store(state.z, std::memory_order_relaxed);
+  std::atomic_ref(to.w).store(state.w, std::memory_order_release);
 }
-inline uint4 load_post(device_pointer<uint4> at, UPSWEEP_HERE) {
+inline uint4 load_tile_state(device_pointer<uint4> at, UPSWEEP_HERE) {
   Threadgroup::current().look_again({file, line});
   uint4& from = *at.get_atomic({file, line});
   uint last = std::atomic_ref(from.w).load(std::memory_order_acquire);

@@ -21,52 +21,52 @@ METAL_FUNC int level_of(float x) {
   return int((as_type<uint>(x) & ~kSignBit) >> 15) - 127 * kBinade;
 }
 
-// Exponents of products on the quick way.
-constant constexpr int kQuickRange = 60;
+// Exponents of products on the fast path.
+constant constexpr int kFastRange = 60;
 
 template <class F>
 struct Product {
   using Value = typename F::Value;
-  static constant constexpr bool kExits = true;
-  static constant constexpr bool kQuick = true;
+  static constant constexpr bool kCanExitRange = true;
+  static constant constexpr bool kHasFastPath = true;
 
   // Once something special has come, its kinds and the sign of the mantissa
   // tell all there is to know.
-  struct State {
+  struct Prefix {
     Wide mantissa;
     int exponent;
     uint special;
   };
   // The logarithms of all products on the way are between low and high, up to
   // the first special element.
-  struct Total {
-    State product;
+  struct Aggregate {
+    Prefix product;
     int low;
     int high;
   };
-  using Event = uint;  // the kinds of special that the step led to
+  using RangeExit = uint;  // the kinds of special that the step led to
 
   static constant constexpr bool kShort = sizeof(Value) == 2;
   static_assert(kShort || items(sizeof(Value)) <= 64, "room in a mantissa");
 
-  static METAL_FUNC State start() { return {{1, 0}, 0, 0}; }
-  static METAL_FUNC Total none() { return {start(), 0, 0}; }
+  static METAL_FUNC Prefix initial() { return {{1, 0}, 0, 0}; }
+  static METAL_FUNC Aggregate identity() { return {initial(), 0, 0}; }
 
   // For as many factors as a thread has: the parts of the mantissa are not
   // brought into order, and only for short formats, of which a thread has more,
   // is it brought back to [1, 2).
-  static METAL_FUNC State step(State s, Value x) {
+  static METAL_FUNC Prefix advance_unchecked(Prefix s, Value x) {
     Number factor = split(F::widen(x));
     Wide product = two_product(s.mantissa.hi, factor.mantissa);
     product.lo = fma(s.mantissa.lo, factor.mantissa, product.lo);
-    State next = {product, s.exponent + factor.exponent,
-                  s.special | factor.special};
-    if (kShort) return brought_back(next);
+    Prefix next = {product, s.exponent + factor.exponent,
+                   s.special | factor.special};
+    if (kShort) return renormalized(next);
     return next;
   }
 
-  static METAL_FUNC Total take(Total t, Value x) {
-    t.product = brought_back(ordered(step(t.product, x)));
+  static METAL_FUNC Aggregate accumulate(Aggregate t, Value x) {
+    t.product = renormalized(normalized(advance_unchecked(t.product, x)));
     int level = level_of(t.product);
     bool counts = t.product.special == 0;
     t.low = counts ? min(t.low, level) : t.low;
@@ -74,16 +74,16 @@ struct Product {
     return t;
   }
 
-  static METAL_FUNC Total join(Total a, Total b) {
+  static METAL_FUNC Aggregate combine(Aggregate a, Aggregate b) {
     bool counts = a.product.special == 0;
     int level = level_of(a.product);
     int low = min(a.low, level + b.low);
     int high = max(a.high, level + kLevelError + b.high);
-    return {multiplied(a.product, b.product), counts ? low : a.low,
+    return {multiply_prefixes(a.product, b.product), counts ? low : a.low,
             counts ? high : a.high};
   }
 
-  static METAL_FUNC Total shuffle_up(Total t, ushort delta) {
+  static METAL_FUNC Aggregate shuffle_up(Aggregate t, ushort delta) {
     return {{upsweep::shuffle_up(t.product.mantissa, delta),
              upsweep::shuffle_up(t.product.exponent, delta),
              upsweep::shuffle_up(t.product.special, delta)},
@@ -91,13 +91,13 @@ struct Product {
             upsweep::shuffle_up(t.high, delta)};
   }
 
-  static METAL_FUNC State after(State s, Total t) {
-    s = multiplied(s, t.product);
+  static METAL_FUNC Prefix apply(Prefix s, Aggregate t) {
+    s = multiply_prefixes(s, t.product);
     if (s.special != 0) s.exponent = 0;
     return s;
   }
 
-  static METAL_FUNC Value value(State s) {
+  static METAL_FUNC Value value(Prefix s) {
     float mantissa = s.mantissa.hi + s.mantissa.lo;
     if (s.special != 0) {
       uint sign = as_type<uint>(mantissa) & kSignBit;
@@ -107,12 +107,12 @@ struct Product {
   }
 
   // A binade is left to each side, for rounding.
-  static METAL_FUNC bool safe(State s, Total t) {
+  static METAL_FUNC bool is_safe(Prefix s, Aggregate t) {
     return s.special != 0 || is_within(s, t, F::kLowest + 1, F::kHighest);
   }
 
-  static METAL_FUNC State advance(State s, Value x) {
-    s = step(s, x);
+  static METAL_FUNC Prefix advance(Prefix s, Value x) {
+    s = advance_unchecked(s, x);
     if (s.special == 0) {
       uint magnitude = value(s) & F::kMagnitude;
       if (magnitude == 0) s.special = kZero;
@@ -121,66 +121,66 @@ struct Product {
     return s;
   }
 
-  static METAL_FUNC bool alive(State s) { return s.special == 0; }
-  static METAL_FUNC Event no_event() { return 0; }
-  static METAL_FUNC Event event(State s, int) { return s.special; }
-  static METAL_FUNC Event carried(State) { return 0; }
-  static METAL_FUNC bool happened(Event e) { return e != 0; }
-  static METAL_FUNC Event shuffle_up(Event e, ushort delta) {
+  static METAL_FUNC bool is_live(Prefix s) { return s.special == 0; }
+  static METAL_FUNC RangeExit no_exit() { return 0; }
+  static METAL_FUNC RangeExit exit_at(Prefix s, int) { return s.special; }
+  static METAL_FUNC RangeExit exit_of_carry(Prefix) { return 0; }
+  static METAL_FUNC bool has_exited(RangeExit e) { return e != 0; }
+  static METAL_FUNC RangeExit shuffle_up(RangeExit e, ushort delta) {
     return upsweep::shuffle_up(e, delta);
   }
 
   // A product that leaves the range goes on like one that has met a zero or an
   // infinity.
-  static METAL_FUNC State resume(State s, Event e, Line<Value>, int) {
+  static METAL_FUNC Prefix resume(Prefix s, RangeExit e, Line<Value>, int) {
     s.special |= e;
     s.exponent = 0;
     return s;
   }
 
-  // The quick way multiplies elements as they are. It is right as long as all
+  // The fast path multiplies elements as they are. It is right as long as all
   // products on the way are far from what a float32 cannot hold: with a NaN
   // they end as one, with an infinite or a zero element they do not stay in
   // bounds.
-  struct Quick {
+  struct FastAggregate {
     Wide product;
     float least;
     float most;
   };
-  struct QuickState {
+  struct FastPrefix {
     Wide mantissa;
     float unit;  // of the mantissa
   };
-  static METAL_FUNC Quick quick() { return {{1, 0}, 1, 1}; }
-  static METAL_FUNC Quick quick_take(Quick q, Value x) {
+  static METAL_FUNC FastAggregate fast_identity() { return {{1, 0}, 1, 1}; }
+  static METAL_FUNC FastAggregate fast_accumulate(FastAggregate q, Value x) {
     Wide product = times(q.product, x);
     float size = abs(product.hi);
     return {product, min(q.least, size), max(q.most, size)};
   }
-  static METAL_FUNC Quick quick_ordered(Quick q) {
+  static METAL_FUNC FastAggregate fast_normalize(FastAggregate q) {
     return {fast_two_sum(q.product.hi, q.product.lo), q.least, q.most};
   }
-  static METAL_FUNC bool quick_holds(Quick q) {
-    return q.least >= power_of_two(-kQuickRange) &&
-           q.most < power_of_two(kQuickRange) && q.product.hi == q.product.hi;
+  static METAL_FUNC bool fast_is_valid(FastAggregate q) {
+    return q.least >= power_of_two(-kFastRange) &&
+           q.most < power_of_two(kFastRange) && q.product.hi == q.product.hi;
   }
-  static METAL_FUNC Total quick_total(Quick q) {
+  static METAL_FUNC Aggregate fast_aggregate(FastAggregate q) {
     int exponent = exponent_of(q.product.hi);
     return {{scale(q.product, power_of_two(-exponent)), exponent, 0},
             upsweep::level_of(q.least),
             upsweep::level_of(q.most) + kLevelError};
   }
 
-  static METAL_FUNC bool stays(State s) {
+  static METAL_FUNC bool is_constant(Prefix s) {
     return (s.special & kNaN) != 0 || s.special == (kZero | kInfinite);
   }
   // Results are normal numbers besides, or all zero or infinite with a sign.
-  static METAL_FUNC bool quick_from(State s, Total own) {
+  static METAL_FUNC bool fast_applies(Prefix s, Aggregate own) {
     return s.special != 0 || is_within(s, own, -124, 125);
   }
   // For the results of a short format, a float does: each element of a part
   // costs 2^-24 of what is rounded by 2^-12 or more in the end.
-  static METAL_FUNC QuickState quick_state(State s) {
+  static METAL_FUNC FastPrefix fast_prefix(Prefix s) {
     int exponent = exponent_of(s.mantissa.hi);
     float unit = s.special != 0 ? as_type<float>(special_bits(s.special, 0))
                                 : power_of_two(s.exponent + exponent);
@@ -188,15 +188,15 @@ struct Product {
     if (kShort) return {{(mantissa.hi + mantissa.lo) * unit, 0}, 1};
     return {mantissa, unit};
   }
-  static METAL_FUNC QuickState quick_step(QuickState s, Value x) {
+  static METAL_FUNC FastPrefix fast_advance(FastPrefix s, Value x) {
     if (kShort) return {{s.mantissa.hi * as_float(x), 0}, 1};
     return {times(s.mantissa, x), s.unit};
   }
-  static METAL_FUNC QuickState quick_ordered(QuickState s) {
+  static METAL_FUNC FastPrefix fast_normalize(FastPrefix s) {
     if (kShort) return s;
     return {fast_two_sum(s.mantissa.hi, s.mantissa.lo), s.unit};
   }
-  static METAL_FUNC Value quick_value(QuickState s) {
+  static METAL_FUNC Value fast_value(FastPrefix s) {
     float value =
         kShort ? s.mantissa.hi : (s.mantissa.hi + s.mantissa.lo) * s.unit;
     return F::rounded(as_type<uint>(value));
@@ -212,30 +212,31 @@ struct Product {
     return {product.hi, fma(a.lo, factor, product.lo)};
   }
 
-  static METAL_FUNC int level_of(State s) {
+  static METAL_FUNC int level_of(Prefix s) {
     return s.exponent * kBinade + upsweep::level_of(s.mantissa.hi);
   }
   // Whether all products from a state on, through t, are between two powers of
   // two.
-  static METAL_FUNC bool is_within(State s, Total t, int lowest, int highest) {
+  static METAL_FUNC bool is_within(Prefix s, Aggregate t, int lowest,
+                                   int highest) {
     int level = level_of(s);
     return level + t.low >= lowest * kBinade &&
            level + kLevelError + t.high <= highest * kBinade;
   }
 
-  static METAL_FUNC State ordered(State s) {
+  static METAL_FUNC Prefix normalized(Prefix s) {
     s.mantissa = fast_two_sum(s.mantissa.hi, s.mantissa.lo);
     return s;
   }
-  static METAL_FUNC State brought_back(State s) {
+  static METAL_FUNC Prefix renormalized(Prefix s) {
     int excess = exponent_of(s.mantissa.hi);
     return {scale(s.mantissa, power_of_two(-excess)), s.exponent + excess,
             s.special};
   }
 
-  static METAL_FUNC State multiplied(State a, State b) {
-    State s = brought_back({multiply(a.mantissa, b.mantissa),
-                            a.exponent + b.exponent, a.special | b.special});
+  static METAL_FUNC Prefix multiply_prefixes(Prefix a, Prefix b) {
+    Prefix s = renormalized({multiply(a.mantissa, b.mantissa),
+                             a.exponent + b.exponent, a.special | b.special});
     s.exponent = clamp(s.exponent, -kFarExponent, kFarExponent);
     return s;
   }

@@ -14,14 +14,14 @@
 
 #include "floats.h"
 #include "wide.h"
-#include "lanes.h"
+#include "shuffle.h"
 
-#include "stage.h"
+#include "tile_io.h"
 #include "group.h"
 #include "monoid.h"
 #include "panel.h"
-#include "stretch.h"
-#include "part.h"
+#include "register_tile.h"
+#include "thread_scan.h"
 #include "tile.h"
 #include "spine.h"
 #ifdef UPSWEEP_LOOK_BACK

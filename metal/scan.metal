@@ -2,23 +2,25 @@
 //
 // Strategy
 //
-//   A tile is a block of lines × elements (params.h). A threadgroup brings it
-//   into threadgroup memory in the order in which it lies in device memory,
-//   so that loads are whole vectors whichever axis is scanned (stage.h). Each
-//   thread then folds neighbouring elements of one line, some at a time in
-//   registers (stretch.h), and gets the combination of all threads before it in
-//   its line by shuffles and, across simdgroups, threadgroup memory (group.h).
-//   With that it goes over its elements once more for the results, which take
-//   their place (part.h, tile.h). What is folded is a monoid in arithmetic wide
-//   enough to keep the contract of docs/guides/numerics.rst (product.h and its
-//   neighbours).
+// A tile is a piece of width × batches lines, `span` elements of each
+// (params.h). A threadgroup loads it into threadgroup memory in the order of
+// device memory, so that loads are whole vectors whichever axis is scanned
+// (tile_io.h). Each thread reduces its consecutive items of one line in
+// registers (register_tile.h, thread_scan.h). Shuffles and threadgroup memory
+// give it the aggregate of all threads before it (group.h). It then scans its
+// items from there; results replace the elements (tile.h). Monoids compute in
+// arithmetic wide enough for the contract of docs/guides/numerics.rst
+// (product.h and its neighbours).
 //
-//   A threadgroup walks a chunk of tiles along the axis and hands the carry
-//   from tile to tile, so that each element is read once and written once.
-//   Where there are lines enough to fill the device, a line is one chunk: a
-//   single pass. Longer lines are cut into several chunks, in Blelloch's three
-//   passes: up-sweep, spine, down-sweep. No pass waits for another threadgroup,
-//   so nothing depends on their order or on forward progress.
+// Three passes (Apple GPUs): a threadgroup walks a chunk of tiles along the
+// axis and passes the carry from tile to tile, so that each element is read
+// and written once. With enough lines to fill the device, a line is one chunk
+// and one pass suffices. Longer lines have several chunks, in
+// reduce-then-scan: up-sweep, spine, down-sweep. No pass waits for another
+// threadgroup.
+//
+// Look-back (NVIDIA GPUs): one pass, where a threadgroup scans one tile and
+// waits for the states of earlier tiles (look_back.h).
 //
 // Kernels, for each <name> of kernels.def
 //
@@ -36,9 +38,9 @@
 //                     1. Grid: panels · chunks. With chunks == 1 it uses no
 //                     buffer but the first three.
 //
-//   A panel is the width × blocks lines of one tile. Panels are counted along
-//   lane, then block, then the outer axes, the last of which is the fastest:
-//   ceil(lane.extent / width) · ceil(block.extent / blocks) · outer extents.
+//   A panel is the width × batches lines of one tile. Panels are counted along
+//   column, then batch, then the outer axes, the last of which is the fastest:
+//   ceil(column.extent / width) · ceil(batch.extent / batches) · outer extents.
 //   The grid has one dimension, threadgroups of kThreads threads each (the
 //   tuning file) and less than 2^32 threads in all; panel · chunks + chunk is a
 //   threadgroup's index.
@@ -51,13 +53,13 @@
 //   buffer(3)  aggregates: kAggregateBytes each
 //   buffer(4)  carries: kCarryBytes each
 //
-//   For lookback, 3 is a ticket in 16 bytes, and posts of post_bytes each, all
-//   0 before: a carry for each line of each chunk; where the fan is not 1, a
-//   total for each of them besides; and a total for each line of each group.
+// For lookback, buffer 3 holds a ticket in 16 bytes, then states of
+// tile_state_bytes each, all 0 before: a carry for each line of each chunk;
+// unless the radix is 1, an aggregate for each of them and one for each line
+// of each group.
 //
-//   What a kernel does not use is bound all the same, to any buffer. Buffers 0
-//   and 1 start at multiples of 16 bytes; where an array starts within one is
-//   for in_start to say.
+// Unused buffers are bound too, to any buffer. Buffers 0 and 1 start at
+// multiples of 16 bytes; in_start gives the offset of an array within.
 
 #include <metal_stdlib>
 
@@ -75,22 +77,22 @@ template <class M>
     device const typename M::Value* in [[buffer(0)]],
     device typename M::Value* out [[buffer(1)]],
     constant ScanParams& params [[buffer(2)]],
-    device typename M::Total* aggregates [[buffer(3)]],
+    device typename M::Aggregate* aggregates [[buffer(3)]],
     uint group [[threadgroup_position_in_grid]],
     uint lane [[thread_index_in_simdgroup]],
     uint simdgroup [[simdgroup_index_in_threadgroup]]) {
   threadgroup uint4 tile[tile_vectors<M>()];
-  threadgroup typename M::Total slots[kThreads];
-  threadgroup atomic_uint mailbox;
+  threadgroup typename M::Aggregate warp_aggregates[kThreads];
+  threadgroup atomic_uint any_flag;
   uint panel = group / params.chunks;
   uint chunk = group - panel * params.chunks;
   if (chunk == params.chunks - 1) return;
-  Shared<M> shared = {(threadgroup uint*)tile, slots, &mailbox};
+  Shared<M> shared = {(threadgroup uint*)tile, warp_aggregates, &any_flag};
   Task<M> task =
       make_task<M>(in, out, params, panel, {lane, simdgroup}, shared);
-  typename M::Total total = fold_chunk(task, params, chunk);
-  if (task.seat.used && task.seat.place == 0) {
-    aggregates[chain_index(params, panel, chunk, task.seat)] = total;
+  typename M::Aggregate total = reduce_chunk(task, params, chunk);
+  if (task.coord.is_active && task.coord.line_thread == 0) {
+    aggregates[chunk_index(params, panel, chunk, task.coord)] = total;
   }
 }
 
@@ -99,18 +101,18 @@ template <class M>
     device const typename M::Value* in [[buffer(0)]],
     device typename M::Value* out [[buffer(1)]],
     constant ScanParams& params [[buffer(2)]],
-    device const typename M::Total* aggregates [[buffer(3)]],
-    device typename M::State* carries [[buffer(4)]],
+    device const typename M::Aggregate* aggregates [[buffer(3)]],
+    device typename M::Prefix* carries [[buffer(4)]],
     uint group [[threadgroup_position_in_grid]],
     uint lane [[thread_index_in_simdgroup]],
     uint simdgroup [[simdgroup_index_in_threadgroup]]) {
   threadgroup uint4 tile[tile_vectors<M>()];
-  threadgroup typename M::Total slots[kThreads];
-  threadgroup atomic_uint mailbox;
-  Shared<M> shared = {(threadgroup uint*)tile, slots, &mailbox};
+  threadgroup typename M::Aggregate warp_aggregates[kThreads];
+  threadgroup atomic_uint any_flag;
+  Shared<M> shared = {(threadgroup uint*)tile, warp_aggregates, &any_flag};
   Task<M> task =
       make_task<M>(in, out, params, group, {lane, simdgroup}, shared);
-  scan_chain(task, params, {aggregates, carries});
+  scan_spine(task, params, {aggregates, carries});
 }
 
 template <class M>
@@ -118,21 +120,21 @@ template <class M>
     device const typename M::Value* in [[buffer(0)]],
     device typename M::Value* out [[buffer(1)]],
     constant ScanParams& params [[buffer(2)]],
-    device const typename M::State* carries [[buffer(4)]],
+    device const typename M::Prefix* carries [[buffer(4)]],
     uint group [[threadgroup_position_in_grid]],
     uint lane [[thread_index_in_simdgroup]],
     uint simdgroup [[simdgroup_index_in_threadgroup]]) {
   threadgroup uint4 tile[tile_vectors<M>()];
-  threadgroup typename M::Total slots[kThreads];
-  threadgroup atomic_uint mailbox;
+  threadgroup typename M::Aggregate warp_aggregates[kThreads];
+  threadgroup atomic_uint any_flag;
   uint panel = group / params.chunks;
   uint chunk = group - panel * params.chunks;
-  Shared<M> shared = {(threadgroup uint*)tile, slots, &mailbox};
+  Shared<M> shared = {(threadgroup uint*)tile, warp_aggregates, &any_flag};
   Task<M> task =
       make_task<M>(in, out, params, panel, {lane, simdgroup}, shared);
-  typename M::State carry = M::start();
-  if (chunk != 0 && task.seat.used) {
-    carry = carries[chain_index(params, panel, chunk, task.seat)];
+  typename M::Prefix carry = M::initial();
+  if (chunk != 0 && task.coord.is_active) {
+    carry = carries[chunk_index(params, panel, chunk, task.coord)];
   }
   scan_chunk<M, true>(task, params, chunk, carry);
 }
@@ -148,25 +150,25 @@ template <class M>
     uint lane [[thread_index_in_simdgroup]],
     uint simdgroup [[simdgroup_index_in_threadgroup]]) {
   threadgroup uint4 tile[tile_vectors<M>()];
-  threadgroup typename M::Total slots[kThreads];
-  threadgroup atomic_uint mailbox;
+  threadgroup typename M::Aggregate warp_aggregates[kThreads];
+  threadgroup atomic_uint any_flag;
   threadgroup uint ticket[1];
-  Thread thread_at = {lane, simdgroup};
-  uint turn = group, chunk = 0;
+  ThreadId thread_id = {lane, simdgroup};
+  uint order = group, chunk = 0;
   if (params.chunks != 1) {
-    if (index_of(thread_at) == 0) {
+    if (index_of(thread_id) == 0) {
       ticket[0] = atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
     }
     threadgroup_barrier(mem_flags::mem_threadgroup);
-    turn = ticket[0];
-    chunk = divided(turn, params.panels);
+    order = ticket[0];
+    chunk = divide(order, params.panels);
   }
-  uint panel = turn - chunk * params.panels;
-  Shared<M> shared = {(threadgroup uint*)tile, slots, &mailbox};
-  Task<M> task = make_task<M>(in, out, params, panel, thread_at, shared);
-  scan_linked(
-      task, params, chunk,
-      Posts<M>::of((device uint4*)counter + 1, params, panel, task.seat.lane));
+  uint panel = order - chunk * params.panels;
+  Shared<M> shared = {(threadgroup uint*)tile, warp_aggregates, &any_flag};
+  Task<M> task = make_task<M>(in, out, params, panel, thread_id, shared);
+  scan_tile(task, params, chunk,
+            TileStates<M>::of((device uint4*)counter + 1, params, panel,
+                              task.coord.column));
 }
 
 #define UPSWEEP_LOOK_BACK_KERNEL(name, ...)            \

@@ -30,29 +30,29 @@ template <class F>
 struct Sum {
   using Value = typename F::Value;
   using S = Scaling<F>;
-  static constant constexpr bool kExits = true;
-  static constant constexpr bool kQuick = true;
+  static constant constexpr bool kCanExitRange = true;
+  static constant constexpr bool kHasFastPath = true;
 
-  struct State {
+  struct Prefix {
     Wide sum;
     uint kinds;
   };
-  struct Total {
-    State sum;
+  struct Aggregate {
+    Prefix sum;
     float reach;  // sum of the magnitudes of large elements, scaled down
   };
-  using Event = uint;
+  using RangeExit = uint;
 
-  static METAL_FUNC State start() { return {{0, 0}, 0}; }
-  static METAL_FUNC Total none() { return {start(), 0}; }
+  static METAL_FUNC Prefix initial() { return {{0, 0}, 0}; }
+  static METAL_FUNC Aggregate identity() { return {initial(), 0}; }
 
-  static METAL_FUNC State step(State s, Value x) {
-    return stepped(s, split(F::widen(x)));
+  static METAL_FUNC Prefix advance_unchecked(Prefix s, Value x) {
+    return add_number(s, split(F::widen(x)));
   }
 
-  static METAL_FUNC Total take(Total t, Value x) {
+  static METAL_FUNC Aggregate accumulate(Aggregate t, Value x) {
     Number number = split(F::widen(x));
-    t.sum = stepped(t.sum, number);
+    t.sum = add_number(t.sum, number);
     bool counts = number.special == 0 && number.exponent >= S::kLarge;
     if (counts) {
       t.reach += abs(scaled(number.mantissa, number.exponent + S::kDown));
@@ -60,19 +60,21 @@ struct Sum {
     return t;
   }
 
-  static METAL_FUNC Total join(Total a, Total b) {
-    return {added(a.sum, b.sum), a.reach + b.reach};
+  static METAL_FUNC Aggregate combine(Aggregate a, Aggregate b) {
+    return {add_prefixes(a.sum, b.sum), a.reach + b.reach};
   }
 
-  static METAL_FUNC Total shuffle_up(Total t, ushort delta) {
+  static METAL_FUNC Aggregate shuffle_up(Aggregate t, ushort delta) {
     return {{upsweep::shuffle_up(t.sum.sum, delta),
              upsweep::shuffle_up(t.sum.kinds, delta)},
             upsweep::shuffle_up(t.reach, delta)};
   }
 
-  static METAL_FUNC State after(State s, Total t) { return added(s, t.sum); }
+  static METAL_FUNC Prefix apply(Prefix s, Aggregate t) {
+    return add_prefixes(s, t.sum);
+  }
 
-  static METAL_FUNC Value value(State s) {
+  static METAL_FUNC Value value(Prefix s) {
     uint kinds = s.kinds & kSpecial;
     if (kinds == kPlusInfinite) return F::narrow(kInfinityBits);
     if (kinds == kMinusInfinite) return F::narrow(kSignBit | kInfinityBits);
@@ -84,14 +86,14 @@ struct Sum {
   }
 
   // Small elements cannot lead a sum out of the range.
-  static METAL_FUNC bool safe(State s, Total t) {
+  static METAL_FUNC bool is_safe(Prefix s, Aggregate t) {
     float from = (s.kinds & kHasLarge) != 0 ? abs(s.sum.hi) : 0.0f;
     float limit = 0.9f * power_of_two(F::kHighest + 1 + S::kDown);
     return (s.kinds & kSpecial) != 0 || from + t.reach < limit;
   }
 
-  static METAL_FUNC State advance(State s, Value x) {
-    s = step(s, x);
+  static METAL_FUNC Prefix advance(Prefix s, Value x) {
+    s = advance_unchecked(s, x);
     if ((s.kinds & kSpecial) == 0 &&
         (value(s) & F::kMagnitude) == F::kInfinity) {
       s.kinds |= s.sum.hi > 0 ? kPlusInfinite : kMinusInfinite;
@@ -99,68 +101,72 @@ struct Sum {
     return s;
   }
 
-  static METAL_FUNC bool alive(State s) { return (s.kinds & kSpecial) == 0; }
-  static METAL_FUNC Event no_event() { return 0; }
-  static METAL_FUNC Event event(State s, int) { return s.kinds & kSpecial; }
-  static METAL_FUNC Event carried(State) { return 0; }
-  static METAL_FUNC bool happened(Event e) { return e != 0; }
-  static METAL_FUNC Event shuffle_up(Event e, ushort delta) {
+  static METAL_FUNC bool is_live(Prefix s) { return (s.kinds & kSpecial) == 0; }
+  static METAL_FUNC RangeExit no_exit() { return 0; }
+  static METAL_FUNC RangeExit exit_at(Prefix s, int) {
+    return s.kinds & kSpecial;
+  }
+  static METAL_FUNC RangeExit exit_of_carry(Prefix) { return 0; }
+  static METAL_FUNC bool has_exited(RangeExit e) { return e != 0; }
+  static METAL_FUNC RangeExit shuffle_up(RangeExit e, ushort delta) {
     return upsweep::shuffle_up(e, delta);
   }
 
   // A sum that leaves the range goes on like one that has met an infinity.
-  static METAL_FUNC State resume(State s, Event e, Line<Value>, int) {
+  static METAL_FUNC Prefix resume(Prefix s, RangeExit e, Line<Value>, int) {
     s.kinds |= e;
     return s;
   }
 
-  // The quick way adds elements as they are. It is right where none of them is
+  // The fast path adds elements as they are. It is right where none of them is
   // so small or so large that a float32 loses bits of a sum; zeros lose none.
-  struct Quick {
+  struct FastAggregate {
     Wide sum;
     uint least;   // twice the bits of what is not zero, less one
     float reach;  // sum of the magnitudes
   };
-  struct QuickState {
+  struct FastPrefix {
     Wide sum;
   };
 
-  static METAL_FUNC Quick quick() { return {{0, 0}, ~0u, 0}; }
-  static METAL_FUNC Quick quick_take(Quick q, Value x) {
+  static METAL_FUNC FastAggregate fast_identity() { return {{0, 0}, ~0u, 0}; }
+  static METAL_FUNC FastAggregate fast_accumulate(FastAggregate q, Value x) {
     uint bits = F::widen(x);
     float term = as_type<float>(bits);
     return {plus(q.sum, term), min(q.least, 2 * bits - 1), q.reach + abs(term)};
   }
-  static METAL_FUNC Quick quick_ordered(Quick q) {
+  static METAL_FUNC FastAggregate fast_normalize(FastAggregate q) {
     return {two_sum(q.sum.hi, q.sum.lo), q.least, q.reach};
   }
-  static METAL_FUNC bool quick_holds(Quick q) {
-    return q.least >= 2 * as_type<uint>(power_of_two(-kQuickRange)) - 1 &&
-           q.reach < power_of_two(kQuickRange);
+  static METAL_FUNC bool fast_is_valid(FastAggregate q) {
+    return q.least >= 2 * as_type<uint>(power_of_two(-kFastRange)) - 1 &&
+           q.reach < power_of_two(kFastRange);
   }
-  static METAL_FUNC Total quick_total(Quick q) {
+  static METAL_FUNC Aggregate fast_aggregate(FastAggregate q) {
     bool large = q.reach >= power_of_two(-30);
     float factor = power_of_two(large ? S::kDown : S::kUp);
     return {{scale(q.sum, factor), large ? kHasLarge : 0},
             large ? q.reach * power_of_two(S::kDown) : 0};
   }
 
-  static METAL_FUNC bool stays(State s) { return (s.kinds & kSpecial) != 0; }
-  static METAL_FUNC bool quick_from(State s, Total) {
+  static METAL_FUNC bool is_constant(Prefix s) {
+    return (s.kinds & kSpecial) != 0;
+  }
+  static METAL_FUNC bool fast_applies(Prefix s, Aggregate) {
     bool large = (s.kinds & kHasLarge) != 0;
-    float least = power_of_two(-kQuickRange + (large ? S::kDown : S::kUp));
+    float least = power_of_two(-kFastRange + (large ? S::kDown : S::kUp));
     return (s.kinds & kSpecial) == 0 &&
            (s.sum.hi == 0 || abs(s.sum.hi) >= least) &&
            abs(s.sum.hi) < power_of_two(64);
   }
-  static METAL_FUNC QuickState quick_state(State s) { return {unscaled(s)}; }
-  static METAL_FUNC QuickState quick_step(QuickState s, Value x) {
+  static METAL_FUNC FastPrefix fast_prefix(Prefix s) { return {unscaled(s)}; }
+  static METAL_FUNC FastPrefix fast_advance(FastPrefix s, Value x) {
     return {plus(s.sum, as_type<float>(F::widen(x)))};
   }
-  static METAL_FUNC QuickState quick_ordered(QuickState s) {
+  static METAL_FUNC FastPrefix fast_normalize(FastPrefix s) {
     return {two_sum(s.sum.hi, s.sum.lo)};
   }
-  static METAL_FUNC Value quick_value(QuickState s) {
+  static METAL_FUNC Value fast_value(FastPrefix s) {
     Wide parts = two_sum(s.sum.hi, s.sum.lo);
     float sum = sizeof(Value) == 2 ? round_to_odd(parts) : s.sum.hi + s.sum.lo;
     return F::rounded(as_type<uint>(sum));
@@ -173,12 +179,12 @@ struct Sum {
     Wide next = two_sum(sum.hi, term);
     return {next.hi, sum.lo + next.lo};
   }
-  static METAL_FUNC Wide unscaled(State s) {
+  static METAL_FUNC Wide unscaled(Prefix s) {
     bool large = (s.kinds & kHasLarge) != 0;
     return scale(s.sum, power_of_two(large ? -S::kDown : -S::kUp));
   }
 
-  static METAL_FUNC State stepped(State s, Number x) {
+  static METAL_FUNC Prefix add_number(Prefix s, Number x) {
     if (x.special != 0) {
       if (x.special == kNaN) s.kinds |= kNaN;
       if (x.special == kInfinite) {
@@ -190,20 +196,20 @@ struct Sum {
     float term = scaled(x.mantissa, x.exponent + (large ? S::kDown : S::kUp));
     Wide sum = s.sum;
     bool was_large = (s.kinds & kHasLarge) != 0;
-    if (large && !was_large) sum = lowered(sum);
-    if (was_large && !large) term = lowered({term, 0}).hi;
+    if (large && !was_large) sum = scaled_down(sum);
+    if (was_large && !large) term = scaled_down({term, 0}).hi;
     return {add(sum, term), s.kinds | (large ? kHasLarge : 0)};
   }
 
-  static METAL_FUNC State added(State a, State b) {
+  static METAL_FUNC Prefix add_prefixes(Prefix a, Prefix b) {
     bool large = ((a.kinds | b.kinds) & kHasLarge) != 0;
-    if (large && (a.kinds & kHasLarge) == 0) a.sum = lowered(a.sum);
-    if (large && (b.kinds & kHasLarge) == 0) b.sum = lowered(b.sum);
+    if (large && (a.kinds & kHasLarge) == 0) a.sum = scaled_down(a.sum);
+    if (large && (b.kinds & kHasLarge) == 0) b.sum = scaled_down(b.sum);
     return {add(a.sum, b.sum), a.kinds | b.kinds};
   }
 
   // From scaled up to scaled down.
-  static METAL_FUNC Wide lowered(Wide sum) {
+  static METAL_FUNC Wide scaled_down(Wide sum) {
     return scale(sum, power_of_two(S::kDown - S::kUp));
   }
 };

@@ -1,12 +1,10 @@
-// The scan of a chunk: tile after tile, with the carry handed on in registers.
+// The scan of a chunk: one tile after another, with the carry in registers.
 //
-// Results can leave the range of the dtype, and then stay out: zero, infinite
-// or NaN. How a line goes on is known without looking as long as the bounds of
-// each thread's part, from what enters it on, stay within the range (M::safe),
-// which is nearly always so. Otherwise all threads look, each as if nothing had
-// happened before its own elements, for a step that leaves the range. The first
-// one of those in a line is real, and whatever comes behind it goes on from
-// there (M::resume).
+// Results can leave the range of the dtype and then stay out: zero, infinite
+// or NaN. Nearly always, bounds prove that no thread's items leave it
+// (M::is_safe). Otherwise every thread looks for the first step among its own
+// items that leaves the range, assuming that none did before. Only the first
+// exit of a line is real; later items resume from it (M::resume).
 #pragma once
 
 namespace upsweep {
@@ -15,8 +13,8 @@ namespace upsweep {
 template <class M>
 struct Shared {
   threadgroup uint* tile;
-  threadgroup typename M::Total* slots;
-  threadgroup atomic_uint* mailbox;
+  threadgroup typename M::Aggregate* warp_aggregates;
+  threadgroup atomic_uint* any_flag;
 };
 
 // What a threadgroup works on, as one thread sees it.
@@ -26,9 +24,9 @@ struct Task {
   device const Value* in;
   device Value* out;
   Panel panel;
-  Seat seat;
-  Spread spread;
-  Thread thread_at;
+  ThreadCoord coord;
+  ThreadLayout thread_layout;
+  ThreadId thread_id;
   Shared<M> shared;
 };
 
@@ -36,180 +34,188 @@ template <class M>
 METAL_FUNC Task<M> make_task(device const typename M::Value* in,
                              device typename M::Value* out,
                              constant ScanParams& params, uint panel_index,
-                             Thread thread_at, Shared<M> shared) {
+                             ThreadId thread_id, Shared<M> shared) {
   Panel panel = make_panel(params, panel_index);
-  Seat seat = make_seat(params, panel, index_of(thread_at));
-  Spread spread = {params.lane_threads, params.line_threads};
-  return {in, out, panel, seat, spread, thread_at, shared};
+  ThreadCoord coord = make_coord(params, panel, index_of(thread_id));
+  ThreadLayout thread_layout = {params.column_threads, params.line_threads};
+  return {in, out, panel, coord, thread_layout, thread_id, shared};
 }
 
 template <class M>
 constexpr uint32_t tile_vectors() {
-  return tile_vectors(uint(kThreads) * Part<M>::kItems,
+  return tile_vectors(uint(kThreads) * ThreadItems<M>::kItems,
                       sizeof(typename M::Value));
 }
 
-// Whether any thread of the group says so. The mailbox is 0 before.
-METAL_FUNC bool any_thread(bool mine, threadgroup atomic_uint* mailbox) {
-  if (mine) atomic_store_explicit(mailbox, 1, memory_order_relaxed);
+// Whether `mine` is true in any thread of the group. The flag is 0 before.
+METAL_FUNC bool any_thread(bool mine, threadgroup atomic_uint* any_flag) {
+  if (mine) atomic_store_explicit(any_flag, 1, memory_order_relaxed);
   threadgroup_barrier(mem_flags::mem_threadgroup);
-  return atomic_load_explicit(mailbox, memory_order_relaxed) != 0;
+  return atomic_load_explicit(any_flag, memory_order_relaxed) != 0;
 }
 
-// Where results can leave the range. settle brings `state`, what enters a
-// thread's part of the total `own`, and `next`, the carry behind the tile,
-// right, and returns whether the part has to be followed step by step.
-template <class M, bool exits>
-struct Exits {
-  using State = typename M::State;
-  using Event = typename M::Event;
+// For results that can leave the range. `resolve` corrects `prefix`, what
+// enters a thread's items, and `next`, the carry behind the tile. It returns
+// whether the thread must scan its items step by step.
+template <class M, bool can_exit>
+struct RangeExits {
+  using Prefix = typename M::Prefix;
+  using RangeExit = typename M::RangeExit;
 
-  static METAL_FUNC bool possible(State carry, typename M::Total total) {
-    return !M::safe(carry, total);
+  static METAL_FUNC bool may_exit(Prefix carry, typename M::Aggregate total) {
+    return !M::is_safe(carry, total);
   }
 
-  static METAL_FUNC bool settle(Task<M> task, Part<M> part, uint span,
-                                State carry, typename M::Total own,
-                                thread State& state, thread State& next) {
+  static METAL_FUNC bool resolve(Task<M> task, ThreadItems<M> items, uint span,
+                                 Prefix carry, typename M::Aggregate own,
+                                 thread Prefix& state, thread Prefix& next) {
     // A carry may be of a kind that only steps lead on from.
-    bool mine =
-        task.seat.used && (possible(state, own) || possible(carry, M::none()));
-    if (!any_thread(mine, task.shared.mailbox)) return false;
-    Scanned<First<M>> events = group_scan<First<M>>(
-        first_event(part, state), task.spread, task.thread_at,
-        (threadgroup Event*)task.shared.slots);
-    Event before = First<M>::join(M::carried(carry), events.before);
-    Event last = First<M>::join(M::carried(carry), events.total);
-    if (M::happened(before)) {
-      state = M::resume(state, before, part.line, part.place);
+    bool mine = task.coord.is_active &&
+                (may_exit(state, own) || may_exit(carry, M::identity()));
+    if (!any_thread(mine, task.shared.any_flag)) return false;
+    ScanResult<EarlierExit<M>> exits = group_scan<EarlierExit<M>>(
+        first_exit(items, state), task.thread_layout, task.thread_id,
+        (threadgroup RangeExit*)task.shared.warp_aggregates);
+    RangeExit before =
+        EarlierExit<M>::combine(M::exit_of_carry(carry), exits.before);
+    RangeExit last =
+        EarlierExit<M>::combine(M::exit_of_carry(carry), exits.total);
+    if (M::has_exited(before)) {
+      state = M::resume(state, before, items.line, items.position);
     }
-    if (M::happened(last)) next = M::resume(next, last, part.line, span);
-    // Nobody overwrites the tile while others may look into it.
+    if (M::has_exited(last)) next = M::resume(next, last, items.line, span);
+    // Other threads may still read the tile.
     threadgroup_barrier(mem_flags::mem_threadgroup);
     return true;
   }
 
-  // The results of a part, step by step.
-  static METAL_FUNC void results(Part<M> part, State state, bool inclusive) {
+  // The results of a items, step by step.
+  static METAL_FUNC void scan(ThreadItems<M> items, Prefix state,
+                              bool inclusive) {
     UPSWEEP_ROLL
-    for (uint i = 0; i < part.count; ++i) {
-      State after = M::advance(state, get(part.line, part.place + i));
-      put(part.line, part.place + i, M::value(inclusive ? after : state));
+    for (uint i = 0; i < items.count; ++i) {
+      Prefix after = M::advance(state, get(items.line, items.position + i));
+      put(items.line, items.position + i, M::value(inclusive ? after : state));
       state = after;
     }
   }
 
  private:
-  static METAL_FUNC Event first_event(Part<M> part, State state) {
+  static METAL_FUNC RangeExit first_exit(ThreadItems<M> items, Prefix state) {
     UPSWEEP_ROLL
-    for (uint i = 0; i < part.count; ++i) {
-      State after = M::advance(state, get(part.line, part.place + i));
-      if (M::alive(state) && !M::alive(after)) {
-        return M::event(after, part.place + i + 1);
+    for (uint i = 0; i < items.count; ++i) {
+      Prefix after = M::advance(state, get(items.line, items.position + i));
+      if (M::is_live(state) && !M::is_live(after)) {
+        return M::exit_at(after, items.position + i + 1);
       }
       state = after;
     }
-    return M::no_event();
+    return M::no_exit();
   }
 };
 
 template <class M>
-struct Exits<M, false> {
-  using State = typename M::State;
-  static METAL_FUNC bool possible(State, typename M::Total) { return false; }
-  static METAL_FUNC bool settle(Task<M>, Part<M>, uint, State,
-                                typename M::Total, thread State&,
-                                thread State&) {
+struct RangeExits<M, false> {
+  using Prefix = typename M::Prefix;
+  static METAL_FUNC bool may_exit(Prefix, typename M::Aggregate) {
     return false;
   }
-  static METAL_FUNC void results(Part<M>, State, bool) {}
+  static METAL_FUNC bool resolve(Task<M>, ThreadItems<M>, uint, Prefix,
+                                 typename M::Aggregate, thread Prefix&,
+                                 thread Prefix&) {
+    return false;
+  }
+  static METAL_FUNC void scan(ThreadItems<M>, Prefix, bool) {}
 };
 
-// A thread's part of a tile whose first element is at the position `shift`.
+// A thread's items of a tile whose first element is at `shift`.
 template <class M>
-METAL_FUNC Part<M> part_at(Task<M> task, constant ScanParams& params, uint span,
-                           TileLayout tile, uint shift) {
-  uint place = min(task.seat.place * params.part, span);
-  int first = int(shift) + tile.first + tile.lane * int(task.seat.lane) +
-              tile.block * int(task.seat.block);
-  return {{task.shared.tile, first, tile.length},
-          place,
-          task.seat.used ? min(params.part, span - place) : 0};
+METAL_FUNC ThreadItems<M> thread_items_at(Task<M> task,
+                                          constant ScanParams& params,
+                                          uint span, TileLayout tile,
+                                          uint shift) {
+  uint position = min(task.coord.line_thread * params.items_per_thread, span);
+  int first = int(shift) + tile.first + tile.column * int(task.coord.column) +
+              tile.batch * int(task.coord.batch);
+  return {
+      {task.shared.tile, first, tile.length},
+      position,
+      task.coord.is_active ? min(params.items_per_thread, span - position) : 0};
 }
 
-// Brings a tile into threadgroup memory, and says where a thread's part is.
-// Vectors are cut as in the output.
+// Loads a tile into threadgroup memory and returns a thread's items. Vectors
+// are split as in the output.
 template <class M>
-METAL_FUNC Part<M> load_tile(Task<M> task, constant ScanParams& params,
-                             int64_t first, uint span) {
+METAL_FUNC ThreadItems<M> load_tile(Task<M> task, constant ScanParams& params,
+                                    int64_t first, uint span) {
   using Value = typename M::Value;
   Layout<Value> layout = layout_in<Value>(params, task.panel, first, span);
   uint shift = layout_out<Value>(params, task.panel, first, span).shift;
-  Stage<Value, Part<M>::kItems>::in(task.in, task.shared.tile, layout, shift,
-                                    index_of(task.thread_at));
-  if (index_of(task.thread_at) == 0) {
-    atomic_store_explicit(task.shared.mailbox, 0, memory_order_relaxed);
+  TileIO<Value, ThreadItems<M>::kItems>::load(task.in, task.shared.tile, layout,
+                                              shift, index_of(task.thread_id));
+  if (index_of(task.thread_id) == 0) {
+    atomic_store_explicit(task.shared.any_flag, 0, memory_order_relaxed);
   }
-  Part<M> part = part_at(task, params, span, layout.tile, shift);
+  ThreadItems<M> items =
+      thread_items_at(task, params, span, layout.tile, shift);
   await_copies();
   threadgroup_barrier(mem_flags::mem_threadgroup);
-  return part;
+  return items;
 }
 
-// The results, which are where the elements were, on their way out.
+// Stores the results, which have replaced the elements.
 template <class M>
 METAL_FUNC void store_tile(Task<M> task, constant ScanParams& params,
-                           int64_t first, uint span, Part<M> part) {
+                           int64_t first, uint span, ThreadItems<M> items) {
   using Value = typename M::Value;
   Layout<Value> in = layout_in<Value>(params, task.panel, first, span);
   Layout<Value> out = layout_out<Value>(params, task.panel, first, span);
   if (!Layout<Value>::lie_alike(in, out)) {
-    move_part(part, part_at(task, params, span, out.tile, out.shift));
+    move_items(items, thread_items_at(task, params, span, out.tile, out.shift));
   }
   threadgroup_barrier(mem_flags::mem_threadgroup);
-  Stage<Value, Part<M>::kItems>::out(task.shared.tile, task.out, out,
-                                     index_of(task.thread_at));
+  TileIO<Value, ThreadItems<M>::kItems>::store(task.shared.tile, task.out, out,
+                                               index_of(task.thread_id));
 }
 
-// The results of a tile, from what enters each thread's part on.
+// Computes and stores the results of a tile, given each thread's prefix.
 template <class M>
 METAL_FUNC void finish_tile(Task<M> task, constant ScanParams& params,
-                            int64_t first, uint span, Part<M> part, bool steps,
-                            typename M::State state, typename M::Total own,
-                            bool came_quick) {
+                            int64_t first, uint span, ThreadItems<M> items,
+                            bool has_exits, typename M::Prefix state,
+                            typename M::Aggregate own, bool is_fast) {
   bool inclusive = params.inclusive != 0;
-  if (steps) {
-    Exits<M, M::kExits>::results(part, state, inclusive);
+  if (has_exits) {
+    RangeExits<M, M::kCanExitRange>::scan(items, state, inclusive);
   } else {
-    Along<M>::results(part, state, own, came_quick, inclusive);
+    ThreadScan<M>::scan(items, state, own, is_fast, inclusive);
   }
-  store_tile(task, params, first, span, part);
+  store_tile(task, params, first, span, items);
 }
 
-// Scans a chunk and returns the carry behind it. Without `stores`, that is all
-// it does.
+// Scans a chunk and returns the carry behind it; stores results if `stores`.
 template <class M, bool stores>
-METAL_FUNC typename M::State scan_chunk(Task<M> task,
-                                        constant ScanParams& params, uint chunk,
-                                        typename M::State carry) {
-  using State = typename M::State;
-  using Total = typename M::Total;
+METAL_FUNC typename M::Prefix scan_chunk(Task<M> task,
+                                         constant ScanParams& params,
+                                         uint chunk, typename M::Prefix carry) {
+  using Prefix = typename M::Prefix;
+  using Aggregate = typename M::Aggregate;
   int64_t first = int64_t(chunk) * params.tiles * params.span;
   for (uint t = 0; t < params.tiles && first < params.length.extent; ++t) {
     uint span = uint(min(params.length.extent - first, int64_t(params.span)));
-    Part<M> part = load_tile(task, params, first, span);
-    bool came_quick;
-    Total own = Along<M>::fold(part, came_quick);
-    Scanned<M> scanned =
-        group_scan<M>(own, task.spread, task.thread_at, task.shared.slots);
-    State state = M::after(carry, scanned.before);
-    State next = M::after(carry, scanned.total);
-    bool steps =
-        Exits<M, M::kExits>::settle(task, part, span, carry, own, state, next);
+    ThreadItems<M> items = load_tile(task, params, first, span);
+    bool is_fast;
+    Aggregate own = ThreadScan<M>::reduce(items, is_fast);
+    ScanResult<M> scanned = group_scan<M>(
+        own, task.thread_layout, task.thread_id, task.shared.warp_aggregates);
+    Prefix state = M::apply(carry, scanned.before);
+    Prefix next = M::apply(carry, scanned.total);
+    bool has_exits = RangeExits<M, M::kCanExitRange>::resolve(
+        task, items, span, carry, own, state, next);
     carry = next;
     if (stores) {
-      finish_tile(task, params, first, span, part, steps, state, own,
-                  came_quick);
+      finish_tile(task, params, first, span, items, has_exits, state, own,
+                  is_fast);
     }
     threadgroup_barrier(mem_flags::mem_threadgroup);
     first += span;
@@ -219,20 +225,20 @@ METAL_FUNC typename M::State scan_chunk(Task<M> task,
 
 // The total of each line of a chunk.
 template <class M>
-METAL_FUNC typename M::Total fold_chunk(Task<M> task,
-                                        constant ScanParams& params,
-                                        uint chunk) {
-  using Total = typename M::Total;
-  Total total = M::none();
+METAL_FUNC typename M::Aggregate reduce_chunk(Task<M> task,
+                                              constant ScanParams& params,
+                                              uint chunk) {
+  using Aggregate = typename M::Aggregate;
+  Aggregate total = M::identity();
   int64_t first = int64_t(chunk) * params.tiles * params.span;
   for (uint t = 0; t < params.tiles && first < params.length.extent; ++t) {
     uint span = uint(min(params.length.extent - first, int64_t(params.span)));
-    Part<M> part = load_tile(task, params, first, span);
-    bool came_quick;
-    Total own = Along<M>::fold(part, came_quick);
-    Scanned<M> scanned =
-        group_scan<M>(own, task.spread, task.thread_at, task.shared.slots);
-    total = M::join(total, scanned.total);
+    ThreadItems<M> items = load_tile(task, params, first, span);
+    bool is_fast;
+    Aggregate own = ThreadScan<M>::reduce(items, is_fast);
+    ScanResult<M> scanned = group_scan<M>(
+        own, task.thread_layout, task.thread_id, task.shared.warp_aggregates);
+    total = M::combine(total, scanned.total);
     first += span;
   }
   return total;

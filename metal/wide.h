@@ -5,7 +5,7 @@
 //
 // Two-sum and two-product are Knuth's and Dekker's (Dekker 1971); the rest
 // follows Joldes, Muller and Popescu, "Tight and rigorous error bounds for
-// basic building blocks of double-word arithmetic" (2017).
+// basic building batches of double-word arithmetic" (2017).
 #pragma once
 
 namespace upsweep {

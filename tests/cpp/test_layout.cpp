@@ -27,16 +27,16 @@ void check(const int64_t (&extents)[3], const int64_t (&steps)[3]) {
   TileLayout tile = tile_layout(axes[0], axes[1], axes[2], kPerVector, kRound);
   REQUIRE(tile.count == extents[0] * extents[1] * extents[2]);
   std::set<int64_t> places;
-  for (int64_t lane = 0; lane < extents[0]; ++lane) {
+  for (int64_t column = 0; column < extents[0]; ++column) {
     for (int64_t at = 0; at < extents[1]; ++at) {
-      for (int64_t block = 0; block < extents[2]; ++block) {
-        int64_t place = tile.first + lane * tile.lane + at * tile.length +
-                        block * tile.block;
+      for (int64_t batch = 0; batch < extents[2]; ++batch) {
+        int64_t place = tile.first + column * tile.column + at * tile.length +
+                        batch * tile.batch;
         places.insert(place);
         REQUIRE(place >= 0);
         REQUIRE(place < tile.count);
-        REQUIRE(address(tile, place) - tile.turn ==
-                lane * steps[0] + at * steps[1] + block * steps[2]);
+        REQUIRE(address(tile, place) - tile.origin_offset ==
+                column * steps[0] + at * steps[1] + batch * steps[2]);
       }
     }
   }

@@ -18,18 +18,18 @@ const Tuning tuning{kFew, [](uint32_t) { return 2u; }, 6, false};
 
 void check_rules(const Passes& passes) {
   const ScanParams& p = passes.params;
-  CHECK(std::has_single_bit(p.lane_threads));
+  CHECK(std::has_single_bit(p.column_threads));
   CHECK(std::has_single_bit(p.line_threads));
-  CHECK(p.width <= p.lane_threads);
+  CHECK(p.width <= p.column_threads);
   CHECK(p.span <= p.line_threads * tuning.items(4));
-  CHECK(p.lane_threads * p.line_threads * p.blocks <= kFew);
-  CHECK((p.blocks == 1 || p.span == p.length.extent));
+  CHECK(p.column_threads * p.line_threads * p.batches <= kFew);
+  CHECK((p.batches == 1 || p.span == p.length.extent));
   int64_t tiles = int64_t{p.tiles} * p.span;
   CHECK(tiles * p.chunks >= p.length.extent);
   CHECK(tiles * (p.chunks - 1) < p.length.extent);
   CHECK(p.outer_axes <= kMaxOuterAxes);
   CHECK(passes.groups() * kFew < int64_t{1} << 32);
-  size_t entries = p.chunks == 1 ? 0 : size_t{p.width} * p.blocks;
+  size_t entries = p.chunks == 1 ? 0 : size_t{p.width} * p.batches;
   entries *= static_cast<size_t>(passes.groups());
   CHECK(passes.aggregate_bytes() == entries * kAggregateBytes);
   CHECK(passes.carry_bytes() == entries * kCarryBytes);
@@ -38,17 +38,17 @@ void check_rules(const Passes& passes) {
 using Offsets = std::map<int64_t, std::pair<int64_t, int64_t>>;
 
 // {place in the result: (place in the input, the result before it)}, as the
-// kernels find them: panels along lane, block and the outer axes.
+// kernels find them: panels along column, batch and the outer axes.
 void walk(const Passes& passes, Offsets& found) {
   const ScanParams& p = passes.params;
-  int64_t along = (p.lane.extent + p.width - 1) / p.width;
-  int64_t beyond = (p.block.extent + p.blocks - 1) / p.blocks;
+  int64_t along = (p.column.extent + p.width - 1) / p.width;
+  int64_t beyond = (p.batch.extent + p.batches - 1) / p.batches;
   for (int64_t panel = 0; panel < passes.panels; ++panel) {
     int64_t rest = panel;
     int64_t in = p.in_start, out = p.out_start;
-    int64_t lane = rest % along * p.width;
+    int64_t column = rest % along * p.width;
     rest /= along;
-    int64_t block = rest % beyond * p.blocks;
+    int64_t batch = rest % beyond * p.batches;
     rest /= beyond;
     for (uint32_t i = p.outer_axes; i-- > 0;) {
       in += rest % p.outer[i].extent * p.outer[i].in_step;
@@ -56,14 +56,15 @@ void walk(const Passes& passes, Offsets& found) {
       rest /= p.outer[i].extent;
     }
     REQUIRE(rest == 0);
-    for (int64_t b = block; b < std::min(block + p.blocks, p.block.extent);
+    for (int64_t b = batch; b < std::min(batch + p.batches, p.batch.extent);
          ++b) {
-      for (int64_t l = lane; l < std::min(lane + p.width, p.lane.extent); ++l) {
+      for (int64_t l = column; l < std::min(column + p.width, p.column.extent);
+           ++l) {
         int64_t before = -1;
         for (int64_t t = 0; t < p.length.extent; ++t) {
-          int64_t at = out + b * p.block.out_step + l * p.lane.out_step +
+          int64_t at = out + b * p.batch.out_step + l * p.column.out_step +
                        t * p.length.out_step;
-          int64_t from = in + b * p.block.in_step + l * p.lane.in_step +
+          int64_t from = in + b * p.batch.in_step + l * p.column.in_step +
                          t * p.length.in_step;
           REQUIRE(found.emplace(at, std::pair(from, before)).second);
           before = at;
@@ -188,7 +189,7 @@ TEST_CASE("grids too large are divided") {
   for (const Passes& passes : all) {
     check_rules(passes);
     const ScanParams& p = passes.params;
-    int64_t here = p.lane.extent * p.block.extent;
+    int64_t here = p.column.extent * p.batch.extent;
     for (uint32_t i = 0; i < p.outer_axes; ++i) here *= p.outer[i].extent;
     CHECK(p.in_start == 2 * lines);
     lines += here;

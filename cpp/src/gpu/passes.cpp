@@ -21,7 +21,7 @@ constexpr uint32_t kRowBytes = 128;
 // is read twice then, and what the passes hand on must be little beside it.
 constexpr int64_t kMinTiles = 4;
 constexpr int64_t kMinElements = 2048;
-// Panels from which on look-back goes from tile to tile, and its fan for fewer.
+// Panels from which on look-back goes from tile to tile, and its radix for fewer.
 constexpr int64_t kManyPanels = 256;
 constexpr uint32_t kFan = 16;
 // Threads in one grid: GPUs number them by 32 bits.
@@ -63,8 +63,8 @@ ScanAxis take(std::vector<ScanAxis>& axes, size_t i) {
 // The axis whose neighbours a tile takes side by side, if any: neighbours in
 // the result, else in the input, where the scanned axis has its neighbours in
 // neither or only in the result.
-std::optional<size_t> find_lane(const std::vector<ScanAxis>& axes,
-                                const ScanAxis& length) {
+std::optional<size_t> find_column(const std::vector<ScanAxis>& axes,
+                                  const ScanAxis& length) {
   if (axes.empty()) return std::nullopt;
   if (axes.back().out_step == 1) return axes.size() - 1;
   if (std::abs(length.in_step) <= 1) return std::nullopt;
@@ -74,10 +74,10 @@ std::optional<size_t> find_lane(const std::vector<ScanAxis>& axes,
   return std::nullopt;
 }
 
-// Axes to lane, block and outer.
+// Axes to column, batch and outer.
 void place_axes(std::vector<ScanAxis> axes, ScanParams& p, uint32_t threads) {
-  p.lane = p.block = {1, 0, 0};
-  if (auto lane = find_lane(axes, p.length)) p.lane = take(axes, *lane);
+  p.column = p.batch = {1, 0, 0};
+  if (auto column = find_column(axes, p.length)) p.column = take(axes, *column);
   // Whole lines follow each other where no axis lies within them. A short axis
   // of them would leave most threads idle; among those that are long enough,
   // the innermost one has its lines the nearest to each other.
@@ -85,12 +85,12 @@ void place_axes(std::vector<ScanAxis> axes, ScanParams& p, uint32_t threads) {
   auto worth = [&](size_t i) {
     return std::min<int64_t>(axes[i].extent, threads);
   };
-  std::optional<size_t> block;
+  std::optional<size_t> batch;
   for (size_t i = axes.size(); i-- > 0;) {
     if (axes[i].out_step < line) continue;
-    if (!block || worth(i) > worth(*block)) block = i;
+    if (!batch || worth(i) > worth(*batch)) batch = i;
   }
-  if (block) p.block = take(axes, *block);
+  if (batch) p.batch = take(axes, *batch);
   p.outer_axes = static_cast<uint32_t>(axes.size());
   std::copy(axes.begin(), axes.end(), p.outer);
 }
@@ -103,38 +103,38 @@ void choose_tile(ScanParams& p, const KernelSet& kernels,
   // Threads that a whole line would keep busy; the rest may go to other lines.
   uint32_t needed = power_of_two(ceil_div(n, items), tuning.threads);
   uint32_t row = std::min(kRowBytes / kernels.itemsize, tuning.threads);
-  p.lane_threads =
-      power_of_two(p.lane.extent, std::max(row, tuning.threads / needed));
-  p.line_threads = std::min(needed, tuning.threads / p.lane_threads);
-  p.width =
-      static_cast<uint32_t>(std::min<int64_t>(p.lane.extent, p.lane_threads));
+  p.column_threads =
+      power_of_two(p.column.extent, std::max(row, tuning.threads / needed));
+  p.line_threads = std::min(needed, tuning.threads / p.column_threads);
+  p.width = static_cast<uint32_t>(
+      std::min<int64_t>(p.column.extent, p.column_threads));
   p.span = static_cast<uint32_t>(
       std::min<int64_t>(n, int64_t{p.line_threads} * items));
-  p.part = (p.span + p.line_threads - 1) / p.line_threads;
-  p.blocks = 1;
+  p.items_per_thread = (p.span + p.line_threads - 1) / p.line_threads;
+  p.batches = 1;
   if (p.span == n) {
-    uint32_t most = tuning.threads / (p.lane_threads * p.line_threads);
-    p.blocks = static_cast<uint32_t>(std::min<int64_t>(p.block.extent, most));
+    uint32_t most = tuning.threads / (p.column_threads * p.line_threads);
+    p.batches = static_cast<uint32_t>(std::min<int64_t>(p.batch.extent, most));
   }
   uint32_t per_vector = 16 / kernels.itemsize;
   uint32_t round = tuning.threads * per_vector;
   p.in_tile =
-      tile_layout(tile_axis(0, p.width, p.lane.in_step),
+      tile_layout(tile_axis(0, p.width, p.column.in_step),
                   tile_axis(1, p.span, p.length.in_step),
-                  tile_axis(2, p.blocks, p.block.in_step), per_vector, round);
+                  tile_axis(2, p.batches, p.batch.in_step), per_vector, round);
   p.out_tile =
-      tile_layout(tile_axis(0, p.width, p.lane.out_step),
+      tile_layout(tile_axis(0, p.width, p.column.out_step),
                   tile_axis(1, p.span, p.length.out_step),
-                  tile_axis(2, p.blocks, p.block.out_step), per_vector, round);
+                  tile_axis(2, p.batches, p.batch.out_step), per_vector, round);
 }
 
 // Counts a panel's neighbours as well, which the kernels are told.
 int64_t count_panels(ScanParams& p) {
-  int64_t lane_panels = ceil_div(p.lane.extent, p.width);
-  int64_t block_panels = ceil_div(p.block.extent, p.blocks);
-  p.lane_panels = static_cast<uint32_t>(lane_panels);
-  p.block_panels = static_cast<uint32_t>(block_panels);
-  int64_t panels = lane_panels * block_panels;
+  int64_t column_panels = ceil_div(p.column.extent, p.width);
+  int64_t batch_panels = ceil_div(p.batch.extent, p.batches);
+  p.column_panels = static_cast<uint32_t>(column_panels);
+  p.batch_panels = static_cast<uint32_t>(batch_panels);
+  int64_t panels = column_panels * batch_panels;
   for (uint32_t i = 0; i < p.outer_axes; ++i) panels *= p.outer[i].extent;
   p.panels = static_cast<uint32_t>(panels);
   return panels;
@@ -152,7 +152,7 @@ void choose_chunks(Passes& passes, const Tuning& tuning) {
   if (passes.look_back) chunks = tiles;
   p.tiles = static_cast<uint32_t>(ceil_div(tiles, chunks));
   p.chunks = static_cast<uint32_t>(ceil_div(tiles, p.tiles));
-  p.fan = passes.panels < kManyPanels ? kFan : 1;
+  p.look_back_radix = passes.panels < kManyPanels ? kFan : 1;
 }
 
 // Halves the lines until each part fits a grid.
@@ -163,7 +163,7 @@ void append(Passes passes, int64_t most_groups, std::vector<Passes>& all) {
     return;
   }
   ScanParams& p = passes.params;
-  std::vector<ScanAxis*> axes{&p.lane, &p.block};
+  std::vector<ScanAxis*> axes{&p.column, &p.batch};
   for (uint32_t i = 0; i < p.outer_axes; ++i) axes.push_back(&p.outer[i]);
   ScanAxis& longest = **std::max_element(
       axes.begin(), axes.end(),
@@ -205,7 +205,7 @@ const KernelSet& kernel_set(Op op, Dtype dtype) {
 }
 
 bool fits_kernels(const Plan& plan) {
-  // Beside lane and block, with the axis of parts between them.
+  // Beside column and batch, with the axis of parts between them.
   return plan.outer.size() + 1 <= kMaxOuterAxes;
 }
 

@@ -39,21 +39,23 @@ struct Passes {
 
   int64_t groups() const { return panels * params.chunks; }
   // Bytes of the aggregates and of the carries that the passes hand on. For
-  // look-back, those of the ticket and the posts, and none.
+  // look-back, those of the ticket and the states, and none.
   size_t aggregate_bytes() const {
     if (!look_back) return entries() * kAggregateBytes;
-    size_t posts = entries();
-    if (params.fan != 1) posts += entries() + lines() * groups_of_tiles();
-    return 16 + posts * post_bytes(itemsize);
+    size_t states = entries();
+    if (params.look_back_radix != 1)
+      states += entries() + lines() * groups_of_tiles();
+    return 16 + states * tile_state_bytes(itemsize);
   }
   size_t carry_bytes() const { return look_back ? 0 : entries() * kCarryBytes; }
 
  private:
   size_t lines() const {
-    return static_cast<size_t>(panels) * params.width * params.blocks;
+    return static_cast<size_t>(panels) * params.width * params.batches;
   }
   size_t groups_of_tiles() const {
-    return (params.chunks + params.fan - 1) / params.fan;
+    return (params.chunks + params.look_back_radix - 1) /
+           params.look_back_radix;
   }
   size_t entries() const {
     return params.chunks == 1 ? 0 : lines() * params.chunks;

@@ -20,7 +20,7 @@ THREE_PASSES = ("upsweep", "spine", "downsweep")
 LOOK_BACK = ("lookback",)
 
 
-def post_bytes(itemsize):
+def tile_state_bytes(itemsize):
     return 48 if itemsize == 8 else 32
 
 
@@ -54,9 +54,9 @@ class Axis(ctypes.Structure):
 
 class TileLayout(ctypes.Structure):
     _fields_ = [
-        *((f, ctypes.c_int64) for f in ("m0", "m1", "m2", "turn", "round")),
+        *((f, ctypes.c_int64) for f in ("m0", "m1", "m2", "origin_offset", "round")),
         *((f, ctypes.c_uint32) for f in ("n0", "n1", "count", "vectors")),
-        *((f, ctypes.c_int32) for f in ("first", "lane", "length", "block")),
+        *((f, ctypes.c_int32) for f in ("first", "column", "length", "batch")),
         *((f, ctypes.c_float) for f in ("inverse0", "inverse1")),
     ]
 
@@ -64,12 +64,12 @@ class TileLayout(ctypes.Structure):
 class Params(ctypes.Structure):
     _fields_ = [
         ("in_start", ctypes.c_int64), ("out_start", ctypes.c_int64),
-        ("length", Axis), ("lane", Axis), ("block", Axis),
+        ("length", Axis), ("column", Axis), ("batch", Axis),
         ("outer", Axis * MAX_OUTER),
         *((f, ctypes.c_uint32) for f in (
-            "outer_axes", "inclusive", "width", "blocks", "span", "lane_threads",
-            "line_threads", "tiles", "chunks", "lane_panels", "block_panels",
-            "panels", "part", "fan")),
+            "outer_axes", "inclusive", "width", "batches", "span", "column_threads",
+            "line_threads", "tiles", "chunks", "column_panels", "batch_panels",
+            "panels", "items_per_thread", "look_back_radix")),
         # None of these: a kernel works them out then.
         ("in_tile", TileLayout), ("out_tile", TileLayout),
     ]  # fmt: skip
@@ -132,11 +132,11 @@ def memory(array, slack=0):
 class Geometry:
     """How a scan is laid over threads. Of what is not given, the most usual."""
 
-    def __init__(self, width=None, span=None, blocks=None, lane_threads=None,
-                 line_threads=None, tiles=None, fan=1):  # fmt: skip
-        self.width, self.span, self.blocks = width, span, blocks
-        self.lane_threads, self.line_threads = lane_threads, line_threads
-        self.tiles, self.fan = tiles, fan
+    def __init__(self, width=None, span=None, batches=None, column_threads=None,
+                 line_threads=None, tiles=None, radix=1):  # fmt: skip
+        self.width, self.span, self.batches = width, span, batches
+        self.column_threads, self.line_threads = column_threads, line_threads
+        self.tiles, self.radix = tiles, radix
 
 
 def pow2(n):
@@ -157,8 +157,8 @@ def make_params(x, y, axis, reverse, inclusive, itemsize, tuning, geometry):
         p.length = Axis(n, -steps[axis], -out[axis])
     axes = [Axis(*each) for each in zip(x.shape, steps, out, strict=True)]
     before, after = merged(axes[:axis]), merged(axes[axis + 1 :])
-    p.lane = after.pop() if after else Axis(1, 0, 0)
-    p.block = before.pop() if before else Axis(1, 0, 0)
+    p.column = after.pop() if after else Axis(1, 0, 0)
+    p.batch = before.pop() if before else Axis(1, 0, 0)
     outer = before + after
     p.outer_axes = len(outer)
     for i, a in enumerate(outer):
@@ -168,17 +168,17 @@ def make_params(x, y, axis, reverse, inclusive, itemsize, tuning, geometry):
     items = tuning.items(itemsize)
     g = geometry
     needed = min(pow2(-(-n // items)), tuning.threads)
-    p.lane_threads = g.lane_threads or min(pow2(p.lane.extent), 32)
-    p.width = min(g.width or p.lane_threads, p.lane.extent)
-    p.line_threads = g.line_threads or min(needed, tuning.threads // p.lane_threads)
+    p.column_threads = g.column_threads or min(pow2(p.column.extent), 32)
+    p.width = min(g.width or p.column_threads, p.column.extent)
+    p.line_threads = g.line_threads or min(needed, tuning.threads // p.column_threads)
     p.span = min(g.span or n, n, p.line_threads * items)
-    room = tuning.threads // (p.lane_threads * p.line_threads)
-    p.blocks = min(g.blocks or room, room, p.block.extent) if p.span == n else 1
+    room = tuning.threads // (p.column_threads * p.line_threads)
+    p.batches = min(g.batches or room, room, p.batch.extent) if p.span == n else 1
     tiles = -(-n // p.span)
     p.tiles = min(g.tiles or tiles, tiles)
     p.chunks = -(-tiles // p.tiles)
-    p.fan = g.fan
-    p.part = -(-p.span // p.line_threads)
+    p.look_back_radix = g.radix
+    p.items_per_thread = -(-p.span // p.line_threads)
     return p
 
 
@@ -197,11 +197,11 @@ def merged(axes):
 
 def panels_of(p):
     """Counts the panels, and tells the kernels of those in a row."""
-    p.lane_panels = -(-p.lane.extent // p.width)
-    p.block_panels = -(-p.block.extent // p.blocks)
+    p.column_panels = -(-p.column.extent // p.width)
+    p.batch_panels = -(-p.batch.extent // p.batches)
     p.panels = (
-        p.lane_panels
-        * p.block_panels
+        p.column_panels
+        * p.batch_panels
         * math.prod(p.outer[i].extent for i in range(p.outer_axes))
     )
     return p.panels
@@ -230,12 +230,12 @@ def scan(engine, op, x, axis=-1, reverse=False, inclusive=True, geometry=None,
     p = make_params(xs, ys, axis, reverse, inclusive, xs.itemsize, engine.tuning,
                     geometry)  # fmt: skip
     panels = panels_of(p)
-    entries = panels * p.chunks * p.width * p.blocks
+    entries = panels * p.chunks * p.width * p.batches
     aggregates = np.full(entries * AGGREGATE_BYTES, 0xC3, np.uint8)
     carries = np.full(entries * CARRY_BYTES, 0xC3, np.uint8)
     if passes == LOOK_BACK:
-        posts = 2 * entries + panels * p.width * -(-p.chunks // p.fan)
-        aggregates = np.zeros(16 + posts * post_bytes(xs.itemsize), np.uint8)
+        states = 2 * entries + panels * p.width * -(-p.chunks // p.look_back_radix)
+        aggregates = np.zeros(16 + states * tile_state_bytes(xs.itemsize), np.uint8)
     bindings = [
         memory(xs)[0], memory(ys)[0], (ctypes.addressof(p), ctypes.sizeof(p)),
         memory(aggregates)[0], memory(carries)[0],

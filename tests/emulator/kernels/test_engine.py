@@ -1,4 +1,4 @@
-"""The engine finds what is wrong with planted kernels, and with kernels of ours
+"""The engine finds what is wrong with seeded_bugs kernels, and with kernels of ours
 from which a barrier has been taken; and it runs right ones."""
 
 import re
@@ -13,10 +13,10 @@ THREADS, GROUPS = 64, 8
 
 
 @pytest.fixture(scope="module")
-def planted(built):
+def seeded_bugs(built):
     tuning = Tuning()
     tuning.threads = THREADS
-    return Engine(built / "libplanted.so", tuning)
+    return Engine(built / "libseeded_bugs.so", tuning)
 
 
 def run(engine, kernel, values, groups=1):
@@ -27,49 +27,49 @@ def run(engine, kernel, values, groups=1):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_right_kernels_are_right(planted, seed):
-    planted.set_seed(seed)
+def test_right_kernels_are_right(seeded_bugs, seed):
+    seeded_bugs.set_seed(seed)
     x = np.arange(GROUPS * THREADS, dtype=np.uint32)
-    y, moved = run(planted, "reverse_each_group", x, GROUPS)
+    y, moved = run(seeded_bugs, "reverse_each_group", x, GROUPS)
     assert (y == x.reshape(GROUPS, -1)[:, ::-1].ravel()).all()
     assert moved.tolist() == [x.nbytes, x.nbytes]
-    y, _ = run(planted, "exchange_in_device_memory", x[:THREADS])
+    y, _ = run(seeded_bugs, "exchange_in_device_memory", x[:THREADS])
     assert (y == x[:THREADS][::-1]).all()
-    y, _ = run(planted, "sum_up_to_lane", x, GROUPS)
+    y, _ = run(seeded_bugs, "sum_up_to_lane", x, GROUPS)
     assert (y == x.reshape(-1, 32).cumsum(axis=1).ravel()).all()
-    y, _ = run(planted, "bytes_side_by_side", x, GROUPS)
+    y, _ = run(seeded_bugs, "bytes_side_by_side", x, GROUPS)
     assert (y.view(np.uint8)[: 63 * GROUPS] == x[: 63 * GROUPS].astype(np.uint8)).all()
-    y, _ = run(planted, "last_group_adds", x, GROUPS)
+    y, _ = run(seeded_bugs, "last_group_adds", x, GROUPS)
     assert y[GROUPS] == x[:GROUPS].sum()
 
 
-def test_atomics_do_not_race(planted):
-    y, moved = run(planted, "count_threads", [7] * THREADS)
+def test_atomics_do_not_race(seeded_bugs):
+    y, moved = run(seeded_bugs, "count_threads", [7] * THREADS)
     assert set(y.tolist()) == {THREADS - 1 + 7}
     # One element that all threads read at once.
     assert moved[0] == 4
 
 
-def test_each_read_of_a_thread_counts(planted):
+def test_each_read_of_a_thread_counts(seeded_bugs):
     x = np.arange(GROUPS * THREADS, dtype=np.uint32)
-    y, moved = run(planted, "read_three_times", x, GROUPS)
+    y, moved = run(seeded_bugs, "read_three_times", x, GROUPS)
     assert (y == 3 * x).all()
     assert moved.tolist() == [3 * x.nbytes, x.nbytes]
 
 
-def test_barriers_may_be_many(planted):
+def test_barriers_may_be_many(seeded_bugs):
     """More than the engine has numbers for."""
-    y, _ = run(planted, "wait_many_times", [2**21 + 5] * THREADS)
+    y, _ = run(seeded_bugs, "wait_many_times", [2**21 + 5] * THREADS)
     assert y.tolist() == [*range(THREADS)][::-1]
 
 
-def test_float32_arithmetic_flushes_subnormal_numbers(planted):
+def test_float32_arithmetic_flushes_subnormal_numbers(seeded_bugs):
     x = np.resize(np.float32([1.5, 1e-40, -1e-40, 1.2e-38]), THREADS)
-    y, _ = run(planted, "add_as_floats", x.view(np.uint32))
+    y, _ = run(seeded_bugs, "add_as_floats", x.view(np.uint32))
     assert (y.view(np.float32)[:4] == np.float32([3, 0, 0, 2.4e-38])).all()
 
 
-PLANTED = {
+SEEDED_BUGS = {
     "race_between_threads": "race: a|memory that nobody has written",
     "race_to_write": "race: a write of threadgroup memory",
     "race_after_read": "race: a (read|write) of threadgroup memory",
@@ -94,31 +94,31 @@ PLANTED = {
 BETWEEN_GROUPS = {"two_groups_write_one_word", "reads_another_group"}
 
 
-@pytest.mark.parametrize("kernel", PLANTED)
+@pytest.mark.parametrize("kernel", SEEDED_BUGS)
 @pytest.mark.parametrize("seed", range(3))
-def test_planted_errors_are_found_and_survived(planted, kernel, seed):
-    planted.set_seed(seed)
+def test_seeded_bugs_are_found_and_survived(seeded_bugs, kernel, seed):
+    seeded_bugs.set_seed(seed)
     groups = GROUPS if kernel in BETWEEN_GROUPS else 1
-    with pytest.raises(Refused, match=PLANTED[kernel]) as failure:
-        run(planted, kernel, range(groups * THREADS), groups)
+    with pytest.raises(Refused, match=SEEDED_BUGS[kernel]) as failure:
+        run(seeded_bugs, kernel, range(groups * THREADS), groups)
     assert kernel in str(failure.value)
-    y, _ = run(planted, "reverse_each_group", range(THREADS))
+    y, _ = run(seeded_bugs, "reverse_each_group", range(THREADS))
     assert y.tolist() == [*range(THREADS)][::-1]
 
 
-def test_all_planted_kernels_are_run(planted):
+def test_all_seeded_kernels_are_run(seeded_bugs):
     right = {"reverse_each_group", "sum_up_to_lane", "count_threads", "add_as_floats",
              "exchange_in_device_memory", "wait_many_times", "bytes_side_by_side",
              "last_group_adds", "read_three_times"}  # fmt: skip
-    assert {*planted.kernel_names()} == right | {*PLANTED}
+    assert {*seeded_bugs.kernel_names()} == right | {*SEEDED_BUGS}
 
 
-def test_unknown_kernels_and_missing_buffers(planted):
+def test_unknown_kernels_and_missing_buffers(seeded_bugs):
     with pytest.raises(Refused, match="no kernel named nothing"):
-        planted.run("nothing", [], 1)
+        seeded_bugs.run("nothing", [], 1)
     x = np.zeros(THREADS, np.uint32)
     with pytest.raises(Refused, match="not bound: 1"):
-        planted.run("reverse_each_group", [memory(x)[0]], 1)
+        seeded_bugs.run("reverse_each_group", [memory(x)[0]], 1)
 
 
 # Kernels of ours without one of their barriers. A line cut into chunks, some of
@@ -158,7 +158,8 @@ def objects(built, tmp_path_factory):
         objects = [str(o) for o in engine.glob("**/*.o")]
         subprocess.run(
             ["c++", "-std=c++20", "-O1", "-fPIC", "-shared", "-ffp-contract=off",
-             f"-I{METAL}", f"-I{METAL.parent / 'tests/emulator'}", "scan.cpp",
+             f"-I{METAL}", f"-I{METAL.parent / 'tests/emulator'}", "-include",
+             "threadgroup.h", "scan.cpp",
              *objects, "-lpthread", "-o", "kernels.so"],
             check=True, cwd=copy, capture_output=True,
         )  # fmt: skip
@@ -179,7 +180,7 @@ def scans_that_take_every_barrier(engine):
     # Lines with one thread each, for which no simdgroup waits.
     scan(engine, "cumprod", x[:32000].reshape(100, 320), 0)
     for lines in (x, x[:32000].reshape(1000, 32)):
-        geometry = Geometry(fan=2)
+        geometry = Geometry(radix=2)
         scan(engine, "cumprod", lines, 0, geometry=geometry, passes=LOOK_BACK)
     # What is dead is followed through others' parts for a short while.
     z = np.full(4000, 1 + 0.001j, np.complex64)

@@ -67,17 +67,17 @@ def draw_view(r, x):
 def draw_geometry(r, tuning):
     if r.random() < 0.3:
         return Geometry()
-    lane_threads = 1 << r.randrange(tuning.threads.bit_length())
-    rest = tuning.threads // lane_threads
+    column_threads = 1 << r.randrange(tuning.threads.bit_length())
+    rest = tuning.threads // column_threads
     line_threads = 1 << r.randrange(rest.bit_length())
     return Geometry(
-        width=r.randint(max(lane_threads // 2, 1), lane_threads),
-        lane_threads=lane_threads,
+        width=r.randint(max(column_threads // 2, 1), column_threads),
+        column_threads=column_threads,
         line_threads=line_threads,
         span=r.choice([None, r.randint(1, line_threads * tuning.max_items)]),
-        blocks=r.choice([None, 1, 2, 3]),
+        batches=r.choice([None, 1, 2, 3]),
         tiles=r.choice([None, 1, 2, 3, 5]),
-        fan=r.choice([1, 2, 4, 16]),
+        radix=r.choice([1, 2, 4, 16]),
     )
 
 
@@ -243,11 +243,11 @@ def test_the_last_chunk_of_a_line_of_more_than_2_32_elements(engine, reverse):
     tiles = -(-n // tile)
     p.length = Axis(n, -1, -1) if reverse else Axis(n, 1, 1)
     p.in_start = p.out_start = n - 1 if reverse else 0
-    p.lane = p.block = Axis(1, 0, 0)
-    p.inclusive = p.width = p.blocks = p.lane_threads = 1
-    p.lane_panels = p.block_panels = p.panels = 1
+    p.column = p.batch = Axis(1, 0, 0)
+    p.inclusive = p.width = p.batches = p.column_threads = 1
+    p.column_panels = p.batch_panels = p.panels = 1
     p.span, p.line_threads, p.tiles = tile, engine.tuning.threads, 4
-    p.part = engine.tuning.max_items
+    p.items_per_thread = engine.tuning.max_items
     p.chunks = -(-tiles // 4)
     chunk, size = p.chunks - 1, 4 * tile
     first = chunk * size

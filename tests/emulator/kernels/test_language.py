@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 SHADERS = [
     *(p for p in sorted(METAL.glob("*.h")) if not p.name.startswith("prelude_")),
     METAL / "scan.metal",
-    HERE / "planted.metal",
+    HERE / "seeded_bugs.metal",
 ]
 
 
@@ -167,11 +167,11 @@ def test_address_spaces():
     ("file", "right", "wrong"),
     [
         ("monoid.h", "threadgroup uint* tile;", "device uint* tile;"),
-        ("stage.h", "put_slot(threadgroup uint* tile",
+        ("tile_io.h", "put_slot(threadgroup uint* tile",
          "put_slot(device uint* tile"),
-        ("spine.h", "device typename M::State* carries;",
-         "threadgroup typename M::State* carries;"),
-        ("tile.h", "thread State& next", "device State& next"),
+        ("spine.h", "device typename M::Prefix* carries;",
+         "threadgroup typename M::Prefix* carries;"),
+        ("tile.h", "thread Prefix& next", "device Prefix& next"),
         ("panel.h", "constant ScanParams& params", "thread ScanParams& params"),
     ],
 )  # fmt: skip
@@ -187,7 +187,7 @@ def test_the_shaders_are_cpp14(tmp_path):
     assert done.returncode == 0, done.stderr
     later = "constexpr bool kLater = [] { return true; }();"
     copy = changed_copy(
-        tmp_path, "group.h", "struct Thread {", f"{later}\nstruct Thread {{"
+        tmp_path, "group.h", "struct ThreadId {", f"{later}\nstruct ThreadId {{"
     )
     assert compile_as(CPP14, copy).returncode != 0
 
@@ -245,6 +245,7 @@ def test_the_embedded_source_is_whole(assemble, tmp_path, names):
     (tmp_path / "whole.cpp").write_text(translate(path, "prelude_host.h", {}))
     command = [
         "c++", "-std=c++20", "-fsyntax-only", f"-I{METAL}", f"-I{HERE.parent}",
+        "-include", "threadgroup.h",
         tmp_path / "whole.cpp",
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)

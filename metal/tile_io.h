@@ -35,20 +35,20 @@ struct TileAccess {
   static constant constexpr uint kPerRow = kRowBytes / sizeof(V);
 
   // Where the element at a position is, with what is left out before it.
-  static METAL_FUNC uint place(uint at) {
+  static METAL_FUNC uint padded(uint at) {
     return at + at / kPerRow * kPerVector;
   }
   static METAL_FUNC V get(threadgroup const uint* tile, uint at) {
-    return get_at(tile, place(at));
+    return get_at(tile, padded(at));
   }
-  static METAL_FUNC V get_at(threadgroup const uint* tile, uint place) {
-    return ((threadgroup const V*)tile)[place];
+  static METAL_FUNC V get_at(threadgroup const uint* tile, uint index) {
+    return ((threadgroup const V*)tile)[index];
   }
   static METAL_FUNC void put(threadgroup uint* tile, uint at, V value) {
-    put_at(tile, place(at), value);
+    put_at(tile, padded(at), value);
   }
-  static METAL_FUNC void put_at(threadgroup uint* tile, uint place, V value) {
-    ((threadgroup V*)tile)[place] = value;
+  static METAL_FUNC void put_at(threadgroup uint* tile, uint index, V value) {
+    ((threadgroup V*)tile)[index] = value;
   }
   // Where the v-th vector is, with what is left out before it.
   static constexpr METAL_FUNC uint slot(uint v) {
@@ -129,7 +129,7 @@ struct Layout {
 
   // From the first element in scan order.
   static METAL_FUNC Layout of(TileLayout tile, int64_t start) {
-    int64_t base = start - tile.turn;
+    int64_t base = start - tile.origin_offset;
     uint rest = uint(base) & kRest;
     bool vectors = tile.vectors == kDenseVectors ||
                    (tile.vectors == kAlignedVectors && rest == 0);
@@ -138,8 +138,8 @@ struct Layout {
 
   // Whether elements follow each other in the same order.
   static METAL_FUNC bool lie_alike(Layout a, Layout b) {
-    return a.tile.first == b.tile.first && a.tile.lane == b.tile.lane &&
-           a.tile.length == b.tile.length && a.tile.block == b.tile.block;
+    return a.tile.first == b.tile.first && a.tile.column == b.tile.column &&
+           a.tile.length == b.tile.length && a.tile.batch == b.tile.batch;
   }
 
   // The index of the i-th element in memory order.
@@ -154,10 +154,10 @@ struct Layout {
 };
 
 // Moves a tile whose layout has vectors by those, and by elements before and
-// after them; any other tile by elements. First loads are issued, then what
-// they bring is used.
+// after them; any other tile by elements. EarlierExit loads are issued, then
+// what they bring is used.
 template <class V, uint items>
-struct Stage {
+struct TileIO {
   using At = Layout<V>;
   using Tile = TileAccess<V>;
   static constant constexpr uint kPerVector = At::kPerVector;
@@ -167,8 +167,8 @@ struct Stage {
 
   // The first element in memory order gets to the position `shift`. It is there
   // once copies have been waited for.
-  static METAL_FUNC void in(device const V* from, threadgroup uint* tile, At at,
-                            uint shift, uint thread_index) {
+  static METAL_FUNC void load(device const V* from, threadgroup uint* tile,
+                              At at, uint shift, uint thread_index) {
     if (!at.vectors) {
       UPSWEEP_ROLL
       for (uint first = thread_index; first < at.tile.count;
@@ -190,17 +190,17 @@ struct Stage {
     }
     Middle m = middle_of(at);
     if (at.tile.round != 0 && shift == at.shift) {
-      device const V* place =
+      device const V* cursor =
           from + At::address(at, m.head + thread_index * kPerVector);
       uint slot = Tile::slot(m.slot + thread_index);
       uint rounds = rounds_of(m, thread_index);
       if (rounds == kRounds) {
-        in_rounds(place, at.tile.round, tile, slot, kRounds);
+        load_rounds(cursor, at.tile.round, tile, slot, kRounds);
       } else {
-        in_rounds(place, at.tile.round, tile, slot, rounds);
+        load_rounds(cursor, at.tile.round, tile, slot, rounds);
       }
     } else {
-      in_batches(from, tile, at, m, shift, thread_index);
+      load_in_batches(from, tile, at, m, shift, thread_index);
     }
     if (m.vectors * kPerVector == at.tile.count) return;
     uint tail = m.head + m.vectors * kPerVector + thread_index;
@@ -213,8 +213,8 @@ struct Stage {
     }
   }
 
-  static METAL_FUNC void out(threadgroup const uint* tile, device V* to, At at,
-                             uint thread_index) {
+  static METAL_FUNC void store(threadgroup const uint* tile, device V* to,
+                               At at, uint thread_index) {
     if (!at.vectors) {
       UPSWEEP_ROLL
       for (uint i = thread_index; i < at.tile.count; i += kThreads) {
@@ -224,20 +224,20 @@ struct Stage {
     }
     Middle m = middle_of(at);
     if (at.tile.round != 0) {
-      device V* place =
+      device V* cursor =
           to + At::address(at, m.head + thread_index * kPerVector);
       uint slot = Tile::slot(m.slot + thread_index);
       uint rounds = rounds_of(m, thread_index);
       if (rounds == kRounds) {
-        out_rounds(tile, slot, place, at.tile.round, kRounds);
+        store_rounds(tile, slot, cursor, at.tile.round, kRounds);
       } else {
-        out_rounds(tile, slot, place, at.tile.round, rounds);
+        store_rounds(tile, slot, cursor, at.tile.round, rounds);
       }
     } else {
       UPSWEEP_ROLL
       for (uint v = thread_index; v < m.vectors; v += kThreads) {
-        int64_t place = At::address(at, m.head + v * kPerVector);
-        ((device uint4*)(to + place))[0] =
+        int64_t cursor = At::address(at, m.head + v * kPerVector);
+        ((device uint4*)(to + cursor))[0] =
             Tile::get_slot(tile, Tile::slot(m.slot + v));
       }
     }
@@ -253,9 +253,10 @@ struct Stage {
   }
 
  private:
-  // Between the slots of a round and of the next one.
+  // Between the warp_aggregates of a round and of the next one.
   static constant constexpr uint kSlots = Tile::slot(kThreads);
-  static_assert(kThreads % (kRowBytes / 16) == 0, "whole rows of slots");
+  static_assert(kThreads % (kRowBytes / 16) == 0,
+                "whole rows of warp_aggregates");
 
   // The whole vectors of a tile.
   struct Middle {
@@ -277,33 +278,34 @@ struct Stage {
   }
 
   // Compiled for itself where all rounds are made.
-  static METAL_FUNC void in_rounds(device const V* place, int64_t round,
-                                   threadgroup uint* tile, uint slot,
-                                   uint rounds) {
+  static METAL_FUNC void load_rounds(device const V* cursor, int64_t round,
+                                     threadgroup uint* tile, uint slot,
+                                     uint rounds) {
     UPSWEEP_UNROLL
     for (uint r = 0; r < kRounds; ++r) {
       if (r < rounds) {
         copy_in(Tile::at_slot(tile, slot + r * kSlots),
-                (device const uint4*)place);
+                (device const uint4*)cursor);
       }
-      place = place + round;
+      cursor = cursor + round;
     }
   }
-  static METAL_FUNC void out_rounds(threadgroup const uint* tile, uint slot,
-                                    device V* place, int64_t round,
-                                    uint rounds) {
+  static METAL_FUNC void store_rounds(threadgroup const uint* tile, uint slot,
+                                      device V* cursor, int64_t round,
+                                      uint rounds) {
     UPSWEEP_UNROLL
     for (uint r = 0; r < kRounds; ++r) {
       if (r < rounds) {
-        ((device uint4*)place)[0] = Tile::get_slot(tile, slot + r * kSlots);
+        ((device uint4*)cursor)[0] = Tile::get_slot(tile, slot + r * kSlots);
       }
-      place = place + round;
+      cursor = cursor + round;
     }
   }
 
-  static METAL_FUNC void in_batches(device const V* from,
-                                    threadgroup uint* tile, At at, Middle m,
-                                    uint shift, uint thread_index) {
+  static METAL_FUNC void load_in_batches(device const V* from,
+                                         threadgroup uint* tile, At at,
+                                         Middle m, uint shift,
+                                         uint thread_index) {
     UPSWEEP_ROLL
     for (uint first = thread_index; first < m.vectors;
          first += kBatch * kThreads) {
@@ -312,8 +314,8 @@ struct Stage {
       for (uint r = 0; r < kBatch; ++r) {
         uint v = first + r * kThreads;
         if (v < m.vectors) {
-          int64_t place = At::address(at, m.head + v * kPerVector);
-          loaded[r] = ((device const uint4*)(from + place))[0];
+          int64_t cursor = At::address(at, m.head + v * kPerVector);
+          loaded[r] = ((device const uint4*)(from + cursor))[0];
         }
       }
       UPSWEEP_UNROLL

@@ -1,0 +1,184 @@
+// A thread's scan of its items of a tile: from threadgroup memory into
+// registers, one register tile after another, and back to the same positions.
+#pragma once
+
+namespace upsweep {
+
+// Moves a thread's items to their positions in another layout. All threads
+// call it, because the new positions may hold other threads' items.
+template <class M>
+METAL_FUNC void move_items(ThreadItems<M> from, ThreadItems<M> to) {
+  typename M::Value item[ThreadItems<M>::kItems];  // in memory: it is rare
+  UPSWEEP_ROLL
+  for (uint i = 0; i < from.count; ++i)
+    item[i] = get(from.line, from.position + i);
+  threadgroup_barrier(mem_flags::mem_threadgroup);
+  UPSWEEP_ROLL
+  for (uint i = 0; i < to.count; ++i) put(to.line, to.position + i, item[i]);
+}
+
+// The path that is right for any elements, one at a time.
+template <class M>
+struct ExactPath {
+  using Prefix = typename M::Prefix;
+  using Aggregate = typename M::Aggregate;
+
+  static METAL_FUNC Aggregate reduce(ThreadItems<M> items) {
+    Aggregate total = M::identity();
+    UPSWEEP_ROLL
+    for (uint i = 0; i < items.count; ++i) {
+      total = M::accumulate(total, get(items.line, items.position + i));
+    }
+    return total;
+  }
+
+  // Scans from the prefix before the first item.
+  static METAL_FUNC void scan(ThreadItems<M> items, Prefix state,
+                              bool inclusive) {
+    UPSWEEP_ROLL
+    for (uint i = 0; i < items.count; ++i) {
+      Prefix after =
+          M::advance_unchecked(state, get(items.line, items.position + i));
+      put(items.line, items.position + i, M::value(inclusive ? after : state));
+      state = after;
+    }
+  }
+};
+
+// The fast path of a monoid that has none of its own: the exact one is fast
+// enough.
+template <class M, bool has_one>
+struct FastPath {
+  using Value = typename M::Value;
+  using Prefix = typename M::Prefix;
+  using Aggregate = typename M::Aggregate;
+  using FastAggregate = Aggregate;
+  using FastPrefix = Prefix;
+  using Fast = FastPath;
+
+  static METAL_FUNC FastAggregate fast_identity() { return M::identity(); }
+  static METAL_FUNC FastAggregate fast_accumulate(FastAggregate q, Value x) {
+    return M::accumulate(q, x);
+  }
+  static METAL_FUNC Aggregate fast_normalize(Aggregate q) { return q; }
+  static METAL_FUNC bool fast_is_valid(FastAggregate) { return true; }
+  static METAL_FUNC Aggregate fast_aggregate(FastAggregate q) { return q; }
+  static METAL_FUNC bool is_constant(Prefix) { return false; }
+  static METAL_FUNC bool fast_applies(Prefix, Aggregate) { return true; }
+  static METAL_FUNC FastPrefix fast_prefix(Prefix s) { return s; }
+  static METAL_FUNC FastPrefix fast_advance(FastPrefix s, Value x) {
+    return M::advance_unchecked(s, x);
+  }
+  static METAL_FUNC Value fast_value(FastPrefix s) { return M::value(s); }
+};
+template <class M>
+struct FastPath<M, true> {
+  using Fast = M;
+};
+
+// Reduces and scans items of a known access pattern on the fast path.
+template <class M, uint pattern>
+struct PatternScan {
+  using Value = typename M::Value;
+  using Fast = typename FastPath<M, M::kHasFastPath>::Fast;
+  using L = AccessPattern<M, pattern>;
+  static constant constexpr uint kItems = RegisterTile<M, pattern>::kItems;
+
+  static METAL_FUNC typename Fast::FastAggregate reduce(SharedView<M> here) {
+    typename Fast::FastAggregate q = Fast::fast_identity();
+    UPSWEEP_ROLL
+    for (uint begin = 0; begin < here.count; begin += kItems) {
+      RegisterTile<M, pattern> s = L::read(here, begin);
+      UPSWEEP_UNROLL
+      for (uint i = 0; i < kItems; ++i) q = Fast::fast_accumulate(q, s.item[i]);
+      q = Fast::fast_normalize(q);
+    }
+    return q;
+  }
+
+  // `before` is the value of the prefix. With is_constant, all results equal
+  // it.
+  static METAL_FUNC void scan(SharedView<M> here, typename Fast::FastPrefix q,
+                              Value before, bool is_constant, bool inclusive) {
+    if (is_constant) {
+      RegisterTile<M, pattern> s;
+      UPSWEEP_UNROLL
+      for (uint i = 0; i < kItems; ++i) s.item[i] = before;
+      UPSWEEP_ROLL
+      for (uint begin = 0; begin < here.count; begin += kItems) {
+        L::write(here, begin, s);
+      }
+      return;
+    }
+    UPSWEEP_ROLL
+    for (uint begin = 0; begin < here.count; begin += kItems) {
+      RegisterTile<M, pattern> s = L::read(here, begin);
+      UPSWEEP_UNROLL
+      for (uint i = 0; i < kItems; ++i) {
+        q = Fast::fast_advance(q, s.item[i]);
+        s.item[i] = Fast::fast_value(q);
+      }
+      q = Fast::fast_normalize(q);
+      if (!inclusive) {
+        Value up_to = s.item[kItems - 1];
+        UPSWEEP_UNROLL
+        for (uint i = kItems - 1; i > 0; --i) s.item[i] = s.item[i - 1];
+        s.item[0] = before;
+        before = up_to;
+      }
+      L::write(here, begin, s);
+    }
+  }
+};
+
+// Takes the fast path where it is right, else the exact one.
+template <class M>
+struct ThreadScan {
+  using Value = typename M::Value;
+  using Prefix = typename M::Prefix;
+  using Aggregate = typename M::Aggregate;
+  using Fast = typename FastPath<M, M::kHasFastPath>::Fast;
+
+  // Also returns whether the fast path was right.
+  static METAL_FUNC Aggregate reduce(ThreadItems<M> items,
+                                     thread bool& is_fast) {
+    SharedView<M> here = SharedView<M>::of(items);
+    typename Fast::FastAggregate q;
+    if (here.pattern == kForward) {
+      q = PatternScan<M, kForward>::reduce(here);
+    } else if (here.pattern == kBackward) {
+      q = PatternScan<M, kBackward>::reduce(here);
+    } else if (here.pattern == kPeriodic) {
+      q = PatternScan<M, kPeriodic>::reduce(here);
+    } else {
+      q = PatternScan<M, kStrided>::reduce(here);
+    }
+    is_fast = Fast::fast_is_valid(q);
+    return is_fast ? Fast::fast_aggregate(q) : ExactPath<M>::reduce(items);
+  }
+
+  // The results take the position of the elements. What fold has found is
+  // given.
+  static METAL_FUNC void scan(ThreadItems<M> items, Prefix state, Aggregate own,
+                              bool is_fast, bool inclusive) {
+    SharedView<M> here = SharedView<M>::of(items);
+    Value before = M::value(state);
+    bool is_constant = is_fast && Fast::is_constant(state);
+    if (!is_constant && (!is_fast || !Fast::fast_applies(state, own))) {
+      ExactPath<M>::scan(items, state, inclusive);
+      return;
+    }
+    typename Fast::FastPrefix q = Fast::fast_prefix(state);
+    if (here.pattern == kForward) {
+      PatternScan<M, kForward>::scan(here, q, before, is_constant, inclusive);
+    } else if (here.pattern == kBackward) {
+      PatternScan<M, kBackward>::scan(here, q, before, is_constant, inclusive);
+    } else if (here.pattern == kPeriodic) {
+      PatternScan<M, kPeriodic>::scan(here, q, before, is_constant, inclusive);
+    } else {
+      PatternScan<M, kStrided>::scan(here, q, before, is_constant, inclusive);
+    }
+  }
+};
+
+}  // namespace upsweep
