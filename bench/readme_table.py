@@ -7,51 +7,56 @@ says how it measures.
 import operator
 from decimal import Decimal, localcontext
 from itertools import accumulate
+from typing import Any
 
 import mlx.core as mx
 import numpy as np
+import numpy.typing as npt
 import torch
 import upsweep
+
+Array = npt.NDArray[Any]
 
 NAMES = ("upsweep", "NumPy", "PyTorch", "MLX")
 
 
-def results(x):
+def results(x: Array) -> dict[str, Array]:
     """The cumulative product of a 1-d array, by library."""
     return {
-        "upsweep": np.asarray(upsweep.cumprod(x)),
+        "upsweep": np.asarray(upsweep.cumprod(upsweep.asarray(x))),
         "NumPy": np.cumprod(x, dtype=x.dtype),
         "PyTorch": torch.cumprod(torch.tensor(x), 0).numpy(),
         "MLX": np.array(mx.cumprod(mx.array(x))),
     }
 
 
-def nans_on_the_seesaw():
+def nans_on_the_seesaw() -> dict[str, str]:
     """NaNs in the products of 1e-30, 1e30, 1e30, 1e-30, …, all finite."""
     x = np.tile(np.array([1e-30, 1e30, 1e30, 1e-30], np.float32), 4096)
     return {k: f"{np.isnan(y).sum()}" for k, y in results(x).items()}
 
 
-def largest_error(length, dtype, spread):
+def largest_error(length: int, dtype: type, spread: float) -> dict[str, str]:
     """The largest error in ulp over a row of seeded factors near 1."""
     noise = np.random.default_rng(0).normal(0, spread, length)
-    x = (1 + noise).astype(dtype)
+    x: Array = (1 + noise).astype(dtype)
     with localcontext() as context:
         context.prec = 40
         exact = list(accumulate(map(Decimal, x.tolist()), operator.mul))
 
-        def worst(y):
+        def worst(y: Array) -> Decimal:
             ulps = map(Decimal, np.spacing(np.abs(y)).tolist())
             found = map(Decimal, y.tolist())
-            return max(
+            errors: list[Decimal] = [
                 abs(f - e) / u for f, e, u in zip(found, exact, ulps, strict=True)
-            )
+            ]
+            return max(errors)
 
-        errors = {k: worst(y) for k, y in results(x).items()}
-    return {k: f"{e:.2f}" if e < 10 else f"{e:,.0f}" for k, e in errors.items()}
+        largest = {k: worst(y) for k, y in results(x).items()}
+    return {k: f"{e:.2f}" if e < 10 else f"{e:,.0f}" for k, e in largest.items()}
 
 
-def same_bits(runs=20):
+def same_bits(runs: int = 20) -> dict[str, str]:
     """Whether repeated runs on a million factors give the same bits."""
     x = np.exp(np.random.default_rng(1).normal(0, 1, 1 << 20))
     x = x.astype(np.float32)
@@ -63,7 +68,7 @@ def same_bits(runs=20):
     return {k: "yes" if s else "no" for k, s in same.items()}
 
 
-def main():
+def main() -> None:
     mx.set_default_device(mx.cpu)
     info = upsweep.device_info(upsweep.cpu)
     versions = (upsweep, np, torch, mx)

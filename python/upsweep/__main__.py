@@ -15,7 +15,6 @@ from typing import Any
 
 import upsweep
 from upsweep import _core
-from upsweep.bench import cli
 
 STEPS = 1000  # of the noise schedule of denoising diffusion models (Ho 2020)
 SEE_SAW = (1e-30, 1e30, 1e30, 1e-30)  # each prefix is finite, each half is not
@@ -130,7 +129,7 @@ def show_timing(numpy: Any) -> None:
     seconds = best_time(lambda: upsweep.eval(upsweep.cumprod(ours)))
     print(f"  upsweep: {seconds * 1e3:.2f} ms")
     if numpy is None:
-        print("  NumPy:   not installed")
+        print("  NumPy:   not installed; pip install 'upsweep[numpy]' adds it")
         return
     theirs = numpy.asarray(ours)
     seconds = best_time(lambda: numpy.cumprod(theirs))
@@ -146,13 +145,9 @@ def main() -> None:
         action="store_true",
         help="print the directory of the CMake package, for CMAKE_PREFIX_PATH",
     )
-    commands = parser.add_subparsers(title="commands", metavar="[command]")
-    bench = commands.add_parser("bench", help="measure scans beside other libraries")
-    bench.set_defaults(run=cli.run)
-    cli.add_arguments(bench)
+    if sys.argv[1:2] == ["bench"]:
+        sys.exit("The benchmark is not installed: run python -m bench in a checkout.")
     arguments = parser.parse_args()
-    if "run" in arguments:
-        sys.exit(arguments.run(arguments))
     if arguments.cmake_dir:
         print(Path(_core.__file__).parent / "lib" / "cmake" / "upsweep")
         return

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from upsweep.bench.cases import Case
-from upsweep.bench.inputs import Array
+from bench.cases import Case
+from bench.inputs import Array
 
 KEEP = 256
 STRIDE = 64

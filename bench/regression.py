@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from upsweep.bench.report import TIMES, Results, figure, ratio
+from bench.report import TIMES, Results, figure, ratio
 
 ALLOWED = 1.5
 

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
-from upsweep.bench import cuda, machine
-from upsweep.bench.chart import chart
-from upsweep.bench.regression import ALLOWED, regressions
-from upsweep.bench.report import about, long_table, short_table, terminal_table
-from upsweep.bench.session import Options, measure
+import bench
+from bench import cuda, machine
+from bench.chart import chart
+from bench.regression import ALLOWED, regressions
+from bench.report import about, long_table, short_table, terminal_table
+from bench.session import Options, measure
 
 PEERS = ("upsweep", "NumPy", "PyTorch", "MLX", "JAX", "numba", "C loop", "CuPy")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declares the options."""
+def parsed() -> argparse.Namespace:
+    """The options of the command line."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=bench.__doc__)
     parser.add_argument("--device", choices=["cpu", "gpu"], default="cpu")
     parser.add_argument(
         "--threads",
@@ -72,6 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="JSON",
         help=f"fail if a ratio is more than {ALLOWED} times what it was there",
     )
+    return parser.parse_args()
 
 
 def names_of_peers(text: str) -> list[str]:
@@ -82,8 +84,9 @@ def names_of_peers(text: str) -> list[str]:
     return names
 
 
-def run(arguments: argparse.Namespace) -> int:
+def main() -> int:
     """Measures or reads, then writes what is asked for."""
+    arguments = parsed()
     results = read(arguments.source) if arguments.source else measured(arguments)
     if arguments.json:
         text = json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False)
@@ -97,8 +100,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def measured(arguments: argparse.Namespace) -> dict[str, Any]:
     """New results."""
-    if importlib.util.find_spec("numpy") is None:
-        raise SystemExit("The benchmark needs NumPy: pip install 'upsweep[bench]'")
     options = Options(
         peers=arguments.peers,
         device=arguments.device,
@@ -127,3 +128,7 @@ def compared(path: Path, results: dict[str, Any]) -> int:
     for line in found:
         print(f"slower: {line}", file=sys.stderr)
     return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

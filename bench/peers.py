@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from upsweep.bench import loops, native
-from upsweep.bench.cases import Case
-from upsweep.bench.inputs import Array
+from bench import loops, native
+from bench.cases import Case
+from bench.inputs import Array
 
 # From this size on fresh memory costs NumPy more than an argument.
 WORTH_REUSING = 1 << 20  # bytes

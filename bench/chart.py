@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator
 from html import escape
 
-from upsweep.bench.report import TIMES, Case, Results, figure, libraries, ratio
+from bench.report import TIMES, Case, Results, figure, libraries, ratio
 
 WIDTH, MARGIN = 900, 24
 LEFT, RIGHT = 256, 775  # of the bars; their labels follow

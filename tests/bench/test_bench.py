@@ -4,17 +4,19 @@ import copy
 import json
 import sys
 from fractions import Fraction
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from support import cpu_only, run_python
-from upsweep.bench import cuda, inputs, oracle, peers, report
-from upsweep.bench.cases import CASES, Case, near_copy
-from upsweep.bench.chart import chart
-from upsweep.bench.oracle import Oracle
+from support import run_python
 
-pytestmark = [pytest.mark.own_isa, cpu_only]
+from bench import cuda, inputs, oracle, peers, report
+from bench.cases import CASES, Case, near_copy
+from bench.chart import chart
+from bench.oracle import Oracle
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +24,9 @@ def run(tmp_path_factory):
     """The folder of a quick run, and what it printed."""
     folder = tmp_path_factory.mktemp("bench")
     printed = run_python(
-        *("-m", "upsweep", "bench", "--quick"),
+        *("-m", "bench", "--quick"),
         *("--json", folder / "new.json", "--chart", folder / "new.svg"),
+        cwd=ROOT,
     )
     return folder, printed
 
@@ -39,7 +42,7 @@ def results(run):
 
 def command(run, *arguments):
     return run_python(
-        "-m", "upsweep", "bench", "--from", run[0] / "new.json", *arguments
+        "-m", "bench", "--from", run[0] / "new.json", *arguments, cwd=ROOT
     )
 
 

@@ -12,12 +12,12 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from upsweep.bench import inputs
-from upsweep.bench.cases import Case, selected
-from upsweep.bench.copying import Copier
-from upsweep.bench.oracle import Oracle
-from upsweep.bench.peers import Peer, Scan, UnsupportedError, installed
-from upsweep.bench.timing import Timing, interleaved
+from bench import inputs
+from bench.cases import Case, selected
+from bench.copying import Copier
+from bench.oracle import Oracle
+from bench.peers import Peer, Scan, UnsupportedError, installed
+from bench.timing import Timing, interleaved
 
 
 def measured(case: Case, peers: list[Peer], threads: int, seconds: float) -> Any:

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from upsweep.bench import native
-from upsweep.bench.inputs import Array
+from bench import native
+from bench.inputs import Array
 
 PAGE = 4096
 WORTH_SHARING = 1 << 20  # bytes

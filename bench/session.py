@@ -11,12 +11,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import upsweep
-from upsweep.bench import machine
-from upsweep.bench.cases import Case, selected
-from upsweep.bench.report import summary
+
+from bench import machine
+from bench.cases import Case, selected
+from bench.report import summary
 
 THREAD_VARIABLES = (
     "UPSWEEP_NUM_THREADS",
@@ -25,6 +27,7 @@ THREAD_VARIABLES = (
     "MKL_NUM_THREADS",
     "NUMBA_NUM_THREADS",
 )
+CHECKOUT = str(Path(__file__).parents[1])  # where workers find this package
 FIXED_COST = 1 << 26  # of a case, in bytes that could be moved meanwhile
 
 
@@ -115,11 +118,14 @@ def asked(options: Options, threads: int, ids: list[str]) -> Iterator[dict[str, 
         "seconds": options.seconds,
     }
     variables = dict.fromkeys(THREAD_VARIABLES, str(threads))
-    command = [sys.executable, "-m", "upsweep.bench.worker", json.dumps(request)]
+    variables["JAX_PLATFORMS"] = "cpu"
+    path = [CHECKOUT, os.environ.get("PYTHONPATH", "")]
+    variables["PYTHONPATH"] = os.pathsep.join(filter(None, path))
+    command = [sys.executable, "-m", "bench.worker", json.dumps(request)]
     with on_processors(threads):
         worker = subprocess.Popen(
             command,
-            env={**os.environ, **variables, "JAX_PLATFORMS": "cpu"},
+            env={**os.environ, **variables},
             stdout=subprocess.PIPE,
             text=True,
         )

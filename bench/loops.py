@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from upsweep.bench.inputs import Array
+from bench.inputs import Array
 
 COLUMNS = 512  # scanned together, so that rows are read along memory
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from upsweep.bench.cases import Case
+from bench.cases import Case
 
 Array = npt.NDArray[Any]
 

@@ -16,14 +16,14 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
-
 import upsweep
-from upsweep.bench import inputs, machine, native
-from upsweep.bench.cases import CUDA_CASES, Case, selected
-from upsweep.bench.inputs import Array
-from upsweep.bench.oracle import Oracle
-from upsweep.bench.session import Options, Progress
-from upsweep.bench.timing import Timing
+
+from bench import inputs, machine, native
+from bench.cases import CUDA_CASES, Case, selected
+from bench.inputs import Array
+from bench.oracle import Oracle
+from bench.session import Options, Progress
+from bench.timing import Timing
 
 Scan = Callable[[], Any]
 

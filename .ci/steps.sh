@@ -1,0 +1,216 @@
+# The steps of .ci/run, a function each, which runs in a shell of its own.
+
+system() {
+  local missing=()
+  python3 -c 'import ensurepip' || missing+=(python3-venv)
+  [[ -e /usr/include/doctest/doctest.h ]] || missing+=(doctest-dev)
+  command -v ccache || missing+=(ccache)
+  # metal-cpp needs a compiler that has blocks.
+  command -v clang++ || missing+=(clang)
+  if ((${#missing[@]})); then
+    apt-get update
+    DEBIAN_FRONTEND=noninteractive apt-get install -y "${missing[@]}"
+  fi
+}
+
+environment() { python3 -m venv "$work/venv"; }
+
+# One of the README's two commands, so that what it says is what runs.
+readme_command() {
+  grep -E '^ *python -m pip install ' README.md | sed -n "$1p"
+}
+
+install() { bash -ec "$(readme_command 1)"; }
+
+tools() { python -m pip install -r .ci/requirements.txt; }
+
+formats() {
+  ruff check .
+  ruff format --check .
+  find cpp metal python tests examples -name '*.h' -o -name '*.cpp' |
+    xargs clang-format --dry-run -Werror
+  python .ci/versions.py
+}
+
+types() { mypy; }
+
+cpp_tests() {
+  cmake -G Ninja -S . -B "$work/cpp-$1" -DCMAKE_CXX_COMPILER="$1" -DUPSWEEP_CUDA=OFF \
+    -DUPSWEEP_TESTS=ON -DUPSWEEP_PYTHON=OFF
+  cmake --build "$work/cpp-$1"
+  ctest --test-dir "$work/cpp-$1" --output-on-failure
+}
+
+cpp_gcc() { cpp_tests g++; }
+cpp_clang() { cpp_tests clang++; }
+
+# The C++ tests under sanitizers, whose first finding ends them: with nothing to
+# share among threads, and with more threads than there may be processors. Only
+# the best kernels are instrumented: the others would take minutes to compile.
+sanitized() {
+  local name=$1 compiler=$2 sanitizers=$3
+  shift 3
+  cmake -G Ninja -S . -B "$work/$name" -DCMAKE_CXX_COMPILER="$compiler" \
+    -DUPSWEEP_SANITIZE="$sanitizers" -DUPSWEEP_TESTS=ON -DUPSWEEP_CUDA=OFF \
+    -DUPSWEEP_UNSANITIZED="$(python tests/python/isas.py --all-but-best)" "$@"
+  cmake --build "$work/$name" --target upsweep_tests
+  for threads in 1 4; do
+    UPSWEEP_NUM_THREADS=$threads "$work/$name/tests/cpp/upsweep_tests"
+  done
+}
+
+races() { sanitized tsan g++ thread -DUPSWEEP_PYTHON=OFF; }
+
+# With the extension and with libFuzzer's coverage, for foreign and fuzz.
+addresses() {
+  sanitized asan clang++ address,undefined,fuzzer-no-link -DUPSWEEP_PYTHON=ON \
+    -Dnanobind_DIR="$(python -m nanobind --cmake_dir)" \
+    -DPython_EXECUTABLE="$work/venv/bin/python"
+  # Not the stub, which would import the extension without its runtime.
+  cmake --build "$work/asan" --target _core
+  python tests/fuzz/package.py "$work/asan" "$work/sanitized"
+}
+
+example() {
+  cmake -G Ninja -S examples/cpp -B "$work/example" \
+    -DCMAKE_PREFIX_PATH="$(python -m upsweep --cmake-dir)"
+  cmake --build "$work/example"
+  "$work/example/scans"
+}
+
+# atheris has wheels for some versions of Python only.
+test_tools() {
+  python -m pip install '.[test]'
+  python -m pip install --only-binary=:all: atheris ||
+    echo "skipped: foreign and fuzz, because atheris has no wheel for $(python -V)"
+}
+
+has_atheris() { python -c 'import atheris'; }
+
+# Capsules and buffers of other libraries, under AddressSanitizer.
+foreign() {
+  has_atheris || return 0
+  PYTHONPATH="$work/sanitized" LD_PRELOAD="$(python tests/fuzz/package.py --preload)" \
+    ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 \
+    python -m pytest -n "$(nproc)" -p no:cacheprovider \
+    tests/python/test_foreign_*.py
+}
+
+# From one seed, so that only a change decides the outcome; run.py chooses others.
+fuzz() {
+  has_atheris || return 0
+  PYTHONPATH="$work/sanitized" python tests/fuzz/run.py "$1" --seconds 60 \
+    --seed 1 --findings "$work"
+}
+fuzz_scans() { fuzz scans; }
+fuzz_imports() { fuzz imports; }
+
+metal_cpp() { python tests/emulator/metal_cpp.py "$work"; }
+
+# An environment for another build of upsweep; it sees the packages of the first.
+second_environment() {
+  python3 -m venv "$work/$1"
+  local purelib='import sysconfig; print(sysconfig.get_path("purelib"))'
+  python -c "$purelib" >"$("$work/$1/bin/python" -c "$purelib")/packages.pth"
+}
+
+# The Metal backend on the software device. clang++ has compiled the core before.
+metal() {
+  second_environment metal
+  CC=clang CXX=clang++ "$work/metal/bin/python" -m pip install \
+    --no-build-isolation --no-deps -C build-dir="$work/metal-build" \
+    -C cmake.define.UPSWEEP_METAL=ON \
+    -C cmake.define.UPSWEEP_METAL_EMULATOR=ON \
+    -C cmake.define.UPSWEEP_METAL_CPP="$UPSWEEP_METAL_CPP" .
+}
+
+# The kernels of Metal without a backend.
+kernels() {
+  cmake -G Ninja -S tests/emulator/kernels -B "$UPSWEEP_KERNELS"
+  cmake --build "$UPSWEEP_KERNELS"
+}
+
+on_software_gpu() {
+  "$work/metal/bin/python" -m pytest -p no:cacheprovider "$@"
+}
+
+metal_failures() { on_software_gpu -n "$(nproc)" tests/emulator; }
+
+# The suite with the software GPU as the default device. What is undefined on a
+# GPU follows from the seed.
+metal_suite() {
+  UPSWEEP_TEST_DEVICE=gpu UPSWEEP_EMULATOR_SEED=1 on_software_gpu tests/python
+}
+
+# The CUDA backend, with kernels that nvcc compiled.
+cuda() {
+  second_environment cuda
+  command -v nvcc || "$work/cuda/bin/python" -m pip install \
+    nvidia-cuda-nvcc nvidia-cuda-runtime nvidia-cuda-crt nvidia-nvvm
+  CMAKE_ARGS='' "$work/cuda/bin/python" -m pip install --no-build-isolation \
+    --no-deps -C build-dir="$work/cuda-build" -C cmake.define.UPSWEEP_CUDA=ON \
+    -C cmake.define.UPSWEEP_CUDA_ARCHITECTURES=90 .
+  "$work/cuda/bin/python" -m pytest -p no:cacheprovider tests/cuda
+}
+
+# A CUDA driver in software, for the same backend.
+cuda_driver() {
+  cmake -G Ninja -S tests/emulator/cuda -B "$work/software-cuda"
+  cmake --build "$work/software-cuda"
+}
+
+cuda_failures() {
+  UPSWEEP_SOFTWARE_CUDA_BUILD="$work/software-cuda" \
+    "$work/cuda/bin/python" -m pytest -p no:cacheprovider tests/emulator/cuda
+}
+
+cuda_suite() {
+  LD_LIBRARY_PATH="$work/software-cuda" UPSWEEP_TEST_DEVICE=gpu \
+    "$work/cuda/bin/python" -m pytest -n 2 --dist loadfile -p no:cacheprovider tests/python
+}
+
+macos() {
+  # No test runs it, and no other step compiles with the same flags.
+  CMAKE_ARGS=-DCMAKE_CXX_FLAGS_RELEASE=-O0 CMAKE_CXX_COMPILER_LAUNCHER= \
+    python tests/macos/build_wheel.py "$work/macos"
+  on_software_gpu tests/macos --wheel "$work/macos"
+}
+
+documentation() {
+  sphinx-build -W --keep-going -q -b html docs "$work/html"
+  sphinx-build -W --keep-going -q -b doctest docs "$work/samples"
+  python -m doctest README.md
+}
+
+# The stable-ABI wheel, built and imported by a Python that takes it.
+stable_abi() {
+  local python
+  for python in python3.14 python3.13 python3.12 none; do
+    if "$python" --version; then break; fi
+  done
+  if [[ $python == none ]]; then
+    echo "skipped: stable_abi, because there is no Python 3.12 or newer"
+    return
+  fi
+  "$python" -m venv "$work/$python"
+  "$work/$python/bin/python" -m pip wheel --no-deps -w "$work/wheel" .
+  ls "$work"/wheel/upsweep-*-abi3-*.whl
+  "$work/$python/bin/python" -m pip install "$work"/wheel/upsweep-*-abi3-*.whl
+  "$work/$python/bin/python" -c 'import upsweep; upsweep.cumprod([1, 2])'
+}
+
+# What depends on the instruction set, on all of this machine but the best, which
+# the step suite takes.
+isas() {
+  local isa
+  for isa in $(python tests/python/isas.py | tail -n +2); do
+    echo "== suite on $isa, after $SECONDS s"
+    UPSWEEP_CPU_ISA=$isa python -m pytest -n "$(nproc)" --dist loadfile \
+      -m "not own_isa" tests/python
+  done
+}
+
+suite() {
+  echo "== suite, after $SECONDS s"
+  bash -ec "$(readme_command 2)"
+}
