@@ -39,7 +39,7 @@
 #include <limits>
 #include <type_traits>
 
-#include "../half.h"
+#include "../core/half.h"
 
 namespace upsweep {
 namespace {
