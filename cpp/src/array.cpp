@@ -4,10 +4,11 @@
 #include <algorithm>
 #include <cstring>
 
+#include "array_access.h"
 #include "axis.h"
-#include "backend.h"
-#include "plan.h"
-#include "release.h"
+#include "core/backend.h"
+#include "core/release.h"
+#include "core/shape.h"
 
 namespace upsweep {
 
@@ -64,29 +65,7 @@ Extent extent_of(const Shape& shape, const Strides& strides, Dtype dtype) {
 
 }  // namespace
 
-int64_t checked_size(const char* op, const Shape& shape, Dtype dtype) {
-  bool empty = false;
-  for (int64_t extent : shape) {
-    if (extent < 0) {
-      throw std::invalid_argument(std::string("[") + op +
-                                  "] Negative dimensions not allowed.");
-    }
-    empty |= extent == 0;
-  }
-  if (empty) return 0;
-  int64_t limit = INT64_MAX / static_cast<int64_t>(dtype.size());
-  int64_t size = 1;
-  for (int64_t extent : shape) {
-    if (size > limit / extent) {
-      throw OutOfMemory(std::string("[") + op + "] Shape " + to_string(shape) +
-                        " holds more bytes than can be addressed.");
-    }
-    size *= extent;
-  }
-  return size;
-}
-
-array::array(std::shared_ptr<Storage> storage, Shape&& shape, Strides&& strides,
+array::array(std::shared_ptr<Storage> storage, Shape shape, Strides strides,
              int64_t offset, Dtype dtype)
     : storage_(std::move(storage)),
       shape_(std::move(shape)),
@@ -97,16 +76,13 @@ array::array(std::shared_ptr<Storage> storage, Shape&& shape, Strides&& strides,
   size_ = element_count(shape_);
 }
 
-array::array(std::shared_ptr<Storage> storage, Shape shape, Dtype dtype)
-    : array(std::move(storage), std::move(shape), contiguous_strides(shape), 0,
-            dtype) {}
-
 array::array(const void* bytes, Shape shape, Dtype dtype)
-    : array(find_backend(DeviceType::cpu)
-                ->allocate(DeviceType::cpu, static_cast<size_t>(checked_size(
-                                                "array", shape, dtype)) *
-                                                dtype.size()),
-            shape, dtype) {
+    : array(make_array(
+          find_backend(DeviceType::cpu)
+              ->allocate(DeviceType::cpu, static_cast<size_t>(checked_size(
+                                              "array", shape, dtype)) *
+                                              dtype.size()),
+          std::move(shape), dtype)) {
   if (size_ > 0) std::memcpy(storage_->data(), bytes, nbytes());
   storage_->ready().signal();
 }
@@ -126,13 +102,32 @@ array array::adopt(const void* data, Shape shape, Strides strides, Dtype dtype,
   Extent extent = extent_of(shape, strides, dtype);
   stream = to_stream(stream);
   auto* start = static_cast<const char*>(data) - extent.bytes_before;
-  // Kernels want a multiple of 16 bytes; what lies before is not looked at.
+  // Kernels want a multiple of 16 bytes; they do not read the bytes before.
   size_t more = reinterpret_cast<uintptr_t>(start) % 16;
-  auto storage = backend(stream).adopt(
-      stream, start - more, extent.nbytes + more, std::move(release));
+  auto storage = device_memory(stream.device.type)
+                     .adopt(stream, start - more, extent.nbytes + more,
+                            std::move(release));
   return array(std::move(storage), std::move(shape), std::move(strides),
                extent.before + static_cast<int64_t>(more / dtype.size()),
                dtype);
+}
+
+array array::reinterpret(Shape shape, Dtype dtype) const {
+  if (!is_contiguous() ||
+      static_cast<size_t>(checked_size("reinterpret", shape, dtype)) *
+              dtype.size() !=
+          nbytes() ||
+      offset_ * static_cast<int64_t>(itemsize()) %
+              static_cast<int64_t>(dtype.size()) !=
+          0) {
+    throw std::invalid_argument(
+        "[reinterpret] The bytes of the array are not those of shape " +
+        to_string(shape) + " and dtype " + dtype.name() + ".");
+  }
+  Strides strides = contiguous_strides(shape);
+  int64_t offset = offset_ * static_cast<int64_t>(itemsize()) /
+                   static_cast<int64_t>(dtype.size());
+  return array(storage_, std::move(shape), std::move(strides), offset, dtype);
 }
 
 array array::as_strided(Shape shape, Strides strides, int64_t offset) const {
@@ -155,6 +150,14 @@ bool array::is_contiguous() const {
   return true;
 }
 
+const StoragePtr& ArrayAccess::storage(const array& a) { return a.storage_; }
+
+array ArrayAccess::make(StoragePtr storage, Shape shape, Dtype dtype) {
+  Strides strides = contiguous_strides(shape);
+  return array(std::move(storage), std::move(shape), std::move(strides), 0,
+               dtype);
+}
+
 void array::wait() const {
   storage_->ready().wait();
   run_due_releases();
@@ -168,8 +171,8 @@ const void* array::raw_data() const {
 }
 
 const void* array::device_data(void* consumer) const {
-  Backend& device = *find_backend(this->device().type);
-  return static_cast<const char*>(device.lend(storage_, consumer)) +
+  DeviceMemory& memory = device_memory(device().type);
+  return static_cast<const char*>(memory.export_pointer(storage_, consumer)) +
          offset_ * static_cast<int64_t>(itemsize());
 }
 

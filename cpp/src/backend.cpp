@@ -1,5 +1,7 @@
 // Which backends there are: the only file that knows which were compiled in.
-#include "backend.h"
+#include "core/backend.h"
+
+#include <stdexcept>
 
 #include "cpu/backend.h"
 #ifdef UPSWEEP_CUDA
@@ -32,5 +34,13 @@ std::string why_no_backend([[maybe_unused]] DeviceType type) {
 }
 
 Backend& backend(Stream stream) { return *find_backend(stream.device.type); }
+
+DeviceMemory& device_memory(DeviceType type) {
+  DeviceMemory* memory = find_backend(type)->device_memory();
+  if (memory) return *memory;
+  throw std::invalid_argument(
+      "[stream] The device has no memory of its own; its arrays are in that of "
+      "the processors.");
+}
 
 }  // namespace upsweep

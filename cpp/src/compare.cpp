@@ -5,10 +5,11 @@
 #include <complex>
 #include <type_traits>
 
-#include "axis.h"
-#include "backend.h"
-#include "cpu/elementwise.h"
-#include "half.h"
+#include "array_access.h"
+#include "core/backend.h"
+#include "core/half.h"
+#include "core/shape.h"
+#include "host/elementwise.h"
 #include "result.h"
 #include "upsweep/ops.h"
 
@@ -75,12 +76,7 @@ Number load(const void* data, int64_t index) {
 }
 
 Load loader(Dtype dtype) {
-  constexpr Load loads[] = {load<bool>,      load<uint8_t>,    load<uint16_t>,
-                            load<uint32_t>,  load<uint64_t>,   load<int8_t>,
-                            load<int16_t>,   load<int32_t>,    load<int64_t>,
-                            load<float16_t>, load<bfloat16_t>, load<float>,
-                            load<double>,    load<complex64_t>};
-  return loads[static_cast<size_t>(dtype.val)];
+  return visit_dtype(dtype, []<class T>(T) -> Load { return load<T>; });
 }
 
 Shape broadcast_shapes(const Shape& a, const Shape& b) {
@@ -107,8 +103,8 @@ Shape broadcast_shapes(const Shape& a, const Shape& b) {
 template <class Visit>
 void for_each_pair(const array& a, const array& b, const Visit& visit) {
   Load load_a = loader(a.dtype()), load_b = loader(b.dtype());
-  const void* data_a = a.storage()->data();
-  const void* data_b = b.storage()->data();
+  const void* data_a = storage_of(a)->data();
+  const void* data_b = storage_of(b)->data();
   for_each_run(merge_axes(a.shape(), a.strides(), b.strides()),
                [&](const Run& run) {
                  int64_t at_a = a.offset() + run.in;
@@ -144,10 +140,10 @@ array compare(const char* op, const array& a, const array& b,
   Stream stream = stream_for(op, s);
   return produce(op, stream, [&] {
     array out = make_result(op, shape, bool_, stream);
-    auto* result = static_cast<bool*>(out.storage()->data());
+    auto* result = static_cast<bool*>(storage_of(out)->data());
     backend(stream).run_on_host(stream, {[=] { fill(result); },
-                                         {a.storage(), b.storage()},
-                                         out.storage(),
+                                         {storage_of(a), storage_of(b)},
+                                         storage_of(out),
                                          std::max(a.size(), b.size())});
     return out;
   });

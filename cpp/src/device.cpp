@@ -9,10 +9,9 @@
 #include <optional>
 #include <stdexcept>
 
-#include "backend.h"
-#include "release.h"
+#include "core/backend.h"
+#include "core/release.h"
 #include "result.h"
-#include "upsweep/version.h"
 
 namespace upsweep {
 
@@ -102,8 +101,6 @@ Stream default_stream(const char* op, Device device) {
 
 }  // namespace
 
-const char* version() { return UPSWEEP_VERSION; }
-
 Device default_device() { return current_stream().device; }
 
 void set_default_device(Device device) {
@@ -172,12 +169,12 @@ DeviceInfo device_info(Device device) {
 
 bool has_own_memory(DeviceType type) {
   Backend* found = find_backend(type);
-  return found && found->has_own_memory();
+  return found && found->device_memory();
 }
 
 void* native_stream(Stream stream) {
   stream = to_stream(stream);
-  return backend(stream).native_stream(stream);
+  return device_memory(stream.device.type).native_stream(stream);
 }
 
 StreamContext::StreamContext(StreamOrDevice s)

@@ -1,75 +1,21 @@
-// Main memory for arrays, and the public counters and limits.
+// The public counters and limits.
 #include "upsweep/memory.h"
 
-#include <pthread.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <cstdlib>
-#include <fstream>
-#include <string>
-
-#include "allocator.h"
+#include "host/memory.h"
 
 namespace upsweep {
 
-namespace {
-
-constexpr size_t kHugePage = size_t{2} << 20;
-
-void* allocate_main_memory(size_t nbytes) {
-  bool large = nbytes >= 2 * kHugePage;
-  void* data = nullptr;
-  if (posix_memalign(&data, large ? kHugePage : 64, nbytes) != 0) {
-    return nullptr;
-  }
-#ifdef MADV_HUGEPAGE
-  // Fewer page faults at the first touch; where it is refused, nothing is lost.
-  if (large) madvise(data, nbytes, MADV_HUGEPAGE);
-#endif
-  return data;
-}
-
-}  // namespace
-
-size_t physical_memory() {
-  size_t bytes = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) *
-                 static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  for (const char* path : {"/sys/fs/cgroup/memory.max",
-                           "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
-    size_t limit = 0;
-    if (std::ifstream(path) >> limit && limit > 0) {
-      bytes = std::min(bytes, limit);
-    }
-  }
-  return bytes;
-}
-
-Allocator& cpu_allocator() {
-  // Never destroyed: arrays with static lifetime may outlive it.
-  static Allocator& allocator = [&]() -> Allocator& {
-    pthread_atfork([] { cpu_allocator().lock(); },
-                   [] { cpu_allocator().unlock(); },
-                   [] { cpu_allocator().unlock(); });
-    return *new Allocator(
-        {allocate_main_memory, [](void* data, size_t) { std::free(data); }},
-        physical_memory());
-  }();
-  return allocator;
-}
-
-size_t get_active_memory() { return cpu_allocator().active(); }
-size_t get_peak_memory() { return cpu_allocator().peak(); }
-void reset_peak_memory() { cpu_allocator().reset_peak(); }
-size_t get_cache_memory() { return cpu_allocator().cached(); }
-void clear_cache() { cpu_allocator().clear_cache(); }
+size_t get_active_memory() { return global_allocator().active(); }
+size_t get_peak_memory() { return global_allocator().peak(); }
+void reset_peak_memory() { global_allocator().reset_peak(); }
+size_t get_cache_memory() { return global_allocator().cached(); }
+void clear_cache() { global_allocator().clear_cache(); }
 size_t set_memory_limit(size_t bytes) {
-  return cpu_allocator().set_memory_limit(bytes);
+  return global_allocator().set_memory_limit(bytes);
 }
-size_t get_memory_limit() { return cpu_allocator().memory_limit(); }
+size_t get_memory_limit() { return global_allocator().memory_limit(); }
 size_t set_cache_limit(size_t bytes) {
-  return cpu_allocator().set_cache_limit(bytes);
+  return global_allocator().set_cache_limit(bytes);
 }
 
 }  // namespace upsweep

@@ -5,9 +5,10 @@
 #include <cmath>
 #include <type_traits>
 
-#include "axis.h"
-#include "backend.h"
-#include "cpu/pool.h"
+#include "array_access.h"
+#include "core/backend.h"
+#include "core/shape.h"
+#include "host/pool.h"
 #include "result.h"
 #include "upsweep/error.h"
 #include "upsweep/float_mode.h"
@@ -22,7 +23,7 @@ array convert(const char* op, const array& a, Dtype dtype, StreamOrDevice s) {
     array out = make_result(op, a.shape(), dtype, stream);
     backend(stream).copy(
         stream, {merge_axes(a.shape(), a.strides(), out.strides()), a.dtype(),
-                 dtype, a.offset(), a.storage(), out.storage()});
+                 dtype, a.offset(), storage_of(a), storage_of(out)});
     return out;
   });
 }
@@ -37,14 +38,14 @@ array range(T start, T step, int64_t size, Dtype dtype, StreamOrDevice s) {
   constexpr Dtype wide = std::is_same_v<T, double> ? float64 : int64;
   array counted = produce("arange", stream, [&] {
     array out = make_result("arange", {size}, wide, stream);
-    auto* values = static_cast<T*>(out.storage()->data());
+    auto* values = static_cast<T*>(storage_of(out)->data());
     auto fill = [=](int64_t first, int64_t last) {
       for (int64_t i = first; i < last; ++i) {
         values[i] = start + static_cast<T>(i) * step;
       }
     };
     backend(stream).run_on_host(
-        stream, {[=] { for_ranges(size, fill); }, {}, out.storage(), size});
+        stream, {[=] { for_ranges(size, fill); }, {}, storage_of(out), size});
     return out;
   });
   return astype(counted, dtype, stream);

@@ -1,16 +1,18 @@
 // Allocating results, and naming errors.
 #include "result.h"
 
-#include "axis.h"
-#include "backend.h"
+#include "array_access.h"
+#include "core/backend.h"
+#include "core/shape.h"
 
 namespace upsweep {
 
 array make_result(const char* op, const Shape& shape, Dtype dtype,
                   Stream stream) {
   auto size = static_cast<size_t>(checked_size(op, shape, dtype));
-  return array(backend(stream).allocate(stream.device, size * dtype.size()),
-               shape, dtype);
+  return make_array(
+      backend(stream).allocate(stream.device, size * dtype.size()), shape,
+      dtype);
 }
 
 void wait_until_idle(Stream stream) { backend(stream).wait_until_idle(stream); }

@@ -3,23 +3,15 @@
 
 #include <optional>
 
+#include "array_access.h"
 #include "axis.h"
-#include "backend.h"
+#include "core/backend.h"
 #include "result.h"
 #include "upsweep/ops.h"
 
 namespace upsweep {
 
 namespace {
-
-// What the op computes in: the dtype of its result.
-Dtype result_dtype(Op op, Dtype dtype) {
-  if (op == Op::sum && dtype == bool_) return int32;
-  if (op == Op::logaddexp && (dtype == bool_ || dtype.is_integer())) {
-    return float32;
-  }
-  return dtype;
-}
 
 array scan_along(Op op, const array& a, int axis, bool reverse, bool inclusive,
                  Stream stream) {
@@ -32,11 +24,10 @@ array scan_along(Op op, const array& a, int axis, bool reverse, bool inclusive,
     array out = make_result(scan_name(op), a.shape(), dtype, stream);
     // Extents beside one of 0 may be beyond counting.
     bool is_empty = a.size() == 0;
-    Plan plan = is_empty
-                    ? make_plan({0}, {1}, 0, reverse, dtype)
-                    : make_plan(a.shape(), a.strides(), axis, reverse, dtype);
+    Plan plan = is_empty ? make_plan({0}, {1}, 0, reverse)
+                         : make_plan(a.shape(), a.strides(), axis, reverse);
     backend(stream).scan(stream, {op, dtype, std::move(plan), inclusive,
-                                  a.offset(), a.storage(), out.storage()});
+                                  a.offset(), storage_of(a), storage_of(out)});
     return out;
   });
 }
@@ -58,20 +49,16 @@ array scan(Op op, const array& a, std::optional<int> axis, bool reverse,
 }  // namespace
 
 // The two overloads of each scan.
-#define UPSWEEP_SCAN(name, op)                                                 \
+#define UPSWEEP_SCAN(op, name, result)                                         \
   array name(const array& a, bool reverse, bool inclusive, StreamOrDevice s) { \
-    return scan(op, a, std::nullopt, reverse, inclusive, s);                   \
+    return scan(Op::op, a, std::nullopt, reverse, inclusive, s);               \
   }                                                                            \
   array name(const array& a, int axis, bool reverse, bool inclusive,           \
              StreamOrDevice s) {                                               \
-    return scan(op, a, axis, reverse, inclusive, s);                           \
+    return scan(Op::op, a, axis, reverse, inclusive, s);                       \
   }
 
-UPSWEEP_SCAN(cumprod, Op::prod)
-UPSWEEP_SCAN(cumsum, Op::sum)
-UPSWEEP_SCAN(cummax, Op::max)
-UPSWEEP_SCAN(cummin, Op::min)
-UPSWEEP_SCAN(logcumsumexp, Op::logaddexp)
+UPSWEEP_OPERATORS(UPSWEEP_SCAN)
 
 #undef UPSWEEP_SCAN
 

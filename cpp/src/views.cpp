@@ -4,7 +4,8 @@
 #include <numeric>
 
 #include "axis.h"
-#include "plan.h"
+#include "core/plan.h"
+#include "core/shape.h"
 #include "upsweep/ops.h"
 
 namespace upsweep {

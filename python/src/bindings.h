@@ -61,40 +61,6 @@ nb::object one_or_many(const nb::args& args);
 nb::object dtype_object(Dtype dtype);
 Dtype to_dtype(nb::handle h, const char* op);
 std::optional<Dtype> to_optional_dtype(nb::handle h, const char* op);
-/// Calls f with a value of the C++ type that holds one element of dtype.
-template <class F>
-decltype(auto) visit_dtype(Dtype dtype, F&& f) {
-  switch (dtype.val) {
-    case Dtype::Val::bool_:
-      return f(bool{});
-    case Dtype::Val::uint8:
-      return f(uint8_t{});
-    case Dtype::Val::uint16:
-      return f(uint16_t{});
-    case Dtype::Val::uint32:
-      return f(uint32_t{});
-    case Dtype::Val::uint64:
-      return f(uint64_t{});
-    case Dtype::Val::int8:
-      return f(int8_t{});
-    case Dtype::Val::int16:
-      return f(int16_t{});
-    case Dtype::Val::int32:
-      return f(int32_t{});
-    case Dtype::Val::int64:
-      return f(int64_t{});
-    case Dtype::Val::float16:
-      return f(float16_t{});
-    case Dtype::Val::bfloat16:
-      return f(bfloat16_t{});
-    case Dtype::Val::float32:
-      return f(float{});
-    case Dtype::Val::float64:
-      return f(double{});
-    default:
-      return f(complex64_t{});
-  }
-}
 
 // Streams (device.cpp).
 StreamOrDevice to_stream_or_device(nb::handle h, const char* op);

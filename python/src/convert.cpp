@@ -139,7 +139,7 @@ array adopt(Foreign memory, bool may_copy, const char* op) {
   strides.push_back(1);
   array bytes = upsweep::copy(share(shape, strides, uint8));
   wait(bytes);  // the owner may change them once they have been copied
-  return array(bytes.storage(), memory.shape, memory.dtype);
+  return bytes.reinterpret(memory.shape, memory.dtype);
 }
 
 array to_array(nb::handle h, const char* op) {

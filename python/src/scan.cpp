@@ -1,5 +1,6 @@
 // The scans, as functions and as methods of array.
 #include "bindings.h"
+#include "upsweep/operators.h"
 
 namespace upsweep::python {
 
@@ -13,8 +14,7 @@ struct Scan {
   const char* doc;
 };
 
-constexpr Scan kScans[] = {
-    {"cumprod", cumprod, cumprod, R"(
+constexpr const char* k_cumprod_doc = R"(
 Cumulative product along an axis, or of the flattened array.
 
 Element i of the result is the product of the elements up to i. Floating-point
@@ -44,8 +44,9 @@ Raises:
 
 Source:
     G. E. Blelloch, "Prefix sums and their applications", technical report
-    CMU-CS-90-190, Carnegie Mellon University, 1990.)"},
-    {"cumsum", cumsum, cumsum, R"(
+    CMU-CS-90-190, Carnegie Mellon University, 1990.)";
+
+constexpr const char* k_cumsum_doc = R"(
 Cumulative sum along an axis, or of the flattened array.
 
 Floating-point sums are accumulated in wider arithmetic, are infinite or NaN
@@ -57,8 +58,9 @@ with 0.
 
 Returns:
     A new array of the shape of a, flattened where axis is None; int32 for
-    bool_, otherwise of its dtype.)"},
-    {"cummax", cummax, cummax, R"(
+    bool_, otherwise of its dtype.)";
+
+constexpr const char* k_cummax_doc = R"(
 Cumulative maximum along an axis, or of the flattened array.
 
 NaN propagates from where it first appears; of equal elements the first one
@@ -69,8 +71,9 @@ with the smallest value of the dtype, -inf where there is one.
 
 Returns:
     A new array of the shape of a, flattened where axis is None, and of its
-    dtype.)"},
-    {"cummin", cummin, cummin, R"(
+    dtype.)";
+
+constexpr const char* k_cummin_doc = R"(
 Cumulative minimum along an axis, or of the flattened array.
 
 NaN propagates from where it first appears; of equal elements the first one
@@ -81,8 +84,9 @@ with the largest value of the dtype, inf where there is one.
 
 Returns:
     A new array of the shape of a, flattened where axis is None, and of its
-    dtype.)"},
-    {"logcumsumexp", logcumsumexp, logcumsumexp, R"(
+    dtype.)";
+
+constexpr const char* k_logcumsumexp_doc = R"(
 Logarithm of the cumulative sum of exponentials along an axis, or of the
 flattened array.
 
@@ -93,7 +97,13 @@ with -inf.
 
 Returns:
     A new array of the shape of a, flattened where axis is None; float32 for
-    integers and bool_, otherwise of its dtype.)"},
+    integers and bool_, otherwise of its dtype.)";
+
+// A new operator in the table needs a docstring here.
+constexpr Scan kScans[] = {
+#define UPSWEEP_SCAN(op, name, result) {#name, name, name, k_##name##_doc},
+    UPSWEEP_OPERATORS(UPSWEEP_SCAN)
+#undef UPSWEEP_SCAN
 };
 
 // The binding of one operator, to the module or to class array, whose methods

@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "allocator.h"
+#include "host/allocator.h"
 #include "upsweep/error.h"
 
 using namespace upsweep;

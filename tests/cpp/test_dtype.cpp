@@ -4,7 +4,7 @@
 #include <cmath>
 #include <vector>
 
-#include "half.h"
+#include "core/half.h"
 
 using namespace upsweep;
 

@@ -6,7 +6,8 @@
 
 #include <thread>
 
-#include "backend.h"
+#include "array_access.h"
+#include "core/backend.h"
 #include "upsweep/upsweep.h"
 
 using namespace upsweep;
@@ -52,13 +53,13 @@ TEST_CASE("a child scans on streams of its own") {
 
 TEST_CASE("work under way at the fork is an error in the child") {
   Stream stream = new_stream(DeviceType::cpu);
-  array out(backend(stream).allocate(stream.device, 1), {}, bool_);
+  array out = make_array(backend(stream).allocate(stream.device, 1), {}, bool_);
   std::atomic<bool> go{false};
   backend(stream).run_on_host(stream, {[&] {
                                          while (!go) std::this_thread::yield();
                                        },
                                        {},
-                                       out.storage(),
+                                       storage_of(out),
                                        int64_t{1} << 40});
   CHECK(in_child([&] {
           try {

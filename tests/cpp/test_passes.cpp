@@ -102,7 +102,7 @@ void check(const Shape& shape, const Strides& strides, int64_t in_offset, Op op,
   const KernelSet& kernels = kernel_set(op, dtype);
   for (int axis = 0; axis < static_cast<int>(shape.size()); ++axis) {
     for (bool reverse : {false, true}) {
-      Plan plan = make_plan(shape, strides, axis, reverse, dtype);
+      Plan plan = make_plan(shape, strides, axis, reverse);
       REQUIRE(fits_kernels(plan));
       Offsets found;
       for (const Passes& passes :
@@ -167,7 +167,7 @@ TEST_CASE("threads have something to do whatever the order of axes") {
   for (const auto& view : views) {
     const Shape& shape = view.first;
     int axis = static_cast<int>(shape.size()) - 1;
-    Plan plan = make_plan(shape, view.second, axis, false, float32);
+    Plan plan = make_plan(shape, view.second, axis, false);
     int64_t elements = 1, threads = 0;
     for (int64_t extent : shape) elements *= extent;
     for (const Passes& passes :
@@ -182,7 +182,7 @@ TEST_CASE("threads have something to do whatever the order of axes") {
 TEST_CASE("grids too large are divided") {
   // A line of one element in each of 2^34 places that no tile can join.
   Shape shape{int64_t{1} << 34, 2, 3};
-  Plan plan = make_plan(shape, {6, 1, 2}, 1, false, float32);
+  Plan plan = make_plan(shape, {6, 1, 2}, 1, false);
   auto all = make_passes(plan, kernel_set(Op::prod, float32), 0, true, tuning);
   CHECK(all.size() > 1);
   int64_t lines = 0;
@@ -205,9 +205,9 @@ TEST_CASE("what has too many axes for the kernels is copied as it lies") {
   }
   for (int axis : {0, 6, 14}) {
     for (bool reverse : {false, true}) {
-      Plan plan = make_plan(shape, strides, axis, reverse, float32);
+      Plan plan = make_plan(shape, strides, axis, reverse);
       CHECK(!fits_kernels(plan));
-      std::vector<Plan::Axis> axes = axes_of(plan);
+      auto [axes, copied] = copy_input(plan);
       int64_t step = 1;
       for (size_t i = axes.size(); i-- > 0;) {
         CHECK(axes[i].out_step == step);
@@ -215,7 +215,6 @@ TEST_CASE("what has too many axes for the kernels is copied as it lies") {
         step *= axes[i].extent;
       }
       CHECK(step == int64_t{1} << 15);
-      Plan copied = contiguous_plan(plan, float32);
       REQUIRE(fits_kernels(copied));
       Offsets found;
       for (const Passes& passes : make_passes(

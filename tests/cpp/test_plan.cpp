@@ -4,7 +4,8 @@
 
 #include <map>
 
-#include "plan.h"
+#include "core/plan.h"
+#include "cpu/tiling.h"
 
 using namespace upsweep;
 
@@ -20,8 +21,9 @@ struct Step {
 
 std::map<int64_t, Step> walk(const Plan& plan) {
   std::map<int64_t, Step> steps;
-  for (int64_t p = 0; p < plan.panels; ++p) {
-    Plan::Panel panel = plan.panel(p);
+  Tiling tiling = make_tiling(plan, float32);
+  for (int64_t p = 0; p < tiling.panels; ++p) {
+    Panel panel = find_panel(plan, tiling, p);
     for (int64_t lane = 0; lane < panel.width; ++lane) {
       int64_t before = -1;
       for (int64_t t = 0; t < plan.length.extent; ++t) {
@@ -79,8 +81,8 @@ TEST_CASE("a plan visits every element once, in scan order") {
     for (const Strides& strides : {rows, columns, gaps, negative, repeated}) {
       for (size_t axis = 0; axis < shape.size(); ++axis) {
         for (bool reverse : {false, true}) {
-          Plan plan = make_plan(shape, strides, static_cast<int>(axis), reverse,
-                                float32);
+          Plan plan =
+              make_plan(shape, strides, static_cast<int>(axis), reverse);
           CHECK(walk(plan) == expected(shape, strides, axis, reverse));
         }
       }
@@ -91,21 +93,21 @@ TEST_CASE("a plan visits every element once, in scan order") {
 TEST_CASE("tiles cover the axis") {
   for (int64_t n : {0, 1, 63, 64, 65, 16383, 16384, 16385, 1 << 20}) {
     for (int64_t inner : {1, 2, 255, 256, 257, 5000}) {
-      Plan plan = make_plan({n, inner}, contiguous_strides({n, inner}), 0,
-                            false, float64);
-      CHECK(plan.tiles * plan.tile >= n);
-      CHECK((plan.tiles - 1) * plan.tile < std::max<int64_t>(n, 1));
+      Tiling tiling = make_tiling(
+          make_plan({n, inner}, contiguous_strides({n, inner}), 0, false),
+          float64);
+      CHECK(tiling.tiles * tiling.tile >= n);
+      CHECK((tiling.tiles - 1) * tiling.tile < std::max<int64_t>(n, 1));
     }
   }
 }
 
 TEST_CASE("neighbouring axes merge where one step walks both") {
-  Plan plan = make_plan({2, 3, 4, 5}, contiguous_strides({2, 3, 4, 5}), 1,
-                        false, float32);
+  Plan plan =
+      make_plan({2, 3, 4, 5}, contiguous_strides({2, 3, 4, 5}), 1, false);
   CHECK(plan.inner.extent == 20);
   CHECK(plan.outer.size() == 1);
-  plan = make_plan({2, 3, 4, 5}, contiguous_strides({2, 3, 4, 5}), 3, false,
-                   float32);
+  plan = make_plan({2, 3, 4, 5}, contiguous_strides({2, 3, 4, 5}), 3, false);
   CHECK(plan.inner.extent == 24);
   CHECK(plan.outer.empty());
 }

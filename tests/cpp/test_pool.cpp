@@ -6,7 +6,7 @@
 #include <thread>
 #include <vector>
 
-#include "cpu/pool.h"
+#include "host/pool.h"
 
 using namespace upsweep;
 

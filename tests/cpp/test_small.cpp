@@ -6,7 +6,8 @@
 #include <new>
 #include <thread>
 
-#include "backend.h"
+#include "array_access.h"
+#include "core/backend.h"
 #include "upsweep/upsweep.h"
 
 namespace {
@@ -48,11 +49,11 @@ TEST_CASE("a small scan allocates its result's shape, strides and storage") {
 
 TEST_CASE("small work on an idle stream is done by the caller") {
   Stream stream = new_stream(DeviceType::cpu);
-  array out(backend(stream).allocate(stream.device, 1), {}, bool_);
+  array out = make_array(backend(stream).allocate(stream.device, 1), {}, bool_);
   std::thread::id worker;
   backend(stream).run_on_host(
       stream,
-      {[&] { worker = std::this_thread::get_id(); }, {}, out.storage(), 1});
+      {[&] { worker = std::this_thread::get_id(); }, {}, storage_of(out), 1});
   CHECK(out.is_ready());
   CHECK(worker == std::this_thread::get_id());
 }

@@ -5,7 +5,8 @@
 #include <latch>
 #include <thread>
 
-#include "backend.h"
+#include "array_access.h"
+#include "core/backend.h"
 #include "upsweep/upsweep.h"
 
 using namespace upsweep;
@@ -17,9 +18,9 @@ constexpr int64_t kLarge = int64_t{1} << 40;  // never run by the caller
 // An array that fn produces on a stream.
 array run(Stream stream, std::function<void()> fn,
           std::vector<StoragePtr> inputs = {}, int64_t elements = kLarge) {
-  array out(backend(stream).allocate(stream.device, 1), {}, bool_);
+  array out = make_array(backend(stream).allocate(stream.device, 1), {}, bool_);
   backend(stream).run_on_host(
-      stream, {std::move(fn), std::move(inputs), out.storage(), elements});
+      stream, {std::move(fn), std::move(inputs), storage_of(out), elements});
   return out;
 }
 
@@ -79,7 +80,7 @@ TEST_CASE("work waits for its inputs from another stream") {
     while (!go) std::this_thread::yield();
     first = true;
   });
-  array y = run(b, [&] { second = first; }, {x.storage()}, 1);
+  array y = run(b, [&] { second = first; }, {storage_of(x)}, 1);
   CHECK_FALSE(y.is_ready());
   go = true;
   y.wait();
@@ -91,7 +92,7 @@ TEST_CASE("an error comes out where its result is read, and once more") {
   for (int64_t elements : {int64_t{1}, kLarge}) {
     array bad =
         run(stream, [] { throw std::runtime_error("planted"); }, {}, elements);
-    array after = run(stream, [] {}, {bad.storage()}, elements);
+    array after = run(stream, [] {}, {storage_of(bad)}, elements);
     array good = run(stream, [] {}, {}, elements);
     CHECK_THROWS_WITH_AS(bad.wait(), "planted", std::runtime_error);
     CHECK_THROWS_WITH_AS(bad.raw_data(), "planted", std::runtime_error);
@@ -118,9 +119,9 @@ TEST_CASE("a release function may wait for the stream that held its memory") {
       synchronize(stream);
       released.count_down();
     });
-    y = run(stream, [] {}, {owned.storage()});
+    y = run(stream, [] {}, {storage_of(owned)});
   }
-  later = run(stream, [] {}, {y.storage()});
+  later = run(stream, [] {}, {storage_of(y)});
   started.wait();
   go.count_down();
   y.wait();
@@ -132,9 +133,9 @@ TEST_CASE("after a wait what the work held is released") {
   static const float memory[1] = {2};
   for (int i = 0; i < 200; ++i) {
     std::atomic<bool> released{false};
-    array y = run(stream, [] {}, {array::adopt(memory, {1}, {1}, float32, [&] {
-                                    released = true;
-                                  }).storage()});
+    array y = run(stream, [] {},
+                  {storage_of(array::adopt(memory, {1}, {1}, float32,
+                                           [&] { released = true; }))});
     y.wait();
     while (!released) std::this_thread::yield();  // by another waiting thread
     CHECK(released);

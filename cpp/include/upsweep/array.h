@@ -18,7 +18,8 @@ using Shape = std::vector<int64_t>;
 /// Distances between neighbours along each axis, in elements; any sign.
 using Strides = std::vector<int64_t>;
 
-class Storage;  // the bytes and the event of the work that writes them
+class Storage;       // the bytes and the event of the work that writes them
+struct ArrayAccess;  // for the core
 
 /// Shape, strides, offset and dtype over storage that arrays share and nobody
 /// changes. Copies and views are cheap. An array may still be being computed:
@@ -60,6 +61,10 @@ class array {
   /// A view of the same storage with other geometry; offset is in elements
   /// from the start of the storage. The caller answers for its bounds.
   array as_strided(Shape shape, Strides strides, int64_t offset) const;
+
+  /// The bytes of a contiguous array as elements of another shape and dtype.
+  /// Throws std::invalid_argument where their number differs.
+  array reinterpret(Shape shape, Dtype dtype) const;
 
   const Shape& shape() const { return shape_; }
   /// The extent of one axis, counted from the end when negative.
@@ -111,12 +116,10 @@ class array {
     return load_element<T>(data<T>());
   }
 
-  const std::shared_ptr<Storage>& storage() const { return storage_; }
-  /// For backends: an array over storage that work is about to write.
-  array(std::shared_ptr<Storage> storage, Shape shape, Dtype dtype);
-
  private:
-  array(std::shared_ptr<Storage> storage, Shape&& shape, Strides&& strides,
+  friend struct ArrayAccess;
+
+  array(std::shared_ptr<Storage> storage, Shape shape, Strides strides,
         int64_t offset, Dtype dtype);
   void check_dtype(Dtype wanted) const;
   void check_one_element() const;

@@ -139,6 +139,41 @@ T load_element(const void* at) {
   }
 }
 
+/// Calls fn with a value of the C++ type that holds one element of the dtype.
+template <class Fn>
+decltype(auto) visit_dtype(Dtype dtype, Fn&& fn) {
+  switch (dtype.val) {
+    case Dtype::Val::bool_:
+      return fn(bool{});
+    case Dtype::Val::uint8:
+      return fn(uint8_t{});
+    case Dtype::Val::uint16:
+      return fn(uint16_t{});
+    case Dtype::Val::uint32:
+      return fn(uint32_t{});
+    case Dtype::Val::uint64:
+      return fn(uint64_t{});
+    case Dtype::Val::int8:
+      return fn(int8_t{});
+    case Dtype::Val::int16:
+      return fn(int16_t{});
+    case Dtype::Val::int32:
+      return fn(int32_t{});
+    case Dtype::Val::int64:
+      return fn(int64_t{});
+    case Dtype::Val::float16:
+      return fn(float16_t{});
+    case Dtype::Val::bfloat16:
+      return fn(bfloat16_t{});
+    case Dtype::Val::float32:
+      return fn(float{});
+    case Dtype::Val::float64:
+      return fn(double{});
+    default:
+      return fn(complex64_t{});
+  }
+}
+
 /// The smallest dtype that both arguments convert to without a change of kind,
 /// by MLX's table (int32 and float16 give float16; float32 and float64 give
 /// float64).

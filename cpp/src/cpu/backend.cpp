@@ -3,19 +3,18 @@
 
 #include <pthread.h>
 
-#include <algorithm>
-#include <atomic>
 #include <fstream>
-#include <mutex>
+#include <memory>
 #include <string>
-#include <vector>
+#include <utility>
 
-#include "../allocator.h"
-#include "copy.h"
+#include "../host/copy.h"
+#include "../host/memory.h"
+#include "../host/pool.h"
+#include "../host/queue.h"
+#include "../host/stream_table.h"
 #include "isa.h"
-#include "pool.h"
 #include "scan.h"
-#include "stream.h"
 
 namespace upsweep {
 
@@ -24,10 +23,10 @@ namespace {
 class CpuStorage final : public Storage {
  public:
   explicit CpuStorage(size_t nbytes)
-      : Storage(cpu_allocator().allocate(nbytes), nbytes, DeviceType::cpu) {}
+      : Storage(global_allocator().allocate(nbytes), nbytes, DeviceType::cpu) {}
   ~CpuStorage() override {
     device_view().reset();
-    cpu_allocator().free(data(), nbytes());
+    global_allocator().free(data(), nbytes());
   }
 };
 
@@ -50,18 +49,12 @@ constexpr const char* kArchitecture =
     "unknown";
 #endif
 
-// The streams' threads do not survive a fork: the child gets empty streams
-// under the same numbers.
-struct Streams {
-  std::mutex mutex;
-  std::vector<std::unique_ptr<CpuStream>> streams;
-};
-
 class CpuBackend final : public Backend {
  public:
-  CpuBackend() : streams_(new Streams) {
+  // The queues' threads do not survive a fork: the child gets empty queues.
+  CpuBackend() {
     pthread_atfork(nullptr, nullptr, [] {
-      static_cast<CpuBackend&>(cpu_backend()).streams_ = new Streams;
+      static_cast<CpuBackend&>(cpu_backend()).streams_.renew();
     });
   }
 
@@ -75,9 +68,9 @@ class CpuBackend final : public Backend {
             {"threads", static_cast<size_t>(pool().threads())}};
   }
 
-  Stream new_stream(Device device) override { return {count_++, device}; }
+  Stream new_stream(Device device) override { return {streams_.add(), device}; }
   bool has_stream(Stream stream) const override {
-    return stream.index >= 0 && stream.index < count_;
+    return streams_.has(stream.index);
   }
   void synchronize(Stream stream) override { find(stream).synchronize(); }
   void wait_until_idle(Stream stream) override {
@@ -95,24 +88,19 @@ class CpuBackend final : public Backend {
   }
 
   void copy(Stream stream, CopyWork work) override {
-    int64_t elements = 1;
-    for (const Plan::Axis& axis : work.axes) elements *= axis.extent;
+    int64_t elements = work.elements();
     submit(stream, std::move(work), elements, run_copy);
   }
 
   void run_on_host(Stream stream, Work work) override {
-    CpuStream& on = find(stream);
-    if (!on.try_run(work.run, work.inputs, *work.output, work.elements)) {
-      on.wait_for_room();
-      on.queue(std::move(work));
-    }
+    find(stream).run(std::move(work));
   }
 
  private:
   // A scan or a copy, wrapped for the queue only where it has to go there.
   template <class W>
   void submit(Stream stream, W work, int64_t elements, void (*run)(const W&)) {
-    CpuStream& on = find(stream);
+    HostQueue& on = find(stream);
     if (on.try_run([&] { run(work); }, {&work.in, 1}, *work.out, elements)) {
       return;
     }
@@ -124,18 +112,12 @@ class CpuBackend final : public Backend {
               elements});
   }
 
-  CpuStream& find(Stream stream) {
-    Streams& all = *streams_;
-    std::lock_guard lock(all.mutex);
-    auto index = static_cast<size_t>(stream.index);
-    if (all.streams.size() <= index) all.streams.resize(index + 1);
-    auto& found = all.streams[index];
-    if (!found) found = std::make_unique<CpuStream>();
-    return *found;
+  HostQueue& find(Stream stream) {
+    return streams_.find(stream.index,
+                         [] { return std::make_unique<HostQueue>(); });
   }
 
-  std::atomic<int> count_{1};
-  std::atomic<Streams*> streams_;
+  StreamTable<HostQueue> streams_;
 };
 
 }  // namespace

@@ -1,7 +1,7 @@
 // The CPU as a backend.
 #pragma once
 
-#include "../backend.h"
+#include "../core/backend.h"
 
 namespace upsweep {
 

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "../monoid/op.h"
+#include "../core/op.h"
 #include "upsweep/dtype.h"
 
 namespace upsweep {

@@ -13,7 +13,6 @@
 #include "scan.h"
 
 #include <algorithm>
-
 #include <atomic>
 #include <cstddef>
 #include <cstring>
@@ -23,27 +22,26 @@
 #include <thread>
 #include <vector>
 
+#include "../host/pool.h"
 #include "isa.h"
-#include "pool.h"
+#include "tiling.h"
 
 namespace upsweep {
 
 namespace {
-
-static_assert(Plan::kPanelBytes <= kPanelBytes, "what kernels have room for");
 
 // Elements of panels that a thread takes at once.
 constexpr int64_t kGrain = 1 << 14;
 // With this many panels for each thread, none is idle for long at the end.
 constexpr int64_t kPanelsPerThread = 4;
 
-// Memory for carries or summaries, in whole cache lines; little of it comes
-// without an allocation.
-class Entries {
+// Memory for carries or summaries, in whole cache lines. A small buffer needs
+// no allocation.
+class AlignedBuffer {
  public:
-  explicit Entries(size_t nbytes)
-      : nbytes_(nbytes), many_(nbytes > sizeof few_ ? nbytes / 64 + 1 : 0) {}
-  void* data() { return many_.empty() ? few_ : many_.data(); }
+  explicit AlignedBuffer(size_t nbytes)
+      : nbytes_(nbytes), large_(nbytes > sizeof small_ ? nbytes / 64 + 1 : 0) {}
+  void* data() { return large_.empty() ? small_ : large_.data(); }
   size_t nbytes() const { return nbytes_; }
 
  private:
@@ -51,8 +49,8 @@ class Entries {
     char bytes[64];
   };
   size_t nbytes_;
-  Line few_[40];
-  std::vector<Line> many_;
+  Line small_[40];
+  std::vector<Line> large_;
 };
 
 // Bytes that the last level of the cache holds. The C library would count the
@@ -72,6 +70,7 @@ class Scan {
   explicit Scan(const ScanWork& work)
       : work_(work),
         plan_(work.plan),
+        tiling_(make_tiling(work.plan, work.dtype)),
         kernel_(isa().kernel(work.op, work.dtype)),
         itemsize_(static_cast<int64_t>(work.dtype.size())),
         in_(static_cast<const char*>(work.in->data()) +
@@ -84,8 +83,8 @@ class Scan {
     int64_t elements = lines * plan_.length.extent;
     if (elements == 0) return;
     int threads = threads_for(elements);
-    if (threads == 1 || plan_.tiles == 1 ||
-        plan_.panels >= threads * kPanelsPerThread) {
+    if (threads == 1 || tiling_.tiles == 1 ||
+        tiling_.panels >= threads * kPanelsPerThread) {
       run_panels(threads, elements);
     } else {
       run_chains(threads);
@@ -93,20 +92,20 @@ class Scan {
   }
 
  private:
-  // Where in the array: tile `tile` of a panel.
-  struct Place {
+  // Tile `tile` of panel `panel`.
+  struct TileIndex {
     int64_t panel, tile;
   };
 
   void run_panels(int threads, int64_t elements) {
     int64_t grain =
-        std::max<int64_t>(1, kGrain / (elements / plan_.panels + 1));
+        std::max<int64_t>(1, kGrain / (elements / tiling_.panels + 1));
     std::atomic<int64_t> taken{0};
     share(threads, [&](void* carry, void* summary) {
-      Place at{-1, plan_.tiles - 1};
+      TileIndex at{-1, tiling_.tiles - 1};
       int64_t end = 0;
       auto take = [&] {
-        if (++at.tile < plan_.tiles) return at;
+        if (++at.tile < tiling_.tiles) return at;
         at.tile = 0;
         if (++at.panel >= end) {
           at.panel = taken.fetch_add(grain);
@@ -114,7 +113,7 @@ class Scan {
         }
         return at;
       };
-      walk(take, [&](Place here, const Tile& tile) {
+      walk(take, [&](TileIndex here, const Tile& tile) {
         if (here.tile == 0) kernel_.init_carry(carry, tile.width);
         bool summarised = is_summarised(here.tile, tile.width);
         if (summarised) kernel_.reduce(tile, summary, false);
@@ -129,27 +128,27 @@ class Scan {
   struct Chain {
     explicit Chain(size_t carry_size) : carry(carry_size) {}
     alignas(64) std::atomic<int64_t> done{0};
-    Entries carry;
+    AlignedBuffer carry;
   };
 
   void run_chains(int threads) {
     std::vector<std::unique_ptr<Chain>> chains;
-    for (int64_t p = 0; p < plan_.panels; ++p) {
+    for (int64_t p = 0; p < tiling_.panels; ++p) {
       chains.push_back(
-          std::make_unique<Chain>(kernel_.carry_size(plan_.width)));
-      kernel_.init_carry(chains.back()->carry.data(), plan_.width);
+          std::make_unique<Chain>(kernel_.carry_size(tiling_.width)));
+      kernel_.init_carry(chains.back()->carry.data(), tiling_.width);
     }
-    // Places are taken in order, and each thread scans its own in order, so
+    // Tiles are taken in order, and each thread scans its own in order, so
     // that the first that is not done waits for nothing.
     std::atomic<int64_t> taken{0};
     share(threads, [&](void* carry, void* summary) {
       auto take = [&] {
         int64_t ticket = taken.fetch_add(1);
-        bool is_left = ticket < plan_.panels * plan_.tiles;
-        return Place{is_left ? ticket % plan_.panels : plan_.panels,
-                     ticket / plan_.panels};
+        bool is_left = ticket < tiling_.panels * tiling_.tiles;
+        return TileIndex{is_left ? ticket % tiling_.panels : tiling_.panels,
+                         ticket / tiling_.panels};
       };
-      walk(take, [&](Place here, const Tile& tile) {
+      walk(take, [&](TileIndex here, const Tile& tile) {
         scan_chained(*chains[static_cast<size_t>(here.panel)], here.tile, tile,
                      carry, summary);
       });
@@ -176,10 +175,10 @@ class Scan {
   // taken one early, so that a tile knows what this thread reads next.
   template <class Take, class ScanTile>
   void walk(const Take& take, const ScanTile& scan) const {
-    Place here = take();
-    if (here.panel >= plan_.panels) return;
+    TileIndex here = take();
+    if (here.panel >= tiling_.panels) return;
     Tile tile = this->tile(here);
-    for (Place next; (next = take()).panel < plan_.panels; here = next) {
+    for (TileIndex next; (next = take()).panel < tiling_.panels; here = next) {
       Tile next_tile = this->tile(next);
       tile.next_read = next_tile.next_read;
       scan(here, tile);
@@ -193,10 +192,12 @@ class Scan {
   }
 
   size_t summary_size() const {
-    int64_t length = std::min(plan_.tile, plan_.length.extent);
+    int64_t length = std::min(tiling_.tile, plan_.length.extent);
     size_t size = 0;
     // The last panel may be less wide, and of one line it takes more.
-    for (int64_t width : {plan_.width, plan_.panel(plan_.panels - 1).width}) {
+    for (int64_t width :
+         {tiling_.width,
+          find_panel(plan_, tiling_, tiling_.panels - 1).width}) {
       if (is_summarised(0, width)) {
         size = std::max(size, kernel_.summary_size(width, length));
       }
@@ -209,9 +210,9 @@ class Scan {
   void share(int threads, const Fn& fn) {
     struct Scratch {
       explicit Scratch(const Scan& scan)
-          : carry(scan.kernel_.carry_size(scan.plan_.width)),
+          : carry(scan.kernel_.carry_size(scan.tiling_.width)),
             summary(scan.summary_size()) {}
-      Entries carry, summary;
+      AlignedBuffer carry, summary;
     };
     if (threads == 1) {
       Scratch mine(*this);
@@ -233,12 +234,12 @@ class Scan {
     }
   }
 
-  Tile tile(const Place& place) const {
-    Plan::Panel panel = plan_.panel(place.panel);
-    int64_t first = place.tile * plan_.tile;
+  Tile tile(const TileIndex& index) const {
+    Panel panel = find_panel(plan_, tiling_, index.panel);
+    int64_t first = index.tile * tiling_.tile;
     Tile tile{in_ + (panel.in + first * plan_.length.in_step) * itemsize_,
               out_ + (panel.out + first * plan_.length.out_step) * itemsize_,
-              std::min(plan_.tile, plan_.length.extent - first),
+              std::min(tiling_.tile, plan_.length.extent - first),
               panel.width,
               plan_.length.in_step,
               plan_.inner.in_step,
@@ -259,10 +260,11 @@ class Scan {
            static_cast<uintptr_t>(back * itemsize_);
   }
 
-  bool is_last(int64_t t) const { return t == plan_.tiles - 1; }
+  bool is_last(int64_t t) const { return t == tiling_.tiles - 1; }
 
   const ScanWork& work_;
   const Plan& plan_;
+  Tiling tiling_;
   const Kernel& kernel_;
   int64_t itemsize_;
   const char* in_;

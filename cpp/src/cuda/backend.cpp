@@ -2,16 +2,14 @@
 // work runs on the processors, in the stream's order.
 #include "backend.h"
 
-#include <iterator>
 #include <memory>
 #include <mutex>
-#include <stdexcept>
 #include <utility>
 #include <vector>
 
 #include "../../../metal/tuning_nvidia.h"
-#include "../cpu/copy.h"
-#include "../gpu/passes.h"
+#include "../gpu/backend.h"
+#include "../host/stream_table.h"
 #include "device.h"
 #include "storage.h"
 #include "stream.h"
@@ -54,14 +52,12 @@ struct Gpu {
   explicit Gpu(int index) : device(cuda_device(index)) {}
 
   CudaDevice& device;
-  std::mutex mutex;  // guards what follows
-  int count = 1;
-  std::vector<std::unique_ptr<CudaStream>> streams;
+  StreamTable<CudaStream> streams;
 };
 
-class CudaBackend final : public Backend {
+class CudaBackend final : public GpuBackend, public DeviceMemory {
  public:
-  CudaBackend() : generation_(fork_generation()), gpus_(cuda_device_count()) {}
+  CudaBackend() : GpuBackend(kTuning), gpus_(cuda_device_count()) {}
 
   int device_count() const override { return static_cast<int>(gpus_.size()); }
 
@@ -71,14 +67,10 @@ class CudaBackend final : public Backend {
   }
 
   Stream new_stream(Device device) override {
-    Gpu& gpu = find(device.index);
-    std::lock_guard lock(gpu.mutex);
-    return {gpu.count++, device};
+    return {find(device.index).streams.add(), device};
   }
   bool has_stream(Stream stream) const override {
-    Gpu& gpu = find(stream.device.index);
-    std::lock_guard lock(gpu.mutex);
-    return stream.index >= 0 && stream.index < gpu.count;
+    return find(stream.device.index).streams.has(stream.index);
   }
   void synchronize(Stream stream) override { find(stream).synchronize(); }
   void wait_until_idle(Stream stream) override {
@@ -90,17 +82,18 @@ class CudaBackend final : public Backend {
     return std::make_shared<CudaStorage>(nbytes, find(device.index).device);
   }
 
-  bool has_own_memory() const override { return true; }
+  DeviceMemory* device_memory() override { return this; }
   void* native_stream(Stream stream) override { return find(stream).handle(); }
 
-  const void* lend(const StoragePtr& storage, void* consumer) override {
+  const void* export_pointer(const StoragePtr& storage,
+                             void* consumer) override {
     check_process();
     auto own = std::static_pointer_cast<CudaStorage>(storage);
     if (!consumer || !own->is_on_gpu()) {
       own->ready().wait();
       own->fill_on_gpu(*own);
     }
-    return own->lend(static_cast<cuda::Stream>(consumer));
+    return own->export_pointer(static_cast<cuda::Stream>(consumer));
   }
 
   StoragePtr adopt(Stream stream, const void* data, size_t nbytes,
@@ -113,55 +106,34 @@ class CudaBackend final : public Backend {
     return storage;
   }
 
-  void scan(Stream stream, ScanWork work) override {
+  void run_on_host(Stream stream, Work work) override {
+    work.output->data();  // out of memory is an error here, not in the queue
+    find(stream).run_on_host(std::move(work));
+  }
+
+ private:
+  void launch(Stream stream, const ScanWork& work, const KernelSet& kernels,
+              const std::vector<Passes>& passes) override {
     CudaStream& on = find(stream);
     auto out = std::static_pointer_cast<CudaStorage>(work.out);
     out->prepare_on_gpu();
-    const KernelSet& kernels = kernel_set(work.op, work.dtype);
-    if (!fits_kernels(work.plan)) make_contiguous(stream, work);
     std::vector<Launch> scans;
-    for (const Passes& passes : make_passes(work.plan, kernels, work.in_offset,
-                                            work.inclusive, kTuning)) {
-      scans.push_back(prepare(passes, kernels, out->device()));
+    for (const Passes& p : passes) {
+      scans.push_back(prepare(p, kernels, out->device()));
     }
     if (scans.empty()) {
       out->set_written(nullptr);
       return on.run_on_host({[] {}, {}, out, 0});
     }
-    CudaStoragePtr seen = seen_by(out->device(), work.in);
-    on.run_on_gpu({[seen, to = out.get(),
+    CudaStoragePtr in = device_copy(out->device(), work.in);
+    on.run_on_gpu({[in, to = out.get(),
                     scans = std::move(scans)](cuda::Stream cuda_stream) {
                      for (const Launch& s : scans) {
-                       launch(cuda_stream, *seen, *to, s);
+                       upsweep::launch(cuda_stream, *in, *to, s);
                      }
                    },
-                   {work.in, seen},
+                   {work.in, in},
                    out});
-  }
-
-  void copy(Stream stream, CopyWork work) override {
-    int64_t elements = 1;
-    for (const Plan::Axis& axis : work.axes) elements *= axis.extent;
-    StoragePtr in = work.in, out = work.out;
-    run_on_host(stream, {[work = std::move(work)] { run_copy(work); },
-                         {std::move(in)},
-                         std::move(out),
-                         elements});
-  }
-
-  void run_on_host(Stream stream, Work work) override {
-    work.output->data();  // memory for it, or none is an error here and now
-    find(stream).run_on_host(std::move(work));
-  }
-
- private:
-  // CUDA does not survive a fork.
-  void check_process() const {
-    if (generation_ != fork_generation()) {
-      throw std::runtime_error(
-          "[stream] The GPU cannot be used after a fork; use the cpu, or start "
-          "the process afresh.");
-    }
   }
 
   Gpu& find(int index) const {
@@ -174,12 +146,8 @@ class CudaBackend final : public Backend {
   CudaStream& find(Stream stream) {
     check_process();
     Gpu& gpu = find(stream.device.index);
-    std::lock_guard lock(gpu.mutex);
-    auto index = static_cast<size_t>(stream.index);
-    if (gpu.streams.size() <= index) gpu.streams.resize(index + 1);
-    auto& found = gpu.streams[index];
-    if (!found) found = std::make_unique<CudaStream>(gpu.device);
-    return *found;
+    return gpu.streams.find(
+        stream.index, [&] { return std::make_unique<CudaStream>(gpu.device); });
   }
 
   Launch prepare(const Passes& passes, const KernelSet& kernels, Device on) {
@@ -193,19 +161,10 @@ class CudaBackend final : public Backend {
             std::move(posts)};
   }
 
-  // Copies an input that has more axes than the kernels take.
-  void make_contiguous(Stream stream, ScanWork& work) {
-    StoragePtr in = allocate(stream.device, work.out->nbytes());
-    copy(stream, {axes_of(work.plan), work.dtype, work.dtype, work.in_offset,
-                  work.in, in});
-    work.in = std::move(in);
-    work.in_offset = 0;
-    work.plan = contiguous_plan(work.plan, work.dtype);
-  }
-
-  // The storage where the device sees it: itself, or one that is filled from it
-  // and lasts as long. Several devices' are views of each other's.
-  CudaStoragePtr seen_by(Device device, const StoragePtr& storage) {
+  // The storage itself where it is the device's, else its copy on the device,
+  // which the stream fills and which lasts as long. The copies for several
+  // devices form a list.
+  CudaStoragePtr device_copy(Device device, const StoragePtr& storage) {
     if (storage->device() == device) {
       return std::static_pointer_cast<CudaStorage>(storage);
     }
@@ -221,7 +180,6 @@ class CudaBackend final : public Backend {
     return std::static_pointer_cast<CudaStorage>(*view);
   }
 
-  uint32_t generation_;
   mutable std::mutex mutex_;
   mutable std::vector<std::unique_ptr<Gpu>> gpus_;
   std::mutex views_;

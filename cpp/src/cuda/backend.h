@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "../backend.h"
+#include "../core/backend.h"
 
 namespace upsweep {
 

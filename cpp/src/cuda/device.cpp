@@ -7,7 +7,8 @@
 #include <stdexcept>
 #include <vector>
 
-#include "../cpu/pool.h"
+#include "../host/memory.h"
+#include "../host/pool.h"
 #include "kernels.h"
 
 namespace upsweep {
@@ -85,11 +86,11 @@ DeviceInfo CudaDevice::info() const {
 }
 
 cuda::Address CudaDevice::allocate(size_t nbytes) {
-  return to_address(cpu_allocator().allocate(nbytes, source_));
+  return to_address(global_allocator().allocate(nbytes, source_));
 }
 
 void CudaDevice::free(cuda::Address address, size_t nbytes) noexcept {
-  cpu_allocator().free(to_pointer(address), nbytes, source_);
+  global_allocator().free(to_pointer(address), nbytes, source_);
 }
 
 void CudaDevice::open_staging() {

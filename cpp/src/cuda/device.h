@@ -5,7 +5,7 @@
 #include <mutex>
 #include <string>
 
-#include "../allocator.h"
+#include "../host/allocator.h"
 #include "driver.h"
 #include "event.h"
 #include "upsweep/device.h"

@@ -28,7 +28,7 @@ void CudaEvent::record(cuda::Stream stream) {
   check(driver().record(handle_, stream), "recording an event");
 }
 
-bool CudaEvent::comes_soon() const {
+bool CudaEvent::spin_wait() const {
   using Clock = std::chrono::steady_clock;
   cuda::Current current(context_);
   Clock::time_point start = Clock::now();
@@ -39,7 +39,7 @@ bool CudaEvent::comes_soon() const {
 }
 
 void CudaEvent::wait() const {
-  if (comes_soon()) return;
+  if (spin_wait()) return;
   cuda::Current current(context_);
   check(driver().synchronize(handle_), "running kernels");
 }

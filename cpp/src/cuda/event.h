@@ -1,5 +1,5 @@
-// CudaEvent: a moment of a CUDA stream, for threads and for other streams to
-// wait for. One that was never recorded has come.
+// CudaEvent: a point of a CUDA stream, for threads and for other streams to
+// wait for. An event that was never recorded has passed.
 #pragma once
 
 #include <memory>
@@ -15,11 +15,10 @@ class CudaEvent {
   CudaEvent(const CudaEvent&) = delete;
   CudaEvent& operator=(const CudaEvent&) = delete;
 
-  // The moment when all that was given to the stream so far is done.
+  // The event passes when all work that the stream has so far is done.
   void record(cuda::Stream stream);
-  // Whether it comes within a short while, in which going to sleep would not
-  // pay.
-  bool comes_soon() const;
+  // Whether it passes within a short while; sleeping would take longer.
+  bool spin_wait() const;
   // Throws the error of the work before it.
   void wait() const;
 

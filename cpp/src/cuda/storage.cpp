@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <exception>
 
+#include "../host/memory.h"
+
 namespace upsweep {
 
 using cuda::check;
@@ -22,32 +24,32 @@ CudaStorage::CudaStorage(cuda::Address address, size_t nbytes,
 
 CudaStorage::~CudaStorage() {
   device_view().reset();
-  for (cuda::Stream stream : lent_to_) wait_for_borrower(stream);
+  for (cuda::Stream stream : consumers_) wait_for_consumer(stream);
   if (release_) {
     release(std::move(release_));
   } else if (address_) {
     gpu_.free(address_, nbytes());
   }
-  if (host_) cpu_allocator().free(host_, nbytes());
+  if (host_) global_allocator().free(host_, nbytes());
 }
 
-const void* CudaStorage::lend(cuda::Stream consumer) {
+const void* CudaStorage::export_pointer(cuda::Stream consumer) {
   std::lock_guard lock(mutex_);
   if (consumer) {
     cuda::Current current(gpu_.context());
     if (written_ && !ready().is_ready()) {
-      check(driver().wait_for(consumer, written_->handle(), 0), "lending");
+      check(driver().wait_for(consumer, written_->handle(), 0), "exporting");
     }
-    if (std::find(lent_to_.begin(), lent_to_.end(), consumer) ==
-        lent_to_.end()) {
-      lent_to_.push_back(consumer);
+    if (std::find(consumers_.begin(), consumers_.end(), consumer) ==
+        consumers_.end()) {
+      consumers_.push_back(consumer);
     }
   }
   return reinterpret_cast<const void*>(static_cast<uintptr_t>(address_));
 }
 
 // A stream that is gone has nothing to wait for.
-void CudaStorage::wait_for_borrower(cuda::Stream stream) noexcept {
+void CudaStorage::wait_for_consumer(cuda::Stream stream) noexcept {
   try {
     cuda::Current current(gpu_.context());
     CudaEvent done(gpu_.context());
@@ -60,12 +62,12 @@ void CudaStorage::wait_for_borrower(cuda::Stream stream) noexcept {
 void* CudaStorage::data() const {
   std::lock_guard lock(mutex_);
   if (host_) return host_;
-  void* host = cpu_allocator().allocate(nbytes());
+  void* host = global_allocator().allocate(nbytes());
   if (writes_on_gpu_) {
     try {
       gpu_.download(host, address_, nbytes());
     } catch (...) {
-      cpu_allocator().free(host, nbytes());
+      global_allocator().free(host, nbytes());
       throw;
     }
   }

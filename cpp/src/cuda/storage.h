@@ -9,7 +9,7 @@
 #include <mutex>
 #include <vector>
 
-#include "../storage.h"
+#include "../core/storage.h"
 #include "device.h"
 #include "event.h"
 
@@ -19,7 +19,7 @@ class CudaStorage final : public Storage {
  public:
   // Without memory yet: the first to write decides where that is.
   CudaStorage(size_t nbytes, CudaDevice& device);
-  // Memory of somebody else's on the device, readable from an event on.
+  // Memory on the device that another library owns, readable from an event on.
   CudaStorage(cuda::Address address, size_t nbytes, CudaDevice& device,
               std::function<void()> release);
   ~CudaStorage() override;
@@ -33,13 +33,13 @@ class CudaStorage final : public Storage {
   // The same bytes as another storage's, which are computed: copied to the
   // device unless they are there. A storage may fill itself.
   void fill_on_gpu(const Storage& from);
-  // Work that writes the bytes is on its way; whoever reads them on the device
-  // waits for the event, which is null where they are there.
+  // Work that writes the bytes is on its way; readers on the device
+  // wait for the event, which is null where they are there.
   void set_written(CudaEventPtr event);
 
   // The address, for what is given to a consumer's stream from now on; what it
   // holds is waited for before the memory goes. is_on_gpu().
-  const void* lend(cuda::Stream consumer);
+  const void* export_pointer(cuda::Stream consumer);
 
   // Whether set_written has been called: whether work on the device can be
   // launched that reads the bytes.
@@ -48,7 +48,7 @@ class CudaStorage final : public Storage {
   const CudaEventPtr& written() const { return written_; }
 
  private:
-  void wait_for_borrower(cuda::Stream stream) noexcept;
+  void wait_for_consumer(cuda::Stream stream) noexcept;
 
   CudaDevice& gpu_;
   std::function<void()> release_;
@@ -58,7 +58,7 @@ class CudaStorage final : public Storage {
   bool writes_on_gpu_ = false;
   std::atomic<bool> on_gpu_{false};
   CudaEventPtr written_;
-  std::vector<cuda::Stream> lent_to_;
+  std::vector<cuda::Stream> consumers_;
 };
 
 }  // namespace upsweep

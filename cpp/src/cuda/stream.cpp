@@ -14,16 +14,16 @@ CudaStream::CudaStream(CudaDevice& device) : device_(device) {
 
 void CudaStream::run_on_gpu(CudaWork work) {
   host_.wait_for_room();
-  const auto& [storage, seen] = work.input;
-  if (!seen->is_on_gpu()) {
+  const auto& [storage, on_device] = work.input;
+  if (!on_device->is_on_gpu()) {
     auto run = [this, work] {
-      work.input.seen->fill_on_gpu(*work.input.storage);
+      work.input.on_device->fill_on_gpu(*work.input.storage);
       launch(work)->wait();
     };
     return host_.queue({run, {storage}, work.output, 0});
   }
   CudaEventPtr done = launch(work);
-  work.output->ready().set_shortcut([done] { return done->comes_soon(); });
+  work.output->ready().set_fast_wait([done] { return done->spin_wait(); });
   host_.queue({[done, work = CudaWork{std::move(work.launch), work.input, {}}] {
                  done->wait();
                },
@@ -52,7 +52,7 @@ void CudaStream::run_on_host(Work work) {
 CudaEventPtr CudaStream::launch(const CudaWork& work) {
   cuda::Current current(device_.context());
   std::lock_guard lock(mutex_);
-  CudaEventPtr written = work.input.seen->written();
+  CudaEventPtr written = work.input.on_device->written();
   if (written && !work.input.storage->ready().is_ready()) {
     check(driver().wait_for(stream_, written->handle(), 0), "waiting");
   }

@@ -2,11 +2,11 @@
 // was given.
 //
 // Work whose input the GPU has, or is about to have, is launched at once by the
-// calling thread; CUDA's streams and events keep it in order. A line of work on
-// the host, which is that of a CPU stream, follows behind: it waits until the
+// calling thread; CUDA's streams and events keep it in order. A queue on
+// the host follows behind: it waits until the
 // GPU is done, says that the output is there or why not, and lets go of what
 // was in use. Whatever has to wait for processors first, because they compute
-// the input or bring it to the GPU, is launched by that line.
+// the input or bring it to the GPU, is launched by that queue.
 #pragma once
 
 #include <functional>
@@ -14,7 +14,7 @@
 #include <mutex>
 #include <vector>
 
-#include "../cpu/stream.h"
+#include "../host/queue.h"
 #include "storage.h"
 
 namespace upsweep {
@@ -25,7 +25,7 @@ using CudaStoragePtr = std::shared_ptr<CudaStorage>;
 // another one that is yet to be filled from it.
 struct CudaInput {
   StoragePtr storage;
-  CudaStoragePtr seen;
+  CudaStoragePtr on_device;
 };
 
 struct CudaWork {
@@ -40,8 +40,8 @@ class CudaStream {
   explicit CudaStream(CudaDevice& device);
 
   void run_on_gpu(CudaWork work);
-  // Memory of somebody else's, readable by what is given to the stream from now
-  // on.
+  // Memory that another library owns, readable by work that the stream is given
+  // from now on.
   void take_over(const CudaStoragePtr& storage);
   void run_on_host(Work work);
   void synchronize() { host_.synchronize(); }
@@ -56,7 +56,7 @@ class CudaStream {
   CudaDevice& device_;
   cuda::Stream stream_ = nullptr;
   std::mutex mutex_;  // keeps the order the same everywhere
-  CpuStream host_;
+  HostQueue host_;
 };
 
 }  // namespace upsweep

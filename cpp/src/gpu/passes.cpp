@@ -21,13 +21,12 @@ constexpr uint32_t kRowBytes = 128;
 // is read twice then, and what the passes hand on must be little beside it.
 constexpr int64_t kMinTiles = 4;
 constexpr int64_t kMinElements = 2048;
-// Panels from which on look-back goes from tile to tile, and its radix for fewer.
+// Panels from which on look-back goes from tile to tile, and its radix for
+// fewer.
 constexpr int64_t kManyPanels = 256;
 constexpr uint32_t kFan = 16;
 // Threads in one grid: GPUs number them by 32 bits.
 constexpr int64_t kMaxThreads = UINT32_MAX;
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // The smallest power of two that is at least n and at most `most`, a power of
 // two.
@@ -207,30 +206,6 @@ const KernelSet& kernel_set(Op op, Dtype dtype) {
 bool fits_kernels(const Plan& plan) {
   // Beside column and batch, with the axis of parts between them.
   return plan.outer.size() + 1 <= kMaxOuterAxes;
-}
-
-std::vector<Plan::Axis> axes_of(const Plan& plan) {
-  std::vector<Plan::Axis> axes = plan.outer;
-  axes.push_back(plan.inner);
-  axes.push_back(plan.length);
-  if (plan.length.out_step < 0) {  // copies know no direction
-    axes.back().in_step = -plan.length.in_step;
-    axes.back().out_step = -plan.length.out_step;
-  }
-  std::erase_if(axes, [](const Plan::Axis& axis) { return axis.extent == 1; });
-  std::sort(axes.begin(), axes.end(),
-            [](const Plan::Axis& a, const Plan::Axis& b) {
-              return a.out_step > b.out_step;
-            });
-  return axes;
-}
-
-Plan contiguous_plan(const Plan& plan, Dtype dtype) {
-  int64_t n = plan.length.extent;
-  int64_t after = std::abs(plan.length.out_step);
-  Shape shape{plan.outer_size * plan.inner.extent / after, n, after};
-  return make_plan(shape, contiguous_strides(shape), 1,
-                   plan.length.out_step < 0, dtype);
 }
 
 std::vector<Passes> make_passes(const Plan& plan, const KernelSet& kernels,

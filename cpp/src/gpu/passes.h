@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "../../../metal/params.h"
-#include "../backend.h"
+#include "../core/backend.h"
 
 namespace upsweep {
 
@@ -64,11 +64,6 @@ struct Passes {
 
 // Whether the kernels can walk the plan; where not, a contiguous input helps.
 bool fits_kernels(const Plan& plan);
-
-// The axes of a copy of what the plan walks, laid out as its result is; and the
-// plan for that copy.
-std::vector<Plan::Axis> axes_of(const Plan& plan);
-Plan contiguous_plan(const Plan& plan, Dtype dtype);
 
 // For a plan that fits. in_offset is in elements of the dtype. An empty scan
 // has no passes.

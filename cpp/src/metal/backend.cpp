@@ -2,18 +2,16 @@
 // work runs on the processors, which share its memory, in the stream's order.
 #include "backend.h"
 
-#include <atomic>
 #include <cstring>
 #include <iterator>
 #include <memory>
 #include <mutex>
-#include <stdexcept>
 #include <vector>
 
 #include "../../../metal/tuning_apple.h"
-#include "../allocator.h"
-#include "../cpu/copy.h"
-#include "../gpu/passes.h"
+#include "../gpu/backend.h"
+#include "../host/memory.h"
+#include "../host/stream_table.h"
 #include "device.h"
 #include "storage.h"
 #include "stream.h"
@@ -58,10 +56,10 @@ void encode(MTL::ComputeCommandEncoder* encoder, const MetalStorage& in,
   }
 }
 
-class MetalBackend final : public Backend {
+class MetalBackend final : public GpuBackend {
  public:
   explicit MetalBackend(MetalDevice& device)
-      : device_(device), generation_(fork_generation()) {}
+      : GpuBackend(kTuning), device_(device) {}
 
   int device_count() const override { return 1; }
 
@@ -77,9 +75,9 @@ class MetalBackend final : public Backend {
              size_t{gpu->recommendedMaxWorkingSetSize()}}};
   }
 
-  Stream new_stream(Device device) override { return {count_++, device}; }
+  Stream new_stream(Device device) override { return {streams_.add(), device}; }
   bool has_stream(Stream stream) const override {
-    return stream.index >= 0 && stream.index < count_;
+    return streams_.has(stream.index);
   }
   void synchronize(Stream stream) override { find(stream).synchronize(); }
   void wait_until_idle(Stream stream) override {
@@ -91,19 +89,21 @@ class MetalBackend final : public Backend {
     return std::make_shared<MetalStorage>(nbytes, device);
   }
 
-  void scan(Stream stream, ScanWork work) override {
+  void run_on_host(Stream stream, Work work) override {
     AutoreleaseScope scope;
-    const KernelSet& kernels = kernel_set(work.op, work.dtype);
+    find(stream).run_on_host(std::move(work));
+  }
+
+ private:
+  void launch(Stream stream, const ScanWork& work, const KernelSet& kernels,
+              const std::vector<Passes>& passes) override {
+    AutoreleaseScope scope;
     MetalStream& on = find(stream);
-    if (!fits_kernels(work.plan)) make_contiguous(stream, work);
     auto out = std::static_pointer_cast<MetalStorage>(work.out);
     std::vector<Prepared> scans;
-    for (const Passes& passes : make_passes(work.plan, kernels, work.in_offset,
-                                            work.inclusive, kTuning)) {
-      scans.push_back(prepare(passes, kernels, out));
-    }
+    for (const Passes& p : passes) scans.push_back(prepare(p, kernels, out));
     if (scans.empty()) return on.run_on_host({[] {}, {}, out, 0});
-    MetalStoragePtr in = seen_by_gpu(stream, work.in);
+    MetalStoragePtr in = device_view(stream, work.in);
     on.run_on_gpu({[in, out, scans = std::move(scans)](auto* encoder) {
                      for (const Prepared& s : scans) {
                        encode(encoder, *in, *out, s);
@@ -113,41 +113,11 @@ class MetalBackend final : public Backend {
                    out});
   }
 
-  void copy(Stream stream, CopyWork work) override {
-    int64_t elements = 1;
-    for (const Plan::Axis& axis : work.axes) elements *= axis.extent;
-    StoragePtr in = work.in, out = work.out;
-    run_on_host(stream, {[work = std::move(work)] { run_copy(work); },
-                         {std::move(in)},
-                         std::move(out),
-                         elements});
-  }
-
-  void run_on_host(Stream stream, Work work) override {
-    AutoreleaseScope scope;
-    find(stream).run_on_host(std::move(work));
-  }
-
- private:
-  // Metal does not survive a fork.
-  void check_process() const {
-    if (generation_ != fork_generation()) {
-      throw std::runtime_error(
-          "[stream] The GPU cannot be used after a fork; use the cpu, or start "
-          "the process afresh.");
-    }
-  }
-
   MetalStream& find(Stream stream) {
     check_process();
-    std::lock_guard lock(mutex_);
-    auto index = static_cast<size_t>(stream.index);
-    if (streams_.size() <= index) streams_.resize(index + 1);
-    auto& found = streams_[index];
-    if (!found) {
-      found = std::make_unique<MetalStream>(device_.handle.get());
-    }
-    return *found;
+    return streams_.find(stream.index, [this] {
+      return std::make_unique<MetalStream>(device_.handle.get());
+    });
   }
 
   Prepared prepare(const Passes& passes, const KernelSet& kernels,
@@ -169,19 +139,9 @@ class MetalBackend final : public Backend {
             scratch(passes.carry_bytes())};
   }
 
-  // Copies an input that has more axes than the kernels take.
-  void make_contiguous(Stream stream, ScanWork& work) {
-    StoragePtr in = allocate(stream.device, work.out->nbytes());
-    copy(stream, {axes_of(work.plan), work.dtype, work.dtype, work.in_offset,
-                  work.in, in});
-    work.in = std::move(in);
-    work.in_offset = 0;
-    work.plan = contiguous_plan(work.plan, work.dtype);
-  }
-
-  // The storage where the GPU sees it: itself, another name for the same
-  // memory, or a copy, which lasts as long as the storage.
-  MetalStoragePtr seen_by_gpu(Stream stream, const StoragePtr& storage) {
+  // What the GPU reads for a storage: the storage itself, another buffer over
+  // the same memory, or a copy. The latter two last as long as the storage.
+  MetalStoragePtr device_view(Stream stream, const StoragePtr& storage) {
     if (auto own = std::dynamic_pointer_cast<MetalStorage>(storage)) return own;
     std::lock_guard lock(views_);
     StoragePtr& view = storage->device_view();
@@ -210,10 +170,7 @@ class MetalBackend final : public Backend {
   }
 
   MetalDevice& device_;
-  uint32_t generation_;
-  std::atomic<int> count_{1};
-  std::mutex mutex_;
-  std::vector<std::unique_ptr<MetalStream>> streams_;
+  StreamTable<MetalStream> streams_;
   std::mutex views_;
 };
 

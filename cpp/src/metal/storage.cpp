@@ -7,6 +7,7 @@
 
 #include <string>
 
+#include "../host/memory.h"
 #include "device.h"
 #include "upsweep/error.h"
 
@@ -35,7 +36,7 @@ MTL::Buffer* allocate(size_t nbytes) {
                       " bytes: the largest buffer of this GPU has " +
                       std::to_string(most) + ".");
   }
-  return static_cast<MTL::Buffer*>(cpu_allocator().allocate(nbytes, source));
+  return static_cast<MTL::Buffer*>(global_allocator().allocate(nbytes, source));
 }
 
 }  // namespace
@@ -69,7 +70,7 @@ std::shared_ptr<MetalStorage> MetalStorage::share(const Storage& memory,
 
 MetalStorage::~MetalStorage() {
   if (allocated_) {
-    cpu_allocator().free(buffer_, nbytes(), source);
+    global_allocator().free(buffer_, nbytes(), source);
   } else {
     AutoreleaseScope scope;
     buffer_->release();

@@ -1,17 +1,17 @@
-// MetalStorage: bytes that the GPU and the processors share, and the moment of
+// MetalStorage: bytes that the GPU and the processors share, and the point of
 // a stream's timeline from which on the GPU may read them.
 #pragma once
 
 #include <Metal/Metal.hpp>
 #include <memory>
 
-#include "../allocator.h"
-#include "../storage.h"
+#include "../core/storage.h"
 
 namespace upsweep {
 
-// A moment on the timeline of a stream (stream.h). A null timeline is always.
-struct Moment {
+// A point on the timeline of a stream (stream.h). Without a timeline it has
+// passed.
+struct TimelinePoint {
   MTL::SharedEvent* timeline = nullptr;
   uint64_t value = 0;
 
@@ -24,15 +24,15 @@ class MetalStorage final : public Storage {
  public:
   // From the allocator; throws OutOfMemory.
   MetalStorage(size_t nbytes, Device device);
-  // Another name for memory of the processors', which outlives it and is
-  // computed already: nullptr where the GPU cannot see it as it is.
+  // Another buffer over the memory of a storage that is written and outlives
+  // it; nullptr where the GPU cannot use that memory.
   static std::shared_ptr<MetalStorage> share(const Storage& memory,
                                              Device device);
   ~MetalStorage() override;
 
   MTL::Buffer* buffer() const { return buffer_; }
   // Set once, when the work that writes the bytes is given to a stream.
-  Moment written;
+  TimelinePoint written;
 
  private:
   MetalStorage(MTL::Buffer* buffer, size_t nbytes, Device device,

@@ -16,20 +16,21 @@ namespace {
 constexpr int kBuffers = 256;
 constexpr int kMostUnderWay = kBuffers - 16;
 
-// Takes a timeline to a moment when the work that holds it is gone, whether it
-// ran, failed, or never began because its inputs had failed: others may wait.
-class Arrival {
+// Signals a point of a timeline when the work that holds it is gone, whether
+// the work ran, failed, or never began because its inputs had failed: other
+// streams may wait for that point.
+class SignalGuard {
  public:
-  explicit Arrival(Moment moment) : moment_(moment) {}
-  ~Arrival() {
+  explicit SignalGuard(TimelinePoint point) : point_(point) {}
+  ~SignalGuard() {
     AutoreleaseScope scope;
-    if (!moment_.passed()) moment_.timeline->setSignaledValue(moment_.value);
+    if (!point_.passed()) point_.timeline->setSignaledValue(point_.value);
   }
-  Arrival(const Arrival&) = delete;
-  Arrival& operator=(const Arrival&) = delete;
+  SignalGuard(const SignalGuard&) = delete;
+  SignalGuard& operator=(const SignalGuard&) = delete;
 
  private:
-  Moment moment_;
+  TimelinePoint point_;
 };
 
 void throw_error(MTL::CommandBuffer* buffer) {
@@ -79,10 +80,10 @@ void MetalStream::run_on_gpu(MetalWork work) {
 }
 
 NS::SharedPtr<MTL::CommandBuffer> MetalStream::encode(
-    const MetalWork& work, const Moment& before) const {
+    const MetalWork& work, const TimelinePoint& before) const {
   MTL::CommandBuffer* buffer = begun(queue_->commandBuffer());
-  auto wait_for = [&](const Moment& moment) {
-    if (!moment.passed()) buffer->encodeWait(moment.timeline, moment.value);
+  auto wait_for = [&](const TimelinePoint& point) {
+    if (!point.passed()) buffer->encodeWait(point.timeline, point.value);
   };
   wait_for(before);
   for (const StoragePtr& input : work.inputs) {
@@ -99,10 +100,10 @@ NS::SharedPtr<MTL::CommandBuffer> MetalStream::encode(
 
 void MetalStream::follow(NS::SharedPtr<MTL::CommandBuffer> buffer,
                          MetalWork work) {
-  auto arrival = std::make_shared<Arrival>(work.output->written);
-  // The line would not begin this where an input has failed; but the GPU has
+  auto signal_guard = std::make_shared<SignalGuard>(work.output->written);
+  // The queue would not begin this where an input has failed; but the GPU has
   // begun, and all that it touches must last until it is done.
-  auto run = [this, buffer, arrival, alive = std::move(work.encode),
+  auto run = [this, buffer, signal_guard, alive = std::move(work.encode),
               inputs = std::move(work.inputs)] {
     AutoreleaseScope scope;
     buffer->waitUntilCompleted();
@@ -135,10 +136,10 @@ void MetalStream::run_on_host(Work work) {
 
 void MetalStream::take_place_on_host(Work work) {
   on_host_ = ++given_;
-  Moment done{timeline_.get(), given_};
+  TimelinePoint done{timeline_.get(), given_};
   static_cast<MetalStorage&>(*work.output).written = done;
-  auto arrival = std::make_shared<Arrival>(done);
-  work.run = [run = std::move(work.run), arrival] { run(); };
+  auto signal_guard = std::make_shared<SignalGuard>(done);
+  work.run = [run = std::move(work.run), signal_guard] { run(); };
   if (!host_.try_run(work.run, work.inputs, *work.output, work.elements)) {
     host_.queue(std::move(work));
   }

@@ -1,16 +1,16 @@
 // MetalStream: work for the GPU and for the processors, in the order in which
 // it was given.
 //
-// The calling thread encodes work for the GPU and commits it at once. A line of
-// work on the host, which is that of a CPU stream, follows behind: for each
+// The calling thread encodes work for the GPU and commits it at once. A queue
+// on the host follows behind: for each
 // command buffer it waits, and then says that the output is there or why it is
 // not. Since memory is shared, work for the processors (copies, comparisons)
-// simply takes its place in that line, after all that was committed before it.
+// simply takes its place in that queue, after all that was committed before it.
 //
 // Metal lets a thread wait that asks for more command buffers than its queue
 // has. That must not happen here, for the caller may hold what others need to
-// get on (the GIL). Work beyond that is committed by the line on the host, and
-// so is all that follows, until the line is done with it.
+// get on (the GIL). Work beyond that is committed by that queue, and
+// so is all that follows, until the queue is done with it.
 //
 // The timeline, a shared event, tells the GPU how far the stream is, so that it
 // waits for the host and for other streams without a processor's help: the n-th
@@ -23,7 +23,7 @@
 #include <mutex>
 #include <vector>
 
-#include "../cpu/stream.h"
+#include "../host/queue.h"
 #include "storage.h"
 
 namespace upsweep {
@@ -48,7 +48,7 @@ class MetalStream {
 
  private:
   NS::SharedPtr<MTL::CommandBuffer> encode(const MetalWork& work,
-                                           const Moment& before) const;
+                                           const TimelinePoint& before) const;
   void follow(NS::SharedPtr<MTL::CommandBuffer> buffer, MetalWork work);
   void commit_later(MetalWork work);
   void take_place_on_host(Work work);
@@ -60,7 +60,7 @@ class MetalStream {
   uint64_t on_host_ = 0;  // the last of them that this thread did not commit
   std::atomic<int> under_way_{0};  // command buffers
   std::atomic<int> put_off_{0};    // work whose turn to be committed will come
-  CpuStream host_;
+  HostQueue host_;
 };
 
 }  // namespace upsweep

@@ -44,7 +44,7 @@
 #include <limits>
 #include <type_traits>
 
-#include "../half.h"
+#include "../core/half.h"
 
 namespace upsweep {
 namespace {

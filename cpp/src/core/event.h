@@ -34,10 +34,11 @@ class Event {
     error_ = std::move(error);
     settle(kFailed);
   }
-  // Before others see the event: what wait asks first whether the work is soon
-  // done, because somebody else who waits for that is slower to say so.
-  void set_shortcut(std::function<bool()> comes_soon) {
-    comes_soon_ = std::move(comes_soon);
+  // To be set before others see the event. wait() first calls spin_wait, which
+  // returns whether the work was done within a short while: that is faster than
+  // to be woken by the thread that signals the event.
+  void set_fast_wait(std::function<bool()> spin_wait) {
+    spin_wait_ = std::move(spin_wait);
   }
 
  private:
@@ -55,7 +56,7 @@ class Event {
   mutable std::atomic<uint32_t> state_;
   uint32_t generation_;
   std::exception_ptr error_;
-  std::function<bool()> comes_soon_;
+  std::function<bool()> spin_wait_;
 };
 
 }  // namespace upsweep

@@ -4,11 +4,10 @@
 
 #include <functional>
 #include <memory>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
-#include "monoid/op.h"
+#include "op.h"
 #include "plan.h"
 #include "storage.h"
 #include "upsweep/device.h"
@@ -45,6 +44,30 @@ struct CopyWork {
   int64_t in_offset;
   StoragePtr in;
   StoragePtr out;
+
+  int64_t elements() const {
+    int64_t count = 1;
+    for (const Plan::Axis& axis : axes) count *= axis.extent;
+    return count;
+  }
+};
+
+// Memory of a device that the processors do not see, shared with other
+// libraries.
+class DeviceMemory {
+ public:
+  virtual ~DeviceMemory() = default;
+
+  // The stream as the device's driver knows it.
+  virtual void* native_stream(Stream stream) = 0;
+  // The address of a storage in its device's memory. Work that the consumer's
+  // stream is given from now on may read it; without a stream, the storage is
+  // waited for.
+  virtual const void* export_pointer(const StoragePtr& storage,
+                                     void* consumer) = 0;
+  // Memory of the stream's device that its work may read from now on.
+  virtual StoragePtr adopt(Stream stream, const void* data, size_t nbytes,
+                           std::function<void()> release) = 0;
 };
 
 class Backend {
@@ -64,18 +87,8 @@ class Backend {
   // Uninitialised memory, to be written by work of a stream of the device.
   virtual StoragePtr allocate(Device device, size_t nbytes) = 0;
 
-  // Whether devices have memory of their own; only such lend and adopt memory.
-  virtual bool has_own_memory() const { return false; }
-  virtual void* native_stream(Stream) { return no_own_memory<void*>(); }
-  // Where a storage is in its device's memory. What is given to the consumer's
-  // stream from now on may read it; without a stream it is waited for.
-  virtual const void* lend(const StoragePtr&, void*) {
-    return no_own_memory<const void*>();
-  }
-  // Memory of the stream's device that its work may read from now on.
-  virtual StoragePtr adopt(Stream, const void*, size_t, std::function<void()>) {
-    return no_own_memory<StoragePtr>();
-  }
+  // For devices with memory of their own; else nullptr.
+  virtual DeviceMemory* device_memory() { return nullptr; }
 
   // Each returns when the work is queued, or done if that costs less. A stream
   // that is far behind makes them wait.
@@ -83,21 +96,16 @@ class Backend {
   virtual void copy(Stream stream, CopyWork work) = 0;
   // Work on the host's view of the storages, in the order of the stream.
   virtual void run_on_host(Stream stream, Work work) = 0;
-
- private:
-  template <class T>
-  [[noreturn]] static T no_own_memory() {
-    throw std::invalid_argument(
-        "[stream] The device has no memory of its own; its arrays are in that "
-        "of the processors.");
-  }
 };
 
 // The backend of a type of device, or nullptr where there is none.
 Backend* find_backend(DeviceType type);
-// Why there is none, where that is worth telling; else empty.
+// Why there is none, where there is more to say than that; else empty.
 std::string why_no_backend(DeviceType type);
 // The backend of a stream that to_stream has checked.
 Backend& backend(Stream stream);
+// Throws std::invalid_argument where the devices of the type have no memory of
+// their own.
+DeviceMemory& device_memory(DeviceType type);
 
 }  // namespace upsweep

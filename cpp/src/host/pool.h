@@ -1,4 +1,4 @@
-// Pool: the threads that share one piece of work, asleep between two of them.
+// Pool: the threads that share one piece of work, asleep in between.
 #pragma once
 
 #include <condition_variable>
@@ -26,10 +26,10 @@ class Pool {
   void run(int threads, const std::function<void()>& fn);
 
  private:
-  void work();
+  void worker_loop();
 
   const int threads_;
-  std::mutex busy_;  // held by whoever runs something
+  std::mutex busy_;  // held by the thread that runs something
 
   std::mutex mutex_;  // guards what follows
   std::condition_variable wake_, idle_;

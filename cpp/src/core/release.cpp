@@ -52,13 +52,13 @@ class Releases {
   void start() {
     if (started_) return;
     try {
-      std::thread([this] { work(); }).detach();
+      std::thread([this] { worker_loop(); }).detach();
       started_ = true;
     } catch (const std::system_error&) {
     }
   }
 
-  void work() {
+  void worker_loop() {
     for (;;) {
       {
         std::unique_lock lock(mutex_);

@@ -5,12 +5,15 @@
 #include <limits>
 #include <type_traits>
 
-#include "../monoid/monoid.h"
+#include "../core/half.h"
 #include "elementwise.h"
 
 namespace upsweep {
 
 namespace {
+
+template <class T>
+constexpr bool is_real = dtype_of<T>.kind() == Dtype::Kind::real;
 
 // x as a double, but where that takes rounding, to the neighbour with an odd
 // last bit: rounding that once more gives what rounding x at once would.
@@ -66,45 +69,9 @@ void copy_line(const void* in, int64_t in_step, void* out, int64_t n) {
   }
 }
 
-// Calls fn with a value of the C++ type that holds the dtype.
-template <class Fn>
-auto with_type(Dtype dtype, const Fn& fn) {
-  switch (dtype.val) {
-    case Dtype::Val::bool_:
-      return fn(bool{});
-    case Dtype::Val::uint8:
-      return fn(uint8_t{});
-    case Dtype::Val::uint16:
-      return fn(uint16_t{});
-    case Dtype::Val::uint32:
-      return fn(uint32_t{});
-    case Dtype::Val::uint64:
-      return fn(uint64_t{});
-    case Dtype::Val::int8:
-      return fn(int8_t{});
-    case Dtype::Val::int16:
-      return fn(int16_t{});
-    case Dtype::Val::int32:
-      return fn(int32_t{});
-    case Dtype::Val::int64:
-      return fn(int64_t{});
-    case Dtype::Val::float16:
-      return fn(float16_t{});
-    case Dtype::Val::bfloat16:
-      return fn(bfloat16_t{});
-    case Dtype::Val::float32:
-      return fn(float{});
-    case Dtype::Val::float64:
-      return fn(double{});
-    case Dtype::Val::complex64:
-      return fn(complex64_t{});
-  }
-  __builtin_unreachable();
-}
-
 CopyLine find_copy_line(Dtype to, Dtype from) {
-  return with_type(to, [&]<class To>(To) {
-    return with_type(
+  return visit_dtype(to, [&]<class To>(To) {
+    return visit_dtype(
         from, []<class From>(From) -> CopyLine { return copy_line<To, From>; });
   });
 }

@@ -1,7 +1,7 @@
 // Copies with any strides on the CPU, converting the dtype on the way.
 #pragma once
 
-#include "../backend.h"
+#include "../core/backend.h"
 
 namespace upsweep {
 

@@ -25,8 +25,8 @@ class Storage {
   size_t nbytes() const { return nbytes_; }
   Device device() const { return device_; }
   Event& ready() { return ready_; }
-  // The same bytes where a device of another kind sees them, once its backend
-  // has made that; it goes before the bytes do.
+  // The same bytes for a device of another kind, once its backend has made such
+  // a storage. The destructor of a storage lets go of it first.
   std::shared_ptr<Storage>& device_view() { return device_view_; }
 
  protected:
@@ -45,7 +45,7 @@ class Storage {
   std::shared_ptr<Storage> device_view_;
 };
 
-// Memory of somebody else's.
+// Memory that another library owns.
 class AdoptedStorage final : public Storage {
  public:
   AdoptedStorage(const void* data, size_t nbytes, std::function<void()> release)

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "upsweep/array.h"
+#include "shape.h"
 
 namespace upsweep {
 
@@ -14,19 +14,10 @@ namespace upsweep {
 // else. Inner is the last axis after the scanned one; where there is none, the
 // last one before it.
 //
-// Lines are grouped into panels of up to `width` neighbours along inner, and a
-// panel may be cut into tiles along the scanned axis. Both depend on shape,
-// strides and dtype only, never on threads, because where a tile ends is where
-// rounding may differ.
-//
 // Steps are in elements. The result is contiguous; for a reverse scan both
-// walks start at the last element and step backwards, so that whoever follows
-// the plan knows no direction.
+// walks start at the last element and step backwards, so that code which
+// follows the plan needs no direction.
 struct Plan {
-  // A row of a panel of neighbours in memory has at most so many bytes: whole
-  // cache lines, and carries that fit the first-level cache.
-  static constexpr int64_t kPanelBytes = 1024;
-
   struct Axis {
     int64_t extent;
     int64_t in_step;
@@ -39,23 +30,18 @@ struct Plan {
   int64_t outer_size;       // product of the outer extents
   int64_t in_start;         // to the first element in scan order
   int64_t out_start;
-
-  int64_t width;   // lines of a panel
-  int64_t panels;  // panels of the whole array
-  int64_t tile;    // elements of a line in one tile
-  int64_t tiles;   // tiles of a line
-
-  // Where the first line of a panel starts, and how many lines it has.
-  struct Panel {
-    int64_t in;
-    int64_t out;
-    int64_t width;
-  };
-  Panel panel(int64_t index) const;
 };
 
 Plan make_plan(const Shape& shape, const Strides& strides, int axis,
-               bool reverse, Dtype dtype);
+               bool reverse);
+
+// A contiguous copy of what a plan walks: the axes of the copy, and the plan of
+// the same scan over the copy.
+struct CopiedInput {
+  std::vector<Plan::Axis> axes;  // outermost first
+  Plan plan;
+};
+CopiedInput copy_input(const Plan& plan);
 
 // Appends an axis inside the others: merged with the last of them where one
 // step can walk both in both arrays, and not at all where its extent is 1.
@@ -64,8 +50,5 @@ void append_axis(std::vector<Plan::Axis>& axes, Plan::Axis axis);
 // All axes of two arrays of one shape, merged so; outermost first.
 std::vector<Plan::Axis> merge_axes(const Shape& shape, const Strides& in,
                                    const Strides& out);
-
-// The strides of a contiguous array.
-Strides contiguous_strides(const Shape& shape);
 
 }  // namespace upsweep

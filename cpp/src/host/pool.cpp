@@ -98,7 +98,7 @@ void Pool::run(int threads, const std::function<void()>& fn) {
     std::lock_guard lock(mutex_);
     try {
       while (static_cast<int>(workers_.size()) < helpers) {
-        workers_.emplace_back([this] { work(); });
+        workers_.emplace_back([this] { worker_loop(); });
       }
     } catch (const std::system_error&) {
       // The system has no more threads: those there are will do.
@@ -109,11 +109,11 @@ void Pool::run(int threads, const std::function<void()>& fn) {
   wake_.notify_all();
   fn();
   std::unique_lock lock(mutex_);
-  wanted_ = 0;  // whoever has not woken by now is too late
+  wanted_ = 0;  // a worker that has not woken by now is too late
   idle_.wait(lock, [this] { return running_ == 0; });
 }
 
-void Pool::work() {
+void Pool::worker_loop() {
   FloatMode mode;  // a new thread inherits its creator's
   std::unique_lock lock(mutex_);
   for (;;) {

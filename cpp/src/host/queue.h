@@ -1,4 +1,5 @@
-// CpuStream: a queue of work for the CPU, with a thread of its own.
+// HostQueue: work for the processors in order, with a thread of its own. Every
+// stream has one.
 #pragma once
 
 #include <condition_variable>
@@ -8,12 +9,12 @@
 #include <span>
 #include <thread>
 
-#include "../backend.h"
+#include "../core/backend.h"
 #include "upsweep/float_mode.h"
 
 namespace upsweep {
 
-class CpuStream {
+class HostQueue {
  public:
   // Runs work here and now where it is small, the stream is idle and the inputs
   // are there, because a hop to another thread would take longer than the work.
@@ -30,6 +31,9 @@ class CpuStream {
   // Queues work for the stream's thread. Where the system has no thread to
   // give, the caller does all that is queued.
   void queue(Work work);
+
+  // Runs or queues work, after waiting for room.
+  void run(Work work);
 
   // Waits while the stream is far behind: work that comes in faster than it is
   // done would fill the memory with what it holds. The caller must not hold a
@@ -67,13 +71,14 @@ class CpuStream {
   }
 
   std::mutex mutex_;
-  std::condition_variable queued_;   // for the thread
-  std::condition_variable settled_;  // for who waits for work to be done
+  std::condition_variable queued_;  // for the thread
+  std::condition_variable
+      settled_;  // for threads that wait for work to be done
   std::deque<Work> queue_;
   size_t pending_bytes_ = 0;  // of the outputs of what is queued or under way
   uint64_t given_ = 0;        // pieces of work
   uint64_t done_ = 0;
-  bool busy_ = false;  // somebody runs work of this stream
+  bool busy_ = false;  // a thread runs work of this queue
   bool started_ = false;
   std::exception_ptr error_;
 };

@@ -63,10 +63,4 @@ class Allocator {
   size_t cache_limit_;
 };
 
-// Bytes that the machine, or the control group this process is in, has.
-size_t physical_memory();
-
-// The allocator of main memory.
-Allocator& cpu_allocator();
-
 }  // namespace upsweep

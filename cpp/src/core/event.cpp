@@ -19,8 +19,8 @@ uint32_t fork_generation() {
 
 void Event::wait() const {
   uint32_t state = state_.load(std::memory_order_acquire);
-  if (state == kPending && comes_soon_ && generation_ == fork_generation() &&
-      comes_soon_()) {
+  if (state == kPending && spin_wait_ && generation_ == fork_generation() &&
+      spin_wait_()) {
     settle(kDone);
     state = state_.load(std::memory_order_acquire);
   }

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "../plan.h"
+#include "../core/plan.h"
 #include "pool.h"
 
 namespace upsweep {

@@ -1,11 +1,11 @@
-// Running work in order, and keeping its errors for whoever reads the result.
-#include "stream.h"
+// Running work in order, and keeping its errors for the reader of the result.
+#include "queue.h"
 
 #include <algorithm>
 #include <system_error>
 #include <utility>
 
-#include "../allocator.h"
+#include "memory.h"
 
 namespace upsweep {
 
@@ -20,7 +20,7 @@ constexpr size_t kShareOfMemory = 8;
 
 }  // namespace
 
-bool CpuStream::claim(std::span<const StoragePtr> inputs, int64_t elements) {
+bool HostQueue::claim(std::span<const StoragePtr> inputs, int64_t elements) {
   if (elements > kSmall ||
       !std::all_of(inputs.begin(), inputs.end(),
                    [](auto& in) { return in->ready().is_ready(); })) {
@@ -33,7 +33,13 @@ bool CpuStream::claim(std::span<const StoragePtr> inputs, int64_t elements) {
   return true;
 }
 
-void CpuStream::queue(Work work) {
+void HostQueue::run(Work work) {
+  if (try_run(work.run, work.inputs, *work.output, work.elements)) return;
+  wait_for_room();
+  queue(std::move(work));
+}
+
+void HostQueue::queue(Work work) {
   std::unique_lock lock(mutex_);
   pending_bytes_ += work.output->nbytes();
   queue_.push_back(std::move(work));
@@ -49,7 +55,7 @@ void CpuStream::queue(Work work) {
 }
 
 // A stream lasts as long as the process, and so does its thread.
-bool CpuStream::has_thread() {
+bool HostQueue::has_thread() {
   if (started_) return true;
   try {
     std::thread([this] {
@@ -65,9 +71,10 @@ bool CpuStream::has_thread() {
   return started_;
 }
 
-// What the work held is gone, and the stream is idle, before anybody can see
-// the result: whoever has waited for it finds memory free and the stream ready.
-void CpuStream::run_first(std::unique_lock<std::mutex>& lock) {
+// What the work held is gone, and the stream is idle, before any
+// thread can see the result: a thread that has waited for it finds the memory
+// free and the stream ready.
+void HostQueue::run_first(std::unique_lock<std::mutex>& lock) {
   ReleaseLater releases;
   Work work = std::move(queue_.front());
   queue_.pop_front();
@@ -82,7 +89,7 @@ void CpuStream::run_first(std::unique_lock<std::mutex>& lock) {
   output.reset();
 }
 
-void CpuStream::settle(std::exception_ptr error, Storage& output) {
+void HostQueue::settle(std::exception_ptr error, Storage& output) {
   busy_ = false;
   ++done_;
   if (error) {
@@ -95,8 +102,8 @@ void CpuStream::settle(std::exception_ptr error, Storage& output) {
   if (!queue_.empty()) queued_.notify_one();
 }
 
-void CpuStream::wait_for_room() {
-  size_t most = cpu_allocator().memory_limit() / kShareOfMemory;
+void HostQueue::wait_for_room() {
+  size_t most = global_allocator().memory_limit() / kShareOfMemory;
   std::unique_lock lock(mutex_);
   settled_.wait(lock, [&] {
     return queue_.empty() ||
@@ -104,12 +111,12 @@ void CpuStream::wait_for_room() {
   });
 }
 
-void CpuStream::wait_until_idle() {
+void HostQueue::wait_until_idle() {
   std::unique_lock lock(mutex_);
   settled_.wait(lock, [this, last = given_] { return done_ >= last; });
 }
 
-void CpuStream::synchronize() {
+void HostQueue::synchronize() {
   std::unique_lock lock(mutex_);
   settled_.wait(lock, [this, last = given_] { return done_ >= last; });
   if (error_) std::rethrow_exception(std::exchange(error_, nullptr));

@@ -1,0 +1,17 @@
+// The one table of operators. The core, the Python extension and their tests
+// draw from it.
+#pragma once
+
+/// OPERATOR(op, scan, result) for each operator, in the order of the reference:
+/// the operator, the name of its scan, and the dtype of the scan's result,
+/// which is also the dtype it computes in:
+///
+///   same       that of the input
+///   countable  that of the input, but int32 for bool_
+///   floating   that of the input, but float32 for bool_ and integers
+#define UPSWEEP_OPERATORS(OPERATOR) \
+  OPERATOR(prod, cumprod, same)     \
+  OPERATOR(sum, cumsum, countable)  \
+  OPERATOR(max, cummax, same)       \
+  OPERATOR(min, cummin, same)       \
+  OPERATOR(logaddexp, logcumsumexp, floating)

@@ -1,0 +1,91 @@
+// Merging axes, and finding those that a scan walks.
+#include "plan.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace upsweep {
+
+namespace {
+
+// Makes two neighbouring axes one, where one step can walk both in both arrays.
+bool merge(Plan::Axis& outer, const Plan::Axis& inner) {
+  if (inner.extent == 1) return true;
+  if (outer.extent != 1 && (outer.in_step != inner.in_step * inner.extent ||
+                            outer.out_step != inner.out_step * inner.extent)) {
+    return false;
+  }
+  outer = {outer.extent * inner.extent, inner.in_step, inner.out_step};
+  return true;
+}
+
+}  // namespace
+
+void append_axis(std::vector<Plan::Axis>& axes, Plan::Axis axis) {
+  if (axis.extent == 1) return;
+  if (axes.empty() || !merge(axes.back(), axis)) axes.push_back(axis);
+}
+
+std::vector<Plan::Axis> merge_axes(const Shape& shape, const Strides& in,
+                                   const Strides& out) {
+  std::vector<Plan::Axis> axes;
+  if (element_count(shape) == 0) return {{0, 0, 0}};
+  for (size_t i = 0; i < shape.size(); ++i) {
+    append_axis(axes, {shape[i], in[i], out[i]});
+  }
+  return axes;
+}
+
+Plan make_plan(const Shape& shape, const Strides& strides, int axis,
+               bool reverse) {
+  int64_t out_step = 1;
+  for (int64_t extent : shape) out_step *= std::max<int64_t>(extent, 1);
+
+  Plan plan{};
+  plan.inner = {1, 0, 1};
+  for (int i = 0; i < static_cast<int>(shape.size()); ++i) {
+    out_step /= std::max<int64_t>(shape[i], 1);
+    Plan::Axis here{shape[i], strides[i], out_step};
+    if (i == axis) {
+      plan.length = here;
+      continue;
+    }
+    if (!merge(plan.inner, here)) {
+      plan.outer.push_back(plan.inner);
+      plan.inner = here;
+    }
+  }
+  plan.outer_size = 1;
+  for (const Plan::Axis& outer : plan.outer) plan.outer_size *= outer.extent;
+
+  int64_t n = plan.length.extent;
+  if (reverse && n > 0) {
+    plan.in_start = (n - 1) * plan.length.in_step;
+    plan.out_start = (n - 1) * plan.length.out_step;
+    plan.length.in_step = -plan.length.in_step;
+    plan.length.out_step = -plan.length.out_step;
+  }
+  return plan;
+}
+
+CopiedInput copy_input(const Plan& plan) {
+  // The copy runs forward, whatever the direction of the scan.
+  bool reverse = plan.length.out_step < 0;
+  Plan::Axis length = plan.length;
+  if (reverse) length = {length.extent, -length.in_step, -length.out_step};
+  std::vector<Plan::Axis> axes = plan.outer;
+  axes.push_back(plan.inner);
+  axes.push_back(length);
+  std::erase_if(axes, [](const Plan::Axis& axis) { return axis.extent == 1; });
+  std::sort(axes.begin(), axes.end(),
+            [](const Plan::Axis& a, const Plan::Axis& b) {
+              return a.out_step > b.out_step;
+            });
+  int64_t lines = plan.outer_size * plan.inner.extent;
+  int64_t after = length.out_step;
+  Shape shape{lines / after, length.extent, after};
+  return {std::move(axes),
+          make_plan(shape, contiguous_strides(shape), 1, reverse)};
+}
+
+}  // namespace upsweep

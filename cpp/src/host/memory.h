@@ -1,0 +1,15 @@
+// The allocator that all devices share, and how much memory the machine has.
+#pragma once
+
+#include "allocator.h"
+
+namespace upsweep {
+
+// Bytes that the machine has, or the control group of this process.
+size_t physical_memory();
+
+// Counts the memory of all devices and holds their freed buffers. Main memory
+// is its default source; devices bring sources of their own.
+Allocator& global_allocator();
+
+}  // namespace upsweep

@@ -1,0 +1,46 @@
+// StreamTable: the streams of a device by number, each made when first used.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace upsweep {
+
+template <class S>
+class StreamTable {
+ public:
+  // The number of a new stream; stream 0 is there from the start.
+  int add() { return count_++; }
+  bool has(int index) const { return index >= 0 && index < count_; }
+
+  // make() gives a unique_ptr to a stream.
+  template <class Make>
+  S& find(int index, const Make& make) {
+    Slots& slots = *slots_;
+    std::lock_guard lock(slots.mutex);
+    auto i = static_cast<size_t>(index);
+    if (slots.streams.size() <= i) slots.streams.resize(i + 1);
+    auto& found = slots.streams[i];
+    if (!found) found = make();
+    return *found;
+  }
+
+  // In a forked child: the same numbers name new streams. The old ones have
+  // lost their threads, and another thread may have held their lock.
+  void renew() { slots_ = new Slots; }
+
+ private:
+  struct Slots {
+    std::mutex mutex;
+    std::vector<std::unique_ptr<S>> streams;
+  };
+
+  std::atomic<int> count_{1};
+  // Never destroyed: streams run to the end of the process.
+  std::atomic<Slots*> slots_{new Slots};
+};
+
+}  // namespace upsweep
