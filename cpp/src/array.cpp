@@ -9,6 +9,7 @@
 #include "core/backend.h"
 #include "core/release.h"
 #include "core/shape.h"
+#include "result.h"
 
 namespace upsweep {
 
@@ -65,28 +66,6 @@ Extent extent_of(const Shape& shape, const Strides& strides, Dtype dtype) {
 
 }  // namespace
 
-int64_t checked_size(const char* op, const Shape& shape, Dtype dtype) {
-  bool empty = false;
-  for (int64_t extent : shape) {
-    if (extent < 0) {
-      throw std::invalid_argument(std::string("[") + op +
-                                  "] Negative dimensions not allowed.");
-    }
-    empty |= extent == 0;
-  }
-  if (empty) return 0;
-  int64_t limit = INT64_MAX / static_cast<int64_t>(dtype.size());
-  int64_t size = 1;
-  for (int64_t extent : shape) {
-    if (size > limit / extent) {
-      throw OutOfMemory(std::string("[") + op + "] Shape " + to_string(shape) +
-                        " holds more bytes than can be addressed.");
-    }
-    size *= extent;
-  }
-  return size;
-}
-
 array::array(std::shared_ptr<Storage> storage, Shape shape, Strides strides,
              int64_t offset, Dtype dtype)
     : storage_(std::move(storage)),
@@ -99,12 +78,7 @@ array::array(std::shared_ptr<Storage> storage, Shape shape, Strides strides,
 }
 
 array::array(const void* bytes, Shape shape, Dtype dtype)
-    : array(make_array(
-          find_backend(DeviceType::cpu)
-              ->allocate(DeviceType::cpu, static_cast<size_t>(checked_size(
-                                              "array", shape, dtype)) *
-                                              dtype.size()),
-          std::move(shape), dtype)) {
+    : array(make_result("array", shape, dtype, {0, DeviceType::cpu})) {
   if (size_ > 0) std::memcpy(storage_->data(), bytes, nbytes());
   storage_->ready().signal();
 }
