@@ -9,6 +9,7 @@
 #include "core/backend.h"
 #include "core/release.h"
 #include "core/shape.h"
+#include "result.h"
 
 namespace upsweep {
 
@@ -77,12 +78,7 @@ array::array(std::shared_ptr<Storage> storage, Shape shape, Strides strides,
 }
 
 array::array(const void* bytes, Shape shape, Dtype dtype)
-    : array(make_array(
-          find_backend(DeviceType::cpu)
-              ->allocate(DeviceType::cpu, static_cast<size_t>(checked_size(
-                                              "array", shape, dtype)) *
-                                              dtype.size()),
-          std::move(shape), dtype)) {
+    : array(make_result("array", shape, dtype, {0, DeviceType::cpu})) {
   if (size_ > 0) std::memcpy(storage_->data(), bytes, nbytes());
   storage_->ready().signal();
 }

@@ -211,3 +211,17 @@ TEST_CASE("adopted memory is released once, after the last view") {
   synchronize();
   CHECK(released == 1);
 }
+
+TEST_CASE("the bytes of an array as another dtype") {
+  array ones({1.f, 1.f, 1.f, 1.f});
+  array bits = ones.reinterpret({2, 2}, uint32);
+  CHECK(storage_of(bits) == storage_of(ones));
+  CHECK(bits.data<uint32_t>()[3] == 0x3f800000);
+  array last = slice(ones, {2}, {1}, {2}).reinterpret({}, uint64);
+  CHECK(last.item<uint64_t>() == 0x3f8000003f800000);
+  CHECK_THROWS_AS(ones.reinterpret({3}, float32), std::invalid_argument);
+  CHECK_THROWS_AS(slice(ones, {1}, {1}, {2}).reinterpret({1}, uint64),
+                  std::invalid_argument);
+  CHECK_THROWS_AS(slice(ones, {0}, {2}, {2}).reinterpret({2}, int32),
+                  std::invalid_argument);
+}

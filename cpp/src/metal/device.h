@@ -19,8 +19,8 @@ struct MetalDevice {
 // virtual machines, or one with memory of its own, or is older than macOS 14.
 MetalDevice* metal_device();
 
-// Gives back, at its end, what Metal lends in the meantime. Threads of ours
-// have no such scope from anybody else.
+// Releases at its end the objects that Metal has autoreleased meanwhile. The
+// library's threads have no other such scope.
 class AutoreleaseScope {
  public:
   AutoreleaseScope()
