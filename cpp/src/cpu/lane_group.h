@@ -285,7 +285,9 @@ struct LaneGroup {
     auto rows = static_cast<int>(tile.length);
     if (lanes < n) {
       // Lanes without a line scan a value that changes nothing.
-      std::fill_n(block, rows * n, std::bit_cast<U>(M::value(M::initial())));
+      std::fill_n(block, rows * n,
+                  std::bit_cast<U>(
+                      Keys<M>(tile.key_mask).element(M::value(M::initial()))));
     }
     gather(in(tile), tile.in_step, tile.in_lane, lanes, rows, block);
     LaneScanners<LaneScanner> scanners(carry, tile);
