@@ -81,8 +81,10 @@ example() {
 # atheris has wheels for some versions of Python only.
 test_tools() {
   python -m pip install '.[test]'
-  python -m pip install --only-binary=:all: atheris ||
-    echo "skipped: foreign and fuzz, because atheris has no wheel for $(python -V)"
+  python -m pip install --only-binary=:all: atheris 2>&1 | tee "$work/atheris" && return
+  # Any other failure is one.
+  grep 'No matching distribution' "$work/atheris"
+  echo "skipped: foreign and fuzz, because atheris has no wheel for $(python -V)"
 }
 
 has_atheris() { python -c 'import atheris'; }

@@ -19,7 +19,7 @@ struct ThreadCoord {
   bool is_active;  // its line exists
 };
 
-// The extent of an axis in a panel: `most` elements, or what is left.
+// The extent of an axis in a panel: `most` elements, or the remainder.
 METAL_FUNC uint extent_of(constant ScanAxis& axis, int64_t first, uint most) {
   return uint(min(axis.extent - first, int64_t(most)));
 }

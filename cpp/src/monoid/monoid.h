@@ -80,7 +80,7 @@ inline double canonical(double x) { return x == x ? x : kNaN; }
 // Neither zero nor infinite nor NaN.
 inline bool is_live(double x) { return x != 0 && x - x == 0; }
 
-// For monoids that can always be predicted.
+// For monoids whose aggregates always apply.
 struct NoPrefixRange {};
 
 }  // namespace

@@ -325,7 +325,7 @@ int cuEventDestroy_v2(Event* event) {
 int cuEventRecord(Event* event, Stream* handle) {
   IN_CONTEXT(cuEventRecord);
   Stream* stream = find_stream(handle);
-  auto moment = std::make_shared<Moment>();
+  auto moment = std::make_shared<TimelinePoint>();
   {
     std::lock_guard lock(event->mutex);
     event->last = moment;

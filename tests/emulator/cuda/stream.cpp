@@ -5,20 +5,20 @@
 
 namespace upsweep::software_cuda {
 
-void Moment::come(int result) {
+void TimelinePoint::come(int result) {
   std::lock_guard lock(mutex_);
   come_ = true;
   result_ = result;
   came_.notify_all();
 }
 
-int Moment::wait() {
+int TimelinePoint::wait() {
   std::unique_lock lock(mutex_);
   came_.wait(lock, [this] { return come_; });
   return result_;
 }
 
-bool Moment::has_come(int& result) {
+bool TimelinePoint::has_come(int& result) {
   std::lock_guard lock(mutex_);
   result = result_;
   return come_;
@@ -26,7 +26,7 @@ bool Moment::has_come(int& result) {
 
 void Stream::queue(std::function<int()> work) {
   std::lock_guard lock(mutex_);
-  if (!started_) std::thread([this] { work_off(); }).detach();
+  if (!started_) std::thread([this] { worker_loop(); }).detach();
   started_ = true;
   work_.push_back(std::move(work));
   queued_.notify_one();
@@ -37,7 +37,7 @@ int Stream::result() {
   return result_;
 }
 
-void Stream::work_off() {
+void Stream::worker_loop() {
   std::unique_lock lock(mutex_);
   for (;;) {
     queued_.wait(lock, [this] { return !work_.empty(); });

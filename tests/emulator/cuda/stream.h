@@ -11,7 +11,7 @@
 namespace upsweep::software_cuda {
 
 // A recording of an event.
-class Moment {
+class TimelinePoint {
  public:
   void come(int result);
   int wait();
@@ -26,9 +26,9 @@ class Moment {
 
 struct Event {
   std::mutex mutex;
-  std::shared_ptr<Moment> last;  // of the last recording, if any
+  std::shared_ptr<TimelinePoint> last;  // of the last recording, if any
 
-  std::shared_ptr<Moment> moment() {
+  std::shared_ptr<TimelinePoint> moment() {
     std::lock_guard lock(mutex);
     return last;
   }
@@ -41,7 +41,7 @@ class Stream {
   int result();
 
  private:
-  void work_off();
+  void worker_loop();
 
   std::mutex mutex_;
   std::condition_variable queued_;
