@@ -5,7 +5,7 @@ import math
 import ml_dtypes
 import numpy as np
 import pytest
-from oracle import check
+from oracle import check, product
 
 pytestmark = pytest.mark.own_isa
 
@@ -156,6 +156,12 @@ def test_the_message_names_the_first_wrong_element():
 def test_both_branches_are_legal_right_at_the_threshold(branch):
     x = vector([HUGE, 2 * (1 - 2.0**-24), 0.5 * (1 + 2.0**-23)], "float32")
     check("cumprod", x, vector(branch, "float32"))
+
+
+def test_any_distance_from_one_of_several_states_is_measured():
+    error = product.ComplexProduct().error
+    assert error((3, 0, 500), (1, 0, -149)) == 2**24
+    assert error((1, 0, -149), (1, 0, 1500)) == math.inf
 
 
 def test_ulps_are_measured():

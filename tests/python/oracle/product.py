@@ -7,6 +7,7 @@ dtype (2^-53) and below the slack at the thresholds.
 """
 
 import math
+from fractions import Fraction
 
 import numpy as np
 
@@ -237,8 +238,14 @@ class ComplexProduct:
             a, b, e = a << (e - f), b << (e - f), f
         c, d = c << (f - e), d << (f - e)
         square = a * a + b * b
-        distance = math.sqrt(((a - c) ** 2 + (b - d) ** 2) / square)
-        rounding = math.ldexp(1, self.fmt.tiny_exponent - e) / math.sqrt(square)
+        difference = (a - c) ** 2 + (b - d) ** 2
+        # The square of what rounding to a subnormal may add.
+        tiny = Fraction(4) ** (self.fmt.tiny_exponent - e)
+        try:
+            distance = math.sqrt(difference / square)
+            rounding = math.sqrt(tiny / square)
+        except OverflowError:  # y is this far from one of several states
+            return 0.0 if difference <= tiny else math.inf
         return max(distance - rounding, 0.0) * 2**24
 
     def show(self, state):
