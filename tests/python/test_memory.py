@@ -95,7 +95,7 @@ def test_a_limit_is_a_memory_error_and_nothing_is_lost(limit):
         with pytest.raises(MemoryError, match="limit"):
             upsweep.eval(op(a))
     with pytest.raises(MemoryError, match="limit"):
-        upsweep.eval(upsweep.cumprod(np.ones(MIB)))
+        upsweep.eval(upsweep.cumprod(np.ones(MIB, np.float32)))
     assert upsweep.get_active_memory() == before
     assert usable()
     # Devices with memory of their own have one more copy of each.
