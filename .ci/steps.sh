@@ -52,7 +52,7 @@ sanitized() {
   shift 3
   cmake -G Ninja -S . -B "$work/$name" -DCMAKE_CXX_COMPILER="$compiler" \
     -DUPSWEEP_SANITIZE="$sanitizers" -DUPSWEEP_TESTS=ON -DUPSWEEP_CUDA=OFF \
-    -DUPSWEEP_UNSANITIZED="$(python tests/python/isas.py --all-but-best)" "$@"
+    -DUPSWEEP_UNSANITIZED="$(python tests/scripts/isas.py --all-but-best)" "$@"
   cmake --build "$work/$name" --target upsweep_tests
   for threads in 1 4; do
     UPSWEEP_NUM_THREADS=$threads "$work/$name/tests/cpp/upsweep_tests"
@@ -95,7 +95,7 @@ foreign() {
   PYTHONPATH="$work/sanitized" LD_PRELOAD="$(python tests/fuzz/package.py --preload)" \
     ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 \
     python -m pytest -n "$(nproc)" -p no:cacheprovider \
-    tests/python/test_foreign_*.py
+    tests/python/interop/test_foreign_*.py
 }
 
 # From one seed, so that only a change decides the outcome; run.py chooses others.
@@ -107,7 +107,7 @@ fuzz() {
 fuzz_scans() { fuzz scans; }
 fuzz_imports() { fuzz imports; }
 
-metal_cpp() { python tests/emulator/metal_cpp.py "$work"; }
+metal_cpp() { python tests/scripts/metal_cpp.py "$work"; }
 
 # An environment for another build of upsweep; it sees the packages of the first.
 second_environment() {
@@ -174,7 +174,7 @@ cuda_suite() {
 macos() {
   # No test runs it, and no other step compiles with the same flags.
   CMAKE_ARGS=-DCMAKE_CXX_FLAGS_RELEASE=-O0 CMAKE_CXX_COMPILER_LAUNCHER= \
-    python tests/macos/build_wheel.py "$work/macos"
+    python tests/scripts/build_macos_wheel.py "$work/macos"
   on_software_gpu tests/macos --wheel "$work/macos"
 }
 
@@ -205,7 +205,7 @@ stable_abi() {
 # the step suite takes.
 isas() {
   local isa
-  for isa in $(python tests/python/isas.py | tail -n +2); do
+  for isa in $(python tests/scripts/isas.py | tail -n +2); do
     echo "== suite on $isa, after $SECONDS s"
     UPSWEEP_CPU_ISA=$isa python -m pytest -n "$(nproc)" --dist loadfile \
       -m "not own_isa" tests/python

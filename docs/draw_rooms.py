@@ -119,13 +119,14 @@ def arrows_and_errors():
 
 
 def build_errors():
-    """Build files of the product that add folders of the tests."""
+    """Build files of the product that use files of the tests."""
     for top in PRODUCT:
         for path in sorted((ROOT / top).rglob("*")):
             if path.name != "CMakeLists.txt" and path.suffix != ".cmake":
                 continue
             added = re.findall(
-                r"(?:add_subdirectory|include)\(\s*\S*tests/\S*", path.read_text()
+                r"(?:add_subdirectory|configure_file|include)\(\s*\S*tests/\S*",
+                path.read_text(),
             )
             for call in added:
                 yield f"{path.relative_to(ROOT)}: {call}"

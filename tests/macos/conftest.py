@@ -8,5 +8,5 @@ def pytest_addoption(parser):
         "--wheel",
         type=Path,
         required=True,
-        help="the folder to which build_wheel.py wrote the wheel",
+        help="the folder to which build_macos_wheel.py wrote the wheel",
     )

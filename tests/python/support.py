@@ -82,3 +82,19 @@ def run_python(*arguments, cwd=None, **environment):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+# Threads that are in the middle of anything when the interpreter ends.
+LEFT_BEHIND = """
+import threading, time, numpy, upsweep
+x = numpy.ones(2**18, numpy.float32)
+
+def work():
+    while True:
+        a = upsweep.asarray(x)
+        upsweep.eval(upsweep.cumprod(a), upsweep.cumsum(a))
+
+for _ in range(4):
+    threading.Thread(target=work, daemon=True).start()
+time.sleep(0.1)
+"""

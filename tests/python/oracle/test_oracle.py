@@ -5,6 +5,7 @@ import math
 import ml_dtypes
 import numpy as np
 import pytest
+
 from oracle import check, product
 
 pytestmark = pytest.mark.own_isa

@@ -8,8 +8,7 @@ import os
 import numpy as np
 import pytest
 import upsweep
-from support import OPS, checked_scan, run_python
-from test_corners import LEFT_BEHIND
+from support import LEFT_BEHIND, OPS, checked_scan, run_python
 from values import make
 
 pytestmark = pytest.mark.skipif(

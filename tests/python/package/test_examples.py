@@ -9,7 +9,7 @@ from support import cpu_only, run_python
 
 pytestmark = cpu_only
 
-EXAMPLES = Path(__file__).parents[2] / "examples" / "python"
+EXAMPLES = Path(__file__).parents[3] / "examples" / "python"
 
 
 def run(name, folder, *options):

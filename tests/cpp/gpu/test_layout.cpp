@@ -5,7 +5,7 @@
 
 #include <set>
 
-#include "../../metal/layout.h"
+#include "../../../metal/layout.h"
 
 using namespace upsweep;
 

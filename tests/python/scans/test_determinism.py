@@ -10,7 +10,7 @@ from support import cpu_only, run_python
 
 pytestmark = [pytest.mark.own_isa, cpu_only]
 
-SCRIPT = Path(__file__).with_name("digests.py")
+SCRIPT = Path(__file__).parents[2] / "scripts" / "digests.py"
 THREADS = [1, 2, 4]
 
 

@@ -1,6 +1,6 @@
 """Builds the wheel for macOS on Apple silicon, on Linux:
 
-    python tests/macos/build_wheel.py FOLDER
+    python tests/scripts/build_macos_wheel.py FOLDER
 
 It needs ziglang, scikit-build-core, nanobind, CMake and Ninja, which
 `pip install ziglang scikit-build-core nanobind cmake ninja` brings, and takes
@@ -15,14 +15,13 @@ import sysconfig
 import tempfile
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
+import metal_cpp
+
+ROOT = Path(__file__).resolve().parents[2]
+TOOLCHAIN = ROOT / "tests" / "macos"
 TARGET = "aarch64-macos.14.0"
 PLATFORM = "macosx_14_0_arm64"
 VERSION = f"{sys.version_info.major}{sys.version_info.minor}"
-
-sys.path.insert(0, str(HERE.parent / "emulator"))
-import metal_cpp  # noqa: E402
 
 
 def run(*command, **options):
@@ -65,7 +64,7 @@ def copy_python_headers(folder):
     """Python's headers, which are the same everywhere but for one."""
     shutil.copytree(sysconfig.get_path("include"), folder)
     (folder / "pyconfig.h").unlink()
-    shutil.copy(HERE / "pyconfig.h", folder)
+    shutil.copy(TOOLCHAIN / "pyconfig.h", folder)
     return folder
 
 
@@ -80,7 +79,7 @@ def build(output):
         }
         environment = {
             **os.environ,
-            "CMAKE_TOOLCHAIN_FILE": str(HERE / "toolchain.cmake"),
+            "CMAKE_TOOLCHAIN_FILE": str(TOOLCHAIN / "toolchain.cmake"),
             "UPSWEEP_ZIG": str(make_tools(work / "zig")),
             "SETUPTOOLS_EXT_SUFFIX": f".cpython-{VERSION}-darwin.so",
             "_PYTHON_HOST_PLATFORM": "macosx-14.0-arm64",

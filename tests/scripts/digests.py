@@ -4,9 +4,13 @@ and direction, over shapes that take every way through the kernels."""
 import hashlib
 import itertools
 import json
+import sys
+from pathlib import Path
 
 import numpy as np
 import upsweep
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "python"))
 from support import DTYPES, FLOATS, OPS, numpy_dtype
 from values import kinds, make, special_values
 

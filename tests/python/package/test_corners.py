@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 import upsweep
-from support import run_python
+from support import LEFT_BEHIND, run_python
 
 
 def test_integers_beyond_double_make_exact_ranges_and_comparisons():
@@ -126,22 +126,6 @@ started.wait()
 def test_a_handler_at_exit_may_wait_for_a_thread_that_scans():
     for _ in range(5):
         assert run_python("-c", LATE_HANDLER) == "[1, 3]\n"
-
-
-# Threads that are in the middle of anything when the interpreter ends.
-LEFT_BEHIND = """
-import threading, time, numpy, upsweep
-x = numpy.ones(2**18, numpy.float32)
-
-def work():
-    while True:
-        a = upsweep.asarray(x)
-        upsweep.eval(upsweep.cumprod(a), upsweep.cumsum(a))
-
-for _ in range(4):
-    threading.Thread(target=work, daemon=True).start()
-time.sleep(0.1)
-"""
 
 
 def test_threads_that_still_scan_do_not_keep_python_from_ending():

@@ -24,7 +24,7 @@ def test_the_force_takes_effect(isa):
 @pytest.mark.parametrize("isa", isas.names())
 def test_results_are_those_of_the_oracle(isa):
     skip_unless_supported(isa)
-    script = Path(__file__).with_name("checked.py")
+    script = Path(__file__).parents[2] / "scripts" / "checked.py"
     found, scans = run_python(script, UPSWEEP_CPU_ISA=isa).split()
     assert found == isa
     assert int(scans) > 1000

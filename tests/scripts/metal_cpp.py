@@ -2,7 +2,7 @@
 mlx-metal for macOS, which carries them. Prints the folder that UPSWEEP_METAL_CPP
 takes:
 
-    python tests/emulator/metal_cpp.py FOLDER
+    python tests/scripts/metal_cpp.py FOLDER
 """
 
 import subprocess

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = ROOT / "docs/draw_rooms.py"
 
 pytestmark = pytest.mark.skipif(not SCRIPT.exists(), reason="the sources are not here")

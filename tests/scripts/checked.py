@@ -2,8 +2,12 @@
 instruction set they ran on and how many there were."""
 
 import itertools
+import sys
+from pathlib import Path
 
 import upsweep
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "python"))
 from support import DTYPES, OPS, checked_scan, numpy_dtype
 from values import kinds, make
 
