@@ -98,6 +98,13 @@ struct LaneGroup {
   }
 
  private:
+  // Where the results of n lines go: the first result, and the distance from
+  // line to line.
+  struct Results {
+    U* first;
+    int64_t lane;
+  };
+
   // A scanner for each pack of a row.
   template <class LaneScanner>
   struct LaneScanners {
@@ -184,21 +191,18 @@ struct LaneGroup {
       return inclusive ? scan_columns<true>(tile, carry)
                        : scan_columns<false>(tile, carry);
     }
-    // A scalar kernel gains nothing from lines in registers.
-    if constexpr (L::kSegments) {
-      if (tile.width == n && tile.length % kSide<U> == 0 &&
-          tile.in_step == tile.out_step && is_along(tile.in_step)) {
-        Tile to = store_buffer ? buffered(tile, store_buffer->buffer()) : tile;
-        bool is_close = tile.in_lane == kRows * tile.in_step &&
-                        to.out_lane == tile.in_lane && tile.length == kRows;
-        auto scan_lines_of =
-            tile.in_step > 0
-                ? (is_close ? scan_lines<1, kRows> : scan_lines<1, 0>)
-                : (is_close ? scan_lines<-1, -kRows> : scan_lines<-1, 0>);
-        bool good = scan_lines_of(to, carry, inclusive, store_buffer);
-        if (good && store_buffer) send(tile, *store_buffer);
-        return good;
-      }
+    if (tile.width == n && tile.length % kSide<U> == 0 &&
+        tile.in_step == tile.out_step && is_along(tile.in_step)) {
+      Results to = results_of(tile, store_buffer);
+      bool is_close = tile.in_lane == kRows * tile.in_step &&
+                      to.lane == tile.in_lane && tile.length == kRows;
+      auto scan_lines_of =
+          tile.in_step > 0
+              ? (is_close ? scan_lines<1, kRows> : scan_lines<1, 0>)
+              : (is_close ? scan_lines<-1, -kRows> : scan_lines<-1, 0>);
+      bool good = scan_lines_of(tile, to, carry, inclusive, store_buffer);
+      if (good && store_buffer) send(tile, *store_buffer);
+      return good;
     }
     return scan_blocks<typename L::Fast>(tile, carry, inclusive, store_buffer);
   }
@@ -227,11 +231,12 @@ struct LaneGroup {
 
   // Scans lines of whole squares; `distance` as in Lines.
   template <int step, int distance>
-  static bool scan_lines(const Tile& tile, Carry& carry, bool inclusive,
+  static bool scan_lines(const Tile& tile, const Results& results, Carry& carry,
+                         bool inclusive,
                          StreamingStoreBuffer<U>* store_buffer) {
     constexpr int m = kSide<U>;
     Lines<const U, step, distance> from(in(tile), tile.in_lane);
-    Lines<U, step, distance> to(out(tile), tile.out_lane);
+    Lines<U, step, distance> to(results.first, results.lane);
     LaneScanners<typename L::FastLines> scanners(carry, tile);
     for (int64_t s = 0; s < tile.length; s += m) {
       prefetch_next(tile, s * n, m * n);
@@ -254,14 +259,14 @@ struct LaneGroup {
     }
   }
 
-  // The tile with its results in a buffer, line after line.
-  static Tile buffered(const Tile& tile, U* buffer) {
-    Tile other = tile;
+  // The tile's own place, or the buffer, line after line.
+  static Results results_of(const Tile& tile,
+                            StreamingStoreBuffer<U>* store_buffer) {
+    if (!store_buffer) return {out(tile), tile.out_lane};
     int64_t last_line = tile.out_lane < 0 ? n - 1 : 0;
     int64_t last_element = tile.out_step < 0 ? tile.length - 1 : 0;
-    other.out = buffer + last_line * tile.length + last_element;
-    other.out_lane = tile.out_lane < 0 ? -tile.length : tile.length;
-    return other;
+    return {store_buffer->buffer() + last_line * tile.length + last_element,
+            tile.out_lane < 0 ? -tile.length : tile.length};
   }
 
   // Sends buffered results to memory line by line: stores to many lines at once
@@ -296,13 +301,10 @@ struct LaneGroup {
       scanners.step(block + s * n, block + s * n, inclusive);
     }
     bool good = scanners.finish(carry);
-    if (store_buffer && lanes == n && is_along(tile.out_step)) {
-      Tile lines = buffered(tile, store_buffer->buffer());
-      scatter(block, out(lines), lines.out_step, lines.out_lane, lanes, rows);
-      send(tile, *store_buffer);
-    } else {
-      scatter(block, out(tile), tile.out_step, tile.out_lane, lanes, rows);
-    }
+    if (lanes < n || !is_along(tile.out_step)) store_buffer = nullptr;
+    Results to = results_of(tile, store_buffer);
+    scatter(block, to.first, tile.out_step, to.lane, lanes, rows);
+    if (store_buffer) send(tile, *store_buffer);
     return good;
   }
 };

@@ -78,11 +78,11 @@ class LaneByLane {
   using Value = typename M::Value;
   using Row = Pack<Bits<Value>>;
 
-  LaneByLane(const Carry& carry, int first) {
+  UPSWEEP_INLINE LaneByLane(const Carry& carry, int first) {
     for (int i = 0; i < n; ++i) lane_[i] = carry.get(first + i);
   }
 
-  Row results() const {
+  UPSWEEP_INLINE Row results() const {
     Value y[n];
     for (int i = 0; i < n; ++i) y[i] = M::value(lane_[i]);
     return Row::load(y);
@@ -104,7 +104,7 @@ class LaneByLane {
     return Row::load(y);
   }
 
-  bool finish(Carry& carry, int first) const {
+  UPSWEEP_INLINE bool finish(Carry& carry, int first) const {
     for (int i = 0; i < n; ++i) carry.set(first + i, lane_[i]);
     return !newly_saturated_;
   }

@@ -13,6 +13,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "../core/inline.h"
 #include "upsweep/dtype.h"
 
 #if defined(__x86_64__)
@@ -26,9 +27,6 @@ namespace {
 
 // Rows that a lane scanner takes at most: the exact path repeats no more.
 constexpr int kRows = 64;
-
-// For what runs in every row: a call would spill rows to memory.
-#define UPSWEEP_INLINE __attribute__((always_inline))
 
 // Calls fn(0) to fn(n - 1). In a loop, the arrays that fn indexes would be in
 // memory.

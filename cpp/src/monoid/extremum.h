@@ -20,8 +20,10 @@ struct KeyMaximum {
   using Prefix = T;
 
   static Prefix initial() { return std::numeric_limits<T>::lowest(); }
-  static Value value(Prefix r) { return r; }
-  static Value advance(Prefix& r, Value x) { return r = std::max(r, x); }
+  UPSWEEP_INLINE static Value value(Prefix r) { return r; }
+  UPSWEEP_INLINE static Value advance(Prefix& r, Value x) {
+    return r = std::max(r, x);
+  }
   static void combine(Prefix& r, Prefix aggregate) { advance(r, aggregate); }
 };
 
@@ -32,8 +34,8 @@ struct TruthMaximum {
   using Prefix = uint8_t;
 
   static Prefix initial() { return 0; }
-  static Value value(Prefix r) { return r; }
-  static Value advance(Prefix& r, Value x) { return r = r | x; }
+  UPSWEEP_INLINE static Value value(Prefix r) { return r; }
+  UPSWEEP_INLINE static Value advance(Prefix& r, Value x) { return r = r | x; }
   static void combine(Prefix& r, Prefix aggregate) { advance(r, aggregate); }
 };
 
@@ -51,9 +53,9 @@ struct Extremum {
       return narrow<T>(worst);
     }
   }
-  static Value value(Prefix r) { return r; }
+  UPSWEEP_INLINE static Value value(Prefix r) { return r; }
 
-  static Value advance(Prefix& r, Value x) {
+  UPSWEEP_INLINE static Value advance(Prefix& r, Value x) {
     if (is_nan(r)) return r;
     if (is_nan(x)) return r = not_a_number();
     if (maximum ? less(r, x) : less(x, r)) r = x;

@@ -16,7 +16,7 @@ struct ScaledSum {
   double max = -kInfinity;
   Sum sum = {};
 
-  void add(const ScaledSum& other) {
+  UPSWEEP_INLINE void add(const ScaledSum& other) {
     if (max != max || other.max != other.max) {
       *this = {kNaN};
     } else if (max < other.max) {
@@ -61,7 +61,7 @@ struct LogAddExp<T> {
   static Prefix initial() { return {}; }
   static Aggregate identity() { return {}; }
 
-  static Value value(const Prefix& r) {
+  UPSWEEP_INLINE static Value value(const Prefix& r) {
     bool finite = r.max - r.max == 0;
     if constexpr (kComplex) {
       using Number = std::complex<double>;
@@ -77,12 +77,12 @@ struct LogAddExp<T> {
     }
   }
 
-  static Value advance(Prefix& r, Value x) {
+  UPSWEEP_INLINE static Value advance(Prefix& r, Value x) {
     accumulate(r, x);
     return value(r);
   }
 
-  static void accumulate(Aggregate& aggregate, Value x) {
+  UPSWEEP_INLINE static void accumulate(Aggregate& aggregate, Value x) {
     if constexpr (kComplex) {
       double re = x.real(), im = x.imag();
       bool nan = re != re || im - im != 0;

@@ -45,6 +45,7 @@
 #include <type_traits>
 
 #include "../core/half.h"
+#include "../core/inline.h"
 
 namespace upsweep {
 namespace {

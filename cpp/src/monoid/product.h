@@ -32,8 +32,8 @@ struct Product<T> {
   using Prefix = T;
 
   static Prefix initial() { return T{1}; }
-  static Value value(Prefix r) { return r; }
-  static Value advance(Prefix& r, Value x) {
+  UPSWEEP_INLINE static Value value(Prefix r) { return r; }
+  UPSWEEP_INLINE static Value advance(Prefix& r, Value x) {
     return r = static_cast<T>(static_cast<uint64_t>(r) *
                               static_cast<uint64_t>(x));
   }
@@ -55,9 +55,9 @@ struct Product<T> {
 
   static Prefix initial() { return 1; }
   static Aggregate identity() { return 1; }
-  static Value value(Prefix r) { return narrow<T>(r); }
+  UPSWEEP_INLINE static Value value(Prefix r) { return narrow<T>(r); }
 
-  static Value advance(Prefix& r, Value x) {
+  UPSWEEP_INLINE static Value advance(Prefix& r, Value x) {
     r *= upsweep::widen(x);
     Value y = narrow<T>(r);
     if (double rounded = upsweep::widen(y); !upsweep::is_live(rounded)) {
@@ -67,7 +67,7 @@ struct Product<T> {
     return y;
   }
 
-  static void accumulate(Aggregate& aggregate, Value x) {
+  UPSWEEP_INLINE static void accumulate(Aggregate& aggregate, Value x) {
     aggregate *= upsweep::widen(x);
   }
   static void include(PrefixRange& range, Aggregate aggregate, Value x) {
@@ -143,14 +143,14 @@ struct Product<double> {
   static Prefix initial() { return {}; }
   static Aggregate identity() { return {}; }
 
-  static Value value(const Prefix& r) {
+  UPSWEEP_INLINE static Value value(const Prefix& r) {
     if (r.exponent == 0) return r.mantissa.hi;
     auto exponent =
         static_cast<int>(std::clamp<int64_t>(r.exponent, -5000, 5000));
     return std::ldexp(r.mantissa.hi, exponent);
   }
 
-  static Value advance(Prefix& r, Value x) {
+  UPSWEEP_INLINE static Value advance(Prefix& r, Value x) {
     accumulate(r, x);
     Value y = value(r);
     if (!upsweep::is_live(y)) {
@@ -160,7 +160,7 @@ struct Product<double> {
     return y;
   }
 
-  static void accumulate(Aggregate& aggregate, Value x) {
+  UPSWEEP_INLINE static void accumulate(Aggregate& aggregate, Value x) {
     if (is_live(aggregate) && upsweep::is_live(x)) {
       double magnitude = std::abs(x);
       int64_t exponent = 0;
@@ -271,11 +271,11 @@ struct Product<complex64_t> {
 
   static Prefix initial() { return {}; }
   static Aggregate identity() { return {}; }
-  static Value value(const Prefix& r) {
+  UPSWEEP_INLINE static Value value(const Prefix& r) {
     return {static_cast<float>(r.re), static_cast<float>(r.im)};
   }
 
-  static Value advance(Prefix& r, Value x) {
+  UPSWEEP_INLINE static Value advance(Prefix& r, Value x) {
     accumulate(r, x);
     Value y = value(r);
     if (!is_live(Prefix{y.real(), y.imag()})) {
@@ -285,7 +285,7 @@ struct Product<complex64_t> {
     return y;
   }
 
-  static void accumulate(Aggregate& aggregate, Value x) {
+  UPSWEEP_INLINE static void accumulate(Aggregate& aggregate, Value x) {
     aggregate = multiply(aggregate, {x.real(), x.imag()});
   }
   static void include(PrefixRange& range, const Aggregate& aggregate, Value x) {

@@ -22,8 +22,8 @@ struct Sum<T> {
   using Prefix = T;
 
   static Prefix initial() { return 0; }
-  static Value value(Prefix r) { return r; }
-  static Value advance(Prefix& r, Value x) {
+  UPSWEEP_INLINE static Value value(Prefix r) { return r; }
+  UPSWEEP_INLINE static Value advance(Prefix& r, Value x) {
     return r = static_cast<T>(static_cast<uint64_t>(r) +
                               static_cast<uint64_t>(x));
   }
@@ -46,9 +46,11 @@ struct Sum<T> {
 
   static Prefix initial() { return {}; }
   static Aggregate identity() { return {}; }
-  static Value value(const Prefix& r) { return narrow<T>(high(r)); }
+  UPSWEEP_INLINE static Value value(const Prefix& r) {
+    return narrow<T>(high(r));
+  }
 
-  static Value advance(Prefix& r, Value x) {
+  UPSWEEP_INLINE static Value advance(Prefix& r, Value x) {
     accumulate(r, x);
     Value y = value(r);
     if (double rounded = upsweep::widen(y); rounded - rounded != 0) {
@@ -58,7 +60,7 @@ struct Sum<T> {
     return y;
   }
 
-  static void accumulate(Aggregate& aggregate, Value x) {
+  UPSWEEP_INLINE static void accumulate(Aggregate& aggregate, Value x) {
     if constexpr (kWide) {
       // An infinite sum has no low part.
       double hi = aggregate.hi + x;
@@ -143,13 +145,13 @@ struct Sum<complex64_t> {
 
   static Prefix initial() { return {}; }
   static Aggregate identity() { return {}; }
-  static Value value(const Prefix& r) {
+  UPSWEEP_INLINE static Value value(const Prefix& r) {
     return {Part::value(r.re), Part::value(r.im)};
   }
-  static Value advance(Prefix& r, Value x) {
+  UPSWEEP_INLINE static Value advance(Prefix& r, Value x) {
     return {Part::advance(r.re, x.real()), Part::advance(r.im, x.imag())};
   }
-  static void accumulate(Aggregate& aggregate, Value x) {
+  UPSWEEP_INLINE static void accumulate(Aggregate& aggregate, Value x) {
     Part::accumulate(aggregate.re, x.real());
     Part::accumulate(aggregate.im, x.imag());
   }
