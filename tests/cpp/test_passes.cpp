@@ -75,7 +75,7 @@ void walk(const Passes& passes, Offsets& found) {
 }
 
 Offsets expected(const Shape& shape, const Strides& strides, size_t axis,
-                 bool reverse, int64_t parts, int64_t in_offset) {
+                 bool reverse, int64_t components, int64_t in_offset) {
   Offsets all;
   Strides out_strides = contiguous_strides(shape);
   int64_t size = 1;
@@ -89,9 +89,9 @@ Offsets expected(const Shape& shape, const Strides& strides, size_t axis,
     }
     bool first = place == (reverse ? shape[axis] - 1 : 0);
     int64_t before = flat + (reverse ? 1 : -1) * out_strides[axis];
-    for (int64_t part = 0; part < parts; ++part) {
-      all[flat * parts + part] = {in * parts + part,
-                                  first ? -1 : before * parts + part};
+    for (int64_t c = 0; c < components; ++c) {
+      all[flat * components + c] = {in * components + c,
+                                    first ? -1 : before * components + c};
     }
   }
   return all;
@@ -111,7 +111,7 @@ void check(const Shape& shape, const Strides& strides, int64_t in_offset, Op op,
         walk(passes, found);
       }
       CHECK(found == expected(shape, strides, static_cast<size_t>(axis),
-                              reverse, kernels.parts, in_offset));
+                              reverse, kernels.components, in_offset));
     }
   }
 }
@@ -236,7 +236,7 @@ TEST_CASE("every operator has kernels for every dtype that a GPU has") {
       } else if (op != Op::sum || dtype != bool_) {
         if (op == Op::logaddexp && dtype.kind() < Dtype::Kind::real) continue;
         const KernelSet& kernels = kernel_set(op, dtype);
-        CHECK(kernels.parts * kernels.itemsize == dtype.size());
+        CHECK(kernels.components * kernels.itemsize == dtype.size());
       }
     }
   }

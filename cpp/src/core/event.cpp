@@ -1,4 +1,4 @@
-// Waiting for an event, and noticing that a fork has lost its work.
+// Waits for an event, and detects that a fork has lost its work.
 #include "event.h"
 
 #include <pthread.h>

@@ -1,4 +1,4 @@
-// Running work in order, and keeping its errors for the reader of the result.
+// Runs work in order, and keeps its errors for readers of the results.
 #include "queue.h"
 
 #include <algorithm>
@@ -11,10 +11,11 @@ namespace upsweep {
 
 namespace {
 
-// Below this a scan takes about as long as waking a thread.
+// A scan of this many elements takes about as long as waking a thread.
 constexpr int64_t kSmall = 1 << 17;
-// A stream is far behind with more pieces of work, or results of more memory:
-// more than it takes to keep it busy.
+// A stream is far behind with more queued work than this, or when its results
+// take more than one part in kShareOfMemory of the memory: that is more than
+// enough to keep it busy.
 constexpr size_t kMostQueued = 1024;
 constexpr size_t kShareOfMemory = 8;
 
@@ -71,9 +72,9 @@ bool HostQueue::has_thread() {
   return started_;
 }
 
-// What the work held is gone, and the stream is idle, before any
-// thread can see the result: a thread that has waited for it finds the memory
-// free and the stream ready.
+// Frees what the work held, and marks the stream idle, before any thread can
+// see the result: a thread that has waited for it finds the memory free and the
+// stream ready.
 void HostQueue::run_first(std::unique_lock<std::mutex>& lock) {
   ReleaseLater releases;
   Work work = std::move(queue_.front());
