@@ -12,7 +12,7 @@
 #include <cstring>
 #include <type_traits>
 
-#include "pointers_host.h"
+#include "prelude_pointers.h"
 
 namespace metal {
 

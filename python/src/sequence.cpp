@@ -60,11 +60,11 @@ class Collector {
     if (is_sequence(h)) {
       walk_sequence(h, depth);
     } else if (is_number(h)) {
-      settle_shape(depth, {});
+      fix_shape(depth, {});
       add_number(h);
     } else {
       array a = to_array(h, op_);
-      settle_shape(depth, a.shape());
+      fix_shape(depth, a.shape());
       add_array(a);
     }
   }
@@ -99,7 +99,7 @@ class Collector {
     if (depth < shape_.size()) {
       if (shape_[depth] != length) fail_uniform();
     } else {
-      if (settled_) fail_uniform();
+      if (is_fixed_) fail_uniform();
       shape_.push_back(length);
     }
     for (int64_t i = 0; i < length; ++i) {
@@ -107,16 +107,16 @@ class Collector {
     }
     if (length == 0) {  // nothing is deeper than this
       if (depth + 1 != shape_.size()) fail_uniform();
-      settled_ = true;
+      is_fixed_ = true;
     }
   }
 
   // The first number or array sets the depth of all of them.
-  void settle_shape(size_t depth, const Shape& rest) {
-    if (!settled_) {
+  void fix_shape(size_t depth, const Shape& rest) {
+    if (!is_fixed_) {
       if (depth != shape_.size()) fail_uniform();
       shape_.insert(shape_.end(), rest.begin(), rest.end());
-      settled_ = true;
+      is_fixed_ = true;
     } else if (shape_.size() != depth + rest.size() ||
                !std::equal(rest.begin(), rest.end(),
                            shape_.begin() + static_cast<int64_t>(depth))) {
@@ -251,7 +251,7 @@ class Collector {
   std::optional<Dtype> wanted_;
   const char* op_;
   Shape shape_;
-  bool settled_ = false;  // the shape is complete
+  bool is_fixed_ = false;  // the shape is complete
   std::vector<Number> numbers_;
   unsigned kinds_ = 0;  // bit i: alternative i of Number occurs
   std::optional<Dtype> natural_;

@@ -21,7 +21,7 @@ void Event::wait() const {
   uint32_t state = state_.load(std::memory_order_acquire);
   if (state == kPending && spin_wait_ && generation_ == fork_generation() &&
       spin_wait_()) {
-    settle(kDone);
+    finish(kDone);
     state = state_.load(std::memory_order_acquire);
   }
   while (state == kPending) {

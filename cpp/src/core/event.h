@@ -30,10 +30,10 @@ class Event {
   // work.
   void wait() const;
 
-  void signal() { settle(kDone); }
+  void signal() { finish(kDone); }
   void fail(std::exception_ptr error) {
     error_ = std::move(error);
-    settle(kFailed);
+    finish(kFailed);
   }
   // Must be set before others see the event. wait() first calls spin_wait,
   // which polls for a short while and returns whether the work is done: that is
@@ -45,7 +45,7 @@ class Event {
  private:
   enum State : uint32_t { kPending, kDone, kFailed };
 
-  void settle(State state) const {
+  void finish(State state) const {
     uint32_t pending = kPending;
     if (state_.compare_exchange_strong(pending, state,
                                        std::memory_order_release,

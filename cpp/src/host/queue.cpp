@@ -50,7 +50,7 @@ void HostQueue::queue(Work work) {
     return;
   }
   for (uint64_t last = given_; done_ < last;) {
-    settled_.wait(lock, [&] { return done_ >= last || !busy_; });
+    finished_.wait(lock, [&] { return done_ >= last || !busy_; });
     if (done_ < last) run_first(lock);
   }
 }
@@ -86,11 +86,11 @@ void HostQueue::run_first(std::unique_lock<std::mutex>& lock) {
   work = {};
   lock.lock();
   pending_bytes_ -= output->nbytes();
-  settle(std::move(error), *output);
+  finish(std::move(error), *output);
   output.reset();
 }
 
-void HostQueue::settle(std::exception_ptr error, Storage& output) {
+void HostQueue::finish(std::exception_ptr error, Storage& output) {
   busy_ = false;
   ++done_;
   if (error) {
@@ -99,14 +99,14 @@ void HostQueue::settle(std::exception_ptr error, Storage& output) {
   } else {
     output.ready().signal();
   }
-  settled_.notify_all();
+  finished_.notify_all();
   if (!queue_.empty()) queued_.notify_one();
 }
 
 void HostQueue::wait_for_room() {
   size_t most = global_allocator().memory_limit() / kShareOfMemory;
   std::unique_lock lock(mutex_);
-  settled_.wait(lock, [&] {
+  finished_.wait(lock, [&] {
     return queue_.empty() ||
            (queue_.size() < kMostQueued && pending_bytes_ <= most);
   });
@@ -114,12 +114,12 @@ void HostQueue::wait_for_room() {
 
 void HostQueue::wait_until_idle() {
   std::unique_lock lock(mutex_);
-  settled_.wait(lock, [this, last = given_] { return done_ >= last; });
+  finished_.wait(lock, [this, last = given_] { return done_ >= last; });
 }
 
 void HostQueue::synchronize() {
   std::unique_lock lock(mutex_);
-  settled_.wait(lock, [this, last = given_] { return done_ >= last; });
+  finished_.wait(lock, [this, last = given_] { return done_ >= last; });
   if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
 }
 

@@ -25,7 +25,7 @@ class HostQueue {
     if (!claim(inputs, elements)) return false;
     std::exception_ptr error = attempt(run, inputs);
     std::lock_guard lock(mutex_);
-    settle(std::move(error), output);
+    finish(std::move(error), output);
     return true;
   }
   // Queues work for the stream's thread. If the system has no thread to spare,
@@ -50,7 +50,7 @@ class HostQueue {
   // Marks the stream busy if try_run may run the work; returns whether it may.
   bool claim(std::span<const StoragePtr> inputs, int64_t elements);
   // Marks the stream idle and signals the output. The caller holds the mutex.
-  void settle(std::exception_ptr error, Storage& output);
+  void finish(std::exception_ptr error, Storage& output);
   // Runs the first work of the queue. The mutex is held before and after.
   void run_first(std::unique_lock<std::mutex>& lock);
   // Starts the thread if there is none; returns whether there is one. The
@@ -72,8 +72,8 @@ class HostQueue {
   }
 
   std::mutex mutex_;
-  std::condition_variable queued_;   // for the thread
-  std::condition_variable settled_;  // for threads that wait for results
+  std::condition_variable queued_;    // for the thread
+  std::condition_variable finished_;  // for threads that wait for results
   std::deque<Work> queue_;
   size_t pending_bytes_ = 0;  // outputs of work that is queued or under way
   uint64_t given_ = 0;        // pieces of work

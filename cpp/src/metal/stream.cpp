@@ -76,7 +76,7 @@ void MetalStream::run_on_gpu(MetalWork work) {
   buffer->encodeSignalEvent(timeline_.get(), given_);
   buffer->commit();
   ++under_way_;
-  follow(std::move(buffer), std::move(work));
+  track(std::move(buffer), std::move(work));
 }
 
 NS::SharedPtr<MTL::CommandBuffer> MetalStream::encode(
@@ -98,12 +98,12 @@ NS::SharedPtr<MTL::CommandBuffer> MetalStream::encode(
   return NS::RetainPtr(buffer);
 }
 
-void MetalStream::follow(NS::SharedPtr<MTL::CommandBuffer> buffer,
-                         MetalWork work) {
+void MetalStream::track(NS::SharedPtr<MTL::CommandBuffer> buffer,
+                        MetalWork work) {
   auto signal_guard = std::make_shared<SignalGuard>(work.output->written);
   // With inputs, the queue would skip this if one of them failed. But the GPU
   // has started, and everything it touches must live until it is done.
-  auto run = [this, buffer, signal_guard, alive = std::move(work.encode),
+  auto run = [this, buffer, signal_guard, encode = std::move(work.encode),
               inputs = std::move(work.inputs)] {
     AutoreleaseScope scope;
     buffer->waitUntilCompleted();

@@ -48,7 +48,7 @@ class MetalStream {
  private:
   NS::SharedPtr<MTL::CommandBuffer> encode(const MetalWork& work,
                                            const TimelinePoint& before) const;
-  void follow(NS::SharedPtr<MTL::CommandBuffer> buffer, MetalWork work);
+  void track(NS::SharedPtr<MTL::CommandBuffer> buffer, MetalWork work);
   void commit_later(MetalWork work);
   void submit_to_host(Work work);
 
