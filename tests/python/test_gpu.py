@@ -1,5 +1,5 @@
-"""What is particular about a GPU: memory that it shares with the processors, work
-on both in one order, and dtypes that it has not."""
+"""What is specific to a GPU: memory that it shares with the CPU, work on both in one
+order, and dtypes that it lacks."""
 
 import gc
 import itertools
@@ -20,7 +20,7 @@ FLOAT32 = np.dtype("float32")
 
 
 def has_own_memory():
-    """Whether results are where the processors do not see them."""
+    """Whether results are in memory that the CPU cannot address."""
     return upsweep.zeros((1,), stream=GPU).__dlpack_device__()[0] != 1
 
 
@@ -60,7 +60,7 @@ def test_streams_are_independent_and_ordered():
     for i, stream in enumerate(itertools.islice(itertools.cycle(streams), 23)):
         backwards = bool(i % 2)
         a = upsweep.cumsum(a, reverse=backwards, stream=stream)
-        if i % 3 == 0:  # work for the processors in between
+        if i % 3 == 0:  # CPU work in between
             a = a.astype(upsweep.int32, stream=stream)
             a = a.astype(upsweep.uint32, stream=streams[i % 5])
         flip = slice(None, None, -1 if backwards else 1)
@@ -79,7 +79,7 @@ def test_more_work_than_metal_takes_at_once():
     assert np.array_equal(a, expected)
     results = []
     for i in range(200):
-        # Memory that is let go of while it is in use.
+        # Memory that is released while it is in use.
         x = upsweep.asarray(np.full(1000 + i, i, np.uint32))
         results.append(upsweep.cumsum(x, stream=upsweep.gpu))
         del x
@@ -106,7 +106,7 @@ def test_a_long_pending_input_of_the_cpu():
 
 
 def page_aligned(nbytes, offset=0):
-    """Bytes of NumPy's that begin at a page, or `offset` behind one."""
+    """A NumPy array of bytes that starts at a page, or `offset` bytes after one."""
     page = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 16384
     raw = np.zeros(nbytes + page + offset, np.uint8)
     start = -raw.__array_interface__["data"][0] % page + offset
@@ -186,7 +186,7 @@ def test_a_gpu_that_nobody_asks_for_is_left_alone():
 import upsweep
 upsweep.cumprod(upsweep.array([2, 3])).tolist()
 """
-    # It would fail at the first question.
+    # The first query would fail.
     assert run_python("-c", program, UPSWEEP_EMULATOR_FAULT="selector=alloc") == ""
 
 

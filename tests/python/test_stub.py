@@ -1,4 +1,4 @@
-"""The generated stub is the golden copy: a change of the face is a change of it."""
+"""The generated stub equals the golden copy, so any change of the interface shows."""
 
 import ast
 from pathlib import Path

@@ -1,5 +1,5 @@
-"""What the CUDA backend says when the driver is missing, old, or fails, and that
-the CPU still works; several devices, and memory lent and borrowed."""
+"""What the CUDA backend says when the driver is missing, old, or fails, and that the
+CPU still works; several devices, and memory shared both ways."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ NO_GPU = "[set_default_device] Cannot set gpu device without gpu backend"
 
 
 def run(folder, program, **settings):
-    """Runs a program on the driver in a folder, which fails as the settings say."""
+    """Runs a program with the driver in a folder, which fails as the settings say."""
     environment = {
         **os.environ,
         "LD_LIBRARY_PATH": str(folder),
