@@ -47,7 +47,8 @@ std::variant<Foreign, std::string> from_numpy_bfloat16(nb::handle h,
 Foreign foreign_of(nb::handle h, bool may_copy, const char* op) {
   if (nb::hasattr(h, "mask") && nb::hasattr(h, "filled")) {
     throw TypeError(std::string("[") + op + "] A " + type_of(h) +
-                    " has a mask, which upsweep has not; give it filled(...).");
+                    " has a mask, which upsweep does not support; pass "
+                    "filled(...) of it.");
   }
   bool buffer = PyObject_CheckBuffer(h.ptr());
   std::string why_not;         // its buffer cannot be read
@@ -201,7 +202,7 @@ Raises:
         auto wanted = to_optional_bool(copy, "from_dlpack");
         if (!nb::hasattr(x, "__dlpack__")) {
           throw TypeError("[from_dlpack] x must have __dlpack__, which " +
-                          type_of(x) + " has not.");
+                          type_of(x) + " does not have.");
         }
         if (is_array(x)) {
           return to_array(x, std::nullopt, wanted, "from_dlpack");

@@ -306,9 +306,9 @@ nb::object resolved(nb::handle h, bool may_copy, const char* op) {
     if (!nb::hasattr(tensor, is) || !nb::hasattr(tensor, resolve)) continue;
     if (PyObject_IsTrue(nb::object(tensor.attr(is)()).ptr()) != 1) continue;
     if (!may_copy) {
-      throw NeedsCopy(op, std::string("the tensor is to be ") +
+      throw NeedsCopy(op, std::string("the tensor has yet to be ") +
                               (resolve[8] == 'n' ? "negated" : "conjugated") +
-                              " still, which " + resolve + "() does");
+                              ", which " + resolve + "() does");
     }
     tensor = tensor.attr(resolve)();
   }

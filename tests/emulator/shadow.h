@@ -59,7 +59,7 @@ class Shadow {
   const char* read(size_t at, size_t size, uint32_t thread) {
     for (Use* byte = &bytes_[at]; size-- > 0; ++byte) {
       if (byte->written / Use::kThreads < group_) {
-        return "a read of threadgroup memory that nobody has written";
+        return "a read of threadgroup memory that was never written";
       }
       if (byte->add_read(stamp(thread))) {
         return "a race: a read of threadgroup memory that another thread has "

@@ -54,7 +54,7 @@ later.append(upsweep.cumsum(r, stream=s))
 del a
 assert r[-1].item() == n
 """,
-    "finalisers scan, wait, and let go of owners themselves":
+    "finalisers scan, wait, and release owners themselves":
     """
 streams, seen = [stream() for _ in range(3)], []
 def finaliser(i, left):

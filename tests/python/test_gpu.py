@@ -181,7 +181,7 @@ def test_threads_that_still_use_the_gpu_do_not_keep_python_from_ending():
         assert run_python("-W", "error", "-c", on_gpu + LEFT_BEHIND) == ""
 
 
-def test_a_gpu_that_nobody_asks_for_is_left_alone():
+def test_an_unused_gpu_is_not_queried():
     program = """
 import upsweep
 upsweep.cumprod(upsweep.array([2, 3])).tolist()

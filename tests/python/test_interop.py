@@ -270,7 +270,7 @@ def test_work_under_way_keeps_its_input():
     assert alive() is None
 
 
-def test_scans_and_conversions_leave_reference_counts_alone():
+def test_scans_and_conversions_keep_reference_counts():
     x = np.ones(10, np.float32)
     objects = [x, upsweep.float32, upsweep.cpu, None, True]
     before = [sys.getrefcount(o) for o in objects]

@@ -135,7 +135,7 @@ assert text.endswith("unspecified launch failure."), text
     run(driver, program, **{function: 719})
 
 
-def test_a_kernel_that_fails_is_told_where_its_result_is_read(driver):
+def test_a_kernel_that_fails_raises_where_its_result_is_read(driver):
     program = """
 x = upsweep.cumsum(upsweep.ones((100,), stream=gpu), stream=gpu)
 text = failure(lambda: x.tolist(), RuntimeError)
@@ -164,7 +164,7 @@ for device in (one, two):
     run(driver, program, devices=2)
 
 
-def test_memory_is_lent_and_borrowed(driver):
+def test_memory_is_shared_both_ways(driver):
     program = """
 class Tensor:
     def __init__(self, a):
