@@ -1,1 +1,1 @@
-"""The benchmark: scans beside other libraries, a copy and an exact oracle."""
+"""The benchmark: compares scans with other libraries, a copy and an exact oracle."""

@@ -85,7 +85,7 @@ def names_of_peers(text: str) -> list[str]:
 
 
 def main() -> int:
-    """Measures or reads, then writes what is asked for."""
+    """Measures or reads results, then writes the requested output."""
     arguments = parsed()
     results = read(arguments.source) if arguments.source else measured(arguments)
     if arguments.json:
@@ -114,7 +114,7 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Results of another time."""
+    """Earlier results."""
     results: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return results
 

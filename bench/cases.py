@@ -28,7 +28,8 @@ class Target:
 
 @dataclass(frozen=True)
 class Case:
-    """One scan of one input. Without threads it takes as many as all the others."""
+    """One scan of one input, on as many threads as the other cases unless it says
+    so."""
 
     id: str
     shape: tuple[int, ...]
@@ -44,12 +45,12 @@ class Case:
 
     @property
     def size(self) -> int:
-        """How many elements."""
+        """The number of elements."""
         return math.prod(self.shape)
 
     @property
     def nbytes(self) -> int:
-        """Of the input, and of the result."""
+        """Bytes of the input, and of the result."""
         return self.size * ITEM_SIZES[self.dtype]
 
     @property
@@ -60,7 +61,7 @@ class Case:
 
     @property
     def title(self) -> str:
-        """What a reader sees."""
+        """The case's name for readers."""
         words = [self.dtype if self.op == "cumprod" else f"{self.op} {self.dtype}"]
         if len(self.shape) == 1:
             words.append(extent(self.shape[0]))
@@ -83,14 +84,14 @@ class Case:
 
 
 def extent(n: int) -> str:
-    """A length for readers, large powers of two as such."""
+    """A length for readers, with large powers of two as such."""
     if n >= 1 << 14 and n & (n - 1) == 0:
         return "2" + str(n.bit_length() - 1).translate(SUPERSCRIPTS)
     return str(n)
 
 
 def near_copy(limit: float) -> Target:
-    """The limit of a scan is one read and one write."""
+    """A multiple of a copy, because a scan reads and writes once."""
     return Target(limit, "copy")
 
 
@@ -145,7 +146,7 @@ CASES = (
 FLAT = (4096, 16384)
 HIGH = (1 << 22, 16)
 ROW = 1 << 28
-# Of bytes for bytes, beside float32.
+# For the same number of bytes as float32.
 OTHER_DTYPES = near_copy(1.3 * 1.55)
 
 # Powers of two and their reciprocals: products of short formats stay in range.
@@ -174,7 +175,7 @@ CUDA_CASES = (
 
 
 def shrunk(case: Case) -> Case:
-    """The case in a size that takes no time, for trying out."""
+    """The case at a tiny size, for trying things out."""
     shape = list(case.shape)
     while math.prod(shape) > QUICK_SIZE:
         shape[shape.index(max(shape))] //= 2
@@ -182,6 +183,6 @@ def shrunk(case: Case) -> Case:
 
 
 def selected(parts: list[str], quick: bool, of: tuple[Case, ...] = CASES) -> list[Case]:
-    """The cases one of whose parts of ids is given; all when none is."""
+    """The cases whose ids contain one of the given parts; all if none is given."""
     cases = [c for c in of if not parts or any(part in c.id for part in parts)]
     return [shrunk(case) for case in cases] if quick else cases

@@ -16,7 +16,7 @@ WIDTH, MARGIN = 900, 24
 LEFT, RIGHT = 256, 775  # of the bars; their labels follow
 TOP, BOTTOM = 112, 46  # above and below the bars
 BAR, PITCH, GAP = 11, 15, 20
-WIDE = 2000  # axes from here on, end over beginning, have room for powers of ten only
+WIDE = 2000  # wider axes (end over start) have room for powers of ten only
 
 TEXT, ACCENT, QUIET = "#737b85", "#2f79ee", "#8b949e"
 FONT = "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
@@ -70,7 +70,7 @@ class Axis:
         return LEFT + (RIGHT - LEFT) * math.log(value / self.least) / span
 
     def ticks(self) -> Iterator[float]:
-        """Round ratios that have room."""
+        """Round ratios that fit."""
         digits = (1, 2, 5) if self.most < WIDE * self.least else (1,)
         for power in range(math.floor(math.log10(self.least)), 9):
             for digit in digits:
@@ -119,7 +119,7 @@ def group(
         y = top + PITCH * k + (PITCH - BAR) / 2
         ours = name == "upsweep"
         start, stop = sorted((axis(1), axis(value)))
-        # Also a scan as fast as the copy leaves a mark.
+        # Even a scan as fast as the copy leaves a mark.
         width = max(stop - start, 2)
         yield (
             f'<rect x="{start:.1f}" y="{y:.1f}" width="{width:.1f}" height="{BAR}" '

@@ -1,8 +1,8 @@
 """Copies of the same bytes: the yardstick of a scan.
 
-The target exists beforehand. The fastest of these is what counts: memcpy by one
-thread, by all threads, and by all threads with stores that bypass the cache
-(memcpy takes such stores itself for large blocks, but not with every libc).
+The target is allocated beforehand. The fastest of these counts: memcpy by one thread,
+by all threads, and by all threads with stores that bypass the cache (memcpy takes such
+stores itself for large blocks, but not with every libc).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Copier:
         self.target = target + -target % PAGE
 
     def ways(self) -> dict[str, Callable[[], object]]:
-        """What is worth trying, by name."""
+        """The ways worth trying, by name."""
         ways = {"memcpy": self.alone(memcpy())}
         if self.nbytes < WORTH_SHARING:
             return ways
@@ -62,7 +62,7 @@ class Copier:
         return lambda: copy(self.target, self.source, self.nbytes)
 
     def shared(self, copy: Copy) -> Callable[[], object]:
-        """Equal parts by threads that are there beforehand."""
+        """Equal parts, by threads that are already running."""
         pool = ThreadPoolExecutor(self.threads)
         part = -(-self.nbytes // self.threads // PAGE) * PAGE
 

@@ -1,9 +1,9 @@
-"""Measures on an NVIDIA GPU: PyTorch makes the inputs there and has the clock,
-which are events around a call on the GPU's stream.
+"""Measures on an NVIDIA GPU: PyTorch makes the inputs there and times calls by events
+around them on the GPU's stream.
 
-A call finds its input in the GPU's memory, and has to find room for its result.
-The GPU is kept busy until the call has been made, so that what is measured is
-the GPU's time. Errors are those of a line, or of its beginning.
+A call finds its input in GPU memory and must allocate its result. The GPU is kept busy
+until the call has been made, so that only GPU time is measured. Errors are those of a
+line, or of its start.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from bench.timing import Timing
 Scan = Callable[[], Any]
 
 ROUNDS, FEW = 15, 2
-SLOW = 20e-3  # seconds: from here on a few rounds do
-CHECKED = 1 << 18  # elements of a line whose errors are looked at
-WARM_UP = 200_000  # cycles that a call has to be made
-CALLS = 300  # that a small scan is timed over, on the processor
+SLOW = 20e-3  # seconds: for slower calls a few rounds are enough
+CHECKED = 1 << 18  # elements of a line whose errors are checked
+WARM_UP = 200_000  # cycles in which the call must be made
+CALLS = 300  # to time a small scan over, on the CPU
 SMALL = 1 << 16
 SPREAD = 1e-4  # of factors around 1
 
 
 def is_there() -> bool:
-    """Whether the GPU is one of NVIDIA's."""
+    """Whether there is an NVIDIA GPU."""
     if not upsweep.is_available(upsweep.gpu):
         return False
     architecture = upsweep.device_info(upsweep.gpu)["architecture"]
@@ -45,7 +45,7 @@ def is_there() -> bool:
 
 
 class Asked:
-    """Asks upsweep for its stream, in the way a producer of DLPack is told."""
+    """Learns upsweep's stream, as a DLPack producer does."""
 
     def __init__(self, tensor: Any) -> None:
         self.tensor = tensor
@@ -60,7 +60,7 @@ class Asked:
 
 
 class Gpu:
-    """The stream that all work of the benchmark is on."""
+    """The stream of all work of the benchmark."""
 
     def __init__(self) -> None:
         self.torch: Any = importlib.import_module("torch")
@@ -70,7 +70,7 @@ class Gpu:
         self.stream = self.torch.cuda.ExternalStream(asked.stream)
 
     def elapsed(self, call: Scan) -> float:
-        """Seconds of the GPU for a call."""
+        """Seconds of GPU time for a call."""
         cuda = self.torch.cuda
         before, after = (cuda.Event(enable_timing=True) for _ in range(2))
         with cuda.stream(self.stream):
@@ -129,7 +129,7 @@ class Upsweep:
     name, version = "upsweep", upsweep.__version__
 
     def scan(self, gpu: Gpu, case: Case, x: Any) -> Scan | None:
-        """What scans x."""
+        """A function that scans x."""
         function, a = getattr(upsweep, case.op), upsweep.from_dlpack(x)
         on = upsweep.Device(upsweep.gpu, 0)
         reverse, inclusive = case.reverse, case.inclusive
@@ -147,7 +147,7 @@ class PyTorch:
         self.version = importlib.import_module("torch").__version__
 
     def scan(self, gpu: Gpu, case: Case, x: Any) -> Scan | None:
-        """What scans x."""
+        """A function that scans x."""
         function, axis = getattr(gpu.torch, case.op), case.axis
         if not case.inclusive:
             y = gpu.torch.ones_like(x)
@@ -170,7 +170,7 @@ class CuPy:
         self.version = self.module.__version__
 
     def scan(self, gpu: Gpu, case: Case, x: Any) -> Scan | None:
-        """What scans x."""
+        """A function that scans x."""
         if case.op == "cummax" or case.dtype == "bfloat16" or not plain(case):
             return None
         function, c = getattr(self.module, case.op), self.module.from_dlpack(x)
@@ -195,7 +195,7 @@ class Cub:
         self.version = str(functions.cub_version())
 
     def scan(self, gpu: Gpu, case: Case, x: Any) -> Scan | None:
-        """What scans x."""
+        """A function that scans x."""
         row = len(case.shape) == 1 and plain(case) and case.dtype == "float32"
         if not row or case.op == "cummax":
             return None
@@ -291,7 +291,7 @@ def float_error(exact: Array, y: Array) -> float | None:
 
 
 def copying(x: Any, target: Any) -> Scan:
-    """What copies x."""
+    """A function that copies x."""
     return lambda: target.copy_(x)
 
 

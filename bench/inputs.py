@@ -15,7 +15,7 @@ from bench.cases import Case
 Array = npt.NDArray[Any]
 
 SPREAD = 0.01  # of the logarithms of the factors
-STRETCH = 4096  # factors are drawn in stretches
+BLOCK = 4096  # factors are drawn in blocks
 SEE_SAW = (1e-30, 1e30, 1e30, 1e-30)
 
 
@@ -42,14 +42,14 @@ def near_one(
 ) -> Array:
     """Factors whose products along the middle axis stay between about 1/50 and 50.
 
-    Of each stretch there are two draws, one the reciprocal of the other but for
-    rounding; each line takes the one that leads its product back towards 1.
+    Each block has two draws, reciprocals of each other up to rounding; each line uses
+    the one that brings its product back towards 1.
     """
     kind = np.float64 if dtype == "float64" else np.float32
     x = np.empty((outer, length, inner), "f4" if dtype == "bfloat16" else dtype)
     level = np.zeros((outer, inner))
-    for start in range(0, length, STRETCH):
-        part = x[:, start : start + STRETCH]
+    for start in range(0, length, BLOCK):
+        part = x[:, start : start + BLOCK]
         noise = kind(SPREAD) * rng.standard_normal(part.shape, kind)
         up, down = rounded(np.exp(noise), dtype), rounded(np.exp(-noise), dtype)
         rise = np.log(up).sum(1, np.float64)

@@ -1,4 +1,4 @@
-"""What the machine is, in words that name nobody's machine."""
+"""Describes the machine without identifying it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def description() -> dict[str, str | int]:
 
 
 def processor() -> str:
-    """The processor's name; virtual ones hide the model but tell the family."""
+    """The processor's name; virtual ones hide the model but report the family."""
     if platform.system() == "Darwin":
         command = ["sysctl", "-n", "machdep.cpu.brand_string"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -42,7 +42,7 @@ def processor() -> str:
 
 
 def processors() -> list[int]:
-    """Those that this process may use; empty where the system does not say."""
+    """The processors that this process may use; empty if the system does not say."""
     if not hasattr(os, "sched_getaffinity"):
         return []
     return sorted(os.sched_getaffinity(0))

@@ -1,5 +1,5 @@
-"""Compiles native.c with the system's C compiler and cub.cu with NVIDIA's, where
-there is one."""
+"""Compiles native.c with the system's C compiler, and cub.cu with NVIDIA's if there is
+one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 SOURCE = Path(__file__).with_name("native.c")
 CUB_SOURCE = SOURCE.with_name("cub.cu")
-# A library that was compiled from cub.cu before, on a machine with more time.
+# A library compiled from cub.cu beforehand, to save time on the GPU machine.
 CUB_VARIABLE = "UPSWEEP_BENCH_CUB"
 
 

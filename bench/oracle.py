@@ -1,10 +1,10 @@
 """Errors in ulp against exact arithmetic on Python integers.
 
-A float is an integer times a power of two, so a running product is one too. It
-is cut to KEEP bits after each step, which changes it by less than 2^-254 of
-itself: nothing, for any length that fits a memory. Long lines are checked at
-every STRIDE-th element. Inputs and exact results have to be finite, not zero,
-and in the range of the dtype, as those of the benchmark are.
+A float is an integer times a power of two, so a running product is one too. It is cut
+to KEEP bits after each step, which changes it by less than 2^-254 of itself: negligible
+for any length that fits in memory. Long lines are checked at every STRIDE-th element.
+Inputs and exact results must be finite, non-zero and in the range of the dtype, as
+those of the benchmark are.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def products(xs: Array, dtype: str) -> Samples:
 def blocks(xs: Array, dtype: str, stride: int) -> Iterator[tuple[list[int], int]]:
     """Integers and an exponent for every stride elements.
 
-    Neighbours are multiplied here as long as that is exact in 64 bits.
+    Multiplies neighbours while that is exact in 64 bits.
     """
     for start in range(0, len(xs), CHUNK):
         part = xs[start : start + CHUNK]
@@ -103,7 +103,7 @@ def sums(xs: Array) -> Samples:
 
 
 def leading(n: int) -> tuple[float, float]:
-    """Two floats whose sum is n but for less than 2^-106 of it."""
+    """Two floats whose sum is n to within 2^-106 of it."""
     high = float(n)
     return high, float(n - int(high))
 
@@ -139,8 +139,8 @@ class Oracle:
         return line[::-1] if self.case.reverse else line
 
     def worst(self, y: Array) -> float | None:
-        """The largest error of results in ulp; None if some are not even numbers
-        where the exact ones are, or are wrong integers."""
+        """The largest error of results in ulp; None if some are NaN where the exact
+        ones are not, or are wrong integers."""
         if self.integers is not None:
             return 0.0 if np.array_equal(y, self.integers) else None
         lines, worst = self.lines(y), 0.0

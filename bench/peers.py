@@ -1,7 +1,7 @@
-"""The libraries that are compared: how each is asked for the scan of a case.
+"""The libraries that are compared: how each runs the scan of a case.
 
-All get an array of their own kind beforehand, and what saves them time: room
-for the result where they can write to it, compilation, threads.
+Each gets an array of its own kind beforehand, and what saves it time: a preallocated
+output if it can use one, compilation, threads.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bench import loops, native
 from bench.cases import Case
 from bench.inputs import Array
 
-# From this size on fresh memory costs NumPy more than an argument.
+# From this size on, fresh memory costs NumPy more than an output argument.
 WORTH_REUSING = 1 << 20  # bytes
 
 Scan = Callable[[], Any]
@@ -38,7 +38,7 @@ class Upsweep:
         self.version: str = self.module.__version__
 
     def scan(self, case: Case, x: Array) -> Scan:
-        """What scans and waits for the result."""
+        """A function that scans and waits for the result."""
         check_dtype(case, self.device)
         function, wait = getattr(self.module, case.op), self.module.eval
         a = self.module.array(x).astype(getattr(self.module, case.dtype))
@@ -60,12 +60,12 @@ class NumPy:
         self.version = np.__version__
 
     def scan(self, case: Case, x: Array) -> Scan:
-        """What scans."""
+        """A function that scans."""
         if case.dtype == "bfloat16":
             x = x.astype(importlib.import_module("ml_dtypes").bfloat16)
         named: dict[str, Any] = {"cumprod": np.cumprod, "cumsum": np.cumsum}
         function = named.get(case.op, np.maximum.accumulate)
-        # Left to itself, NumPy widens small integers.
+        # By default NumPy widens small integers.
         if plain(case) and x.nbytes < WORTH_REUSING and x.dtype.kind == "f":
             return lambda: function(x, case.axis)
         y = np.ones_like(x)
@@ -92,7 +92,7 @@ class PyTorch:
         self.version: str = self.module.__version__
 
     def scan(self, case: Case, x: Array) -> Scan:
-        """What scans."""
+        """A function that scans."""
         torch, axis = self.module, case.axis
         t = torch.tensor(x).to(getattr(torch, case.dtype))
         function = getattr(torch, case.op)
@@ -126,7 +126,7 @@ class MLX:
         self.version: str = self.module.__version__
 
     def scan(self, case: Case, x: Array) -> Scan:
-        """What scans and waits for the result."""
+        """A function that scans and waits for the result."""
         check_dtype(case, self.device)
         function, wait = getattr(self.module, case.op), self.module.eval
         a = self.module.array(x, getattr(self.module, case.dtype))
@@ -151,7 +151,7 @@ class JAX:
         self.version: str = self.module.__version__
 
     def scan(self, case: Case, x: Array) -> Scan:
-        """What scans and waits for the result."""
+        """A function that scans and waits for the result."""
         jax, jnp, axis = self.module, self.module.numpy, case.axis
         function = getattr(jax.lax, case.op)
         j = jnp.asarray(x, getattr(jnp, case.dtype))
@@ -173,7 +173,7 @@ class JAX:
 
 
 class Numba:
-    """A compiled Python loop; independent lines are divided among threads."""
+    """A compiled Python loop; threads share independent lines."""
 
     name = "numba"
 
@@ -182,7 +182,7 @@ class Numba:
         self.version: str = self.module.__version__
 
     def scan(self, case: Case, x: Array) -> Scan:
-        """What scans."""
+        """A function that scans."""
         if case.dtype in ("float16", "bfloat16"):
             raise UnsupportedError(f"numba has no {case.dtype} arithmetic on the CPU")
         y = np.ones_like(x)
@@ -212,7 +212,7 @@ class PlainLoop:
         self.version = ""
 
     def scan(self, case: Case, x: Array) -> Scan:
-        """What scans."""
+        """A function that scans."""
         one_row = case.lines[0] == case.lines[2] == 1 and plain(case)
         if not one_row or (case.op, case.dtype) != ("cumprod", "float32"):
             raise UnsupportedError("written for a row of float32 only")
@@ -226,7 +226,7 @@ class PlainLoop:
 
 
 def check_dtype(case: Case, device: str) -> None:
-    """Raises where the device does not compute in the dtype."""
+    """Raises if the device does not support the dtype."""
     if device == "gpu" and case.dtype == "float64":
         raise UnsupportedError("a GPU of this kind has no float64")
 
@@ -265,7 +265,7 @@ Peer = Upsweep | NumPy | PyTorch | MLX | JAX | Numba | PlainLoop
 def installed(
     wanted: list[str], device: str, threads: int
 ) -> tuple[list[Peer], dict[str, str]]:
-    """The peers that are there, and why the others are not."""
+    """The peers that are installed, and why the others are not."""
     makers: dict[str, Callable[[], Peer]] = {
         "upsweep": lambda: Upsweep(device),
         "NumPy": NumPy,

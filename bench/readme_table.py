@@ -1,7 +1,6 @@
 """Measures and prints the table of properties in README.md.
 
-Needs NumPy, PyTorch and MLX beside upsweep. bench/README.md
-says how it measures.
+Needs NumPy, PyTorch and MLX as well as upsweep. bench/README.md explains the method.
 """
 
 import operator

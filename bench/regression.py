@@ -1,4 +1,4 @@
-"""Compares two runs: what has become slower against its yardstick."""
+"""Compares two runs: finds what has become slower relative to its yardstick."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ ALLOWED = 1.5
 
 
 def regressions(old: Results, new: Results) -> list[str]:
-    """A sentence for each case in which upsweep's ratio grew by more than that.
+    """A sentence for each case in which upsweep's ratio grew too much.
 
     Ratios carry over from one state of a machine to another; times do not.
     """

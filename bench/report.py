@@ -52,7 +52,7 @@ def figure(value: float | None) -> str:
 
 
 def error(case: Case, name: str) -> str:
-    """What is wrong with a result, in ulp if that says it."""
+    """What is wrong with a result, in ulp if possible."""
     result = case["results"].get(name, {})
     if "median" not in result:
         return NONE
@@ -77,7 +77,7 @@ def verdict(case: Case) -> str:
 
 
 def summary(case: Case) -> str:
-    """Of upsweep, in a few words."""
+    """upsweep's result in a few words."""
     reached = ratio(case, "upsweep")
     if reached is None:
         return f"{duration(seconds(case, 'upsweep'))}"
@@ -155,7 +155,7 @@ HEAD = [
 
 
 def long_rows(results: Results) -> Iterable[list[str]]:
-    """All that was measured, a row for each library and case."""
+    """Everything that was measured, a row for each library and case."""
     for case in results["cases"]:
         title = case["title"]
         timings = {**case["copies"], **case["results"]}
@@ -190,7 +190,7 @@ def long_table(results: Results) -> str:
 
 
 def terminal_table(results: Results) -> str:
-    """All that was measured, aligned, each case named once."""
+    """Everything that was measured, aligned, with each case named once."""
     rows = [HEAD, *long_rows(results)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines, before = [], ""
@@ -208,6 +208,6 @@ def terminal_table(results: Results) -> str:
 
 
 def markdown(head: list[str], rows: list[list[str]]) -> str:
-    """A table whose columns are right-aligned but for the first."""
+    """A table whose columns, except the first, are right-aligned."""
     lines = [head, [":--"] + ["--:"] * (len(head) - 1), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

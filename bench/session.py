@@ -28,12 +28,12 @@ THREAD_VARIABLES = (
     "NUMBA_NUM_THREADS",
 )
 CHECKOUT = str(Path(__file__).parents[1])  # where workers find this package
-FIXED_COST = 1 << 26  # of a case, in bytes that could be moved meanwhile
+FIXED_COST = 1 << 26  # of a case, as bytes that could be moved meanwhile
 
 
 @dataclass(frozen=True)
 class Options:
-    """What is asked for."""
+    """The options of a run."""
 
     peers: list[str]
     device: str
@@ -54,13 +54,13 @@ class Progress:
         self.announce()
 
     def announce(self) -> None:
-        """Says what is measured now."""
+        """Prints what is being measured."""
         if self.done < len(self.cases):
             place = f"[{self.done + 1:2}/{len(self.cases)}]"
             self.say(f"{place} {self.cases[self.done].title:<42}")
 
     def finish(self, measured: dict[str, Any]) -> None:
-        """Says what came out, and how long the rest will take."""
+        """Prints the result, and how long the rest will take."""
         self.done += 1
         spent = time.monotonic() - self.start
         share = sum(self.costs[: self.done]) / sum(self.costs)
@@ -70,7 +70,7 @@ class Progress:
 
     @staticmethod
     def say(text: str) -> None:
-        """To the terminal, not to what is redirected."""
+        """Prints to a terminal, but not to a file."""
         print(text, end="", file=sys.stderr, flush=True)
 
 
@@ -138,7 +138,7 @@ def asked(options: Options, threads: int, ids: list[str]) -> Iterator[dict[str, 
 
 @contextmanager
 def on_processors(count: int) -> Iterator[None]:
-    """Processes that are started here share as many processors as threads."""
+    """Restricts processes started here to as many processors as threads."""
     allowed = machine.processors()
     if not allowed:
         yield

@@ -12,7 +12,7 @@ Call = Callable[[], object]
 
 BATCH = 1e-3  # seconds: short calls are timed in batches that last this long
 FEWEST, MOST = 5, 51  # rounds
-# Threads that a library leaves spinning after a call come to rest in a pause.
+# In a pause, threads that a library leaves spinning after a call go to sleep.
 PAUSE = 2e-3
 
 
@@ -41,9 +41,9 @@ def elapsed(call: Call, repeats: int = 1) -> float:
 
 
 def interleaved(calls: dict[str, Call], seconds: float) -> dict[str, Timing]:
-    """Times calls in turns, each for its share of the seconds, but FEWEST times
-    at least. Rounds in which a slow call is left out are spread evenly. All are
-    called twice before, to warm up and to find out how long they take."""
+    """Times calls in turns, each for its share of the seconds, but at least FEWEST
+    times. Rounds that skip a slow call are spread evenly. Each is called twice
+    beforehand, to warm up and to estimate its time."""
     repeats, rounds = {}, {}
     for name, call in calls.items():
         call()

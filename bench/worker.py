@@ -1,6 +1,5 @@
-"""Measures cases in a process of its own, whose parent has set the number of
-threads and the processors. Prints JSON: the peers on the first line, then a
-line for each case."""
+"""Measures cases in a process of its own, whose parent sets the number of threads and
+the processors. Prints JSON: the peers on the first line, then a line for each case."""
 
 from __future__ import annotations
 
@@ -55,7 +54,7 @@ def fastest(timings: dict[str, Timing], names: list[str]) -> str:
 
 
 def main(request: dict[str, Any], to: TextIO) -> None:
-    """Does what the parent asks for."""
+    """Runs the parent's request."""
     threads, ids = request["threads"], request["ids"]
     peers, missing = installed(request["peers"], request["device"], threads)
     versions = {peer.name: peer.version for peer in peers}
@@ -67,7 +66,7 @@ def main(request: dict[str, Any], to: TextIO) -> None:
 
 
 if __name__ == "__main__":
-    # What libraries print must not get between the lines of the answer.
+    # Output of libraries must not mix with the lines of the answer.
     with os.fdopen(os.dup(1), "w") as answer:
         os.dup2(2, 1)
         main(json.loads(sys.argv[1]), answer)

@@ -1,4 +1,4 @@
-"""Sphinx configuration; upsweep itself has to be installed."""
+"""Sphinx configuration; upsweep must be installed."""
 
 import doctest
 import re
@@ -27,7 +27,7 @@ napoleon_custom_sections = [("Source", "returns_style")]
 doctest_default_flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 doctest_global_setup = "import numpy as np\nimport upsweep"
 
-# Every name in the text has to lead somewhere, except those of the languages.
+# Every name in the text must be a link, except those of the languages.
 nitpicky = True
 nitpick_ignore_regex = [
     (r"py:class", r"(collections\.abc\.\w+|(types\.)?EllipsisType|Sequence)"),
@@ -57,17 +57,17 @@ SECTION_OF = {name: s for s, names in SOURCES.items() for name in names.split()}
 
 
 def linkcode_resolve(domain, info):
-    """Where the source of a Python object stands, seen from the reference."""
+    """Where the source of a Python object is, relative to the reference."""
     if domain != "py":
         return None
-    # Of Device and Stream only the classes, not their members, have a place.
+    # Device and Stream have a place as classes; their members do not.
     owner, _, name = info["fullname"].rpartition(".")
     section = SECTION_OF.get(name if owner in ("", "array") else owner)
     return f"source.html#{section}" if section else None
 
 
 def escape_dtype(app, what, name, obj, options, lines):
-    """Docstrings are plain text; reStructuredText takes bool_ for a link."""
+    """Docstrings are plain text; reStructuredText would read bool_ as a link."""
     lines[:] = [re.sub(r"(?<!`)\bbool_(?![`\w])", "``bool_``", s) for s in lines]
 
 
@@ -77,7 +77,7 @@ def drop_self(app, what, name, obj, options, signature, returns):
 
 
 def check_names(app, env):
-    """Every public name has to be in the reference."""
+    """Every public name must be in the reference."""
     for name in sorted(set(upsweep.__all__) - {"__version__"}):
         if f"upsweep.{name}" not in env.get_domain("py").objects:
             logging.getLogger(__name__).warning("undocumented: upsweep.%s", name)

@@ -1,11 +1,11 @@
 """Draws the rooms of the code from its #includes: docs/_static/organisation.svg.
 
-    python docs/draw_rooms.py           writes the drawing
-    python docs/draw_rooms.py --check   fails where it differs from the sources
+    python docs/draw_rooms.py writes the drawing python docs/draw_rooms.py --check fails
+    if it differs from the sources
 
-A room is a folder. An include from one room to another is an arrow. Both forms
-fail where an arrow breaks the rules: a room includes only rooms that lie below
-it, and only the registry includes backends.
+A room is a folder. An include from one room to another is an arrow. Both forms fail if
+an arrow breaks the rules: a room includes only rooms below it, and only the registry
+includes backends.
 """
 
 import re
@@ -23,7 +23,7 @@ Room = namedtuple("Room", "folder kind title note x y width height")
 ROOMS = [
     Room("python/src", "face", "Python", "converts arguments and results",
          30, 30, 560, 74),
-    Room("cpp/src", "front", "Front door",
+    Room("cpp/src", "front", "Entry points",
          "checks, plans, allocates, enqueues; views and arrays",
          30, 138, 560, 74),
     Room("cpp/src/cpu", "backend", "CPU backend", "tiles, threads, kernels",
@@ -46,14 +46,14 @@ ROOMS = [
          630, 30, 170, 614),
 ]  # fmt: skip
 RANK = {room.folder: rank for rank, room in enumerate(ROOMS)}
-# Every room includes the public headers: those arrows would hide the others.
+# Every room includes the public headers; their arrows would hide the others.
 PUBLIC = "cpp/include/upsweep"
 CLIENTS = {"python/src"}
 # Only this file knows which backends there are.
 REGISTRY = "cpp/src/backend.cpp"
 BACKENDS = {"cpp/src/cpu", "cpp/src/gpu", "cpp/src/metal", "cpp/src/cuda"}
-# Backends that have nothing to do with each other.
-STRANGERS = [
+# Backends that must not include each other.
+UNRELATED = [
     {"cpp/src/cpu", "cpp/src/gpu"},
     {"cpp/src/cpu", "cpp/src/metal"},
     {"cpp/src/cpu", "cpp/src/cuda"},
@@ -62,13 +62,13 @@ STRANGERS = [
 
 INCLUDE_PATHS = [ROOT / p for p in ("cpp/include", "metal", "tests/emulator")]
 SOURCES = {".h", ".cpp", ".metal", ".def", ".in"}
-# Product code; tests/ may include it, and not the other way round.
+# Product code: tests/ may include it, but it must not include tests/.
 PRODUCT = ("cpp", "metal", "python")
 
 
 def includes(path):
-    """The files of the repository that a source includes, by a path of its own
-    or by one that the build passes."""
+    """The files of the repository that a source includes, relative to itself or to an
+    include path of the build."""
     for name in re.findall(
         r'^\s*#\s*include\s+"([^"]+)"', path.read_text(), re.MULTILINE
     ):
@@ -92,8 +92,8 @@ def room_of(path):
 
 
 def arrows_and_errors():
-    """The pairs of rooms of which the first includes the second, and what
-    breaks the rules."""
+    """The pairs of rooms of which the first includes the second, and violations of the
+    rules."""
     arrows, errors = set(), []
     for path in sources():
         file = path.relative_to(ROOT)
@@ -109,7 +109,7 @@ def arrows_and_errors():
             arrows.add((here, there))
             if RANK[there] < RANK[here]:
                 errors.append(f"{file} includes {target}, which lies above it")
-            if {here, there} in STRANGERS:
+            if {here, there} in UNRELATED:
                 errors.append(f"{file} includes {target} of another backend")
             if here in CLIENTS and there != PUBLIC:
                 errors.append(f"{file} includes {target}, which is private")
@@ -133,7 +133,7 @@ def build_errors():
 
 
 def essential(arrows):
-    """The arrows that no chain of others implies."""
+    """The arrows that no chain of other arrows implies."""
     below = {}
     for here, there in arrows:
         below.setdefault(here, set()).add(there)
@@ -156,7 +156,7 @@ def essential(arrows):
 
 
 def arrow_x(upper, lower):
-    """Where a vertical arrow from one room to the other crosses no third."""
+    """The place of a vertical arrow from one room to another that crosses no third."""
     pieces = [(max(upper.x, lower.x),
                min(upper.x + upper.width, lower.x + lower.width))]  # fmt: skip
     for room in ROOMS:

@@ -1,4 +1,4 @@
-// log(e^x + e^y + …) of complex numbers, in the manner of logaddexp.h.
+// log(e^x + e^y + …) of complex numbers, computed as in logaddexp.h.
 #pragma once
 
 namespace upsweep {
@@ -8,7 +8,7 @@ METAL_FUNC float angle(float re, float im) {
   float x = abs(re), y = abs(im);
   if (max(x, y) == 0) return 0;
   float t = min(x, y) / max(x, y);
-  // Within a quarter of the way to 45 degrees a short series is enough.
+  // Below 22.5 degrees a short series is enough.
   float turn = 0;
   if (t > 0.41421357f) {
     turn = 0.78539818f;
@@ -36,7 +36,7 @@ struct ComplexLogAddExp {
 
   struct Aggregate {
     float exponent;
-    Wide re;  // re and im are zero of none
+    Wide re;  // re and im are zero for no elements
     Wide im;
     uint special;
   };

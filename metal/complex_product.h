@@ -1,19 +1,21 @@
-// Products of complex numbers: both parts Wide, with an exponent in common, so
-// that a product cannot overflow however the factors are grouped. The larger
-// component is kept near 2^kLift, so that the smaller one is no subnormal
-// number even where the two lie as far apart as 1 and infinity: where a product
-// overflows, both parts may. Once it has left the range, or met a special
-// element, it follows the textbook formula in float, (ac - bd) + (ad + bc)i.
+// Products of complex numbers: both components Wide, with one exponent for
+// both, so that a product cannot overflow however the factors are grouped. The
+// larger component is kept near 2^kLift, so that the smaller one is not
+// subnormal even if the two are as far apart as 1 and infinity: when a product
+// overflows, both components may. Once it has left the range, or met a special
+// element, the product follows the textbook formula in float, (ac - bd) + (ad +
+// bc)i.
 //
-// What has an infinite or a NaN component is NaN in both after three more
-// factors: (infinite, finite) comes to (infinite, infinite) or to a NaN, the
-// former to a NaN, and a NaN in one component is one in both a factor later. So
-// a saturated product is zero, NaN, or a pair of floats for a short while.
+// A product with an infinite or NaN component is NaN in both after three more
+// factors: (infinite, finite) becomes (infinite, infinite) or gets a NaN,
+// (infinite, infinite) gets a NaN, and a NaN in one component spreads to the
+// other with the next factor. So a saturated product is zero, NaN or, for a
+// short while, a pair of floats.
 #pragma once
 
 namespace upsweep {
 
-constant constexpr uint kPair = 8;  // beside kZero and kNaN
+constant constexpr uint kPair = 8;  // in addition to kZero and kNaN
 constant constexpr uint kPairLasts = 3;
 constant constexpr int kLift = 30;
 
@@ -26,12 +28,11 @@ struct ComplexProduct {
     Wide re;
     Wide im;
     int exponent;
-    uint special;  // of what is saturated: zero, NaN, or a pair in re.hi and
-                   // im.hi
+    uint special;  // once saturated: kZero, kNaN, or kPair for re.hi and im.hi
   };
-  // The larger component of every product on the way is between 2^low and
-  // 2^(high + 1) if no element is special: kZero or kInfinite, that is not
-  // finite.
+  // If no element is special (kZero, or kInfinite for any that is not finite),
+  // the larger component of every product on the way is between 2^low and
+  // 2^(high + 1).
   struct Aggregate {
     Prefix product;
     int low;
@@ -64,8 +65,8 @@ struct ComplexProduct {
     return t;
   }
 
-  // The larger component of a product is that of the factors, multiplied, to
-  // within a factor between 1/sqrt(2) and 2.
+  // The larger component of a product is the product of the factors' larger
+  // components, times between 1/sqrt(2) and 2.
   static METAL_FUNC Aggregate combine(Aggregate a, Aggregate b) {
     return {multiplied(a.product, b.product),
             min(a.low, magnitude(a.product) + b.low - 1),
@@ -142,7 +143,7 @@ struct ComplexProduct {
 
   static METAL_FUNC Prefix resume(Prefix s, RangeExit e, Line<Value> line,
                                   uint position) {
-    // A zero is_constant one but for an element that is not finite.
+    // A zero stays zero unless an element is not finite.
     bool finite = (s.special & ~kZero) == 0;
     if (e.special == kZero && finite) return saturated(kZero);
     if (e.special != kPair) return saturated(kNaN);
@@ -154,19 +155,19 @@ struct ComplexProduct {
   }
 
   // The fast path, as in product.h. No component of an element may be so small
-  // beside the other one that it gets lost, for it counts once a product
+  // that it gets lost beside the other one, because it counts once a product
   // overflows.
   struct FastAggregate {
     Wide re;
     Wide im;
     float least;
     float most;
-    uint least_part;  // its magnitude, less one, of those that are not zero
+    uint least_component;  // the least magnitude that is not zero, less one
   };
   struct FastPrefix {
     Wide re;
     Wide im;
-    float unit;  // of the parts
+    float unit;  // of the components
   };
 
   static METAL_FUNC FastAggregate fast_identity() {
@@ -177,17 +178,17 @@ struct ComplexProduct {
     float size = max(abs(s.re.hi), abs(s.im.hi));
     uint component = min((x.x & ~kSignBit) - 1, (x.y & ~kSignBit) - 1);
     return {s.re, s.im, min(q.least, size), max(q.most, size),
-            min(q.least_part, component)};
+            min(q.least_component, component)};
   }
   static METAL_FUNC FastAggregate fast_normalize(FastAggregate q) {
     return {two_sum(q.re.hi, q.re.lo), two_sum(q.im.hi, q.im.lo), q.least,
-            q.most, q.least_part};
+            q.most, q.least_component};
   }
   static METAL_FUNC bool fast_is_valid(FastAggregate q) {
     float least = power_of_two(-kFastRange);
     return q.least >= least && q.most < power_of_two(kFastRange) &&
-           q.least_part >= as_type<uint>(least) - 1 && q.re.hi == q.re.hi &&
-           q.im.hi == q.im.hi;
+           q.least_component >= as_type<uint>(least) - 1 &&
+           q.re.hi == q.re.hi && q.im.hi == q.im.hi;
   }
   static METAL_FUNC Aggregate fast_aggregate(FastAggregate q) {
     return {lifted({q.re, q.im, 0, 0}), exponent_of(q.least),
@@ -219,8 +220,7 @@ struct ComplexProduct {
   }
 
  private:
-  // a · x + b · y, for a few factors, between which parts are not brought into
-  // order.
+  // a · x + b · y without renormalising, which is safe for a few factors.
   static METAL_FUNC Wide dot(Wide a, float x, Wide b, float y) {
     Wide p = two_product(a.hi, x), q = two_product(b.hi, y);
     Wide sum = two_sum(p.hi, q.hi);
@@ -228,7 +228,7 @@ struct ComplexProduct {
     return {sum.hi, sum.lo + low};
   }
 
-  // Whether a component of a Prefix is none that gets lost.
+  // Whether a component of a Prefix is large enough not to get lost, or zero.
   static METAL_FUNC bool is_fit(float component) {
     return component == 0 || abs(component) >= power_of_two(kLift - kFastRange);
   }
@@ -300,8 +300,8 @@ struct ComplexProduct {
     return pair(a * c - b * d, a * d + b * c);
   }
 
-  // Only its class counts beside something infinite, and a subnormal number is
-  // none of the class of zero.
+  // Beside an infinity only the class of a number counts, and a subnormal
+  // number is not in the class of zero.
   static METAL_FUNC float unflushed(uint bits) {
     bool subnormal = (bits & kInfinityBits) == 0 && (bits & kFractionBits) != 0;
     return as_type<float>(subnormal ? (bits & kSignBit) | 0x00800000u : bits);

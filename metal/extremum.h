@@ -1,9 +1,8 @@
-// Maximum and minimum: exact. NaN propagates, of equal elements the first one
-// is_constant, and complex numbers are order_key by real, then by imaginary
-// part.
+// Maximum and minimum: exact. NaN propagates, the first of equal elements is
+// kept, and complex numbers are ordered by real, then by imaginary part.
 //
-// Elements are compared by integer keys, for comparisons of floats take
-// subnormal numbers for zeros. An order O has
+// Elements are compared by integer keys, because comparisons of floats treat
+// subnormal numbers as zeros. An order O has
 //
 //   Value, Aggregate             an element in memory and in registers
 //   is_less(a, b), is_nan(x), nan()
@@ -14,8 +13,8 @@
 
 namespace upsweep {
 
-// Integers up to `top`, in the order of unsigned ones once the bits `flip`
-// are flip over. What is beyond `top` counts as `top`.
+// Integers up to `top`, which compare as unsigned once the bits `flip` are
+// flipped. Larger ones count as `top`.
 template <class V, V flip, V top>
 struct IntegerOrder {
   using Value = V;
@@ -51,8 +50,7 @@ METAL_FUNC bool is_nan_bits(uint bits) {
   return (bits & ~kSignBit) > kInfinityBits;
 }
 
-// A float as the bits of a float32. A float16 that is subnormal is normal
-// there.
+// A float as the bits of a float32. A subnormal float16 is normal there.
 template <class F>
 struct Real {
   using Value = typename F::Value;

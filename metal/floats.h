@@ -1,11 +1,11 @@
-// Floating-point formats as integers. GPUs of Apple flush subnormal numbers of
-// 32 bits in arithmetic, so numbers are load_layout apart and put together with
-// integer operations, and stand in device memory as integers of their size.
+// Floating-point formats as integers. Apple GPUs flush subnormal 32-bit numbers
+// in arithmetic, so integer operations split numbers and join them, and device
+// memory holds them as integers of their size.
 #pragma once
 
 namespace upsweep {
 
-// What a special number is; combinations of numbers collect these.
+// Kinds of special numbers; a combination of numbers collects their kinds.
 constant constexpr uint kZero = 1;
 constant constexpr uint kInfinite = 2;
 constant constexpr uint kNaN = 4;
@@ -16,12 +16,12 @@ constant constexpr uint kInfinityBits = 0x7f800000u;
 constant constexpr uint kNaNBits = 0x7fc00000u;
 constant constexpr uint kOneBits = 0x3f800000u;
 
-// 2^exponent, where that is a normal number.
+// 2^exponent, which must be a normal number.
 METAL_FUNC float power_of_two(int exponent) {
   return as_type<float>(uint(exponent + 127) << 23);
 }
 
-// x · 2^exponent, where both are normal numbers; x is not zero.
+// x · 2^exponent. Both must be normal numbers, and x not zero.
 METAL_FUNC float scaled(float x, int exponent) {
   return as_type<float>(as_type<uint>(x) + (uint(exponent) << 23));
 }
@@ -31,8 +31,8 @@ METAL_FUNC int exponent_of(float x) {
   return int((as_type<uint>(x) >> 23) & 255) - 127;
 }
 
-// mantissa · 2^exponent with a magnitude of the mantissa in [1, 2). That of a
-// special number is 1 with its sign, and the exponent 0.
+// mantissa · 2^exponent, with the magnitude of the mantissa in [1, 2). A
+// special number has a mantissa of 1 with its sign, and the exponent 0.
 struct Number {
   float mantissa;
   int exponent;
@@ -80,10 +80,10 @@ METAL_FUNC uint special_bits(uint special, uint sign) {
   return sign | (special == kInfinite ? kInfinityBits : 0);
 }
 
-// A format F: its numbers to and from the bits of a float32. narrow rounds to
-// nearest, ties to even; rounded does as much for what is no NaN. All numbers
-// of a format have exponents between kLowest and kHighest, as have products
-// that neither round to zero nor to infinity.
+// A format F: conversions of its numbers to and from the bits of a float32.
+// narrow rounds to nearest, ties to even; rounded does the same for anything
+// but NaN. All numbers of a format have exponents between kLowest and kHighest,
+// and so do products that round neither to zero nor to infinity.
 struct Float32 {
   using Value = uint;
   static constant constexpr uint kMagnitude = 0x7fffffff;
@@ -111,8 +111,8 @@ struct Bfloat16 {
   }
 };
 
-// Arithmetic with float16 is not flushed, and neither are its conversions; no
-// number of it is subnormal as a float32.
+// GPUs do not flush in arithmetic or conversions of float16, and every float16
+// is normal as a float32.
 struct Float16 {
   using Value = ushort;
   static constant constexpr uint kMagnitude = 0x7fff;

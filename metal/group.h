@@ -1,10 +1,9 @@
 // A scan over the threads of a threadgroup, for many lines at once. A line has
 // line_threads threads, column_threads apart.
 //
-// Shuffles scan within a simdgroup. Each simdgroup then writes its aggregate
-// of each line to threadgroup memory, and as many threads as there are
-// aggregates scan these by shuffles. The order is fixed, so that equal inputs
-// give equal bits.
+// Shuffles scan within a simdgroup. Each simdgroup then writes its aggregate of
+// each line to threadgroup memory, and one thread for each aggregate scans
+// those by shuffles. The order is fixed, so equal inputs give equal bits.
 #pragma once
 
 namespace upsweep {
@@ -33,9 +32,9 @@ struct ScanResult {
 // Simdgroups that share lines, and where their aggregates are.
 struct SimdgroupSet {
   uint first;   // simdgroup of the set
-  uint stride;  // simdgroups to a line's next rank
+  uint stride;  // simdgroups from one rank of a line to the next
   uint count;   // of a line
-  uint ends;    // threads of a simdgroup, its last ones, that have one each
+  uint ends;    // last threads of a simdgroup, with one aggregate each
 
   static METAL_FUNC SimdgroupSet of(ThreadLayout thread_layout,
                                     ThreadId thread_id) {
@@ -71,7 +70,7 @@ METAL_FUNC void combine_simdgroups(SimdgroupSet set, ThreadId thread_id,
   if (i < all) warp_aggregates[slot] = up_to;
 }
 
-// Scans each line within a simdgroup. All its threads call it. Returns the
+// Scans each line within a simdgroup. All its threads must call it. Returns the
 // exclusive result; `up_to` becomes the inclusive one.
 template <class M>
 METAL_FUNC typename M::Aggregate simd_scan(thread typename M::Aggregate& up_to,
@@ -93,9 +92,9 @@ METAL_FUNC typename M::Aggregate simd_scan(thread typename M::Aggregate& up_to,
   return before;
 }
 
-// All threads call it, with one entry of warp_aggregates each, and a barrier
-// between two calls. All simdgroups of a line are active, or none; inactive
-// ones get the identity.
+// All threads must call it, with one entry of warp_aggregates each and a
+// barrier between calls. The simdgroups of a line are all active or all
+// inactive; inactive ones get the identity.
 template <class M>
 METAL_FUNC ScanResult<M> group_scan(
     typename M::Aggregate own, ThreadLayout thread_layout, ThreadId thread_id,

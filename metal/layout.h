@@ -1,6 +1,6 @@
-// How a tile lies: in device memory, and in threadgroup memory. Shared by
-// device and host, for the host works out what all whole tiles have in common:
-// a thread would take longer over it than over its elements.
+// The layout of a tile in device memory and in threadgroup memory. Shared by
+// device and host: the host computes the layout that all whole tiles share,
+// which would take a thread longer than its elements do.
 #pragma once
 
 #ifndef __METAL_VERSION__
@@ -14,7 +14,7 @@ struct TileAxis {
   int64_t step;
   uint32_t extent;
   uint32_t id;
-  bool reversed;  // it is scanned, or counted, against the direction of memory
+  bool reversed;  // scan order runs against memory order
 };
 
 constexpr TileAxis tile_axis(uint32_t id, int64_t extent, int64_t step) {
@@ -24,18 +24,18 @@ constexpr TileAxis tile_axis(uint32_t id, int64_t extent, int64_t step) {
 // How vectors may be used.
 enum : uint32_t {
   kNoVectors,
-  kDenseVectors,    // wherever the tile starts
-  kAlignedVectors,  // where it starts at one
+  kDenseVectors,    // for any start of the tile
+  kAlignedVectors,  // if the tile starts at a vector
 };
 
 struct TileLayout {
-  // Device memory: runs of n0 elements, n1 of them side by side, and so on.
+  // Device memory: runs of n0 elements, n1 such runs, and so on.
   int64_t m0;
   int64_t m1;
   int64_t m2;
   int64_t origin_offset;  // from the first element in scan order to the first
                           // in memory
-  int64_t round;  // to the element a round further on, 0 where that varies
+  int64_t round;          // to the element one round later, 0 if that varies
   uint32_t n0;
   uint32_t n1;
   uint32_t count;
@@ -50,8 +50,8 @@ struct TileLayout {
   float inverse1;
 };
 
-// Of two axes that which comes first in memory, and the other one: first comes
-// the one with the smaller step, but those of one element come last.
+// The first of two axes in memory, and the second: the one with the smaller
+// step is first, but axes of one element come last.
 constexpr bool are_swapped(TileAxis a, TileAxis b) {
   return b.extent != 1 && (a.extent == 1 || b.step < a.step);
 }
@@ -62,8 +62,8 @@ constexpr TileAxis second_of(TileAxis a, TileAxis b) {
   return are_swapped(a, b) ? a : b;
 }
 
-// From element to element along an axis of a tile whose fastest axes are a and
-// b.
+// The step between elements along an axis of a tile whose fastest axes are a
+// and b.
 constexpr int tile_step(TileAxis axis, TileAxis a, TileAxis b) {
   uint32_t step = axis.id == a.id   ? 1
                   : axis.id == b.id ? a.extent
@@ -96,7 +96,7 @@ constexpr TileLayout tile_layout(TileAxis column, TileAxis length,
                      (length.reversed ? length.step * last(length) : 0) +
                      (batch.reversed ? batch.step * last(batch) : 0);
 
-  // Axes that one step can walk are one.
+  // Merge axes that one step can walk.
   to.n0 = a.extent;
   to.n1 = b.extent;
   uint32_t n2 = c.extent;
@@ -114,7 +114,7 @@ constexpr TileLayout tile_layout(TileAxis column, TileAxis length,
   to.inverse0 = 1.0f / static_cast<float>(to.n0);
   to.inverse1 = 1.0f / static_cast<float>(to.n1);
 
-  // One run may start anywhere, several have to start at vectors.
+  // A single run may start anywhere; several must each start at a vector.
   bool dense = to.n0 == to.count;
   uint32_t rest = static_cast<uint32_t>(to.m1 | (n2 > 1 ? to.m2 : 0)) | to.n0;
   bool aligned = rest % per_vector == 0;

@@ -1,7 +1,7 @@
-// log(e^x + e^y + …) of floats. e^x is load_layout apart as 4^n · s, where n is
-// an integer kept in a float, for it may be large, and s is near 1. Sums then
-// need no exponential: terms are brought to a common n exactly. s is Wide, so
-// that errors do not add up, and nothing overflows on the way.
+// log(e^x + e^y + …) of floats. e^x is split into 4^n · s, where s is near 1
+// and n is an integer, kept in a float because it may be large. Sums then need
+// no exponential: terms are brought to a common n exactly. s is Wide, so errors
+// do not add up, and nothing overflows on the way.
 #pragma once
 
 namespace upsweep {
@@ -21,7 +21,7 @@ METAL_FUNC Exponential exponential(float x) {
   Wide power = two_product(x, half_log2_e().hi);
   power.lo = fma(x, half_log2_e().lo, power.lo);
   float n = rint(power.hi);
-  // Beyond 2^23 the fraction is that of neither n nor the result.
+  // Beyond 2^23 this difference carries no information; keep it in bounds.
   float rest = clamp(2 * ((power.hi - n) + power.lo), -2.0f, 2.0f);
   float whole = rint(rest);
   float z = (rest - whole) * log_2().hi;
@@ -55,7 +55,8 @@ METAL_FUNC float to_exponent(float from, float to) {
 // log(4^exponent · 2^shift) + rest, without cancellation between the parts.
 METAL_FUNC float log_of_powers(float exponent, int shift, float rest) {
   if (abs(exponent) > power_of_two(30)) {
-    // All else is lost beside it. The logarithm of a finite number is finite.
+    // Beside such an exponent all else is lost. The logarithm of a finite
+    // number is finite.
     float most = as_type<float>(kInfinityBits - 1);
     float y = fma(exponent, log_4().lo, exponent * log_4().hi);
     return clamp(y, -most, most);
@@ -64,7 +65,7 @@ METAL_FUNC float log_of_powers(float exponent, int shift, float rest) {
   return sum.hi + (sum.lo + rest);
 }
 
-constant constexpr uint kOverflown = 1;  // beside kNaN
+constant constexpr uint kOverflown = 1;  // in addition to kNaN
 
 template <class F>
 struct LogAddExp {
@@ -74,7 +75,7 @@ struct LogAddExp {
 
   struct Aggregate {
     float exponent;
-    Wide sum;  // zero of none
+    Wide sum;  // zero for no elements
     uint special;
   };
   using Prefix = Aggregate;

@@ -5,28 +5,28 @@
 // a chunk before the next chunk, so that predecessors have usually finished. A
 // threadgroup publishes the carry behind its tile.
 //
-// Which states make up the prefix of a tile depends on the radix alone, never
-// on timing, so that equal inputs give equal bits. With radix 1 the prefix is
-// the carry behind the previous tile. When lines are few that chain is too
-// slow, and the radix r is larger: r tiles are a group, r groups a set, and
-// the prefix of a tile is
+// The states that make up the prefix of a tile depend on the radix alone, never
+// on timing, so equal inputs give equal bits. With radix 1 the prefix is the
+// carry behind the previous tile. With few lines that chain is too slow, and
+// the radix r is larger: r tiles are a group, r groups a set, and the prefix of
+// a tile is
 //
 //   the carry behind the set before the last one
 //     · aggregates of the groups since then
 //     · aggregates of the earlier tiles of its group
 //
-// Each tile publishes its aggregate, and the last tile of a group that of the
-// group. Where a result may leave the range of the dtype on the way, the tile
-// waits for the carry behind its predecessor instead: only a scan can tell
-// what that is.
+// Each tile publishes its aggregate, and the last tile of a group also
+// publishes the group's. If a result may leave the range of the dtype on the
+// way, the tile waits for the carry behind its predecessor instead: only a scan
+// can determine it.
 #pragma once
 
 namespace upsweep {
 
 // A value that one threadgroup publishes to others, as vectors of three words
-// and a flag that is 0 before. A vector is stored and loaded atomically, so
-// that no fence is needed. Unused words are flags too: a compiler could split
-// a load of which it uses only a part.
+// and a flag, which is 0 before. A vector is stored and loaded atomically, so
+// no fence is needed. Unused words are flags too: a compiler could split a load
+// if it used only some of its words.
 template <class T>
 struct TileState {
   static constant constexpr uint kWords = sizeof(T) / 4;
@@ -121,7 +121,7 @@ struct TileStates {
   }
 
  private:
-  // There are less than 2^32 states of a kind.
+  // There are fewer than 2^32 states of a kind.
   template <class T>
   static METAL_FUNC device uint4* at(device uint4* first, uint i) {
     return first + int64_t(i) * TileState<T>::kVectors;
@@ -134,8 +134,8 @@ struct LookBack {
   using Prefix = typename M::Prefix;
 
   // The prefix of a chunk's tile, given the tile's aggregate of this thread's
-  // line. All threads call it. The leader of a line publishes the carry behind
-  // the tile here if no result can leave the range within the tile.
+  // line. All threads must call it. The leader of a line publishes the carry
+  // behind the tile here if no result can leave the range within the tile.
   static METAL_FUNC Prefix prefix_of_tile(Task<M> task,
                                           constant ScanParams& params,
                                           TileStates<M> states, uint chunk,
@@ -207,7 +207,7 @@ struct LookBack {
     uint in_group = chunk & (params.look_back_radix - 1);
     uint group = chunk >> bits;
     uint set = group >> bits;
-    // Of groups, the set before and this one.
+    // Groups of the previous set and of this one.
     uint near = group - (set == 0 ? 0 : (set - 1) << bits);
     uint far = (group - near) << bits;  // tiles before those
     device uint4* behind = TileStates<M>::carry(states, far == 0 ? 0 : far - 1);
@@ -270,7 +270,7 @@ struct LookBack {
         bool counts = begin + r + b < end;
         Aggregate total;
         if (counts) total = TileState<Aggregate>::wait_for(at[b], seen[b]);
-        // Threads may have waited for different times.
+        // Threads may have waited for different lengths of time.
         simdgroup_barrier(mem_flags::mem_none);
         if (counts) own = M::combine(own, total);
       }

@@ -2,65 +2,69 @@
 // wider than the dtype, and its results are those of a left-to-right loop,
 // special values included (docs/guides/numerics.rst). It has
 //
-//   Value                  an element, as an unsigned integer of its size
-//   Aggregate              the combination of some neighbours, out of context
-//   Prefix                 the result so far; the carry is the Prefix that
-//                          enters a tile
+//   Value       an element, as an unsigned integer of its size
+//   Aggregate   the combination of neighbouring elements without a carry
+//   Prefix      the result so far; the carry is the Prefix that enters a tile
 //
-//   Aggregate identity()           the combination of nothing
-//   Aggregate accumulate(a, x)     a · x
-//   Aggregate combine(a, b)        a · b
-//   Aggregate shuffle_up(a, d)     that of the thread d lanes before
-//   Prefix initial()               the Prefix before the first element
-//   Prefix apply(p, a)             p · a, where no step leaves the range of the
-//                                 dtype and a is of at least one element
-//   Prefix advance_unchecked(p, x) p · x, likewise
-//   Value value(p)                 p rounded to the dtype; value(initial()) is
-//                                 neutral
+//   Aggregate identity()             the combination of no elements
+//   Aggregate accumulate(a, x)       a · x
+//   Aggregate combine(a, b)          a · b
+//   Aggregate shuffle_up(a, d)       a of the thread d lanes before
+//   Prefix initial()                 the Prefix before the first element
+//   Prefix apply(p, a)               p · a, if no step leaves the range of
+//                                    the dtype and a has an element
+//   Prefix advance_unchecked(p, x)   p · x, likewise
+//   Value value(p)                   p rounded to the dtype; value(initial())
+//                                    is neutral
 //
-// and kCanExitRange: whether a result can leave the range of the dtype, and
-// then stays out (is saturated). Aggregates alone do not tell how such a line
-// goes on. An Aggregate then also bounds the results on its way, and M has
+// kCanExitRange: a result can leave the range of the dtype, and then stays out
+// (is saturated). Aggregates alone do not determine how such a line continues.
+// Each then also bounds the results on its way, and M has
 //
-//   RangeExit              the first step of a line that left the range or
-//                          met a special element, if any
+//   RangeExit   the first step of a line that left the range or met a special
+//               element, if any
 //
-//   bool is_safe(p, a)     whether apply(p, a) is right for sure
-//   Prefix advance(p, x)   p · x, wherever that leads
-//   bool is_live(p)        neither zero (where that is an exit), infinite nor
-//   NaN RangeExit no_exit() RangeExit exit_at(p, position)  the exit that led
-//   to p, just before position RangeExit exit_of_carry(p)      the exit that a
-//   carry brings along bool has_exited(e) RangeExit shuffle_up(e, d) Prefix
-//   resume(p, e, line, position)
-//                          the Prefix just before position of a line, from
-//                          the result p of apply and the earlier exit e
+//   bool is_safe(p, a)               whether apply(p, a) is certainly right
+//   Prefix advance(p, x)             p · x, in the range or not
+//   bool is_live(p)                  not saturated
+//   RangeExit no_exit()
+//   RangeExit exit_at(p, position)   the exit that led to p, just before
+//                                    position
+//   RangeExit exit_of_carry(p)       the exit that a carry brings along
+//   bool has_exited(e)
+//   RangeExit shuffle_up(e, d)
+//   Prefix resume(p, e, line, position)
+//                                    the Prefix just before position of a
+//                                    line, from the result p of apply and the
+//                                    earlier exit e
 //
-// tile.h says how these work together.
+// tile.h explains how these work together.
 //
-// kHasFastPath: M has cheaper arithmetic for elements that are not special:
+// kHasFastPath: M has cheaper arithmetic for elements that are not special, and
 //
-//   FastAggregate                    the combination of a thread's elements,
-//   with
-//                                   what tells whether the path was right
 //   FastAggregate fast_identity()
 //   FastAggregate fast_accumulate(a, x)
-//   FastAggregate fast_normalize(a)  equal to a; called after every few
-//   elements bool fast_is_valid(a)            whether the path was right; if
-//   so, Aggregate fast_aggregate(a) bool is_constant(p)              whether
-//   all results from p on, through
-//                                   such elements, are value(p); else
-//   bool fast_applies(p, a)          whether the path is right from p on; if
-//   so, FastPrefix fast_prefix(p) FastPrefix fast_advance(p, x) FastPrefix
-//   fast_normalize(p) Value fast_value(p)
+//   FastAggregate fast_normalize(a)   equal to a; called after every few
+//                                     elements
+//   bool fast_is_valid(a)             whether the path was right; if so:
+//   Aggregate fast_aggregate(a)
+//   bool is_constant(p)               whether all results from p on are
+//                                     value(p); if not:
+//   bool fast_applies(p, a)           whether the path is right from p on; if
+//                                     so:
+//   FastPrefix fast_prefix(p)
+//   FastPrefix fast_advance(p, x)
+//   FastPrefix fast_normalize(p)
+//   Value fast_value(p)
 #pragma once
 
 namespace upsweep {
 
-// A line of a tile, as it lies in threadgroup memory.
+// A line of a tile in threadgroup memory.
 template <class V>
 struct Line {
   threadgroup uint* tile;
-  int first;  // where position 0 is
+  int first;  // of position 0
   int step;   // from position to position
 };
 

@@ -24,10 +24,10 @@ METAL_FUNC uint extent_of(constant ScanAxis& axis, int64_t first, uint most) {
   return uint(min(axis.extent - first, int64_t(most)));
 }
 
-// n / d, most often by 1.
+// n / d, fast for a d of 1, which is the usual case.
 METAL_FUNC uint divide(uint n, uint d) { return d == 1 ? n : n / d; }
 
-// There are less than 2^31 panels, and thus of each kind.
+// There are fewer than 2^31 panels, and so fewer along each axis.
 METAL_FUNC Panel make_panel(constant ScanParams& params, uint index) {
   Panel panel = {index, params.in_start, params.out_start, 0, 0};
   uint rest = divide(index, params.column_panels);
@@ -71,8 +71,8 @@ METAL_FUNC TileLayout load_layout(constant TileLayout& t) {
           t.column, t.length, t.batch, t.inverse0,      t.inverse1};
 }
 
-// Where a panel's tile of `span` elements from `first` on is, in the input or
-// in the output.
+// The layout of a panel's tile of `span` elements from `first` on, in the input
+// or in the output.
 template <class V>
 METAL_FUNC Layout<V> layout_in(constant ScanParams& params, Panel panel,
                                int64_t first, uint span) {

@@ -1,5 +1,5 @@
-// Metal Shading Language's vocabulary in CUDA C++, as far as the kernels use
-// it. A threadgroup is a block, a simdgroup a warp, threadgroup memory is
+// The types and functions of Metal Shading Language that the kernels use, in
+// CUDA C++. A threadgroup is a block, a simdgroup a warp, threadgroup memory is
 // shared memory, and pointers need no address space.
 #pragma once
 
@@ -119,7 +119,7 @@ METAL_FUNC void simdgroup_barrier(mem_flags) { __syncwarp(); }
 
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
 #define UPSWEEP_COPIES_ARE_ASYNC
-// A vector on its way into threadgroup memory, until whoever sent it waits.
+// Starts the copy of a vector into threadgroup memory; await_copies ends it.
 METAL_FUNC void copy_in(uint4* to, const uint4* from) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(
                    static_cast<uint>(__cvta_generic_to_shared(to))),
@@ -131,7 +131,7 @@ METAL_FUNC void await_copies() {
 }
 #endif
 
-// A vector in device memory for other threadgroups, as a whole.
+// Stores and loads a vector atomically, for other threadgroups.
 METAL_FUNC void store_tile_state(uint4* at, uint4 state) {
   asm volatile(
       "{ .reg .b64 low, high; .reg .b128 state;\n"
@@ -170,7 +170,7 @@ METAL_FUNC uint2 simd_shuffle_up(uint2 x, ushort delta) {
 
 }  // namespace metal
 
-// CUDA has some of these names itself, outside of any namespace.
+// CUDA has some of these names itself, in the global namespace.
 namespace upsweep {
 using metal::abs;
 using metal::atomic_uint;

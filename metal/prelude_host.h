@@ -1,10 +1,9 @@
-// Metal Shading Language's vocabulary in host C++, as far as the kernels use
-// it, over an emulator's engine. The build includes that engine's threadgroup.h
-// first (-include). translate.py writes pointers with an address space as the
-// class templates below, which check and count every access.
+// The types and functions of Metal Shading Language that the kernels use, in
+// host C++, over an emulator's engine. The build includes that engine's
+// threadgroup.h first (-include).
 //
-// Functions take exactly the types that Metal's overloads do, so that what
-// would be ambiguous there does not compile here either.
+// Functions take exactly the types that Metal's overloads do, so that a call
+// that is ambiguous there does not compile here either.
 #pragma once
 
 #include <atomic>
@@ -13,19 +12,14 @@
 #include <cstring>
 #include <type_traits>
 
-namespace metal {
+#include "prelude_pointers.h"
 
-using upsweep::emulator::Extent;
-using upsweep::emulator::Site;
-using upsweep::emulator::Threadgroup;
+namespace metal {
 
 using uchar = uint8_t;
 using ushort = uint16_t;
 using uint = uint32_t;
 using ulong = uint64_t;
-
-#define UPSWEEP_HERE \
-  const char *file = __builtin_FILE(), int line = __builtin_LINE()
 
 struct uint2 {
   uint x, y;
@@ -48,7 +42,7 @@ inline To as_type(const From& from) {
   return to;
 }
 
-// Conversions in integers: the processor's flush subnormal numbers here.
+// Converts with integers: the processor would flush subnormal numbers here.
 struct half {
   half() = default;
   explicit half(float x) {
@@ -113,154 +107,6 @@ inline float cos(float x) { return std::cos(x); }
 inline float sin(float x) { return std::sin(x); }
 }  // namespace precise
 
-// An index, and where in a kernel it is used.
-struct Index {
-  template <class I>
-  Index(I i, UPSWEEP_HERE) : i(static_cast<int64_t>(i)), site{file, line} {}
-  int64_t i;
-  Site site;
-};
-
-// Pointers to device memory, and what they point at.
-
-template <class T>
-class device_reference {
- public:
-  device_reference(T* at, const Extent* extent, Site site)
-      : at_(at), extent_(extent), site_(site) {}
-  operator std::remove_const_t<T>() const {
-    Threadgroup::current().read_device(*extent_, at_, sizeof(T), alignof(T),
-                                       site_);
-    std::remove_const_t<T> value;
-    std::memcpy(&value, at_, sizeof value);
-    return value;
-  }
-  const device_reference& operator=(const T& value) const {
-    Threadgroup::current().write_device(*extent_, at_, sizeof(T), alignof(T),
-                                        site_);
-    std::memcpy(at_, &value, sizeof value);
-    return *this;
-  }
-  const device_reference& operator=(const device_reference& other) const {
-    return *this = static_cast<std::remove_const_t<T>>(other);
-  }
-  device_reference(const device_reference&) = default;
-
- private:
-  T* at_;
-  const Extent* extent_;
-  Site site_;
-};
-
-template <class T>
-class device_pointer {
- public:
-  device_pointer() = default;
-  explicit device_pointer(const Extent& extent)
-      : at_(reinterpret_cast<T*>(extent.begin)), extent_(&extent) {}
-  template <class U>
-  explicit(!std::is_same_v<const U, T>) device_pointer(device_pointer<U> other)
-      : at_((T*)other.at_), extent_(other.extent_) {}
-
-  device_pointer operator+(int64_t n) const { return {at_ + n, extent_}; }
-  device_reference<T> operator[](Index i) const {
-    return {at_ + i.i, extent_, i.site};
-  }
-  // For an atomic access.
-  T* get_atomic(Site site) const {
-    Threadgroup::current().share_device(*extent_, at_, sizeof(T), alignof(T),
-                                        site);
-    return at_;
-  }
-
- private:
-  template <class>
-  friend class device_pointer;
-  device_pointer(T* at, const Extent* extent) : at_(at), extent_(extent) {}
-  T* at_;
-  const Extent* extent_;
-};
-
-// Pointers to threadgroup memory.
-
-template <class T>
-class threadgroup_reference {
- public:
-  threadgroup_reference(T* at, Site site) : at_(at), site_(site) {}
-  operator std::remove_const_t<T>() const {
-    Threadgroup::current().check(Threadgroup::Access::read, at_, sizeof(T),
-                                 site_);
-    std::remove_const_t<T> value;
-    std::memcpy(&value, at_, sizeof value);
-    return value;
-  }
-  const threadgroup_reference& operator=(const T& value) const {
-    Threadgroup::current().check(Threadgroup::Access::write, at_, sizeof(T),
-                                 site_);
-    std::memcpy(at_, &value, sizeof value);
-    return *this;
-  }
-  const threadgroup_reference& operator=(
-      const threadgroup_reference& other) const {
-    return *this = static_cast<std::remove_const_t<T>>(other);
-  }
-  threadgroup_reference(const threadgroup_reference&) = default;
-
- private:
-  T* at_;
-  Site site_;
-};
-
-template <class T>
-class threadgroup_pointer {
- public:
-  threadgroup_pointer() = default;
-  explicit threadgroup_pointer(T* at) : at_(at) {}
-  template <class U>
-  explicit(!std::is_same_v<const U, T>)
-      threadgroup_pointer(threadgroup_pointer<U> other)
-      : at_((T*)other.get()) {}
-  T* get() const { return at_; }
-
-  threadgroup_pointer operator+(int64_t n) const {
-    return threadgroup_pointer(at_ + n);
-  }
-  threadgroup_reference<T> operator[](Index i) const {
-    return {at_ + i.i, i.site};
-  }
-
- private:
-  T* at_;
-};
-
-// A kernel's variable in threadgroup memory.
-template <class T, size_t n>
-class threadgroup_array {
- public:
-  threadgroup_array()
-      : at_(reinterpret_cast<T*>(
-            Threadgroup::current().allocate(n * sizeof(T), 16))) {}
-  template <class U>
-    requires std::is_same_v<const U, const T>
-  operator threadgroup_pointer<U>() const {
-    return threadgroup_pointer<U>(at_);
-  }
-  template <class U>
-    requires(!std::is_same_v<const U, const T>)
-  explicit operator threadgroup_pointer<U>() const {
-    return threadgroup_pointer<U>((U*)at_);
-  }
-  threadgroup_pointer<T> operator&() const {
-    return threadgroup_pointer<T>(at_);
-  }
-  threadgroup_reference<T> operator[](Index i) const {
-    return {at_ + i.i, i.site};
-  }
-
- private:
-  T* at_;
-};
-
 #define UPSWEEP_THREADGROUP_ARRAY(type, name, count) \
   threadgroup_array<type, (count)> name
 #define UPSWEEP_THREADGROUP_VARIABLE(type, name) threadgroup_array<type, 1> name
@@ -308,7 +154,7 @@ inline mem_flags operator|(mem_flags a, mem_flags b) {
 inline bool has(mem_flags all, mem_flags one) {
   return (static_cast<int>(all) & static_cast<int>(one)) != 0;
 }
-// A vector in device memory for other threadgroups, as a whole: the last word
+// Stores and loads a vector atomically, for other threadgroups: the last word
 // is stored last and loaded first.
 inline void store_tile_state(device_pointer<uint4> at, uint4 state,
                              UPSWEEP_HERE) {
@@ -333,14 +179,14 @@ inline void threadgroup_barrier(mem_flags flags, UPSWEEP_HERE) {
                                  {file, line});
 }
 
-// Of memory it orders nothing here: whoever relies on that is found out.
+// Orders no memory here, so that a kernel that relies on it fails.
 inline void simdgroup_barrier(mem_flags, UPSWEEP_HERE) {
   Threadgroup::current().simd(upsweep::emulator::SimdOp::shuffle_up, 0, 0,
                               {file, line});
 }
 
-// Simdgroup functions take what Metal's do: no bool, and nothing of 64 bits but
-// vectors.
+// Simdgroup functions take the types that Metal's do: no bool, and no type of
+// 64 bits except vectors.
 template <class T>
 inline T shuffled_up(T x, ushort delta, Site site) {
   uint64_t word = 0;

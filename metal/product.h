@@ -1,27 +1,27 @@
 // Products of floats: a Wide mantissa and an integer exponent, so that a
 // product cannot overflow however the factors are grouped. Each factor may cost
 // 2^-46 of the product: at most n · 2^-46 for n of them, and about the square
-// root of that unless the same few repeat for ever. Even for float16 and
-// bfloat16 a single float would not do, for then a line of 2^20 could be an ulp
+// root of n times 2^-46 unless the same few repeat forever. A single float is
+// not enough even for float16 and bfloat16: a line of 2^20 could then be an ulp
 // off.
 #pragma once
 
 namespace upsweep {
 
-// No exponent of a total grows beyond this: what has come so far has passed an
-// exit on its way, and is not looked at again.
+// The exponent of an aggregate is clamped to this: a product that gets so far
+// has left the range on its way, and its exponent is not used again.
 constant constexpr int kFarExponent = 1 << 12;
 
-// Logarithms to base 2 as integers: of a number x between its level and
-// kLevelError more, in units of which a binade has kBinade. Between powers of
-// two, the bits of a float are a straight line, at most 0.0861 below.
+// Logarithms to base 2 as integers, in kBinade units to a binade: that of x is
+// between level_of(x) and kLevelError more. Between powers of two the bits of a
+// float are linear, at most 0.0861 below the logarithm.
 constant constexpr int kBinade = 256;
 constant constexpr int kLevelError = 24;
 METAL_FUNC int level_of(float x) {
   return int((as_type<uint>(x) & ~kSignBit) >> 15) - 127 * kBinade;
 }
 
-// Exponents of products on the fast path.
+// The bound on exponents of products on the fast path, in both directions.
 constant constexpr int kFastRange = 60;
 
 template <class F>
@@ -30,8 +30,7 @@ struct Product {
   static constant constexpr bool kCanExitRange = true;
   static constant constexpr bool kHasFastPath = true;
 
-  // Once something special has come, its kinds and the sign of the mantissa
-  // tell all there is to know.
+  // After a special element, only the kinds and the sign of the mantissa count.
   struct Prefix {
     Wide mantissa;
     int exponent;
@@ -44,7 +43,7 @@ struct Product {
     int low;
     int high;
   };
-  using RangeExit = uint;  // the kinds of special that the step led to
+  using RangeExit = uint;  // the special kinds that the step led to
 
   static constant constexpr bool kShort = sizeof(Value) == 2;
   static_assert(kShort || items(sizeof(Value)) <= 64, "room in a mantissa");
@@ -52,9 +51,9 @@ struct Product {
   static METAL_FUNC Prefix initial() { return {{1, 0}, 0, 0}; }
   static METAL_FUNC Aggregate identity() { return {initial(), 0, 0}; }
 
-  // For as many factors as a thread has: the parts of the mantissa are not
-  // brought into order, and only for short formats, of which a thread has more,
-  // is it brought back to [1, 2).
+  // For as many factors as a thread has: the two floats of the mantissa are not
+  // renormalised, and the mantissa is brought back to [1, 2) only for short
+  // formats, of which a thread has more.
   static METAL_FUNC Prefix advance_unchecked(Prefix s, Value x) {
     Number factor = split(F::widen(x));
     Wide product = two_product(s.mantissa.hi, factor.mantissa);
@@ -106,7 +105,7 @@ struct Product {
     return F::narrow(join_bits(mantissa, s.exponent));
   }
 
-  // A binade is left to each side, for rounding.
+  // Leaves a binade on each side for rounding.
   static METAL_FUNC bool is_safe(Prefix s, Aggregate t) {
     return s.special != 0 || is_within(s, t, F::kLowest + 1, F::kHighest);
   }
@@ -130,18 +129,17 @@ struct Product {
     return upsweep::shuffle_up(e, delta);
   }
 
-  // A product that leaves the range goes on like one that has met a zero or an
-  // infinity.
+  // A product that leaves the range continues like one that has met a zero or
+  // an infinity.
   static METAL_FUNC Prefix resume(Prefix s, RangeExit e, Line<Value>, int) {
     s.special |= e;
     s.exponent = 0;
     return s;
   }
 
-  // The fast path multiplies elements as they are. It is right as long as all
-  // products on the way are far from what a float32 cannot hold: with a NaN
-  // they end as one, with an infinite or a zero element they do not stay in
-  // bounds.
+  // The fast path multiplies elements as they are. It is right while all
+  // products on the way are well within the range of a float32: a NaN makes the
+  // last one NaN, and an infinite or zero element takes them out of bounds.
   struct FastAggregate {
     Wide product;
     float least;
@@ -174,12 +172,13 @@ struct Product {
   static METAL_FUNC bool is_constant(Prefix s) {
     return (s.special & kNaN) != 0 || s.special == (kZero | kInfinite);
   }
-  // Results are normal numbers besides, or all zero or infinite with a sign.
+  // Results must also be normal numbers, or all be zero or infinite with a
+  // sign.
   static METAL_FUNC bool fast_applies(Prefix s, Aggregate own) {
     return s.special != 0 || is_within(s, own, -124, 125);
   }
-  // For the results of a short format, a float does: each element of a part
-  // costs 2^-24 of what is rounded by 2^-12 or more in the end.
+  // A float is enough for results of a short format: each of a thread's
+  // elements costs 2^-24, and the final rounding costs 2^-12 or more.
   static METAL_FUNC FastPrefix fast_prefix(Prefix s) {
     int exponent = exponent_of(s.mantissa.hi);
     float unit = s.special != 0 ? as_type<float>(special_bits(s.special, 0))
@@ -215,8 +214,7 @@ struct Product {
   static METAL_FUNC int level_of(Prefix s) {
     return s.exponent * kBinade + upsweep::level_of(s.mantissa.hi);
   }
-  // Whether all products from a state on, through t, are between two powers of
-  // two.
+  // Whether all products from s through t are between two powers of two.
   static METAL_FUNC bool is_within(Prefix s, Aggregate t, int lowest,
                                    int highest) {
     int level = level_of(s);

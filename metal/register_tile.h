@@ -13,8 +13,9 @@ struct ThreadItems {
   uint count;
 };
 
-// How items lie in threadgroup memory: whole vectors in scan order; whole
-// vectors against it; at strides whose bank padding repeats; at any stride.
+// How items are arranged in threadgroup memory: whole vectors in scan order;
+// whole vectors against it; at strides whose bank padding repeats; at any
+// stride.
 enum : uint { kForward, kBackward, kPeriodic, kStrided };
 
 // Elements that a thread holds in registers: 32 bytes in whole vectors.

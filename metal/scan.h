@@ -1,8 +1,8 @@
-// All that the kernels are made of, from the bottom to the top: each file uses
-// what comes before it.
+// Everything the kernels are made of, from the bottom up: each file uses those
+// before it.
 #pragma once
 
-// Loops over a thread's items: unrolled, so that these stay in registers.
+// For loops over a thread's items: unrolled, so that items stay in registers.
 #ifndef UPSWEEP_UNROLL
 #define UPSWEEP_UNROLL _Pragma("clang loop unroll(full)")
 #define UPSWEEP_ROLL _Pragma("clang loop unroll(disable)")

@@ -1,5 +1,5 @@
-// Moving values between the threads of a simdgroup. Its functions take no
-// 64-bit integers, and lanes that have no source keep their own value.
+// Moves values between the threads of a simdgroup. Metal's functions take no
+// 64-bit integers; lanes without a source keep their own value.
 #pragma once
 
 namespace upsweep {

@@ -1,12 +1,11 @@
-// The spine: from the totals of the chunks of each line to the carries that
-// enter them. Each thread folds a run of neighbouring chunks, a group_scan
-// tells what comes before each run, and each thread goes over its run once
-// more.
+// The spine: turns the aggregates of each line's chunks into the carries that
+// enter them. Each thread combines a run of neighbouring chunks, a group_scan
+// gives the prefix of each run, and each thread walks its run once more.
 //
-// Where a chunk's bounds do not tell whether results leave the range within it,
-// the threadgroup scans that chunk, for all lines of its panel, and goes on
-// behind it. That happens about once in a line, for what has left the range
-// is_constant out.
+// If a chunk's bounds do not show whether results leave the range within it,
+// the threadgroup scans that chunk, for all lines of its panel, and continues
+// after it. That happens about once in a line, because a result that has left
+// the range stays out.
 #pragma once
 
 namespace upsweep {
@@ -30,7 +29,7 @@ METAL_FUNC void scan_spine(Task<M> task, constant ScanParams& params,
                            ChunkStates<M> states) {
   using Prefix = typename M::Prefix;
   using Aggregate = typename M::Aggregate;
-  uint last = params.chunks - 1;  // no carry has to leave it
+  uint last = params.chunks - 1;  // its carry is not needed
   Prefix carry = M::initial();
   uint from = 0;
   for (;;) {

@@ -1,7 +1,7 @@
-// Sums of floats, as Wide. So that neither the smallest elements are flushed
-// nor a group of large ones overflows, sums are scaled: up as long as all
-// elements are small, down from the first large one on. What is then lost of
-// the small ones is below 2^-60 of the large one.
+// Sums of floats, as Wide. Sums are scaled, so that the smallest elements are
+// not flushed and a group of large ones does not overflow: up while all
+// elements are small, down from the first large one on. What the small ones
+// then lose is below 2^-60 of the large one.
 #pragma once
 
 namespace upsweep {
@@ -12,7 +12,7 @@ struct Scaling {
   static constant constexpr int kUp = 88;
   static constant constexpr int kDown = -32;
 };
-// All numbers of float16 stand well within the range of a float.
+// All float16 numbers are well within the range of a float.
 template <>
 struct Scaling<Float16> {
   static constant constexpr int kLarge = -1000;
@@ -20,7 +20,7 @@ struct Scaling<Float16> {
   static constant constexpr int kDown = 0;
 };
 
-// Kinds of special sums, beside kNaN; and that there has been a large element.
+// Kinds of special sums, in addition to kNaN, and the mark of a large element.
 constant constexpr uint kPlusInfinite = 1;
 constant constexpr uint kMinusInfinite = 2;
 constant constexpr uint kSpecial = 7;
@@ -80,12 +80,12 @@ struct Sum {
     if (kinds == kMinusInfinite) return F::narrow(kSignBit | kInfinityBits);
     if (kinds != 0) return F::narrow(kNaNBits);
     bool large = (s.kinds & kHasLarge) != 0;
-    // A short format rounds once more.
+    // A short format is rounded a second time.
     float sum = sizeof(Value) == 2 ? round_to_odd(s.sum) : s.sum.hi + s.sum.lo;
     return F::narrow(join_bits(sum, large ? -S::kDown : -S::kUp));
   }
 
-  // Small elements cannot lead a sum out of the range.
+  // Small elements cannot take a sum out of the range.
   static METAL_FUNC bool is_safe(Prefix s, Aggregate t) {
     float from = (s.kinds & kHasLarge) != 0 ? abs(s.sum.hi) : 0.0f;
     float limit = 0.9f * power_of_two(F::kHighest + 1 + S::kDown);
@@ -112,17 +112,17 @@ struct Sum {
     return upsweep::shuffle_up(e, delta);
   }
 
-  // A sum that leaves the range goes on like one that has met an infinity.
+  // A sum that leaves the range continues like one that has met an infinity.
   static METAL_FUNC Prefix resume(Prefix s, RangeExit e, Line<Value>, int) {
     s.kinds |= e;
     return s;
   }
 
-  // The fast path adds elements as they are. It is right where none of them is
-  // so small or so large that a float32 loses bits of a sum; zeros lose none.
+  // The fast path adds elements as they are. It is right if none of them is so
+  // small or so large that a float32 loses bits of a sum; zeros lose none.
   struct FastAggregate {
     Wide sum;
-    uint least;   // twice the bits of what is not zero, less one
+    uint least;   // twice the least bits that are not zero, less one
     float reach;  // sum of the magnitudes
   };
   struct FastPrefix {
@@ -173,8 +173,7 @@ struct Sum {
   }
 
  private:
-  // For a few terms, between which the parts of a sum are not brought into
-  // order.
+  // Adds a term without renormalising, which is safe for a few terms.
   static METAL_FUNC Wide plus(Wide sum, float term) {
     Wide next = two_sum(sum.hi, term);
     return {next.hi, sum.lo + next.lo};

@@ -8,7 +8,8 @@ namespace upsweep {
 // call it, because the new positions may hold other threads' items.
 template <class M>
 METAL_FUNC void move_items(ThreadItems<M> from, ThreadItems<M> to) {
-  typename M::Value item[ThreadItems<M>::kItems];  // in memory: it is rare
+  typename M::Value
+      item[ThreadItems<M>::kItems];  // in memory, because this is rare
   UPSWEEP_ROLL
   for (uint i = 0; i < from.count; ++i)
     item[i] = get(from.line, from.position + i);
@@ -131,7 +132,7 @@ struct PatternScan {
   }
 };
 
-// Takes the fast path where it is right, else the exact one.
+// Takes the fast path if it is right, else the exact one.
 template <class M>
 struct ThreadScan {
   using Value = typename M::Value;
@@ -157,8 +158,7 @@ struct ThreadScan {
     return is_fast ? Fast::fast_aggregate(q) : ExactPath<M>::reduce(items);
   }
 
-  // The results take the position of the elements. What fold has found is
-  // given.
+  // Results replace the elements; own and is_fast are what reduce returned.
   static METAL_FUNC void scan(ThreadItems<M> items, Prefix state, Aggregate own,
                               bool is_fast, bool inclusive) {
     SharedView<M> here = SharedView<M>::of(items);

@@ -54,8 +54,8 @@ METAL_FUNC bool any_thread(bool mine, threadgroup atomic_uint* any_flag) {
   return atomic_load_explicit(any_flag, memory_order_relaxed) != 0;
 }
 
-// For results that can leave the range. `resolve` corrects `prefix`, what
-// enters a thread's items, and `next`, the carry behind the tile. It returns
+// For results that can leave the range. `resolve` corrects `state`, the prefix
+// of a thread's items, and `next`, the carry behind the tile. It returns
 // whether the thread must scan its items step by step.
 template <class M, bool can_exit>
 struct RangeExits {
@@ -69,7 +69,7 @@ struct RangeExits {
   static METAL_FUNC bool resolve(Task<M> task, ThreadItems<M> items, uint span,
                                  Prefix carry, typename M::Aggregate own,
                                  thread Prefix& state, thread Prefix& next) {
-    // A carry may be of a kind that only steps lead on from.
+    // Some carries can only be continued step by step.
     bool mine = task.coord.is_active &&
                 (may_exit(state, own) || may_exit(carry, M::identity()));
     if (!any_thread(mine, task.shared.any_flag)) return false;
@@ -89,7 +89,7 @@ struct RangeExits {
     return true;
   }
 
-  // The results of a items, step by step.
+  // Scans items step by step.
   static METAL_FUNC void scan(ThreadItems<M> items, Prefix state,
                               bool inclusive) {
     UPSWEEP_ROLL
@@ -170,7 +170,7 @@ METAL_FUNC void store_tile(Task<M> task, constant ScanParams& params,
   using Value = typename M::Value;
   Layout<Value> in = layout_in<Value>(params, task.panel, first, span);
   Layout<Value> out = layout_out<Value>(params, task.panel, first, span);
-  if (!Layout<Value>::lie_alike(in, out)) {
+  if (!Layout<Value>::are_equal(in, out)) {
     move_items(items, thread_items_at(task, params, span, out.tile, out.shift));
   }
   threadgroup_barrier(mem_flags::mem_threadgroup);

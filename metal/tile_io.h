@@ -1,15 +1,15 @@
-// Staging: a tile on its way between device and threadgroup memory.
+// Moves tiles between device and threadgroup memory.
 //
-// In threadgroup memory a tile lies in the order in which it lies in device
-// memory, so that neighbouring threads move neighbours, 16 bytes each where
-// alignment allows. Which element of which line that is, does not matter here:
-// threads find their elements by the steps of the Layout. The layouts of a
-// tile's input and of its output may differ.
+// A tile has the same order in threadgroup memory as in device memory, so that
+// neighbouring threads move neighbouring elements, 16 bytes each if alignment
+// allows. Which element of which line that is does not matter here: threads
+// find their elements by the steps of the Layout. The layouts of a tile's input
+// and of its output may differ.
 //
-// Threadgroup memory has 32 banks of a word. After every row, which the tuning
-// file makes as long as most threads' parts are, the room of a vector is left
-// out: threads that read at that distance from each other then meet different
-// banks, be it word by word or vector by vector.
+// Threadgroup memory has 32 banks of a word. Every row is followed by one
+// vector of padding. The tuning file makes a row as long as most threads'
+// items, so threads that read a row apart use different banks, whether word by
+// word or vector by vector.
 #pragma once
 
 namespace upsweep {
@@ -34,7 +34,7 @@ struct TileAccess {
   static constant constexpr uint kPerVector = 16 / sizeof(V);
   static constant constexpr uint kPerRow = kRowBytes / sizeof(V);
 
-  // Where the element at a position is, with what is left out before it.
+  // The index of the element at a position, with the padding before it.
   static METAL_FUNC uint padded(uint at) {
     return at + at / kPerRow * kPerVector;
   }
@@ -50,7 +50,7 @@ struct TileAccess {
   static METAL_FUNC void put_at(threadgroup uint* tile, uint index, V value) {
     ((threadgroup V*)tile)[index] = value;
   }
-  // Where the v-th vector is, with what is left out before it.
+  // The slot of the v-th vector, with the padding before it.
   static constexpr METAL_FUNC uint slot(uint v) {
     return v + v / (kRowBytes / 16);
   }
@@ -115,7 +115,7 @@ METAL_FUNC uint quotient(uint n, float inverse) {
   return uint((float(n) + 0.5f) * inverse);
 }
 
-// The layout of a tile that starts somewhere.
+// The layout of a tile with a known start.
 template <class V>
 struct Layout {
   static constant constexpr uint kPerVector = 16 / sizeof(V);
@@ -124,7 +124,7 @@ struct Layout {
 
   TileLayout tile;
   int64_t base;  // of the first element in memory
-  uint shift;    // where it is in a vector, if vectors are used
+  uint shift;    // its position in a vector, if vectors are used
   bool vectors;
 
   // From the first element in scan order.
@@ -137,7 +137,7 @@ struct Layout {
   }
 
   // Whether elements follow each other in the same order.
-  static METAL_FUNC bool lie_alike(Layout a, Layout b) {
+  static METAL_FUNC bool are_equal(Layout a, Layout b) {
     return a.tile.first == b.tile.first && a.tile.column == b.tile.column &&
            a.tile.length == b.tile.length && a.tile.batch == b.tile.batch;
   }
@@ -153,9 +153,8 @@ struct Layout {
   }
 };
 
-// Moves a tile whose layout has vectors by those, and by elements before and
-// after them; any other tile by elements. EarlierExit loads are issued, then
-// what they bring is used.
+// Moves a tile by vectors if its layout has any, with elements before and after
+// them, else by elements. Issues several loads before it uses the first.
 template <class V, uint items>
 struct TileIO {
   using At = Layout<V>;
@@ -163,10 +162,10 @@ struct TileIO {
   static constant constexpr uint kPerVector = At::kPerVector;
   static constant constexpr uint kRounds = items * sizeof(V) / 16;
   static constant constexpr uint kBatch = 4;
-  static_assert(items * sizeof(V) % 16 == 0, "a thread's part is vectors");
+  static_assert(items * sizeof(V) % 16 == 0, "a thread's items are vectors");
 
-  // The first element in memory order gets to the position `shift`. It is there
-  // once copies have been waited for.
+  // Puts the first element in memory order at the position `shift`. Elements
+  // may arrive only by await_copies.
   static METAL_FUNC void load(device const V* from, threadgroup uint* tile,
                               At at, uint shift, uint thread_index) {
     if (!at.vectors) {
@@ -253,16 +252,15 @@ struct TileIO {
   }
 
  private:
-  // Between the warp_aggregates of a round and of the next one.
+  // Slots from one round to the next.
   static constant constexpr uint kSlots = Tile::slot(kThreads);
-  static_assert(kThreads % (kRowBytes / 16) == 0,
-                "whole rows of warp_aggregates");
+  static_assert(kThreads % (kRowBytes / 16) == 0, "whole rows of slots");
 
   // The whole vectors of a tile.
   struct Middle {
     uint head;     // elements before them
     uint vectors;  // how many
-    uint slot;     // where the first one is, were no room left out
+    uint slot;     // of the first one, without padding
   };
 
   static METAL_FUNC Middle middle_of(At at) {
@@ -271,13 +269,13 @@ struct TileIO {
             (at.shift + head) / kPerVector};
   }
 
-  // Those that a thread moves, one in each round.
+  // How many of them a thread moves, one in each round.
   static METAL_FUNC uint rounds_of(Middle m, uint thread_index) {
     uint left = m.vectors > thread_index ? m.vectors - thread_index : 0;
     return (left + kThreads - 1) / kThreads;
   }
 
-  // Compiled for itself where all rounds are made.
+  // Compiled separately for the case of all kRounds.
   static METAL_FUNC void load_rounds(device const V* cursor, int64_t round,
                                      threadgroup uint* tile, uint slot,
                                      uint rounds) {

@@ -1,22 +1,23 @@
 // Tuning for Apple GPUs: the shape of a threadgroup. Shared with the host.
 //
-// A thread's part of a tile is a multiple of 16 bytes of any dtype, so that it
-// can be moved by vectors. All of a threadgroup's memory is at most 32 KiB.
+// A thread's items of a tile are a multiple of 16 bytes for any dtype, so that
+// vectors can move them. All of a threadgroup's memory is at most 32 KiB.
 #pragma once
 
-// Nothing says that threadgroups go on while others wait for them.
+// Metal does not guarantee that threadgroups progress while others wait for
+// them.
 #define UPSWEEP_THREE_PASSES
 
 namespace upsweep {
 
 enum : uint32_t {
   kThreads = 256,   // of a threadgroup; a power of two
-  kItemBytes = 64,  // of a thread's part of a tile, at most, and
-  kMaxItems = 16,   // its elements, at most
-  kRowBytes = 128,  // of threadgroup memory, which are next to each other
+  kItemBytes = 64,  // of a thread's items of a tile, at most
+  kMaxItems = 16,   // of a thread in a tile, at most
+  kRowBytes = 128,  // of threadgroup memory between padding
 };
 
-// Elements of a thread's part of a tile.
+// A thread's items of a tile.
 constexpr uint32_t items(uint32_t element_size) {
   return kItemBytes / element_size < kMaxItems ? kItemBytes / element_size
                                                : kMaxItems;

@@ -1,11 +1,10 @@
 // Wide: an unevaluated sum of two floats, about 48 bits of precision. The error
-// terms are exact only without contraction and fast math, and only where they
-// are no subnormal numbers: whoever uses these keeps their arguments large
-// enough.
+// terms are exact only without contraction and fast math, and only if they are
+// not subnormal: callers must keep arguments large enough.
 //
 // Two-sum and two-product are Knuth's and Dekker's (Dekker 1971); the rest
 // follows Joldes, Muller and Popescu, "Tight and rigorous error bounds for
-// basic building batches of double-word arithmetic" (2017).
+// basic building blocks of double-word arithmetic" (2017).
 #pragma once
 
 namespace upsweep {
@@ -24,8 +23,8 @@ METAL_FUNC Wide fast_two_sum(float a, float b) {
 // a + b exactly.
 METAL_FUNC Wide two_sum(float a, float b) {
   float hi = a + b;
-  float part = hi - a;
-  return {hi, (a - (hi - part)) + (b - part)};
+  float b_virtual = hi - a;
+  return {hi, (a - (hi - b_virtual)) + (b - b_virtual)};
 }
 
 // a · b exactly.
@@ -62,9 +61,9 @@ METAL_FUNC Wide scale(Wide a, float factor) {
   return {a.hi * factor, a.lo * factor};
 }
 
-// Rounded to a float, such that rounding once more to a shorter format comes to
-// the same as rounding only once: where a is no float, to its neighbour with an
-// odd last place.
+// Rounds to odd: to a itself if it is a float, else to the neighbour with an
+// odd last bit. Rounding that to a shorter format gives the same as rounding a
+// once.
 METAL_FUNC float round_to_odd(Wide a) {
   Wide sum = fast_two_sum(a.hi, a.lo);
   uint bits = as_type<uint>(sum.hi);

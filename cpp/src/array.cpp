@@ -29,8 +29,9 @@ void check_dimensions(const Shape& shape, const Strides& strides) {
   }
 }
 
-// Elements from the first to the last that one axis reaches, negative where the
-// stride is. Adds their number to span, whose bytes must be countable.
+// The distance from the first to the last element of an axis, negative if the
+// stride is. Adds its magnitude to span and checks that 64 bits can count the
+// bytes of that.
 int64_t reach(int64_t extent, int64_t stride, Dtype dtype, int64_t& span) {
   auto itemsize = static_cast<int64_t>(dtype.size());
   int64_t far, bytes;
@@ -45,14 +46,14 @@ int64_t reach(int64_t extent, int64_t stride, Dtype dtype, int64_t& span) {
   return far;
 }
 
-// Memory that strides reach, from the lowest address on.
+// The memory that strides reach, from the lowest address on.
 struct Extent {
-  int64_t before;  // elements below that of index zero
+  int64_t before;  // elements below index zero
   int64_t bytes_before;
   size_t nbytes;
 };
 
-// Throws where there is no such memory.
+// Throws if no memory can have this layout.
 Extent extent_of(const Shape& shape, const Strides& strides, Dtype dtype) {
   check_dimensions(shape, strides);
   bool empty = checked_size("array", shape, dtype) == 0;
@@ -98,7 +99,7 @@ array array::adopt(const void* data, Shape shape, Strides strides, Dtype dtype,
   Extent extent = extent_of(shape, strides, dtype);
   stream = to_stream(stream);
   auto* start = static_cast<const char*>(data) - extent.bytes_before;
-  // Kernels want a multiple of 16 bytes; they do not read the bytes before.
+  // Kernels need 16-byte alignment; they do not read the extra bytes.
   size_t more = reinterpret_cast<uintptr_t>(start) % 16;
   auto storage = device_memory(stream.device.type)
                      .adopt(stream, start - more, extent.nbytes + more,

@@ -1,4 +1,4 @@
-// The check of an axis, with MLX's text.
+// Checks an axis, with MLX's error message.
 #pragma once
 
 #include <stdexcept>

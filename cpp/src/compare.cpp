@@ -1,4 +1,4 @@
-// Comparison of arrays: exact whatever the two dtypes, hence not by promotion.
+// Comparison of arrays: exact for any two dtypes, so without promotion.
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -50,17 +50,17 @@ bool same(const Number& a, const Number& b) {
   if (a.is_integer) return same(b, a);
   if (a.value != b.value) return false;
   if (!b.is_integer) return true;
-  // The integer, rounded to double, equals a; it is a only if it was not
-  // rounded. A magnitude of 2^64 comes from rounding alone.
+  // The integer equals a once rounded to double; now check that rounding did
+  // not change it. Only rounding can give a magnitude of 2^64.
   double magnitude = std::abs(a.value.real());
   return magnitude < 0x1p64 && static_cast<uint64_t>(magnitude) == b.magnitude;
 }
 
 bool close(const Number& a, const Number& b, double rtol, double atol) {
-  if (same(a, b)) return true;  // infinities of one sign too
+  if (same(a, b)) return true;  // includes infinities of the same sign
   double distance = std::abs(a.value - b.value);
   if (a.is_integer && b.is_integer && a.negative == b.negative) {
-    // Both may be beyond what a double tells apart.
+    // They may be too large for a double to tell apart.
     distance = static_cast<double>(std::max(a.magnitude, b.magnitude) -
                                    std::min(a.magnitude, b.magnitude));
   }
@@ -98,8 +98,8 @@ Shape broadcast_shapes(const Shape& a, const Shape& b) {
 }
 
 // Calls visit(i, number of a, number of b) for the elements of two arrays of
-// one shape, i counting them in row-major order. Large arrays are shared among
-// threads, and each of those goes on until visit returns false.
+// the same shape, where i counts them in row-major order. Several threads share
+// a large array; each stops when visit returns false.
 template <class Visit>
 void for_each_pair(const array& a, const array& b, const Visit& visit) {
   Load load_a = loader(a.dtype()), load_b = loader(b.dtype());

@@ -42,7 +42,7 @@ Backend& checked_backend(const char* op, const char* what, Device device) {
   return *found;
 }
 
-// What set_default_device and set_default_stream have set.
+// The values that set_default_device and set_default_stream set.
 struct Defaults {
   std::mutex mutex;
   Device device = DeviceType::cpu;
@@ -57,7 +57,7 @@ struct Defaults {
 };
 Defaults& defaults() {
   static Defaults& instance = []() -> Defaults& {
-    // A child must not find the lock held by a thread that it does not have.
+    // A forked child must not inherit a lock held by a thread that it lacks.
     pthread_atfork([] { defaults().mutex.lock(); },
                    [] { defaults().mutex.unlock(); },
                    [] { defaults().mutex.unlock(); });
@@ -67,8 +67,7 @@ Defaults& defaults() {
 }
 
 // The streams of a thread's StreamContexts, innermost last. A context may end
-// on another thread than it began on: its stream is then gone from here as
-// well.
+// on a different thread from the one it began on; its entry here then expires.
 thread_local std::vector<std::weak_ptr<Stream>> contexts;
 
 // The innermost stream that `wanted` accepts.
@@ -82,7 +81,7 @@ std::optional<Stream> find_context(const Wanted& wanted) {
   return std::nullopt;
 }
 
-// The stream of operations that name nothing.
+// The stream for operations that name neither a device nor a stream.
 Stream current_stream() {
   if (auto stream = find_context([](Stream) { return true; })) return *stream;
   std::lock_guard lock(defaults().mutex);

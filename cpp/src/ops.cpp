@@ -28,7 +28,7 @@ array convert(const char* op, const array& a, Dtype dtype, StreamOrDevice s) {
   });
 }
 
-// start, start + step, …, counted in T and then converted.
+// start, start + step, …, computed in T and then converted.
 template <class T>
 array range(T start, T step, int64_t size, Dtype dtype, StreamOrDevice s) {
   if (dtype == bool_) {
@@ -101,7 +101,7 @@ array integer_arange(int64_t start, int64_t stop, int64_t step, Dtype dtype,
   if (step == 0) {
     throw std::invalid_argument("[arange] step must not be zero.");
   }
-  // In unsigned arithmetic, where no distance overflows.
+  // Unsigned, so that no distance overflows.
   auto from = static_cast<uint64_t>(start), to = static_cast<uint64_t>(stop);
   auto by = static_cast<uint64_t>(step);
   uint64_t count = 0;

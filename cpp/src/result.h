@@ -1,5 +1,5 @@
-// Where operations begin: the stream they run on, an array for the result, and
-// errors that begin with the name of the operation.
+// What every operation starts with: its stream, an array for the result, and
+// errors that carry its name.
 #pragma once
 
 #include <stdexcept>
@@ -9,23 +9,24 @@
 
 namespace upsweep {
 
-// As to_stream, in the name of an operation.
+// Like to_stream, but errors name the operation.
 Stream stream_for(const char* op, StreamOrDevice s);
 
-// An array for work of the stream to write.
+// An array that work on the stream will write.
 array make_result(const char* op, const Shape& shape, Dtype dtype,
                   Stream stream);
 
-// Waits until the stream has nothing left to do, whatever became of its work.
+// Waits until the stream has finished its work, successfully or not.
 void wait_until_idle(Stream stream);
 
-// "[malloc] Unable to …" in the name of an operation: "[cumsum] Unable to …".
+// Puts the operation's name on an error: "[malloc] Unable to …" becomes
+// "[cumsum] Unable to …".
 std::string renamed(const char* op, const std::string& error);
 
-// Calls f and renames its errors: an operation is made of others, and those are
-// not what the caller has called.
+// Calls f and renames its errors: operations call each other, and an error must
+// name the one that the caller called.
 template <class F>
-decltype(auto) in_the_name_of(const char* op, const F& f) {
+decltype(auto) with_op_name(const char* op, const F& f) {
   try {
     return f();
   } catch (const OutOfMemory& e) {
@@ -39,12 +40,12 @@ decltype(auto) in_the_name_of(const char* op, const F& f) {
   }
 }
 
-// Calls f, which allocates a result and gives the stream the work for it. Where
-// memory is short, the work before may hold it: f is called once more when that
-// is done.
+// Calls f, which allocates a result and gives the stream the work for it. If
+// memory runs out, earlier work may hold it: waits for that work and calls f
+// once more.
 template <class F>
 array produce(const char* op, Stream stream, const F& f) {
-  return in_the_name_of(op, [&] {
+  return with_op_name(op, [&] {
     try {
       return f();
     } catch (const OutOfMemory&) {

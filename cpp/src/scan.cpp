@@ -1,4 +1,4 @@
-// The front door of the scans: validate, normalise, plan, enqueue.
+// The entry points of the scans: validate, normalise, plan, enqueue.
 #include "upsweep/scan.h"
 
 #include <optional>
@@ -22,7 +22,7 @@ array scan_along(Op op, const array& a, int axis, bool reverse, bool inclusive,
   }
   return produce(scan_name(op), stream, [&] {
     array out = make_result(scan_name(op), a.shape(), dtype, stream);
-    // Extents beside one of 0 may be beyond counting.
+    // If one extent is 0, the product of the others may overflow.
     bool is_empty = a.size() == 0;
     Plan plan = is_empty ? make_plan({0}, {1}, 0, reverse)
                          : make_plan(a.shape(), a.strides(), axis, reverse);
@@ -37,7 +37,7 @@ array scan(Op op, const array& a, std::optional<int> axis, bool reverse,
   const char* name = scan_name(op);
   int along = axis ? normalize_axis(name, *axis, a.ndim()) : 0;
   Stream stream = stream_for(name, s);
-  return in_the_name_of(name, [&] {
+  return with_op_name(name, [&] {
     if (axis || a.ndim() == 1) {
       return scan_along(op, a, along, reverse, inclusive, stream);
     }

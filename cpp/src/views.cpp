@@ -1,5 +1,5 @@
 // Views: new geometry over the same storage, and the copies that reshape needs
-// where strides do not allow a view.
+// if strides do not allow a view.
 #include <algorithm>
 #include <numeric>
 
@@ -12,8 +12,8 @@ namespace upsweep {
 
 namespace {
 
-// Strides of `shape` over the elements of `a` in row-major order without a
-// copy, or nothing where there are none.
+// The strides that view `a` in row-major order as `shape` without a copy, or
+// nothing if there are none.
 std::optional<Strides> view_strides(const array& a, const Shape& shape) {
   std::vector<Plan::Axis> axes =
       merge_axes(a.shape(), a.strides(), contiguous_strides(a.shape()));
@@ -49,7 +49,8 @@ std::vector<int> normalize_axes(const char* op, std::vector<int> axes,
   return axes;
 }
 
-// Whether an axis has `count` elements, at least one, from start on.
+// Whether an axis has `count` elements (at least one), `step` apart, from start
+// on.
 bool reaches(int64_t extent, int64_t start, int64_t step, int64_t count) {
   int64_t last;
   return start >= 0 && start < extent &&
@@ -81,7 +82,7 @@ array slice(const array& a, const Shape& start, const Shape& step,
           std::to_string(a.shape()[i]) + ".");
     }
     if (!empty) offset += start[i] * strides[i];
-    // One element has no neighbour, and the product may not fit.
+    // A single element has no neighbour, and the product might overflow.
     if (extent[i] > 1) strides[i] = wrapping_product(strides[i], step[i]);
   }
   return a.as_strided(extent, std::move(strides), offset);

@@ -13,8 +13,8 @@ namespace {
                   ", not " + type_of(h) + ".");
 }
 
-// Integers of NumPy count, bool does not, nor do arrays with axes: they are
-// sequences.
+// NumPy's integers count. bool does not, and neither do arrays with axes, which
+// are sequences.
 bool is_integer(nb::handle h) {
   if (PyLong_Check(h.ptr())) return !PyBool_Check(h.ptr());
   if (is_array(h)) return as_array(h).ndim() == 0;
@@ -46,7 +46,7 @@ bool to_bool(nb::handle h, const char* op, const char* name) {
   if (h.is(Py_True)) return true;
   if (h.is(Py_False)) return false;
   std::string type = type_of(h);
-  if (type != "bool" && type != "bool_") {  // NumPy's, by its two names
+  if (type != "bool" && type != "bool_") {  // NumPy's, under both its names
     wrong_type(op, name, "True or False", h);
   }
   return PyObject_IsTrue(h.ptr()) == 1;

@@ -1,4 +1,4 @@
-// class array: its properties, comparison, and what makes it a sequence.
+// class array: its properties, comparison and indexing.
 #include "bindings.h"
 
 namespace upsweep::python {
@@ -24,8 +24,8 @@ std::string bounds_text(int64_t index, int axis, int64_t extent) {
          std::to_string(extent) + ".";
 }
 
-// What an index expression makes of an array: for each entry a step further
-// along its axes, in the end a view.
+// Turns an index expression into a view, one entry after another along the
+// axes.
 class Indexer {
  public:
   explicit Indexer(const array& a) : a_(a), offset_(a.offset()) {}
@@ -87,7 +87,7 @@ class Indexer {
         PySlice_AdjustIndices(a_.shape()[axis_], &start, &stop, step);
     if (extent > 0) advance(start);
     shape_.push_back(extent);
-    // Of one element, or of none, the product means nothing and may not fit.
+    // With one element or none, the product means nothing and may overflow.
     bool has_neighbours = extent > 1 && a_.size() > 0;
     strides_.push_back(has_neighbours ? step * a_.strides()[axis_]
                                       : a_.strides()[axis_]);
@@ -115,8 +115,8 @@ class Indexer {
     ++axis_;
   }
 
-  // By so many elements along the axis. Where there are none, strides may be so
-  // large that the place could not be counted.
+  // Moves along the axis. Strides of an empty array may be so large that the
+  // offset would overflow.
   void advance(int64_t elements) {
     if (a_.size() > 0) offset_ += elements * a_.strides()[axis_];
   }
@@ -129,7 +129,8 @@ class Indexer {
   Strides strides_;
 };
 
-// What is no array-like is asked in turn, and by Python's default is not equal.
+// For anything but an array-like, Python asks the other operand, whose default
+// is "not equal".
 nb::object compare(nb::handle self, nb::handle other,
                    array (*op)(const array&, const array&, StreamOrDevice),
                    const char* name) {
@@ -193,7 +194,7 @@ void bind_sequence(ArrayClass& c) {
                   "array"),
           R"(
 A view: integers take one element of an axis, slices (of any step) some, None
-adds an axis, and ... stands for the axes that are not mentioned.
+adds an axis, and ... stands for the axes that the index leaves out.
 
 Raises:
     IndexError: An integer is out of bounds.
@@ -249,21 +250,21 @@ const void* wait_for_data(const array& a) {
 
 void init_array(nb::module_& m) {
   ArrayClass c(m, "array", nb::is_final(), nb::type_slots(buffer_slots), R"(
-An immutable n-dimensional array: shape, strides, offset and dtype over storage
-that arrays share and nobody changes. Views are free.
+An immutable n-dimensional array: shape, strides, offset and dtype over shared
+storage. Views are free.
 
-The array may still be being computed; whatever reads its elements waits first
-and raises the error of the work that failed to produce it.
+The array may not be computed yet: anything that reads its elements waits first,
+and raises the error of the work if it failed.
 
 Args:
     val: A number, nested sequences of numbers or arrays, an array, or anything
         with DLPack or the buffer protocol. Always copied; :func:`asarray`
         shares. Python numbers become bool_, int32 (int64, uint64 where it does
         not fit), float32 or complex64; other dtypes are kept.
-    dtype: The dtype, where it is not to be that of val.
+    dtype: The dtype, if it is to differ from that of val.
 
 Raises:
-    TypeError: val is none of these, or of a dtype that upsweep does not have.
+    TypeError: val is none of these, or has a dtype that upsweep lacks.
     ValueError: Nested sequences have non-uniform lengths.
     OverflowError: An integer does not fit in the dtype.)");
   array_type = reinterpret_cast<PyTypeObject*>(c.ptr());

@@ -38,13 +38,13 @@ void bind_dlpack(ArrayClass& c);    // dlpack.cpp
 void bind_scans(ArrayClass& c);     // scan.cpp
 extern PyType_Slot buffer_slots[];  // buffer.cpp
 
-// Arguments (arguments.cpp). Each throws a TypeError that names the operation
-// and the argument where the type is wrong.
+// Arguments (arguments.cpp). If the type is wrong, each throws a TypeError that
+// names the operation and the argument.
 std::string type_of(nb::handle h);
 bool to_bool(nb::handle h, const char* op, const char* name);
 double to_double(nb::handle h, const char* op, const char* name);
 int64_t to_int64(nb::handle h, const char* op, const char* name);
-/// An axis of a; what int cannot hold is out of bounds anyway.
+/// An axis of a; what int cannot hold is out of bounds.
 int to_axis(nb::handle h, const array& a, const char* op, const char* name);
 /// An axis, or several in a sequence.
 std::vector<int> to_axes(nb::handle h, const array& a, const char* op,
@@ -57,7 +57,7 @@ Shape to_shape(nb::handle h, const char* op, const char* name = "shape");
 /// One sequence, or the integers themselves: reshape(2, 3), reshape((2, 3)).
 nb::object one_or_many(const nb::args& args);
 
-// Dtypes (dtype.cpp); the Python objects are one for each dtype.
+// Dtypes (dtype.cpp); there is one Python object for each dtype.
 nb::object dtype_object(Dtype dtype);
 Dtype to_dtype(nb::handle h, const char* op);
 std::optional<Dtype> to_optional_dtype(nb::handle h, const char* op);
@@ -65,8 +65,8 @@ std::optional<Dtype> to_optional_dtype(nb::handle h, const char* op);
 // Streams (device.cpp).
 StreamOrDevice to_stream_or_device(nb::handle h, const char* op);
 
-/// The C++ object in an instance of a bound class. __new__ alone leaves one
-/// without.
+/// The C++ object in an instance of a bound class. __new__ alone does not make
+/// one.
 template <class T>
 const T& contents(nb::handle h) {
   if (!nb::inst_ready(h)) {
@@ -79,15 +79,15 @@ const T& contents(nb::handle h) {
 // Arrays (array.cpp).
 bool is_array(nb::handle h);
 inline const array& as_array(nb::handle h) { return contents<array>(h); }
-/// Waits for a without holding the GIL, which costs nothing where a is ready.
+/// Waits for a without holding the GIL; costs nothing if a is ready.
 void wait(const array& a);
-/// The same until the processors can read it; its address.
+/// Waits until the CPU can read a; returns the address of its elements.
 const void* wait_for_data(const array& a);
 
 // The GIL (gil.cpp).
-/// Has release functions of adopted memory run with it, as is own's.
+/// Makes release functions of adopted memory run with the GIL, as own's does.
 void init_releases();
-/// Gives it up for as long as this lives.
+/// While it lives, the calling thread has released the GIL.
 class WithoutGil {
  public:
   WithoutGil();
@@ -98,31 +98,31 @@ class WithoutGil {
  private:
   PyThreadState* state_;
 };
-/// The owner of something of Python's: release(object) runs with the GIL,
-/// whichever thread lets go last, and not at all once the interpreter is on its
-/// way out.
+/// The owner of a Python resource: release(object) runs with the GIL, on the
+/// thread that drops the last reference, and not at all once the interpreter is
+/// shutting down.
 std::shared_ptr<void> own(void* object, void (*release)(void*));
-/// Says that the interpreter is on its way out; waits for those who have asked
+/// Called when the interpreter shuts down; waits for threads that have asked
 /// for the GIL, if they can still get it.
 void stop_asking_for_gil(bool wait_for_others);
 
-// Array-likes (convert.cpp): shared where that is possible, copied elsewhere.
+// Array-likes (convert.cpp): shared if possible, else copied.
 array to_array(nb::handle h, const char* op);
-/// The same as dtype; copy says must (true), must not (false), or may.
+/// The same, converted to dtype. It must copy (true), must not (false), or may.
 array to_array(nb::handle h, std::optional<Dtype> dtype,
                std::optional<bool> copy, const char* op);
-/// Memory of another library that makes sense, described in bytes.
+/// Checked memory of another library, described in bytes.
 struct Foreign {
   const void* data;
   Shape shape;
   Strides byte_strides;
   Dtype dtype;
   std::shared_ptr<void> owner;
-  // For memory of a GPU: the stream that may read it.
+  // The stream that may read it, if it is a GPU's memory.
   std::optional<Stream> stream;
 };
-/// Foreign memory as an array; a copy where its elements are not aligned or do
-/// not lie whole elements apart.
+/// Foreign memory as an array; a copy if its elements are not aligned or not
+/// whole elements apart.
 array adopt(Foreign memory, bool may_copy, const char* op);
 [[noreturn]] void unsupported_dtype(const std::string& name, const char* op);
 
@@ -136,8 +136,8 @@ class NeedsCopy : public std::invalid_argument {
                               ".") {}
 };
 
-/// What another library says of its memory, none of which is to be trusted
-/// (foreign.cpp). The arrays may be missing; strides are in units of so many
+/// What another library says about its memory, none of it trusted
+/// (foreign.cpp). shape and strides may be null; a stride counts stride_unit
 /// bytes.
 template <class Int>
 struct Description {
@@ -148,17 +148,17 @@ struct Description {
   const Int* strides;
   int64_t stride_unit;
 };
-/// The memory, once all of the description is found to make sense; BufferError
-/// names the field that does not. The caller gives it an owner.
+/// The memory, if the whole description makes sense; otherwise a BufferError
+/// names the wrong field. The caller gives it an owner.
 template <class Int>
 Foreign checked_memory(const Description<Int>& said, Dtype dtype,
                        const char* op);
 /// Throws BufferError about a field.
 [[noreturn]] void malformed(const char* op, const std::string& what);
 
-/// From the buffer protocol (buffer.cpp), or why its elements are none of
-/// upsweep's; dtype, where given, is what those of its format mean. Throws the
-/// error of an object that does not offer its buffer.
+/// From the buffer protocol (buffer.cpp), or why upsweep has no such elements.
+/// If dtype is given, it replaces the dtype of the format. Throws the error of
+/// an object that refuses its buffer.
 std::variant<Foreign, std::string> from_buffer(nb::handle h,
                                                std::optional<Dtype> dtype,
                                                const char* op);
@@ -169,19 +169,19 @@ bool is_number_or_sequence(nb::handle h);
 /// A Python number, or nested sequences of numbers and arrays (sequence.cpp).
 array from_sequence(nb::handle h, std::optional<Dtype> dtype, const char* op);
 
-/// Calls f, which gives a stream work on a. Where a stream is far behind that
-/// may wait, and other threads run meanwhile.
+/// Calls f, which gives a stream work on a. That waits while the stream is far
+/// behind; other threads can run meanwhile.
 template <class F>
 array give_work(const array& a, F&& f) {
-  // What the calling thread does itself costs less than giving up the GIL.
+  // Work on the calling thread that costs less than releasing the GIL.
   constexpr int64_t kSmall = 1 << 16;
   if (a.size() <= kSmall && a.is_ready()) return f();
   WithoutGil released;
   return f();
 }
 
-/// f of one argument that is an array or array-like. A result computed from an
-/// array-like is waited for, so that its owner may change it afterwards.
+/// f of one argument that is an array or array-like. Waits for a result
+/// computed from an array-like, so that its owner may change it afterwards.
 template <class F>
 array apply(nb::handle a, const char* op, F&& f) {
   if (is_array(a)) return f(as_array(a));

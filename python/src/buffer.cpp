@@ -18,9 +18,9 @@ struct ViewDeleter {
   }
 };
 
-// The dtypes that the letters of a format can mean. A long has either size, for
-// some exporters give it the size of this machine where the format says that of
-// all machines.
+// The dtypes that the letters of a format can mean. A long has either size,
+// because some exporters use the machine's size even where the format means the
+// standard one.
 struct Meaning {
   std::string_view letters;
   std::array<Dtype, 2> dtypes;
@@ -37,14 +37,14 @@ constexpr Meaning kMeanings[] = {
     {"F", {complex64, complex64}}, {"Zf", {complex64, complex64}},
 };
 
-// A format as text, which it need not be.
+// A format as printable text; it may hold any bytes.
 std::string quoted(std::string_view format) {
   nb::object bytes = nb::bytes(format.data(), format.size());
   return nb::cast<std::string>(nb::repr(bytes)).substr(1);
 }
 
-// The dtype of elements of a format of the struct module, or why they have
-// none. Throws where it is only their byte order.
+// The dtype of elements with a format of the struct module, or why there is
+// none. Throws if only their byte order is wrong.
 std::variant<Dtype, std::string> dtype_of_format(std::string_view format,
                                                  Py_ssize_t itemsize,
                                                  const char* op) {
@@ -74,7 +74,7 @@ std::variant<Dtype, std::string> dtype_of_format(std::string_view format,
 }
 
 // The format of a dtype, or nothing for bfloat16, which the struct module does
-// not know. NumPy's int64 is a long wherever that has 64 bits.
+// not know. NumPy's int64 is a long if that has 64 bits.
 const char* format_of(Dtype dtype) {
   constexpr bool long_is_64 = sizeof(long) == 8;
   switch (dtype.val) {
@@ -115,7 +115,7 @@ struct Geometry {
 };
 
 // Whether strides lay the elements out without gaps, in the order that visits
-// axes from the last to the first (row-major) or the other way round.
+// axes from the last to the first (row-major) or from the first to the last.
 bool is_dense(const array& a, bool row_major) {
   return row_major ? a.is_contiguous() : transpose(a).is_contiguous();
 }

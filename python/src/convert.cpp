@@ -1,4 +1,4 @@
-// Array-likes in: decides which protocol an object speaks, and shares its
+// Imports array-likes: decides which protocol an object speaks, and shares its
 // memory or copies it.
 #include <exception>
 
@@ -8,8 +8,7 @@ namespace upsweep::python {
 
 namespace {
 
-// The strides in elements, where elements are aligned and lie whole elements
-// apart.
+// The strides in elements, if elements are aligned and whole elements apart.
 std::optional<Strides> element_strides(const Foreign& memory) {
   auto itemsize = static_cast<int64_t>(memory.dtype.size());
   bool complex = memory.dtype == complex64;
@@ -31,7 +30,7 @@ std::string dtype_name(nb::handle h) {
   return nb::cast<std::string>(nb::str(nb::getattr(h, "dtype", h)));
 }
 
-// The extension type of ml_dtypes, which neither protocol can name in NumPy.
+// The extension type of ml_dtypes, which NumPy cannot name in either protocol.
 bool is_numpy_bfloat16(nb::handle h) {
   nb::object dtype = nb::getattr(h, "dtype", nb::none());
   nb::object name = nb::getattr(dtype, "name", nb::none());
@@ -39,7 +38,7 @@ bool is_numpy_bfloat16(nb::handle h) {
          nb::cast<std::string>(name) == "bfloat16" && nb::hasattr(h, "view");
 }
 
-// The numbers of NumPy's bfloat16 as 16-bit integers, which its buffers have.
+// NumPy's bfloat16 by a view as 16-bit integers, which the buffer protocol has.
 std::variant<Foreign, std::string> from_numpy_bfloat16(nb::handle h,
                                                        const char* op) {
   return from_buffer(h.attr("view")("uint16"), bfloat16, op);
@@ -48,11 +47,12 @@ std::variant<Foreign, std::string> from_numpy_bfloat16(nb::handle h,
 Foreign foreign_of(nb::handle h, bool may_copy, const char* op) {
   if (nb::hasattr(h, "mask") && nb::hasattr(h, "filled")) {
     throw TypeError(std::string("[") + op + "] A " + type_of(h) +
-                    " has a mask, which upsweep has not; give it filled(...).");
+                    " has a mask, which upsweep does not support; pass "
+                    "filled(...) of it.");
   }
   bool buffer = PyObject_CheckBuffer(h.ptr());
-  std::string why_not;         // to read its buffer
-  std::exception_ptr refusal;  // of its own, to give it
+  std::string why_not;         // its buffer cannot be read
+  std::exception_ptr refusal;  // its error when asked for the buffer
   auto take = [&](auto from, nb::handle source) -> std::optional<Foreign> {
     auto found = from(source);
     if (auto* memory = std::get_if<Foreign>(&found)) return std::move(*memory);
@@ -126,8 +126,8 @@ array adopt(Foreign memory, bool may_copy, const char* op) {
   if (!may_copy) {
     throw NeedsCopy(op, "the elements are not aligned in memory");
   }
-  // Their bytes are, along one more axis. Axes of extent 1 are left out, so
-  // that there is room for it.
+  // Copy bytes instead, along one more axis. Leave out axes of extent 1 to make
+  // room for it.
   Shape shape;
   Strides strides;
   for (size_t i = 0; i < memory.shape.size(); ++i) {
@@ -164,7 +164,7 @@ array to_array(nb::handle h, std::optional<Dtype> dtype,
     return from_sequence(h, dtype, op);
   }
   array out = convert(adopt(foreign_of(h, may_copy, op), may_copy, op));
-  wait(out);  // its owner may change it once it has been copied
+  wait(out);  // the owner may change it once it has been copied
   return out;
 }
 
@@ -181,20 +181,20 @@ void init_convert(nb::module_& m) {
           "def asarray(a: object, dtype: None | Dtype = None, *, copy: None "
           "| bool = None) -> array"),
       R"(
-An array or array-like as an array, sharing its memory where that is possible:
-with DLPack or the buffer protocol, of a supported dtype, aligned. Memory that
-is shared must not change while arrays use it.
+An array or array-like as an array. Shares its memory if it has DLPack or the
+buffer protocol, a supported dtype and aligned elements. Shared memory must not
+change while arrays use it.
 
 Args:
     a: A number, nested sequences of numbers or arrays, or an array-like.
-    dtype: The dtype, where it is not to be that of a.
-    copy: True always copies, False raises where a copy is needed.
+    dtype: The dtype, if it is to differ from that of a.
+    copy: True always copies, False raises if a copy is needed.
 
 Raises:
-    TypeError: a is none of these, or of a dtype that upsweep does not have.
+    TypeError: a is none of these, or has a dtype that upsweep lacks.
     ValueError: copy is False and a copy is needed, or nested sequences have
         non-uniform lengths.
-    BufferError: What a says of its memory makes no sense.
+    BufferError: a describes its memory in a way that makes no sense.
     OverflowError: An integer does not fit in the dtype.)");
   m.def(
       "from_dlpack",
@@ -202,7 +202,7 @@ Raises:
         auto wanted = to_optional_bool(copy, "from_dlpack");
         if (!nb::hasattr(x, "__dlpack__")) {
           throw TypeError("[from_dlpack] x must have __dlpack__, which " +
-                          type_of(x) + " has not.");
+                          type_of(x) + " does not have.");
         }
         if (is_array(x)) {
           return to_array(x, std::nullopt, wanted, "from_dlpack");
@@ -223,8 +223,8 @@ Raises:
       nb::sig("def from_dlpack(x: object, /, *, copy: None | bool = None) -> "
               "array"),
       R"(
-An array over the memory of another library's, which must not change while
-arrays use it; a copy where copy is True.
+An array over the memory of another library's array, which must not change while
+arrays use it; a copy if copy is True.
 
 Raises:
     TypeError: x does not speak DLPack, or has a dtype that upsweep does not.

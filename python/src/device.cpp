@@ -52,8 +52,8 @@ Stream known(Stream s) {
   return s;
 }
 
-// The same for a device's default stream: work that names a device may be on
-// it. A gpu is not asked after by those who leave it alone.
+// The same for a device's default stream, which work that names the device may
+// use. Does not look for a GPU unless one is named.
 void note(Device device) {
   if (device.type == DeviceType::gpu && is_available(device)) {
     known(default_stream(device));
@@ -65,12 +65,12 @@ void synchronize_without_gil(Stream s) {
   synchronize(s);
 }
 
-// Work that is still under way holds Python objects, so that it has to end
-// before the interpreter does. Its errors have no reader left.
+// Work that is still under way holds Python objects, so it must end before the
+// interpreter does. No one is left to read its errors.
 //
 // A subinterpreter that is alive when the process ends gets here late, when a
-// thread that gives up the GIL does not get it back. Waiting for the work does
-// not need that.
+// thread that releases the GIL does not get it back. Waiting for the work does
+// not require releasing it.
 void leave() {
   known(default_stream(DeviceType::cpu));
   nb::object sys = nb::module_::import_("sys");
@@ -85,8 +85,8 @@ void leave() {
   stop_asking_for_gil(!is_late);
 }
 
-// The with statement's view of StreamContext, which counts in the thread that
-// enters it.
+// StreamContext for the with statement; it applies to the thread that enters
+// it.
 class StreamScope {
  public:
   explicit StreamScope(StreamOrDevice s) : stream_(s) {}
@@ -103,12 +103,12 @@ class StreamScope {
   std::vector<std::unique_ptr<StreamContext>> contexts_;  // one per enter
 };
 
-// The arrays in nested containers, in order. Containers may be nested as deep
-// as they like, hold one another or themselves: each is looked into once.
+// The arrays in nested containers, in order. Containers may be nested to any
+// depth, and contain one another or themselves: each is visited once.
 std::vector<array> arrays_in(nb::handle trees) {
   std::vector<array> arrays;
   std::unordered_set<PyObject*> seen;
-  std::vector<nb::object> left{nb::borrow(trees)};  // the next one last
+  std::vector<nb::object> left{nb::borrow(trees)};  // a stack
   while (!left.empty()) {
     nb::object tree = std::move(left.back());
     left.pop_back();
@@ -137,9 +137,9 @@ void bind_classes(nb::module_& m) {
       .export_values();
 
   nb::class_<Device>(m, "Device", R"(
-A place where work runs: ``Device(upsweep.cpu)``, ``Device(upsweep.gpu, 0)``.
+Where work runs: ``Device(upsweep.cpu)``, ``Device(upsweep.gpu, 0)``.
 
-Making one does not ask whether it exists; :func:`is_available` does.)")
+Making one does not check that the device exists; :func:`is_available` does.)")
       .def(
           "__init__",
           [](Device* self, nb::handle type, nb::handle index) {
@@ -176,7 +176,7 @@ Making one does not ask whether it exists; :func:`is_available` does.)")
       .def(
           "__hash__",
           [](Device d) {
-            // Equal to its DeviceType, so it has to hash alike.
+            // Equal to its DeviceType, so it must have the same hash.
             return d.index == 0 ? nb::hash(nb::cast(d.type))
                                 : nb::hash(nb::make_tuple(d.type, d.index));
           },
@@ -188,8 +188,8 @@ Making one does not ask whether it exists; :func:`is_available` does.)")
   nb::class_<Stream>(m, "Stream", R"(
 A queue of work on one device; :func:`new_stream` makes one.
 
-Work on one stream runs in the order in which it was given. Across streams, work
-waits for its inputs.)")
+Work on one stream runs in the order it was given. Across streams, work waits
+for its inputs.)")
       .def_prop_ro(
           "device", [](Stream s) { return s.device; },
           nb::sig("def device(self) -> Device"), "Where the work runs.")
@@ -227,7 +227,7 @@ waits for its inputs.)")
 void bind_defaults(nb::module_& m) {
   m.def("default_device", &default_device,
         nb::sig("def default_device() -> Device"),
-        "The device of operations that name none.");
+        "The device for operations that name none.");
   m.def(
       "set_default_device",
       [](nb::handle device) {
@@ -238,7 +238,7 @@ void bind_defaults(nb::module_& m) {
       nb::arg("device"),
       nb::sig("def set_default_device(device: Device | DeviceType) -> None"),
       R"(
-Sets the device of operations that name none, for the whole process.
+Sets the device for operations that name none, in the whole process.
 
 Raises:
     ValueError: The device does not exist.)");
@@ -249,7 +249,7 @@ Raises:
       },
       nb::arg("device"),
       nb::sig("def default_stream(device: Device | DeviceType) -> Stream"), R"(
-The stream of operations that name only the device.
+The stream for operations that name only the device.
 
 Raises:
     ValueError: The device does not exist.)");
@@ -264,7 +264,7 @@ Raises:
       },
       nb::arg("stream"),
       nb::sig("def set_default_stream(stream: Stream) -> None"),
-      "Sets its device's default stream, for the whole process.");
+      "Sets the default stream of its device, in the whole process.");
   m.def(
       "new_stream",
       [](nb::handle device) {
@@ -285,8 +285,8 @@ Raises:
       nb::arg("s"),
       nb::sig("def stream(s: Stream | Device | DeviceType) -> StreamContext"),
       R"(
-A context in which the calling thread's operations run on a stream, or on the
-default stream of a device, where they name none::
+A context in which operations of the calling thread that name no stream run on
+this one, or on the default stream of a device::
 
     with upsweep.stream(upsweep.new_stream(upsweep.cpu)):
         b = upsweep.cumprod(a)
@@ -310,23 +310,23 @@ Waits until the work given to the stream so far is done: the given one, the
 default stream of the given device, or that of the default device.
 
 Raises:
-    Exception: The first error of that work which no earlier call has raised.)");
+    Exception: The first error of that work that no earlier call has raised.)");
   m.def(
       "eval",
       [](nb::args trees) {
         for (const array& a : arrays_in(trees)) wait(a);
       },
       nb::sig("def eval(*args: object) -> None"), R"(
-Waits for arrays, given as they are or in nested lists, tuples and dicts, which
-may hold each other; other leaves are passed over.
+Waits for arrays, given directly or in nested lists, tuples and dicts; ignores
+other objects in them.
 
 Raises:
     Exception: The first error of the work that produces them.)");
   m.def(
       "async_eval", [](nb::args trees) { async_eval(arrays_in(trees)); },
       nb::sig("def async_eval(*args: object) -> None"),
-      "Returns at once: work starts when it is asked for. It is here so that "
-      "code written for MLX runs as it stands.");
+      "Returns at once: work starts when an operation is called. It exists so "
+      "that code written for MLX runs unchanged.");
   nb::module_::import_("atexit").attr("register")(nb::cpp_function(&leave));
 }
 
@@ -346,7 +346,7 @@ void bind_queries(nb::module_& m) {
       },
       nb::arg("device_type"),
       nb::sig("def device_count(device_type: DeviceType) -> int"),
-      "How many devices of that type there are.");
+      "The number of devices of that type.");
   m.def(
       "device_info",
       [](nb::handle device) {
@@ -362,9 +362,9 @@ void bind_queries(nb::module_& m) {
       nb::sig("def device_info(device: None | Device | DeviceType = None) -> "
               "dict[str, str | int]"),
       R"(
-What is known of a device, the default one where none is given: device_name,
-architecture and memory_size in bytes; for the cpu the instruction set that the
-kernels use (isa) and the number of threads; for a gpu max_buffer_length and
+Properties of a device, by default the default device: device_name, architecture
+and memory_size in bytes; for the cpu the instruction set that the kernels use
+(isa) and the number of threads; for a gpu max_buffer_length and
 max_recommended_working_set_size in bytes.
 
 Raises:

@@ -52,12 +52,12 @@ constexpr int32_t kCpu = 1, kCuda = 2, kPinned = 3;
 constexpr uint64_t kReadOnly = 1, kIsCopied = 2;
 enum Code : uint8_t { kInt, kUInt, kFloat, kBfloat = 4, kComplex, kBool };
 
-// What the processors read.
+// Whether the CPU can read the memory.
 bool is_main_memory(int64_t device_type) {
   return device_type == kCpu || device_type == kPinned;
 }
 
-// What a capsule says of its device has to be what its producer has said.
+// The capsule must name the same device as its producer did.
 void check_device(DLDevice said, DLDevice expected, const char* op) {
   bool agrees = expected.type == kCpu
                     ? is_main_memory(said.type)
@@ -105,7 +105,7 @@ Dtype from_dl(DLDataType wanted, const char* op) {
   unsupported_dtype(kind, op);
 }
 
-// Out. What a capsule points at: the managed tensor and what it refers to.
+// Export. What a capsule points at: the managed tensor and what it refers to.
 template <class Managed>
 struct Exported {
   array source;
@@ -121,7 +121,7 @@ void close_capsule(PyObject* capsule) {
   managed->deleter(managed);
 }
 
-// Where an array is, as DLPack has it.
+// Where an array is, in DLPack's terms.
 DLDevice device_of(const array& a) {
   Device device = a.device();
   if (!has_own_memory(device.type)) return {kCpu, 0};
@@ -168,10 +168,10 @@ DLDevice wanted_device(const array& a, nb::handle device) {
       "[__dlpack__] dl_device is neither the CPU nor the device of the array.");
 }
 
-// The address of the first element, for work of the consumer's stream: None is
-// CUDA's default stream, which has the number 1, and -1 is for a consumer that
-// orders its work itself.
-const void* lend(const array& a, nb::handle stream) {
+// The address of the first element, for work on the consumer's stream: None is
+// CUDA's default stream, number 1, and -1 is for a consumer that orders its
+// work itself.
+const void* export_pointer(const array& a, nb::handle stream) {
   int64_t number =
       stream.is_none() ? 1 : to_int64(stream, "__dlpack__", "stream");
   if (number == 0 || number < -1) {
@@ -216,17 +216,17 @@ nb::object export_dlpack(const array& a, nb::handle stream,
     copied = asked;
   }
   array source = copied ? upsweep::copy(a, a.device()) : a;
-  const void* data =
-      wanted.type == kCpu ? wait_for_data(source) : lend(source, stream);
+  const void* data = wanted.type == kCpu ? wait_for_data(source)
+                                         : export_pointer(source, stream);
   return versioned ? to_capsule<DLManagedTensorVersioned>(source, wanted, data,
                                                           copied)
                    : to_capsule<DLManagedTensor>(source, wanted, data, copied);
 }
 
-// In.
+// Import.
 //
-// Until its name is changed the capsule owns the tensor, so that nothing is
-// lost when one is refused.
+// The capsule owns the tensor until its name is changed, so a refused one leaks
+// nothing.
 template <class Managed>
 Foreign from_capsule(nb::handle capsule, DLDevice device, const char* op) {
   auto* managed = static_cast<Managed*>(
@@ -261,8 +261,8 @@ Foreign from_capsule(nb::handle capsule, DLDevice device, const char* op) {
   throw nb::buffer_error(text.c_str());
 }
 
-// The stream that is to read the producer's memory, where that is a GPU's;
-// nothing where it is the CPU's.
+// The stream that will read the producer's memory if it is a GPU's; nothing if
+// it is the CPU's.
 std::optional<Stream> reading_stream(nb::handle h, const char* op) {
   if (!nb::hasattr(h, "__dlpack_device__")) return std::nullopt;
   auto [type, id] =
@@ -276,13 +276,13 @@ std::optional<Stream> reading_stream(nb::handle h, const char* op) {
   return default_stream(gpu);
 }
 
-// A producer that does not know a keyword says so by one of these errors.
+// A producer that does not know a keyword raises one of these errors.
 bool refuses_keyword(const nb::python_error& e) {
   return e.matches(PyExc_TypeError) || e.matches(PyExc_ValueError) ||
          e.matches(PyExc_NotImplementedError);
 }
 
-// Versions of the protocol know more keywords than others.
+// Newer versions of the protocol have more keywords.
 nb::object ask_for_capsule(nb::handle h, nb::kwargs keywords) {
   nb::object producer = h.attr("__dlpack__");
   nb::dict newer;
@@ -296,8 +296,8 @@ nb::object ask_for_capsule(nb::handle h, nb::kwargs keywords) {
   return producer(**keywords);
 }
 
-// PyTorch puts off to negate or to conjugate a tensor, and what it then hands
-// over are the numbers before. Any other object is returned as it is.
+// PyTorch defers the negation and conjugation of a tensor, and would hand over
+// the numbers before that. Returns any other object unchanged.
 nb::object resolved(nb::handle h, bool may_copy, const char* op) {
   nb::object tensor = nb::borrow(h);
   if (!nb::hasattr(tensor, "resolve_neg")) return tensor;
@@ -306,9 +306,9 @@ nb::object resolved(nb::handle h, bool may_copy, const char* op) {
     if (!nb::hasattr(tensor, is) || !nb::hasattr(tensor, resolve)) continue;
     if (PyObject_IsTrue(nb::object(tensor.attr(is)()).ptr()) != 1) continue;
     if (!may_copy) {
-      throw NeedsCopy(op, std::string("the tensor is to be ") +
+      throw NeedsCopy(op, std::string("the tensor has yet to be ") +
                               (resolve[8] == 'n' ? "negated" : "conjugated") +
-                              " still, which " + resolve + "() does");
+                              ", which " + resolve + "() does");
     }
     tensor = tensor.attr(resolve)();
   }
@@ -354,13 +354,13 @@ void bind_dlpack(ArrayClass& c) {
               "None | tuple[int, int] = None, dl_device: None | tuple[int, "
               "int] = None, copy: None | bool = None) -> Any"),
       R"(
-A DLPack capsule over the array's memory, which consumers must not write to;
-with copy=True, or where strides are negative, over a copy that is theirs.
+A DLPack capsule over the array's memory, which consumers must not write to.
+With copy=True or negative strides it holds a copy, which they may write to.
 
 Args:
-    stream: For an array in the memory of a GPU, the consumer's stream of CUDA,
-        which waits for the array; -1 has this call wait instead.
-    dl_device: Where the memory is to be: the CPU, or where it is.
+    stream: For an array in a GPU's memory, the consumer's CUDA stream, which
+        waits for the array; with -1 this call waits instead.
+    dl_device: Where the memory should be: on the CPU, or where it is.
 
 Raises:
     BufferError: dl_device is neither, or copy is False and strides are negative.

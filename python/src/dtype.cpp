@@ -41,7 +41,7 @@ void init_dtype(nb::module_& m) {
 The type of an array's elements: one of bool_, uint8, uint16, uint32, uint64,
 int8, int16, int32, int64, float16, bfloat16, float32, float64 and complex64.
 
-There is one object for each, so that ``is`` and ``==`` agree.)")
+There is one object for each, so ``is`` and ``==`` agree.)")
       .def_prop_ro("name", &Dtype::name, nb::sig("def name(self) -> str"),
                    "The name, such as ``'float32'``.")
       .def_prop_ro("size", &Dtype::size, nb::sig("def size(self) -> int"),
@@ -50,7 +50,7 @@ There is one object for each, so that ``is`` and ``==`` agree.)")
           "__repr__",
           [](Dtype d) { return std::string("upsweep.") + d.name(); },
           nb::sig("def __repr__(self) -> str"))
-      // A name alone tells pickle and copy to look the object up.
+      // A bare name tells pickle and copy to look the object up.
       .def("__reduce__", &Dtype::name, nb::sig("def __reduce__(self) -> str"));
 
   for (Dtype dtype : kDtypes) {
@@ -58,7 +58,7 @@ There is one object for each, so that ``is`` and ``==`` agree.)")
     m.attr(dtype.name()) = object;
     objects[static_cast<size_t>(dtype.val)] = object.ptr();
   }
-  // bool_ is private by the stub generator's reckoning.
+  // The stub generator considers bool_ private.
 }
 
 }  // namespace upsweep::python

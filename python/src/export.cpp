@@ -1,4 +1,4 @@
-// Elements out: Python numbers and lists, text, and NumPy arrays.
+// Exports elements: as Python numbers and lists, text, and NumPy arrays.
 
 #include "bindings.h"
 
@@ -18,7 +18,7 @@ void check_one_element(const array& a) {
 nb::object item(const array& a) {
   check_one_element(a);
   wait_for_data(a);
-  FloatMode mode;  // what other libraries set loses subnormal numbers
+  FloatMode mode;  // another library may have set one that flushes subnormals
   return element(a.raw_data(), a.dtype());
 }
 
@@ -69,7 +69,7 @@ std::string to_text(const void* at, Dtype dtype) {
   }
 }
 
-// As MLX prints: the middle of axes longer than six elements is left out.
+// Prints as MLX does: leaves out the middle of axes longer than six elements.
 void print(const array& a, const char* at, size_t axis, std::string& out) {
   if (axis == a.shape().size()) {
     out += to_text(at, a.dtype());
@@ -103,6 +103,17 @@ std::string repr(const array& a) {
   return out + ", dtype=" + a.dtype().name() + ")";
 }
 
+nb::object import_numpy() {
+  try {
+    return nb::module_::import_("numpy");
+  } catch (nb::python_error& e) {
+    if (!e.matches(PyExc_ImportError)) throw;
+    nb::raise_from(e, PyExc_ModuleNotFoundError,
+                   "[__array__] NumPy is not installed; pip install "
+                   "'upsweep[numpy]' adds it.");
+  }
+}
+
 // NumPy knows bfloat16 through ml_dtypes only.
 nb::object numpy_bfloat16(const array& a, nb::handle numpy) {
   nb::object ml_dtypes;
@@ -123,7 +134,7 @@ nb::object numpy_bfloat16(const array& a, nb::handle numpy) {
 nb::object to_numpy(nb::handle self, nb::handle dtype, nb::handle copy) {
   const array& a = as_array(self);
   wait_for_data(a);
-  nb::module_ numpy = nb::module_::import_("numpy");
+  nb::object numpy = import_numpy();
   nb::object shared = a.dtype() == bfloat16
                           ? numpy_bfloat16(a, numpy)
                           : numpy.attr("asarray")(
@@ -205,12 +216,13 @@ Raises:
         nb::sig("def __array__(self, dtype: Any = None, copy: bool | None = "
                 "None) -> Any"),
         R"(
-A NumPy array, read-only over the same memory where no copy is asked for and
-none is needed. bfloat16 needs ml_dtypes.
+A NumPy array: read-only over the same memory unless a copy is requested or
+needed. bfloat16 needs ml_dtypes.
 
 Raises:
+    ImportError: NumPy is not installed.
     TypeError: NumPy does not know the dtype.
-    ValueError: copy is False and dtype is another one.)");
+    ValueError: copy is False and dtype differs from that of the array.)");
   bind_numbers(c);
 }
 

@@ -1,9 +1,9 @@
-// Memory of other libraries: whether what they say of it makes sense.
+// Checks what other libraries say about their memory.
 //
 // Descriptions come from C structs that any code may have filled, and a wrong
-// one would have a scan read memory that is not there. This checks all that can
-// be known from a description alone. How far the memory really reaches, only
-// its owner knows.
+// one would make a scan read memory that is not there. This checks everything
+// that a description alone can show. Only the owner knows how far the memory
+// really reaches.
 #include <limits>
 
 #include "bindings.h"
@@ -14,7 +14,7 @@ namespace {
 
 constexpr int64_t kMostAxes = 64;
 
-// Addresses are followed in more bits than they have.
+// Wider than an address, so that arithmetic on addresses cannot overflow.
 __extension__ using Wide = __int128;
 
 Shape checked_shape(const auto& said, const char* op) {
@@ -38,7 +38,7 @@ Shape checked_shape(const auto& said, const char* op) {
   return shape;
 }
 
-// The number of elements; 0 where any extent is.
+// The number of elements; 0 if any extent is 0.
 int64_t checked_size(const Shape& shape, Dtype dtype, const char* op) {
   for (int64_t extent : shape) {
     if (extent == 0) return 0;
@@ -54,8 +54,7 @@ int64_t checked_size(const Shape& shape, Dtype dtype, const char* op) {
   return static_cast<int64_t>(bytes) / static_cast<int64_t>(dtype.size());
 }
 
-// Of neighbours along each axis. An axis without neighbours has no stride that
-// means anything.
+// In bytes. The stride of an axis of one element means nothing and is ignored.
 Strides checked_strides(const auto& said, const Shape& shape, bool is_empty,
                         Dtype dtype, const char* op) {
   Strides strides(shape.size(), 0);
@@ -75,7 +74,7 @@ Strides checked_strides(const auto& said, const Shape& shape, bool is_empty,
   return strides;
 }
 
-// Whether all elements have addresses.
+// Whether every element has an address.
 bool is_addressable(Wide first, const Shape& shape, const Strides& strides,
                     Dtype dtype) {
   Wide low = first, high = first + static_cast<Wide>(dtype.size());

@@ -1,9 +1,9 @@
 // A callable that forwards to a nanobind function and adds what inspect, help
-// and pickle ask of a function: a signature, a name and a place.
+// and pickle need: a signature, a name and a module.
 //
 // nanobind's own functions know their signature but do not show it to inspect,
-// and their type is shared with every other extension, so it cannot be taught.
-// A Python wrapper would do, at a cost that small calls notice.
+// and other extensions share their type, so it cannot be changed. A Python
+// wrapper would work, at a cost that shows in small calls.
 #include <cstddef>
 
 #include "bindings.h"
@@ -22,7 +22,7 @@ struct Function {
   PyObject_HEAD vectorcallfunc vectorcall;
   PyObject* target;     // the nanobind function
   PyObject* parse;      // from the text of a signature to the signature
-  PyObject* signature;  // once it has been asked for
+  PyObject* signature;  // made on first use
 };
 
 Function* self_of(PyObject* self) { return reinterpret_cast<Function*>(self); }
@@ -32,7 +32,8 @@ PyObject* call(PyObject* self, PyObject* const* args, size_t nargs,
   return PyObject_Vectorcall(self_of(self)->target, args, nargs, names);
 }
 
-// Part of what the target says of its only overload: (signature, docstring, …).
+// One entry of what the target says about its only overload: (signature,
+// docstring, …).
 PyObject* description(PyObject* self, Py_ssize_t part) {
   PyObject* all =
       PyObject_GetAttrString(self_of(self)->target, "__nb_signature__");
@@ -75,12 +76,12 @@ PyObject* repr(PyObject* self) {
   return text;
 }
 
-// A name alone tells pickle to look the function up.
+// A bare name tells pickle to look the function up.
 PyObject* reduce(PyObject* self, PyObject*) {
   return get_from_target(self, const_cast<char*>("__qualname__"));
 }
 
-// Found in a class it becomes a method, as a Python function does.
+// In a class it becomes a method, as a Python function does.
 PyObject* bind(PyObject* self, PyObject* instance, PyObject*) {
   if (!instance || instance == Py_None) return Py_NewRef(self);
   PyObject* types = PyImport_ImportModule("types");

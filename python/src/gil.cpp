@@ -1,17 +1,17 @@
-// The GIL: given up while waiting, taken to let go of other libraries' memory,
-// and left alone once the interpreter is on its way out.
+// The GIL: released while waiting, acquired to release other libraries' memory,
+// and not touched once the interpreter is shutting down.
 //
-// A thread that asks a finalising interpreter for the GIL is ended on the spot,
-// before Python 3.14 by unwinding its stack, which C++ answers by ending the
-// process. Two kinds of threads ask:
+// A finalising interpreter ends any thread that asks for the GIL. Before Python
+// 3.14 it does so by unwinding the stack, which makes C++ end the process. Two
+// kinds of thread ask:
 //
-//   those of Python, which had it before, may be what a handler at exit waits
-//   for, and so they ask as long as there is somebody to ask. Whoever is to be
-//   unwound stops there and sleeps, as from Python 3.14 on;
+//   Python's own threads, which had it before. A handler at exit may be
+//   waiting for one, so they always ask. One that would be unwound sleeps
+//   instead, as from Python 3.14 on;
 //
-//   any thread that lets go of Python's memory, of which the interpreter may
-//   know nothing. These are counted: leaving waits for them, and whoever comes
-//   later leaves the memory to the end of the process.
+//   threads that release Python's memory, which the interpreter may not know.
+//   They are counted: shutdown waits for them, and later ones leave the
+//   memory to the end of the process.
 #include <pthread.h>
 
 #include <atomic>
@@ -33,7 +33,8 @@ thread_local int given_up = 0;  // by this thread
 [[maybe_unused]] const int registered =
     pthread_atfork(nullptr, nullptr, [] { asking = 0; });
 
-// Whether the calling thread may ask; the caller then says when it has done.
+// Whether the calling thread may ask; if so, the caller decrements `asking`
+// when it is done.
 bool begin_asking() {
   ++asking;
   if (!leaving || leaver == std::this_thread::get_id()) return true;
@@ -41,24 +42,24 @@ bool begin_asking() {
   return false;
 }
 
-// What a thread that the interpreter ends does instead: no handler may leave
-// that exception, and no destructor should run on its way.
+// What a thread does instead of being unwound: no handler may swallow that
+// exception, and no destructor should run.
 [[noreturn]] void sleep_for_ever() {
   for (;;) std::this_thread::sleep_for(std::chrono::hours(1));
 }
 
-// Whether the calling thread has it. PyGILState_Ensure would wait for itself
-// where a thread has it in the name of a subinterpreter.
+// Whether the calling thread has the GIL. If it has that of a subinterpreter,
+// PyGILState_Ensure would deadlock.
 bool has_gil() {
 #if PY_VERSION_HEX >= 0x030C0000
   return PyThreadState_GetDict() != nullptr;
 #else
-  // Subinterpreters have the last one say yes at all times.
+  // With subinterpreters PyGILState_Check always returns true.
   return given_up == 0 && PyGILState_GetThisThreadState() && PyGILState_Check();
 #endif
 }
 
-// Calls f with the GIL, or not at all once the interpreter is on its way out.
+// Calls f with the GIL, or not at all once the interpreter is shutting down.
 template <class F>
 void with_gil(const F& f) {
   if (has_gil()) return f();

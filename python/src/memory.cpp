@@ -27,12 +27,12 @@ void init_memory(nb::module_& m) {
         ":func:`reset_peak_memory`.");
   m.def("reset_peak_memory", &reset_peak_memory,
         nb::sig("def reset_peak_memory() -> None"),
-        "Makes :func:`get_peak_memory` start again from what is active now.");
+        "Resets :func:`get_peak_memory` to what is active now.");
   m.def("get_cache_memory", &get_cache_memory,
         nb::sig("def get_cache_memory() -> int"),
         "Bytes of freed buffers that are kept for the next array.");
   m.def("clear_cache", &clear_cache, nb::sig("def clear_cache() -> None"),
-        "Gives the cached buffers back to the system.");
+        "Returns the cached buffers to the system.");
   m.def(
       "set_memory_limit",
       [](nb::handle limit) {
@@ -40,9 +40,9 @@ void init_memory(nb::module_& m) {
       },
       nb::arg("limit"), nb::sig("def set_memory_limit(limit: int) -> int"), R"(
 Sets the limit of active memory in bytes and returns the previous one. An array
-that would go beyond it raises MemoryError, and nothing is lost.
+that would exceed it raises MemoryError, and nothing is lost.
 
-It starts as the memory of the machine, or of its control group.)");
+The limit starts as the memory of the machine, or of its control group.)");
   m.def("get_memory_limit", &get_memory_limit,
         nb::sig("def get_memory_limit() -> int"),
         "The limit of active memory in bytes.");

@@ -4,9 +4,9 @@
 namespace upsweep::python {
 namespace {
 
-// Types and streams are the process's: a second set would not be equal to the
-// first. So a module that is made again, because sys.modules has lost it, gets
-// what the first one has, and another interpreter gets none.
+// Types and streams belong to the process: a second set would not equal the
+// first. So a module that is made again, after its removal from sys.modules,
+// gets the contents of the first, and another interpreter gets an error.
 PyObject* first_module = nullptr;
 int64_t first_interpreter = -1;
 
@@ -49,7 +49,7 @@ NB_MODULE(_core_once, m) {
   init_function(m);
 }
 
-// Asked before nanobind prepares for a module, which would take the types away
+// Runs before nanobind prepares for a module, which would take the types away
 // from the interpreter that has them.
 extern "C" NB_EXPORT PyObject* PyInit__core() {
   using namespace upsweep::python;

@@ -82,10 +82,10 @@ Raises:
               "array"),
       R"(
 A new array of the given values, a number or an array-like broadcast to the
-shape, as dtype or as their own.
+shape, converted to dtype if one is given.
 
 Raises:
-    ValueError: An extent is negative, or the values do not fit the shape.
+    ValueError: An extent is negative, or the values do not match the shape.
     MemoryError: The array does not fit into memory.)");
   m.def("arange", &range, nb::arg("start"), nb::arg("stop") = nb::none(),
         nb::arg("step") = nb::none(), nb::arg("dtype") = nb::none(),
@@ -95,8 +95,8 @@ Raises:
                 "None, *, stream: None | Stream | Device = None) -> array"),
         R"(
 A new array of start, start + step, ... below stop (above, for a negative step).
-One bound is the stop, and start is 0 then; step is 1 where it is not given.
-Integers give int32, int64 where they do not fit; floats give float32.
+A single bound is the stop, with a start of 0; the default step is 1. Integers
+give int32, or int64 if they do not fit; floats give float32.
 
 Raises:
     ValueError: step is 0, or a bound is not finite.

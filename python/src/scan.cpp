@@ -6,7 +6,7 @@ namespace upsweep::python {
 
 namespace {
 
-// One operator: its name, its two overloads and what its docstring says.
+// One operator: its name, its two overloads and its docstring.
 struct Scan {
   const char* name;
   array (*flat)(const array&, bool, bool, StreamOrDevice);
@@ -19,17 +19,17 @@ Cumulative product along an axis, or of the flattened array.
 
 Element i of the result is the product of the elements up to i. Floating-point
 results are within 1 ulp of successive multiplication without intermediate
-rounding, whatever the length, have the zeros, infinities and NaNs of successive
-multiplication, and are the same bits on every run. Integers wrap; bool_ is
-logical and.
+rounding, whatever the length. They have the zeros, infinities and NaNs of
+successive multiplication, and the same bits on every run. Integers wrap; bool_
+is logical and.
 
 Args:
     a: An array or array-like of any shape, strides and dtype.
-    axis: The axis, counted from the end when negative; the flattened array
-        where it is None.
+    axis: The axis, counted from the end when negative; None scans the flattened
+        array.
     reverse: Scan from the last element to the first.
-    inclusive: Whether an element counts in its own result. Without it the
-        first result in scan order is 1.
+    inclusive: Whether an element counts in its own result. If not, the first
+        result in scan order is 1.
     stream: Where to run: a stream, a device for its default stream, or None
         for the default stream of the default device.
 
@@ -50,8 +50,8 @@ constexpr const char* k_cumsum_doc = R"(
 Cumulative sum along an axis, or of the flattened array.
 
 Floating-point sums are accumulated in wider arithmetic, are infinite or NaN
-where successive addition is, and are the same bits on every run. Integers wrap;
-bool_ gives int32.
+where successive addition is, and have the same bits on every run. Integers
+wrap; bool_ gives int32.
 
 Args, errors and source are those of :func:`cumprod`; the exclusive scan starts
 with 0.
@@ -90,7 +90,7 @@ constexpr const char* k_logcumsumexp_doc = R"(
 Logarithm of the cumulative sum of exponentials along an axis, or of the
 flattened array.
 
-It never overflows on the way.
+Intermediate results never overflow.
 
 Args, errors and source are those of :func:`cumprod`; the exclusive scan starts
 with -inf.
@@ -106,8 +106,8 @@ constexpr Scan kScans[] = {
 #undef UPSWEEP_SCAN
 };
 
-// The binding of one operator, to the module or to class array, whose methods
-// do not annotate their first argument.
+// Binds one operator to the module or to class array, whose methods do not
+// annotate their first argument.
 template <class Scope, class... First>
 void bind(Scope& scope, const Scan& scan, const char* first,
           const First&... annotation) {

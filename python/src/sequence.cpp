@@ -1,7 +1,7 @@
-// Python numbers and nested sequences of numbers and arrays, in.
+// Imports Python numbers and nested sequences of numbers and arrays.
 //
 // One walk collects the shape, every number without loss, and the dtype that
-// holds them; then they are written in the widest type of their kind, and
+// holds them. Then the numbers are written in the widest type of their kind and
 // converted once.
 #include <algorithm>
 #include <limits>
@@ -16,15 +16,16 @@ namespace {
 
 using Number = std::variant<bool, int64_t, uint64_t, double, complex64_t>;
 
-constexpr size_t kDeepest = 64;  // nesting beyond this is a list in itself
+// A list nested more deeply probably contains itself.
+constexpr size_t kDeepest = 64;
 
 bool is_sequence(nb::handle h) {
   return PyList_Check(h.ptr()) || PyTuple_Check(h.ptr()) ||
          PyObject_TypeCheck(h.ptr(), &PyRange_Type);
 }
 
-// Subclasses are numbers as well, but for NumPy's float64 and complex128: those
-// are arrays of one element, and keep their dtype.
+// Subclasses are numbers too, except NumPy's float64 and complex128: those are
+// arrays of one element, and keep their dtype.
 bool is_number(nb::handle h) {
   if (PyLong_Check(h.ptr()) || PyFloat_CheckExact(h.ptr()) ||
       PyComplex_CheckExact(h.ptr())) {
@@ -59,11 +60,11 @@ class Collector {
     if (is_sequence(h)) {
       walk_sequence(h, depth);
     } else if (is_number(h)) {
-      settle_shape(depth, {});
+      fix_shape(depth, {});
       add_number(h);
     } else {
       array a = to_array(h, op_);
-      settle_shape(depth, a.shape());
+      fix_shape(depth, a.shape());
       add_array(a);
     }
   }
@@ -87,7 +88,7 @@ class Collector {
 
  private:
   void walk_sequence(nb::handle h, size_t depth) {
-    // A copy, because whatever runs while it is walked may change the list.
+    // A copy, because code that runs during the walk may change the list.
     nb::object items = nb::steal(PySequence_Tuple(h.ptr()));
     if (!items.is_valid()) nb::raise_python_error();
     auto length = static_cast<int64_t>(PyTuple_Size(items.ptr()));
@@ -98,7 +99,7 @@ class Collector {
     if (depth < shape_.size()) {
       if (shape_[depth] != length) fail_uniform();
     } else {
-      if (settled_) fail_uniform();
+      if (is_fixed_) fail_uniform();
       shape_.push_back(length);
     }
     for (int64_t i = 0; i < length; ++i) {
@@ -106,16 +107,16 @@ class Collector {
     }
     if (length == 0) {  // nothing is deeper than this
       if (depth + 1 != shape_.size()) fail_uniform();
-      settled_ = true;
+      is_fixed_ = true;
     }
   }
 
-  // The first number or array says how deep all of them lie.
-  void settle_shape(size_t depth, const Shape& rest) {
-    if (!settled_) {
+  // The first number or array sets the depth of all of them.
+  void fix_shape(size_t depth, const Shape& rest) {
+    if (!is_fixed_) {
       if (depth != shape_.size()) fail_uniform();
       shape_.insert(shape_.end(), rest.begin(), rest.end());
-      settled_ = true;
+      is_fixed_ = true;
     } else if (shape_.size() != depth + rest.size() ||
                !std::equal(rest.begin(), rest.end(),
                            shape_.begin() + static_cast<int64_t>(depth))) {
@@ -201,7 +202,7 @@ class Collector {
 
   Dtype natural_dtype() const { return natural_.value_or(float32); }
 
-  // Numbers that are integers all lie in the range of an integer dtype.
+  // Checks that all integers are in the range of an integer dtype.
   void check_range(Dtype dtype) const {
     int bits = static_cast<int>(8 * dtype.size());
     bool is_signed = dtype.kind() == Dtype::Kind::sint;
@@ -235,7 +236,7 @@ class Collector {
           [](auto value) -> T {
             if constexpr (std::is_same_v<decltype(value), complex64_t>) {
               if constexpr (std::is_same_v<T, complex64_t>) return value;
-              return T{};  // result() has turned this away
+              return T{};  // result() has rejected this
             } else if constexpr (std::is_same_v<T, complex64_t>) {
               return complex64_t(static_cast<float>(value));
             } else {
@@ -250,7 +251,7 @@ class Collector {
   std::optional<Dtype> wanted_;
   const char* op_;
   Shape shape_;
-  bool settled_ = false;  // the shape is complete
+  bool is_fixed_ = false;  // the shape is complete
   std::vector<Number> numbers_;
   unsigned kinds_ = 0;  // bit i: alternative i of Number occurs
   std::optional<Dtype> natural_;
@@ -263,7 +264,7 @@ bool is_number_or_sequence(nb::handle h) {
 }
 
 array from_sequence(nb::handle h, std::optional<Dtype> dtype, const char* op) {
-  FloatMode mode;  // what other libraries set loses subnormal numbers
+  FloatMode mode;  // another library may have set one that flushes subnormals
   Collector collector(dtype, op);
   collector.walk(h, 0);
   return collector.result();

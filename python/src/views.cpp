@@ -5,8 +5,8 @@ namespace upsweep::python {
 
 namespace {
 
-// What functions and methods have in common; methods do not annotate their
-// first argument.
+// Binds what functions and methods share; methods do not annotate their first
+// argument.
 template <class Scope, class... First>
 void bind(Scope& scope, const std::string& first, const First&... annotation) {
   auto sig = [&](const char* name, const char* rest) {
@@ -29,8 +29,8 @@ void bind(Scope& scope, const std::string& first, const First&... annotation) {
                   "stream: None | Stream | Device = None")
                   .c_str()),
       R"(
-The axes from start_axis to end_axis made one; a 0-d array gives shape (1,). A
-view where strides allow it, else a copy.
+Merges the axes from start_axis to end_axis; a 0-d array gives shape (1,). A
+view if strides allow it, else a copy.
 
 Raises:
     IndexError: The array has no such axis.
@@ -45,7 +45,7 @@ Raises:
       },
       annotation..., nb::arg("axis1"), nb::arg("axis2"),
       nb::sig(sig("swapaxes", "axis1: int, axis2: int").c_str()), R"(
-A view with two axes in each other's place.
+A view with two axes swapped.
 
 Raises:
     IndexError: The array has no such axis.)");
@@ -59,7 +59,7 @@ Raises:
       },
       annotation..., nb::arg("source"), nb::arg("destination"),
       nb::sig(sig("moveaxis", "source: int, destination: int").c_str()), R"(
-A view with one axis moved to another place, the others in their order.
+A view with one axis moved to another position; the others keep their order.
 
 Raises:
     IndexError: The array has no such axis.)");
@@ -90,7 +90,7 @@ Raises:
       },
       annotation..., nb::arg("axis"),
       nb::sig(sig("expand_dims", "axis: int | Sequence[int]").c_str()), R"(
-A view with axes of extent 1 at these places of the result.
+A view with axes of extent 1 inserted at these positions of the result.
 
 Raises:
     IndexError: The result has no such axis.)");
@@ -107,7 +107,7 @@ A view of the given shape in which axes of extent 1, and axes added in front,
 repeat by stride 0.
 
 Raises:
-    ValueError: The shape does not fit.)");
+    ValueError: The shapes do not match.)");
 }
 
 array reshape_to(nb::handle a, nb::handle shape, nb::handle stream) {
@@ -127,13 +127,13 @@ array transpose_by(nb::handle a, nb::handle axes) {
 
 constexpr char kReshapeDoc[] = R"(
 The same elements in row-major order, in another shape; one extent may be -1. A
-view where strides allow it, else a copy.
+view if strides allow it, else a copy.
 
 Raises:
-    ValueError: The shape holds another number of elements.)";
+    ValueError: The shape has a different number of elements.)";
 
 constexpr char kTransposeDoc[] = R"(
-A view with the axes in the given order; reversed where none is given.
+A view with the axes in the given order; reversed if none is given.
 
 Raises:
     IndexError: The array has no such axis.
@@ -173,9 +173,9 @@ void bind_views(ArrayClass& c) {
       nb::sig("def astype(self, dtype: Dtype, "
               "stream: None | Stream | Device = None) -> array"),
       R"(
-The elements as dtype; the array itself where it has that dtype. To bool_ tests
-for non-zero, complex to real drops the imaginary part, and floats out of an
-integer's range saturate, NaN giving 0.)");
+The elements converted to dtype; the array itself if it has that dtype. To bool_
+tests for non-zero, complex to real drops the imaginary part, floats beyond an
+integer's range saturate, and NaN gives 0.)");
   bind(c, "self");
 }
 

@@ -14,7 +14,7 @@ class Dtype:
     The type of an array's elements: one of bool_, uint8, uint16, uint32, uint64,
     int8, int16, int32, int64, float16, bfloat16, float32, float64 and complex64.
 
-    There is one object for each, so that ``is`` and ``==`` agree.
+    There is one object for each, so ``is`` and ``==`` agree.
     """
 
     @property
@@ -70,9 +70,9 @@ gpu: DeviceType = DeviceType.gpu
 
 class Device:
     """
-    A place where work runs: ``Device(upsweep.cpu)``, ``Device(upsweep.gpu, 0)``.
+    Where work runs: ``Device(upsweep.cpu)``, ``Device(upsweep.gpu, 0)``.
 
-    Making one does not ask whether it exists; :func:`is_available` does.
+    Making one does not check that the device exists; :func:`is_available` does.
     """
 
     def __init__(self, type: DeviceType, index: int = 0) -> None: ...
@@ -96,8 +96,8 @@ class Stream:
     """
     A queue of work on one device; :func:`new_stream` makes one.
 
-    Work on one stream runs in the order in which it was given. Across streams, work
-    waits for its inputs.
+    Work on one stream runs in the order it was given. Across streams, work waits
+    for its inputs.
     """
 
     @property
@@ -122,11 +122,11 @@ class StreamContext:
     def __exit__(self, *args: object) -> None: ...
 
 def default_device() -> Device:
-    """The device of operations that name none."""
+    """The device for operations that name none."""
 
 def set_default_device(device: Device | DeviceType) -> None:
     """
-    Sets the device of operations that name none, for the whole process.
+    Sets the device for operations that name none, in the whole process.
 
     Raises:
         ValueError: The device does not exist.
@@ -134,14 +134,14 @@ def set_default_device(device: Device | DeviceType) -> None:
 
 def default_stream(device: Device | DeviceType) -> Stream:
     """
-    The stream of operations that name only the device.
+    The stream for operations that name only the device.
 
     Raises:
         ValueError: The device does not exist.
     """
 
 def set_default_stream(stream: Stream) -> None:
-    """Sets its device's default stream, for the whole process."""
+    """Sets the default stream of its device, in the whole process."""
 
 def new_stream(device: Device | DeviceType) -> Stream:
     """
@@ -153,8 +153,8 @@ def new_stream(device: Device | DeviceType) -> Stream:
 
 def stream(s: Stream | Device | DeviceType) -> StreamContext:
     """
-    A context in which the calling thread's operations run on a stream, or on the
-    default stream of a device, where they name none::
+    A context in which operations of the calling thread that name no stream run on
+    this one, or on the default stream of a device::
 
         with upsweep.stream(upsweep.new_stream(upsweep.cpu)):
             b = upsweep.cumprod(a)
@@ -169,13 +169,13 @@ def synchronize(stream: None | Stream | Device | DeviceType = None) -> None:
     default stream of the given device, or that of the default device.
 
     Raises:
-        Exception: The first error of that work which no earlier call has raised.
+        Exception: The first error of that work that no earlier call has raised.
     """
 
 def eval(*args: object) -> None:
     """
-    Waits for arrays, given as they are or in nested lists, tuples and dicts, which
-    may hold each other; other leaves are passed over.
+    Waits for arrays, given directly or in nested lists, tuples and dicts; ignores
+    other objects in them.
 
     Raises:
         Exception: The first error of the work that produces them.
@@ -183,20 +183,20 @@ def eval(*args: object) -> None:
 
 def async_eval(*args: object) -> None:
     """
-    Returns at once: work starts when it is asked for. It is here so that code written for MLX runs as it stands.
+    Returns at once: work starts when an operation is called. It exists so that code written for MLX runs unchanged.
     """
 
 def is_available(device: Device | DeviceType) -> bool:
     """Whether the device exists and can run work."""
 
 def device_count(device_type: DeviceType) -> int:
-    """How many devices of that type there are."""
+    """The number of devices of that type."""
 
 def device_info(device: None | Device | DeviceType = None) -> dict[str, str | int]:
     """
-    What is known of a device, the default one where none is given: device_name,
-    architecture and memory_size in bytes; for the cpu the instruction set that the
-    kernels use (isa) and the number of threads; for a gpu max_buffer_length and
+    Properties of a device, by default the default device: device_name, architecture
+    and memory_size in bytes; for the cpu the instruction set that the kernels use
+    (isa) and the number of threads; for a gpu max_buffer_length and
     max_recommended_working_set_size in bytes.
 
     Raises:
@@ -205,21 +205,21 @@ def device_info(device: None | Device | DeviceType = None) -> dict[str, str | in
 
 class array:
     """
-    An immutable n-dimensional array: shape, strides, offset and dtype over storage
-    that arrays share and nobody changes. Views are free.
+    An immutable n-dimensional array: shape, strides, offset and dtype over shared
+    storage. Views are free.
 
-    The array may still be being computed; whatever reads its elements waits first
-    and raises the error of the work that failed to produce it.
+    The array may not be computed yet: anything that reads its elements waits first,
+    and raises the error of the work if it failed.
 
     Args:
         val: A number, nested sequences of numbers or arrays, an array, or anything
             with DLPack or the buffer protocol. Always copied; :func:`asarray`
             shares. Python numbers become bool_, int32 (int64, uint64 where it does
             not fit), float32 or complex64; other dtypes are kept.
-        dtype: The dtype, where it is not to be that of val.
+        dtype: The dtype, if it is to differ from that of val.
 
     Raises:
-        TypeError: val is none of these, or of a dtype that upsweep does not have.
+        TypeError: val is none of these, or has a dtype that upsweep lacks.
         ValueError: Nested sequences have non-uniform lengths.
         OverflowError: An integer does not fit in the dtype.
     """
@@ -265,7 +265,7 @@ class array:
     def __getitem__(self, index: int | slice | EllipsisType | None | tuple[int | slice | EllipsisType | None, ...]) -> array:
         """
         A view: integers take one element of an axis, slices (of any step) some, None
-        adds an axis, and ... stands for the axes that are not mentioned.
+        adds an axis, and ... stands for the axes that the index leaves out.
 
         Raises:
             IndexError: An integer is out of bounds.
@@ -291,15 +291,15 @@ class array:
     def reshape(self, *shape: int | Sequence[int], stream: None | Stream | Device = None) -> array:
         """
         The same elements in row-major order, in another shape; one extent may be -1. A
-        view where strides allow it, else a copy.
+        view if strides allow it, else a copy.
 
         Raises:
-            ValueError: The shape holds another number of elements.
+            ValueError: The shape has a different number of elements.
         """
 
     def transpose(self, *axes: None | int | Sequence[int]) -> array:
         """
-        A view with the axes in the given order; reversed where none is given.
+        A view with the axes in the given order; reversed if none is given.
 
         Raises:
             IndexError: The array has no such axis.
@@ -312,15 +312,15 @@ class array:
 
     def astype(self, dtype: Dtype, stream: None | Stream | Device = None) -> array:
         """
-        The elements as dtype; the array itself where it has that dtype. To bool_ tests
-        for non-zero, complex to real drops the imaginary part, and floats out of an
-        integer's range saturate, NaN giving 0.
+        The elements converted to dtype; the array itself if it has that dtype. To bool_
+        tests for non-zero, complex to real drops the imaginary part, floats beyond an
+        integer's range saturate, and NaN gives 0.
         """
 
     def flatten(self, /, start_axis: int = 0, end_axis: int = -1, *, stream: None | Stream | Device = None) -> array:
         """
-        The axes from start_axis to end_axis made one; a 0-d array gives shape (1,). A
-        view where strides allow it, else a copy.
+        Merges the axes from start_axis to end_axis; a 0-d array gives shape (1,). A
+        view if strides allow it, else a copy.
 
         Raises:
             IndexError: The array has no such axis.
@@ -329,7 +329,7 @@ class array:
 
     def swapaxes(self, /, axis1: int, axis2: int) -> array:
         """
-        A view with two axes in each other's place.
+        A view with two axes swapped.
 
         Raises:
             IndexError: The array has no such axis.
@@ -337,7 +337,7 @@ class array:
 
     def moveaxis(self, /, source: int, destination: int) -> array:
         """
-        A view with one axis moved to another place, the others in their order.
+        A view with one axis moved to another position; the others keep their order.
 
         Raises:
             IndexError: The array has no such axis.
@@ -354,7 +354,7 @@ class array:
 
     def expand_dims(self, /, axis: int | Sequence[int]) -> array:
         """
-        A view with axes of extent 1 at these places of the result.
+        A view with axes of extent 1 inserted at these positions of the result.
 
         Raises:
             IndexError: The result has no such axis.
@@ -366,7 +366,7 @@ class array:
         repeat by stride 0.
 
         Raises:
-            ValueError: The shape does not fit.
+            ValueError: The shapes do not match.
         """
 
     def item(self) -> bool | int | float | complex:
@@ -386,12 +386,13 @@ class array:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         """
-        A NumPy array, read-only over the same memory where no copy is asked for and
-        none is needed. bfloat16 needs ml_dtypes.
+        A NumPy array: read-only over the same memory unless a copy is requested or
+        needed. bfloat16 needs ml_dtypes.
 
         Raises:
+            ImportError: NumPy is not installed.
             TypeError: NumPy does not know the dtype.
-            ValueError: copy is False and dtype is another one.
+            ValueError: copy is False and dtype differs from that of the array.
         """
 
     def __bool__(self) -> bool: ...
@@ -414,13 +415,13 @@ class array:
 
     def __dlpack__(self, *, stream: None | int = None, max_version: None | tuple[int, int] = None, dl_device: None | tuple[int, int] = None, copy: None | bool = None) -> Any:
         """
-        A DLPack capsule over the array's memory, which consumers must not write to;
-        with copy=True, or where strides are negative, over a copy that is theirs.
+        A DLPack capsule over the array's memory, which consumers must not write to.
+        With copy=True or negative strides it holds a copy, which they may write to.
 
         Args:
-            stream: For an array in the memory of a GPU, the consumer's stream of CUDA,
-                which waits for the array; -1 has this call wait instead.
-            dl_device: Where the memory is to be: the CPU, or where it is.
+            stream: For an array in a GPU's memory, the consumer's CUDA stream, which
+                waits for the array; with -1 this call waits instead.
+            dl_device: Where the memory should be: on the CPU, or where it is.
 
         Raises:
             BufferError: dl_device is neither, or copy is False and strides are negative.
@@ -438,17 +439,17 @@ class array:
 
         Element i of the result is the product of the elements up to i. Floating-point
         results are within 1 ulp of successive multiplication without intermediate
-        rounding, whatever the length, have the zeros, infinities and NaNs of successive
-        multiplication, and are the same bits on every run. Integers wrap; bool_ is
-        logical and.
+        rounding, whatever the length. They have the zeros, infinities and NaNs of
+        successive multiplication, and the same bits on every run. Integers wrap; bool_
+        is logical and.
 
         Args:
             a: An array or array-like of any shape, strides and dtype.
-            axis: The axis, counted from the end when negative; the flattened array
-                where it is None.
+            axis: The axis, counted from the end when negative; None scans the flattened
+                array.
             reverse: Scan from the last element to the first.
-            inclusive: Whether an element counts in its own result. Without it the
-                first result in scan order is 1.
+            inclusive: Whether an element counts in its own result. If not, the first
+                result in scan order is 1.
             stream: Where to run: a stream, a device for its default stream, or None
                 for the default stream of the default device.
 
@@ -471,8 +472,8 @@ class array:
         Cumulative sum along an axis, or of the flattened array.
 
         Floating-point sums are accumulated in wider arithmetic, are infinite or NaN
-        where successive addition is, and are the same bits on every run. Integers wrap;
-        bool_ gives int32.
+        where successive addition is, and have the same bits on every run. Integers
+        wrap; bool_ gives int32.
 
         Args, errors and source are those of :func:`cumprod`; the exclusive scan starts
         with 0.
@@ -517,7 +518,7 @@ class array:
         Logarithm of the cumulative sum of exponentials along an axis, or of the
         flattened array.
 
-        It never overflows on the way.
+        Intermediate results never overflow.
 
         Args, errors and source are those of :func:`cumprod`; the exclusive scan starts
         with -inf.
@@ -531,27 +532,27 @@ class array:
 
 def asarray(a: object, dtype: None | Dtype = None, *, copy: None | bool = None) -> array:
     """
-    An array or array-like as an array, sharing its memory where that is possible:
-    with DLPack or the buffer protocol, of a supported dtype, aligned. Memory that
-    is shared must not change while arrays use it.
+    An array or array-like as an array. Shares its memory if it has DLPack or the
+    buffer protocol, a supported dtype and aligned elements. Shared memory must not
+    change while arrays use it.
 
     Args:
         a: A number, nested sequences of numbers or arrays, or an array-like.
-        dtype: The dtype, where it is not to be that of a.
-        copy: True always copies, False raises where a copy is needed.
+        dtype: The dtype, if it is to differ from that of a.
+        copy: True always copies, False raises if a copy is needed.
 
     Raises:
-        TypeError: a is none of these, or of a dtype that upsweep does not have.
+        TypeError: a is none of these, or has a dtype that upsweep lacks.
         ValueError: copy is False and a copy is needed, or nested sequences have
             non-uniform lengths.
-        BufferError: What a says of its memory makes no sense.
+        BufferError: a describes its memory in a way that makes no sense.
         OverflowError: An integer does not fit in the dtype.
     """
 
 def from_dlpack(x: object, /, *, copy: None | bool = None) -> array:
     """
-    An array over the memory of another library's, which must not change while
-    arrays use it; a copy where copy is True.
+    An array over the memory of another library's array, which must not change while
+    arrays use it; a copy if copy is True.
 
     Raises:
         TypeError: x does not speak DLPack, or has a dtype that upsweep does not.
@@ -562,15 +563,15 @@ def from_dlpack(x: object, /, *, copy: None | bool = None) -> array:
 def reshape(a: array, /, shape: int | Sequence[int], *, stream: None | Stream | Device = None) -> array:
     """
     The same elements in row-major order, in another shape; one extent may be -1. A
-    view where strides allow it, else a copy.
+    view if strides allow it, else a copy.
 
     Raises:
-        ValueError: The shape holds another number of elements.
+        ValueError: The shape has a different number of elements.
     """
 
 def transpose(a: array, /, axes: None | Sequence[int] = None) -> array:
     """
-    A view with the axes in the given order; reversed where none is given.
+    A view with the axes in the given order; reversed if none is given.
 
     Raises:
         IndexError: The array has no such axis.
@@ -579,8 +580,8 @@ def transpose(a: array, /, axes: None | Sequence[int] = None) -> array:
 
 def flatten(a: array, /, start_axis: int = 0, end_axis: int = -1, *, stream: None | Stream | Device = None) -> array:
     """
-    The axes from start_axis to end_axis made one; a 0-d array gives shape (1,). A
-    view where strides allow it, else a copy.
+    Merges the axes from start_axis to end_axis; a 0-d array gives shape (1,). A
+    view if strides allow it, else a copy.
 
     Raises:
         IndexError: The array has no such axis.
@@ -589,7 +590,7 @@ def flatten(a: array, /, start_axis: int = 0, end_axis: int = -1, *, stream: Non
 
 def swapaxes(a: array, /, axis1: int, axis2: int) -> array:
     """
-    A view with two axes in each other's place.
+    A view with two axes swapped.
 
     Raises:
         IndexError: The array has no such axis.
@@ -597,7 +598,7 @@ def swapaxes(a: array, /, axis1: int, axis2: int) -> array:
 
 def moveaxis(a: array, /, source: int, destination: int) -> array:
     """
-    A view with one axis moved to another place, the others in their order.
+    A view with one axis moved to another position; the others keep their order.
 
     Raises:
         IndexError: The array has no such axis.
@@ -614,7 +615,7 @@ def squeeze(a: array, /, axis: None | int | Sequence[int] = None) -> array:
 
 def expand_dims(a: array, /, axis: int | Sequence[int]) -> array:
     """
-    A view with axes of extent 1 at these places of the result.
+    A view with axes of extent 1 inserted at these positions of the result.
 
     Raises:
         IndexError: The result has no such axis.
@@ -626,7 +627,7 @@ def broadcast_to(a: array, /, shape: int | Sequence[int]) -> array:
     repeat by stride 0.
 
     Raises:
-        ValueError: The shape does not fit.
+        ValueError: The shapes do not match.
     """
 
 def zeros(shape: int | Sequence[int], dtype: None | Dtype = float32, *, stream: None | Stream | Device = None) -> array:
@@ -650,18 +651,18 @@ def ones(shape: int | Sequence[int], dtype: None | Dtype = float32, *, stream: N
 def full(shape: int | Sequence[int], vals: object, dtype: None | Dtype = None, *, stream: None | Stream | Device = None) -> array:
     """
     A new array of the given values, a number or an array-like broadcast to the
-    shape, as dtype or as their own.
+    shape, converted to dtype if one is given.
 
     Raises:
-        ValueError: An extent is negative, or the values do not fit the shape.
+        ValueError: An extent is negative, or the values do not match the shape.
         MemoryError: The array does not fit into memory.
     """
 
 def arange(start: int | float, stop: None | int | float = None, step: None | int | float = None, dtype: None | Dtype = None, *, stream: None | Stream | Device = None) -> array:
     """
     A new array of start, start + step, ... below stop (above, for a negative step).
-    One bound is the stop, and start is 0 then; step is 1 where it is not given.
-    Integers give int32, int64 where they do not fit; floats give float32.
+    A single bound is the stop, with a start of 0; the default step is 1. Integers
+    give int32, or int64 if they do not fit; floats give float32.
 
     Raises:
         ValueError: step is 0, or a bound is not finite.
@@ -689,17 +690,17 @@ def cumprod(a: array, /, axis: int | None = None, *, reverse: bool = False, incl
 
     Element i of the result is the product of the elements up to i. Floating-point
     results are within 1 ulp of successive multiplication without intermediate
-    rounding, whatever the length, have the zeros, infinities and NaNs of successive
-    multiplication, and are the same bits on every run. Integers wrap; bool_ is
-    logical and.
+    rounding, whatever the length. They have the zeros, infinities and NaNs of
+    successive multiplication, and the same bits on every run. Integers wrap; bool_
+    is logical and.
 
     Args:
         a: An array or array-like of any shape, strides and dtype.
-        axis: The axis, counted from the end when negative; the flattened array
-            where it is None.
+        axis: The axis, counted from the end when negative; None scans the flattened
+            array.
         reverse: Scan from the last element to the first.
-        inclusive: Whether an element counts in its own result. Without it the
-            first result in scan order is 1.
+        inclusive: Whether an element counts in its own result. If not, the first
+            result in scan order is 1.
         stream: Where to run: a stream, a device for its default stream, or None
             for the default stream of the default device.
 
@@ -722,8 +723,8 @@ def cumsum(a: array, /, axis: int | None = None, *, reverse: bool = False, inclu
     Cumulative sum along an axis, or of the flattened array.
 
     Floating-point sums are accumulated in wider arithmetic, are infinite or NaN
-    where successive addition is, and are the same bits on every run. Integers wrap;
-    bool_ gives int32.
+    where successive addition is, and have the same bits on every run. Integers
+    wrap; bool_ gives int32.
 
     Args, errors and source are those of :func:`cumprod`; the exclusive scan starts
     with 0.
@@ -768,7 +769,7 @@ def logcumsumexp(a: array, /, axis: int | None = None, *, reverse: bool = False,
     Logarithm of the cumulative sum of exponentials along an axis, or of the
     flattened array.
 
-    It never overflows on the way.
+    Intermediate results never overflow.
 
     Args, errors and source are those of :func:`cumprod`; the exclusive scan starts
     with -inf.
@@ -789,20 +790,20 @@ def get_peak_memory() -> int:
     """
 
 def reset_peak_memory() -> None:
-    """Makes :func:`get_peak_memory` start again from what is active now."""
+    """Resets :func:`get_peak_memory` to what is active now."""
 
 def get_cache_memory() -> int:
     """Bytes of freed buffers that are kept for the next array."""
 
 def clear_cache() -> None:
-    """Gives the cached buffers back to the system."""
+    """Returns the cached buffers to the system."""
 
 def set_memory_limit(limit: int) -> int:
     """
     Sets the limit of active memory in bytes and returns the previous one. An array
-    that would go beyond it raises MemoryError, and nothing is lost.
+    that would exceed it raises MemoryError, and nothing is lost.
 
-    It starts as the memory of the machine, or of its control group.
+    The limit starts as the memory of the machine, or of its control group.
     """
 
 def get_memory_limit() -> int:

@@ -142,13 +142,12 @@ __all__ = [
 
 
 def _present() -> None:
-    """Gives what is public the package's name, and functions their signatures.
+    """Sets the module of public classes to the package, and gives functions signatures.
 
-    The extension's own functions do not show inspect their signatures.
-    """
+    inspect does not see the signatures of the extension's own functions."""
 
     def parse(text: str) -> object:
-        from upsweep import _signature  # inspect is loaded when it is asked for
+        from upsweep import _signature  # loads inspect only when needed
 
         return _signature.parse(text)
 

@@ -46,7 +46,7 @@ def worst_error(factors: Iterable[float], products: Iterable[float]) -> float:
 
 
 def log_step_scan(factors: c_array[float]) -> c_array[float]:
-    """Cumulative products by doubling steps in float32, as a GPU's warps take them."""
+    """Cumulative products by doubling steps in float32, as in the warps of a GPU."""
     products, step = factors, 1
     while step < len(products):
         head, tail = products[:step], products[step:]
@@ -66,7 +66,7 @@ def best_time(work: Callable[[], object]) -> float:
 
 
 def why_no_gpu() -> str:
-    """What the library says of a GPU that is not there."""
+    """The reason that the library gives for having no GPU."""
     try:
         upsweep.default_stream(upsweep.gpu)
     except ValueError as error:

@@ -11,7 +11,7 @@ from upsweep import _core
 
 
 class Signature(inspect.Signature):
-    """A signature that names types as the stub does, without their modules."""
+    """A signature that shows types as the stub does, without their modules."""
 
     def __str__(self) -> str:
         return _bare(super().__str__())
@@ -34,7 +34,7 @@ def parse(text: str) -> inspect.Signature:
         "Sequence": Sequence,
         **vars(_core),
     }
-    # Not with this file's annotations feature: annotations are to be types.
+    # Without this file's annotations feature, so that annotations are types.
     code = compile(f"{text}: ...", "<signature>", "exec", dont_inherit=True)
     exec(code, namespace)
     name = text[len("def ") : text.index("(")]

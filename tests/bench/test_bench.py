@@ -1,4 +1,5 @@
-"""The benchmark: its oracle, what it writes, what it says is missing or slower."""
+"""The benchmark: its oracle, its output, and its reports of what is missing or
+slower."""
 
 import copy
 import json
@@ -100,14 +101,14 @@ def test_what_a_library_cannot_do_has_a_dash(results):
     assert report.cell(case, "other") == report.NONE
 
 
-def test_a_planted_regression_fails(run, results):
+def test_a_seeded_regression_fails(run, results):
     old = copy.deepcopy(results)
     (case,) = (c for c in old["cases"] if c["id"] == "tall-axis0")
     case["results"]["upsweep"]["median"] /= 1.6
-    planted = run[0] / "old.json"
-    planted.write_text(json.dumps(old), encoding="utf-8")
+    earlier = run[0] / "old.json"
+    earlier.write_text(json.dumps(old), encoding="utf-8")
     with pytest.raises(AssertionError, match=r"slower: float32, .*, axis 0"):
-        command(run, "--compare", planted)
+        command(run, "--compare", earlier)
 
 
 def test_the_same_results_pass(run):
@@ -145,7 +146,7 @@ def test_errors_on_an_nvidia_gpu_by_hand():
     assert cuda.error(case, np.float32([2, 3, 4]), np.float32([2, 6, 24])) == 0
     above = np.nextafter(np.float32(24), np.float32(25))
     assert cuda.error(case, np.float32([2, 3, 4]), np.float32([2, 6, above])) == 1
-    # What has left the range stays out.
+    # A product that has left the range stays out.
     leaves, inf = np.float32([1e30, 1e30, 1e-30]), np.float32(np.inf)
     assert cuda.error(case, leaves, np.float32([1e30, inf, inf])) < 1
     assert cuda.error(case, leaves, np.float32([1e30, inf, 1e30])) is None

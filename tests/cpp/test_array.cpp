@@ -131,20 +131,20 @@ TEST_CASE("a slice has only elements that the array has") {
   CHECK_THROWS_AS(slice(a, {1, 0}, {-1, 1}, {3, 1}), std::out_of_range);
   CHECK_THROWS_AS(slice(a, {1, 1}, {INT64_MAX, 1}, {2, 1}), std::out_of_range);
   CHECK_THROWS_AS(slice(a, {1, 1}, {INT64_MIN, 1}, {2, 1}), std::out_of_range);
-  // A single element takes no step, and none is nowhere.
+  // A single element needs no step, and no elements need no address.
   CHECK(values(slice(a, {1, 2}, {INT64_MAX, 9}, {1, 1})) == std::vector{5});
   CHECK(slice(a, {7, 0}, {1, 1}, {0, 3}).shape() == Shape{0, 3});
 }
 
 TEST_CASE("large copies and comparisons look at every element") {
-  // More than one thread takes at once, in both orders of the axes.
+  // More than one thread claims at a time, in both orders of the axes.
   constexpr int64_t kRows = 700, kColumns = 900;
   array a = counting({kRows, kColumns});
   array wide = astype(a, float64);
-  array turned = transpose(copy(transpose(a)));
-  CHECK(turned.strides() == Strides{1, kRows});
-  CHECK(array_equal(a, turned).item<bool>());
-  CHECK(values(turned) == values(a));
+  array column_major = transpose(copy(transpose(a)));
+  CHECK(column_major.strides() == Strides{1, kRows});
+  CHECK(array_equal(a, column_major).item<bool>());
+  CHECK(values(column_major) == values(a));
   CHECK(array_equal(arange(0, kRows * kColumns, 1, int32), flatten(a))
             .item<bool>());
   for (int64_t at : {int64_t{0}, kRows * kColumns / 3, kRows * kColumns - 1}) {
@@ -152,16 +152,16 @@ TEST_CASE("large copies and comparisons look at every element") {
                                 wide.data<double>() + wide.size());
     changed[static_cast<size_t>(at)] += 0.5;
     array b(changed.data(), {kRows, kColumns});
-    CHECK_FALSE(array_equal(turned, b).item<bool>());
-    CHECK_FALSE(allclose(b, turned, 0, 0.25).item<bool>());
-    CHECK(allclose(b, turned, 0, 0.5).item<bool>());
+    CHECK_FALSE(array_equal(column_major, b).item<bool>());
+    CHECK_FALSE(allclose(b, column_major, 0, 0.25).item<bool>());
+    CHECK(allclose(b, column_major, 0, 0.5).item<bool>());
     std::vector<char> one(static_cast<size_t>(b.size()), 0);
     one[static_cast<size_t>(at)] = 1;
-    CHECK(std::memcmp(not_equal(turned, b).raw_data(), one.data(),
+    CHECK(std::memcmp(not_equal(column_major, b).raw_data(), one.data(),
                       one.size()) == 0);
     for (char& flag : one) flag = !flag;
-    CHECK(std::memcmp(equal(turned, b).raw_data(), one.data(), one.size()) ==
-          0);
+    CHECK(std::memcmp(equal(column_major, b).raw_data(), one.data(),
+                      one.size()) == 0);
   }
 }
 
@@ -190,7 +190,7 @@ TEST_CASE("what cannot be adopted is not taken") {
   CHECK_THROWS_AS(adopt({int64_t{1} << 40, 1 << 30}, {0, 0}), OutOfMemory);
   CHECK_THROWS_AS(counting({3}).as_strided({3}, {}, 0), std::invalid_argument);
   CHECK(released == 0);
-  // Strides between no elements mean nothing.
+  // Strides of an empty array mean nothing.
   CHECK(adopt({0, 3}, {INT64_MAX, INT64_MAX}).size() == 0);
   CHECK(released == 1);
 }

@@ -1,5 +1,5 @@
-// Scans from the front door: order, special values, and bits that do not
-// depend on how many threads share the work.
+// Scans through the public functions: order, special values, and bits that do
+// not depend on the number of threads.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -44,7 +44,7 @@ TEST_CASE("exact products across any number of tiles") {
     array a(powers.factors.data(), {size});
     CHECK(array_equal(cumprod(a), array(powers.products.data(), {size}))
               .item<bool>());
-    // The same as columns: every line is one element and then the row.
+    // The same as columns: every line is one element followed by the row.
     array columns = transpose(broadcast_to(a, {3, size}));
     array expected = transpose(
         broadcast_to(array(powers.products.data(), {size}), {3, size}));
@@ -118,7 +118,7 @@ TEST_CASE("dtypes of results") {
   CHECK(cummax(ones({2}, uint16)).dtype() == uint16);
 }
 
-// On its own, a line takes more room than as one of many.
+// A single line needs more memory than one of many.
 TEST_CASE("long lines of which one is left over behind whole panels") {
   constexpr int64_t outer = 8, length = 4'000, inner = 129;
   array a = cumprod(full({outer, length, inner}, array(-1.), float64), 1);

@@ -1,6 +1,6 @@
 """Kernels on a real GPU, through CUDA's driver API: an engine like that of
-tests/emulator/kernels/scans.py, so that the same tests run on both, and the
-pieces that a benchmark needs."""
+tests/emulator/kernels/scans.py, so that the same tests run on both, and functions for
+benchmarks."""
 
 import ctypes
 from pathlib import Path
@@ -101,7 +101,7 @@ class Engine:
         )  # fmt: skip
 
     def run(self, kernel, bindings, groups, chosen=None):
-        """As the emulator's: copies what is bound there and back."""
+        """Like the emulator's: copies bound memory to the device and back."""
         if chosen is not None:
             raise NotImplementedError("a GPU runs all groups")
         memories = []

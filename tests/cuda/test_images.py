@@ -1,5 +1,5 @@
-"""The kernels that are embedded in the library are those of kernels.def, for each
-chip. Needs NVIDIA's cuobjdump, and no GPU."""
+"""The kernels embedded in the library are those of kernels.def, for each chip. Needs
+NVIDIA's cuobjdump, but no GPU."""
 
 import collections
 import os
@@ -41,15 +41,15 @@ def test_the_embedded_kernels_are_those_of_the_list():
         found[chip].append(kernel)
     if not found:
         pytest.skip("this library has no CUDA backend")
-    # For chips of 7.5, and for what came after them.
+    # For chips of 7.5, and for later ones.
     assert len(re.findall(r"^PTX file", listed, re.M)) == 2 * len(sets)
     for chip, kernels in found.items():
         assert sorted(kernels) == wanted, chip
 
 
-def test_posts_are_stored_and_loaded_whole():
-    """A compiler may take a load apart of which only a part is used."""
-    # What these post leaves one, two or no words of a vector over.
+def test_tile_states_are_stored_and_loaded_whole():
+    """A compiler may split a load if only some of its words are used."""
+    # Their tile states leave one, two or no words of a vector unused.
     sets = ("min_uint16", "prod_float32", "prod_complex64")
     functions = ",".join(f"lookback_{name}" for name in sets)
     code = look_into_library(

@@ -1,5 +1,5 @@
-// The blocks runtime. metal-cpp is compiled with blocks, but what the backend
-// calls of it makes none, so that nothing here is ever used.
+// The blocks runtime. metal-cpp is compiled with blocks, but the functions that
+// the backend calls make none, so nothing here is ever used.
 #include <cstdlib>
 
 extern "C" {

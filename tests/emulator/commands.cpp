@@ -59,8 +59,8 @@ uint64_t SharedEvent::value() {
   return value_;
 }
 
-// Never back: a host that finds the value too low may be about to set it while
-// the GPU takes it further.
+// Never decreases: a host that finds the value too low may be about to set it
+// while the GPU increases it.
 void SharedEvent::set_value(uint64_t value) {
   std::lock_guard lock(mutex_);
   value_ = std::max(value_, value);
@@ -105,7 +105,7 @@ CommandQueue::~CommandQueue() {
 }
 
 Object* CommandQueue::command_buffer() {
-  // Metal would let the caller wait, which may be for ever.
+  // Metal would block the caller, possibly forever.
   if (uncompleted >= most_buffers_) {
     throw std::runtime_error("more command buffers than the queue has");
   }

@@ -1,6 +1,6 @@
 // The software Metal device: memory, libraries and pipelines. Its kernels are
-// those of metal/, translated when it was built; it compiles nothing, but holds
-// what it is given to the rules.
+// those of metal/, translated when it was built; it compiles nothing, but
+// checks its input against the rules.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -40,7 +40,7 @@ class CompileOptions final : public Object {
   }
 
  private:
-  bool safe_math_ = false;  // as Metal begins
+  bool safe_math_ = false;  // Metal's default
   MTL::LanguageVersion version_ = MTL::LanguageVersion1_1;
 };
 Object* new_options() { return new CompileOptions; }
@@ -52,7 +52,7 @@ class Function final : public Object {
   const std::string kernel;
 };
 
-// The kernels of the sets that a source asks for; without a source, all.
+// The kernels of the sets that a source instantiates; without a source, all.
 class Library final : public Object {
  public:
   explicit Library(std::optional<std::string> source)
@@ -127,7 +127,7 @@ class Device final : public Object {
     return new Buffer(data, nbytes);
   }
 
-  // Of a file, whose beginning is all that is looked at.
+  // From a file, of which only the start is checked.
   Object* open_library(Url* url, Object** error) {
     char magic[4] = {};
     std::ifstream(url->path, std::ios::binary).read(magic, sizeof magic);
@@ -204,7 +204,8 @@ Buffer::Buffer(size_t nbytes)
     data_ = nullptr;
     return;
   }
-  // Nobody may rely on what a fresh buffer holds; of large ones a part will do.
+  // Callers must not rely on the contents of a fresh buffer; in large ones it
+  // is enough to fill some.
   std::memset(data_, 0xa5, std::min(nbytes, size_t{1} << 20));
 }
 
@@ -235,7 +236,7 @@ MTL::Device* MTLCreateSystemDefaultDevice() {
   return reinterpret_cast<MTL::Device*>(static_cast<Object*>(new Device));
 }
 
-// metal-cpp refers to them; the backend has no use for them.
+// metal-cpp refers to them; the backend does not use them.
 NS::Array* MTLCopyAllDevices() { misuse("MTLCopyAllDevices"); }
 NS::Array* MTLCopyAllDevicesWithObserver(NS::Object**,
                                          MTL::DeviceNotificationHandlerBlock) {

@@ -22,8 +22,8 @@ namespace upsweep::emulator {
 
 namespace {
 
-// This and what is spare are never destroyed: when the process ends, threads
-// may still run kernels.
+// This and the spare threadgroups are never destroyed: threads may still run
+// kernels when the process ends.
 std::map<std::string, Entry>& registry() {
   static auto& entries = *new std::map<std::string, Entry>;
   return entries;
@@ -45,8 +45,7 @@ std::atomic<uint64_t>& seed() {
   return value;
 }
 
-// float32 arithmetic flushes subnormal numbers here, as it does on the
-// hardware.
+// float32 arithmetic flushes subnormal numbers here, as on the hardware.
 class FlushSubnormals {
  public:
 #if defined(__x86_64__)
@@ -67,7 +66,7 @@ class FlushSubnormals {
 #endif
 };
 
-// Threadgroups that are not running anything now, with their stacks.
+// Idle threadgroups, with their stacks.
 class Spare {
  public:
   std::unique_ptr<Threadgroup> take() {

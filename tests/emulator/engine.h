@@ -10,7 +10,7 @@
 
 namespace upsweep::emulator {
 
-// What is bound to [[buffer(i)]]. The engine lets a kernel touch nothing else.
+// The memory bound to [[buffer(i)]]. A kernel may touch nothing else.
 struct Binding {
   void* data;
   size_t size;
@@ -33,14 +33,15 @@ struct Counts {
 const std::vector<std::string>& kernel_names();
 bool has_kernel(const std::string& name);
 
-// The order of threads and threadgroups, the poison of threadgroup memory: all
-// that is undefined follows from the seed (UPSWEEP_EMULATOR_SEED at first).
+// Everything undefined, such as the order of threads and threadgroups and the
+// initial contents of threadgroup memory, follows from the seed
+// (UPSWEEP_EMULATOR_SEED at first).
 void set_seed(uint64_t seed);
 
 // Runs all threadgroups, several at a time. Throws std::runtime_error, which
-// says what happened where, when the kernel does what it must not: a race, a
-// barrier or a simdgroup function that some threads do not reach, an access
-// outside its buffers. Groups that have not started then never do.
+// says what happened where, if the kernel breaks a rule: a race, a barrier or a
+// simdgroup function that some threads do not reach, an access outside its
+// buffers. Groups that have not started then never do.
 Counts run(const Launch& launch);
 
 // Runs only some of the groups of the grid, in the order given.

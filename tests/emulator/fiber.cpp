@@ -1,5 +1,5 @@
-// Switching stacks by hand: a GPU thread meets others so often that a system
-// call, as swapcontext makes, would be most of the time.
+// Switches stacks by hand: GPU threads meet so often that the system call of
+// swapcontext would take most of the time.
 #include "fiber.h"
 
 #include <sys/mman.h>
@@ -91,7 +91,7 @@ Fiber::~Fiber() {
 void Fiber::prepare(void (*run)()) {
   auto* top = reinterpret_cast<void**>(stack_);
 #if defined(__x86_64__)
-  // As after a call: the return address, below an aligned place.
+  // As after a call: the return address, below an aligned address.
   top -= 2;
   *top = reinterpret_cast<void*>(run);
   top_ = top - 6;

@@ -1,4 +1,4 @@
-// Fiber: a stack of its own and a place to go on from.
+// Fiber: a stack and a point to resume from.
 #pragma once
 
 #include <cstddef>
@@ -8,14 +8,14 @@ namespace upsweep::emulator {
 
 class Fiber {
  public:
-  // Stacks of different indices lie differently in the processor's caches.
+  // Stacks of different indices use different sets of the processor's caches.
   explicit Fiber(uint32_t index);
   ~Fiber();
   Fiber(const Fiber&) = delete;
   Fiber& operator=(const Fiber&) = delete;
 
-  // The next switch to it calls `run`, which never returns. What the fiber was
-  // doing before is forgotten.
+  // The next switch to it calls `run`, which never returns. The fiber forgets
+  // what it was doing before.
   void prepare(void (*run)());
 
   // Leaves `from`, until something switches back to it.

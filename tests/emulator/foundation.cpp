@@ -16,7 +16,7 @@ Object* file_url(String* path) {
   return (new Url(path->utf8()))->autorelease();
 }
 
-// The system's version is what UPSWEEP_EMULATOR_MACOS says.
+// UPSWEEP_EMULATOR_MACOS sets the system's version.
 class ProcessInfo final : public Object {
  public:
   ProcessInfo() : Object("NSProcessInfo") {}

@@ -1,4 +1,4 @@
-// Strings, addresses of files and errors of Foundation.
+// Strings, URLs and errors of Foundation.
 #pragma once
 
 #include <string>

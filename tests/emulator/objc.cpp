@@ -155,7 +155,7 @@ SEL sel_registerName(const char* name) {
   return reinterpret_cast<SEL>(const_cast<char*>(kept.c_str()));
 }
 
-// What trampoline.S jumps to.
+// The target of trampoline.S.
 Method upsweep_emulator_find(Object* receiver, SEL selector) {
   {
     std::lock_guard lock(runtime().mutex);
@@ -169,7 +169,7 @@ Method upsweep_emulator_find(Object* receiver, SEL selector) {
   return found ? found : reinterpret_cast<Method>(&unrecognized);
 }
 
-// For tests: how many objects of a class there are.
+// For tests: the number of live objects of a class.
 __attribute__((visibility("default"))) long upsweep_emulator_live(
     const char* class_name) {
   return Class::named(class_name).live;

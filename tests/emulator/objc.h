@@ -1,6 +1,6 @@
 // The Objective-C runtime, as far as metal-cpp uses it: classes with methods
-// found by selector, reference counts, autorelease pools. What a real runtime
-// would leave undefined is an exception here.
+// found by selector, reference counts, autorelease pools. It throws where a
+// real runtime would leave the behaviour undefined.
 #pragma once
 
 #include <objc/runtime.h>
@@ -16,10 +16,10 @@ namespace upsweep::emulator {
 
 using Method = void (*)();
 
-// What an object can be asked.
+// The functions of every object.
 class Class;
 
-// Something that messages go to. metal-cpp knows it by its address only.
+// A receiver of messages. metal-cpp knows only its address.
 class Object {
  public:
   explicit Object(const char* class_name);
@@ -27,7 +27,7 @@ class Object {
   Object(const Object&) = delete;
   Object& operator=(const Object&) = delete;
 
-  // nullptr where there is no such method.
+  // nullptr if there is no such method.
   virtual Method find(std::string_view selector) const;
   virtual std::string description() const;
 
@@ -58,8 +58,7 @@ class Class final : public Object {
   std::string name_;
 };
 
-// A member function, or a function of what it takes beside the class, as the
-// method that a message calls.
+// Turns a member function, or a function of its arguments, into a method.
 template <auto F>
 struct Call;
 template <class C, class R, class... A, R (C::*F)(A...)>
@@ -82,7 +81,7 @@ struct Definition {
 };
 
 // Whether UPSWEEP_EMULATOR_FAULT asks for a failure, and with which value
-// ("fault" or "fault=value"); an empty value where it says none.
+// ("fault" or "fault=value"); an empty value if it gives none.
 const char* fault(std::string_view name);
 
 }  // namespace upsweep::emulator

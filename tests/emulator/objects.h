@@ -16,7 +16,7 @@
 
 namespace upsweep::emulator {
 
-// A reference to an object, for as long as it is needed.
+// Keeps an object alive.
 template <class T>
 class Ref {
  public:
@@ -41,7 +41,7 @@ class Ref {
 
 class Buffer final : public Object {
  public:
-  // Memory of its own, which begins as garbage; or somebody else's.
+  // Its own memory, which starts as garbage, or the caller's.
   explicit Buffer(size_t nbytes);
   Buffer(void* data, size_t nbytes);
   ~Buffer() override;
@@ -66,13 +66,13 @@ class Pipeline final : public Object {
   const std::string kernel;
 };
 
-// What the GPU and the processors count up and wait for.
+// A counter that the GPU and the CPU increase and wait for.
 class SharedEvent final : public Object {
  public:
   SharedEvent() : Object("MTLSharedEvent") {}
   uint64_t value();
   void set_value(uint64_t value);
-  // False after a time in which a GPU would give up.
+  // False after the time at which a GPU would give up.
   bool wait(uint64_t value);
 
  private:
@@ -109,7 +109,7 @@ class CommandBuffer final : public Object {
   MTL::CommandBufferStatus status();
   Object* error();
 
-  // For encoders: the next thing to do, which throws where it fails.
+  // For encoders: the next command, which throws if it fails.
   void append(std::function<void()> command);
   bool encoding = false;
 

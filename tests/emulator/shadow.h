@@ -12,8 +12,8 @@
 
 namespace upsweep::emulator {
 
-// Who wrote and who read a byte last, as an epoch and a thread in one word. Two
-// threads that meet at a byte within an epoch, one of them to write, are a
+// The last writer and reader of a byte, as an epoch and a thread in one word.
+// If two threads use a byte within an epoch and one of them writes, that is a
 // race.
 struct Use {
   static constexpr uint32_t kThreads = 2048, kSeveral = 2047;
@@ -46,7 +46,7 @@ class Shadow {
 
   uint32_t epoch() const { return epoch_; }
 
-  // A new threadgroup has the memory: nothing in it has a value.
+  // For a new threadgroup: no byte has a value.
   void start_group() {
     next_epoch();
     group_ = epoch_;
@@ -59,7 +59,7 @@ class Shadow {
   const char* read(size_t at, size_t size, uint32_t thread) {
     for (Use* byte = &bytes_[at]; size-- > 0; ++byte) {
       if (byte->written / Use::kThreads < group_) {
-        return "a read of threadgroup memory that nobody has written";
+        return "a read of threadgroup memory that was never written";
       }
       if (byte->add_read(stamp(thread))) {
         return "a race: a read of threadgroup memory that another thread has "
@@ -80,7 +80,8 @@ class Shadow {
   }
 
  private:
-  // Epochs are counted anew: what the group has written was before the first.
+  // Restarts the count of epochs: earlier writes of the group count as before
+  // the first.
   void start_again() {
     for (Use& byte : bytes_) {
       byte = {byte.written / Use::kThreads < group_ ? 0 : Use::kThreads, 0};
@@ -97,8 +98,8 @@ class Shadow {
   uint32_t epoch_ = 0, group_ = 0;
 };
 
-// The device memory that a threadgroup has used lately. Memory is large, so
-// that a word is forgotten when another takes its place.
+// The device memory that a threadgroup has used recently. Memory is large, so a
+// new word may replace another.
 class DeviceShadow {
  public:
   void next_epoch() {
@@ -139,12 +140,12 @@ class DeviceShadow {
 };
 
 // The device memory that the threadgroups of a launch have used. Nothing orders
-// them, so that two that meet at a byte, one of them to write, are a race. It
-// is shared by the threads of the host, and forgets as DeviceShadow does.
+// them, so if two use a byte and one of them writes, that is a race. The
+// threads of the host share it, and it forgets as DeviceShadow does.
 class LaunchShadow {
  public:
   LaunchShadow() {
-    // Fresh pages are zero, and there only once they are touched.
+    // Fresh pages are zero, and exist only once they are touched.
     void* pages = mmap(nullptr, kWords * sizeof(Word), PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (pages == MAP_FAILED) throw std::bad_alloc();
@@ -154,7 +155,7 @@ class LaunchShadow {
   LaunchShadow(const LaunchShadow&) = delete;
   LaunchShadow& operator=(const LaunchShadow&) = delete;
 
-  // A threadgroup has, and others may wait for it in vain.
+  // A threadgroup has failed, and others may wait for it in vain.
   std::atomic<bool> failed{false};
 
   // Each returns whether it is a race.
@@ -172,8 +173,7 @@ class LaunchShadow {
  private:
   static constexpr size_t kWords = 1 << 20;
   static constexpr uint32_t kSeveral = (uint32_t{1} << 31) - 1;
-  // Which of the words that share a place it is, and who used which bytes of
-  // it.
+  // Which word currently has the entry, and who used which bytes of it.
   struct alignas(8) Word {
     uint64_t which : 25, written : 4, read : 4, group : 31;
   };

@@ -1,5 +1,5 @@
-"""The software Metal device, and a backend to whom things go wrong on it. The
-installed upsweep is one that was built with UPSWEEP_METAL_EMULATOR."""
+"""The software Metal device, and failures of the backend on it. The installed upsweep
+must be built with UPSWEEP_METAL_EMULATOR."""
 
 import ctypes
 import gc
@@ -150,7 +150,7 @@ def test_memory_that_cannot_be_shared_is_copied(fault):
     ],
 )
 def test_a_kernel_that_does_not_compile(fault, name, text):
-    """Its kernels are not made before, or this test would see none of it."""
+    """Uses kernels that no earlier test has compiled."""
     assert usable()
     for _ in range(2):
         fault(name)
@@ -180,7 +180,7 @@ def test_a_command_buffer_that_fails(fault, name, kind):
     fault(name)
     failed = upsweep.cumsum(a, stream=upsweep.gpu)
     fault(None)
-    # Whoever depends on it, on this stream and others, GPU and CPU.
+    # All work that depends on it, on this stream and others, GPU and CPU.
     depends = [upsweep.cumprod(failed, stream=s) for s in (upsweep.gpu, other)]
     depends += [upsweep.cumsum(depends[1], stream=s) for s in (upsweep.cpu, other)]
     depends.append(failed.astype(upsweep.int32, stream=upsweep.gpu))
@@ -194,7 +194,7 @@ def test_a_command_buffer_that_fails(fault, name, kind):
     for stream in (upsweep.gpu, other, upsweep.cpu):
         with pytest.raises(kind, match=text):
             upsweep.synchronize(stream)
-        upsweep.synchronize(stream)  # said once
+        upsweep.synchronize(stream)  # raises once
     assert usable()
 
 
@@ -221,7 +221,7 @@ def test_memory_lasts_until_the_gpu_is_done_although_an_input_failed(fault, fail
         upsweep.eval(late)
     del late
     gc.collect()
-    # Had the memory been given back too early, this would be the same.
+    # Had the memory been released too early, this would be the same.
     other = upsweep.full(failed.shape, 7.0, stream=upsweep.cpu)
     on_gpu = upsweep.full(failed.shape, 7.0, stream=upsweep.gpu)
     time.sleep(1)
@@ -232,7 +232,7 @@ def test_memory_lasts_until_the_gpu_is_done_although_an_input_failed(fault, fail
 
 
 def test_work_is_committed_at_once_after_many_failures(fault, failed):
-    """Each command buffer is counted back, also where an input has failed."""
+    """Each command buffer leaves the count, even if an input has failed."""
     for _ in range(300):
         result = upsweep.cumsum(failed[:9], stream=upsweep.gpu)
         with pytest.raises(RuntimeError, match="injected"):
@@ -241,7 +241,7 @@ def test_work_is_committed_at_once_after_many_failures(fault, failed):
         upsweep.synchronize(upsweep.gpu)
     a = upsweep.ones((9,), stream=upsweep.gpu)
     upsweep.synchronize(upsweep.gpu)
-    time.sleep(0.5)  # for what nobody has waited for
+    time.sleep(0.5)  # for work that nothing waited for
     fault("slow=1000")
     results = [upsweep.cumsum(a, stream=upsweep.gpu)]
     fault(None)
@@ -278,7 +278,7 @@ except RuntimeError as error:
 
 def test_safe_math_is_asked_for_in_the_words_of_each_system():
     program = "print(upsweep.cumprod([2.0, 3.0], stream=upsweep.gpu).tolist())"
-    # The device insists on safe math, and has not the words of other systems.
+    # The device insists on safe math, and lacks the selectors of other systems.
     for version, without in [("14", "setMathMode:"), ("15", "setFastMathEnabled:")]:
         fault = f"selector={without}"
         environment = {

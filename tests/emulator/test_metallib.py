@@ -10,7 +10,7 @@ from test_device import run
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Stands in for Apple's: says what it was asked, and fails where it would.
+# A stub of Apple's: logs its arguments, and fails when Apple's would.
 XCRUN = """#!/bin/sh
 echo "$@" >>"{log}"
 case "$*" in
@@ -22,7 +22,7 @@ esac
 
 @pytest.mark.parametrize("works", [True, False])
 def test_a_compiler_that_only_seems_to_be_there(tmp_path, works):
-    """Xcode finds one, but where its Metal toolchain is missing, a stub."""
+    """Xcode finds a compiler, but without its Metal toolchain that is a stub."""
     tools, project = tmp_path / "tools", tmp_path / "cpp"
     tools.mkdir()
     project.mkdir()
@@ -68,7 +68,7 @@ FAILURE = (
     [(None, FAILURE), ("MTLB", RESULT), ("of a later system", FAILURE)],
 )
 def test_kernels_beside_the_library(tmp_path, content, without_compiler):
-    """They are taken where the system can read them; else the source is."""
+    """They are used if the system can read them; otherwise the source is."""
     package = tmp_path / "upsweep"
     shutil.copytree(upsweep.__path__[0], package)
     if content:

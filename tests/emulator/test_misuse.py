@@ -1,11 +1,11 @@
-"""The software Metal device holds its callers to Metal's rules, also to those that
-upsweep always keeps: messages of these tests' own, sent without metal-cpp."""
+"""The software Metal device enforces Metal's rules, even those that upsweep never
+breaks: these tests send messages of their own, without metal-cpp."""
 
 import os
 import subprocess
 import sys
 
-# Each program begins with this, in a process of its own, which a refusal ends.
+# Each program starts with this, in a process of its own, which a refusal ends.
 MESSAGES = """
 import ctypes
 from pathlib import Path

@@ -1,5 +1,5 @@
-// Scheduling. A thread that has to wait gives its place to any thread that is
-// ready. When none is, all must have met at the same barrier, or never will.
+// Scheduling. A thread that must wait yields to any thread that is ready. If
+// none is, all must be at the same barrier, or will never be.
 #include "threadgroup.h"
 
 #include <algorithm>
@@ -176,7 +176,7 @@ void Threadgroup::finish_simd(uint32_t first) {
       stop();
     }
   }
-  // From the last lane on, so that each finds its source as it was.
+  // From the last lane down, so that each reads its source before it changes.
   for (uint32_t t = last; t-- > first + model.argument;) {
     lanes_[t].value = lanes_[t - model.argument].value;
   }

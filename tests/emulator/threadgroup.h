@@ -24,7 +24,7 @@ struct Site {
   int line;
 };
 
-// A bound buffer, as a kernel's pointers carry it along.
+// A bound buffer, which a kernel's pointers refer to.
 struct Extent {
   char* begin;
   char* end;
@@ -74,12 +74,12 @@ class Threadgroup {
 
   Counts counts;
 
-  // What the thread that is running asks for. metal/prelude_host.h builds MSL's
-  // vocabulary on it.
+  // For the thread that is running: metal/prelude_host.h builds MSL's functions
+  // on these.
   [[noreturn]] void fail(const char* what, Site site);
-  // Lets other threadgroups go on, in a loop that waits for one of them.
+  // Lets other threadgroups run, in a loop that waits for one of them.
   void look_again(Site site);
-  // What memory a barrier orders.
+  // The memory that a barrier orders.
   struct Fence {
     bool device, threadgroup;
   };
@@ -118,8 +118,9 @@ class Threadgroup {
             site);
       }
     }
-    // Threads that read the same bytes at the same place are one read, which
-    // the hardware sends to all of them; a thread that does so again is not.
+    // Reads of the same bytes by several threads at the same site count once,
+    // because the hardware broadcasts them; a second read by one thread counts
+    // again.
     uint64_t key = reinterpret_cast<uintptr_t>(at) + 4096ull * site.line;
     Broadcast& last = last_[(key * 0x9e3779b97f4a7c15) >> 52];
     if (last.at == at && last.line == site.line &&
@@ -145,8 +146,8 @@ class Threadgroup {
     }
     counts.written += size;
   }
-  // An atomic access, by which groups may hand over what they wrote: whether in
-  // the right order cannot be told here, so that they are trusted from then on.
+  // An atomic access, by which groups may hand over what they wrote. The engine
+  // cannot check the order, so it trusts them from then on.
   void share_device(const Extent& extent, const void* at, size_t size,
                     size_t alignment, Site site) {
     check_device(extent, at, size, alignment, site);
@@ -155,7 +156,7 @@ class Threadgroup {
 
   uint32_t group() const { return group_; }
   uint32_t thread() const { return running_; }
-  // The kernel says by its argument's type whether it may write it.
+  // The type of the kernel's argument says whether it may write.
   const Extent& binding(unsigned index, bool writable = false);
 
   // The one whose thread is running.
@@ -179,7 +180,7 @@ class Threadgroup {
     uint32_t epoch = 0, thread = 0;  // the first one
   };
 
-  // The model makes it one instruction to find; a fiber never changes threads.
+  // This TLS model makes access one instruction; a fiber never changes threads.
   [[gnu::tls_model(
       "initial-exec")]] static constinit thread_local Threadgroup* current_;
 
@@ -203,7 +204,7 @@ class Threadgroup {
   void make_ready(uint32_t first, uint32_t last);  // threads of a simdgroup
   void leave();  // to the next thread that is ready
   void make_all_ready();
-  void release();  // from a barrier, or finds that it cannot be
+  void release();  // from a barrier, or fails if that is impossible
   void finish_simd(uint32_t first);
   std::string describe(Site site) const;
 
@@ -211,7 +212,7 @@ class Threadgroup {
   Fiber scheduler_{Fiber::Here{}};
   std::vector<Lane> lanes_;
   std::vector<uint32_t> ready_;
-  std::vector<uint32_t> simdgroups_;  // in the order in which they go on
+  std::vector<uint32_t> simdgroups_;  // in the order in which they continue
   std::vector<uint32_t> waiting_;     // lanes of each that are at a function
   std::unique_ptr<char[]> memory_;
   Shadow shadow_;

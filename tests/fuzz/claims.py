@@ -1,5 +1,5 @@
-"""What an importer is to make of a description of memory: decided in Python's
-integers, of which none overflows."""
+"""What an importer should make of a description of memory, decided in Python's
+integers, which never overflow."""
 
 import struct
 from typing import NamedTuple
@@ -11,25 +11,26 @@ from support import DTYPES, numpy_dtype
 MOST_AXES = 64
 MOST_BYTES = (1 << 63) - 1
 MOST_ADDRESS = (1 << 64) - 1
-# More than any machine gives away.
+# More than any machine has.
 NEVER = 1 << 44
 
 
 class Claim(NamedTuple):
-    """What is said, as C has it: strides in bytes, address of the first element."""
+    """A description in C's terms: strides in bytes, the address of the first
+    element."""
 
     ndim: int
     shape: list | None
     strides: list | None
     data: int
     byte_offset: int
-    dtype: str | None  # where it is one of upsweep's
+    dtype: str | None  # if upsweep has it
     is_unusable: bool  # for another reason
-    may_be_refused: bool = False  # as well, for reasons of taste
+    may_be_refused: bool = False  # also, although it makes sense
 
 
 class Memory(NamedTuple):
-    """What a claim that is good describes."""
+    """The memory that a valid claim describes."""
 
     dtype: str
     shape: tuple
@@ -45,7 +46,7 @@ class Memory(NamedTuple):
         return int(np.prod(self.shape, dtype=object))
 
     def is_inside(self, start, nbytes):
-        """Whether no element lies elsewhere."""
+        """Whether all elements lie inside."""
         if self.size == 0:
             return True
         low, high = self.bounds()
@@ -65,7 +66,7 @@ class Memory(NamedTuple):
         return self.first % alignment != 0 or any(s % self.itemsize for s in steps)
 
     def addresses(self):
-        """Of all elements, in C's order."""
+        """The addresses of all elements, in C order."""
         found = [self.first] if self.size else []
         for extent, stride in zip(self.shape, self.strides, strict=True):
             found = [at + i * stride for at in found for i in range(extent)]
@@ -73,7 +74,7 @@ class Memory(NamedTuple):
 
 
 def memory_of(claim):
-    """What is described, or None where that makes no sense."""
+    """The memory described, or None if the claim makes no sense."""
     if claim.is_unusable or claim.dtype is None:
         return None
     if not 0 <= claim.ndim <= MOST_AXES or (claim.ndim and claim.shape is None):
@@ -150,14 +151,14 @@ def of_buffer(view, text, shape, strides, suboffsets):
         view.buf or 0,
         0,
         dtype,
-        # With strides, nothing follows from the length.
+        # With strides, the length means nothing.
         is_unusable=is_indirect or (is_short and strides is None),
         may_be_refused=is_doubtful or is_short,
     )
 
 
 def dtype_of(text, itemsize):
-    """Of elements of a format, and whether the struct module would disagree."""
+    """The dtype of a format, and whether the struct module would disagree."""
     text = "B" if text is None else text.decode(errors="replace")
     order, letter = ("", text) if text[:1] not in "@=<>!" else (text[:1], text[1:])
     if letter not in KINDS or (order and order in ">!" and itemsize > 1):

@@ -1,5 +1,5 @@
-"""Descriptions of memory from bytes: at first right ones, then with some fields
-that are anything."""
+"""Descriptions of memory from bytes: valid ones, in which some fields are then changed
+to anything."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from support import DTYPES, numpy_dtype
 FORMS = ["dltensor", "dltensor_versioned", "buffer"]
 MOST_ELEMENTS = 256
 MOST_BYTES = 4096
-# Where numbers of C end, and what is special to an importer.
+# The limits of C's integers, and values that importers treat specially.
 EDGES = [0, 1, -1, 2, 3, 8, 16, 63, 64, 65, 128, 1 << 16, 1 << 31, 1 << 32, 1 << 40,
          1 << 59, 1 << 60, 1 << 61, 1 << 62, (1 << 63) - 1, 1 << 63, -(1 << 31),
          -(1 << 60), -(1 << 61), -(1 << 62)]  # fmt: skip
@@ -38,13 +38,13 @@ class Description:
     copy: bool | None
     dtype: str
     content: bytes
-    # Of either form; data counts from where the content is, unless it is absolute.
+    # For both forms; data is relative to the content unless it is absolute.
     data: int
     shape: list | None
-    strides: list | None  # of DLPack in elements, of buffers in bytes
+    strides: list | None  # DLPack: in elements; buffers: in bytes
     ndim: int
     is_absolute: bool
-    fields: dict[str, Any]  # of one form
+    fields: dict[str, Any]  # specific to the form
 
 
 def read(data):
@@ -130,7 +130,7 @@ def any_number(source):
 
 
 def change(description, source):
-    """Lets one field be anything that it can hold."""
+    """Changes one field to anything that it can hold."""
     is_buffer = description.form == "buffer"
     field = source.pick(BUFFER_FIELDS if is_buffer else DL_FIELDS)
     fields = description.fields
@@ -167,6 +167,6 @@ def change(description, source):
 
 
 def as_signed(number, width):
-    """What an integer of C makes of a number."""
+    """The number as a C integer of that width."""
     half = 1 << (width - 1)
     return (number + half) % (1 << width) - half

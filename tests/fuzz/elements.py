@@ -12,13 +12,13 @@ KINDS = ["bits", "landmarks", "powers", "integers", "near one", "ones"]
 
 
 def parts_of(name):
-    """The dtype of the numbers in memory; complex ones are two."""
+    """The dtype of the numbers in memory; a complex one has two."""
     return numpy_dtype("float32" if name == "complex64" else name)
 
 
 @functools.cache
 def landmarks(name):
-    """The numbers where arithmetic changes, as unsigned integers of their bits."""
+    """The numbers where arithmetic changes, as unsigned integers with their bits."""
     dtype = parts_of(name)
     width = 8 * dtype.itemsize
     if name == "bool_":
@@ -39,8 +39,8 @@ def landmarks(name):
 
 
 def read_filling(source, name):
-    """What fills memory: a kind of numbers, whether without a period, and (place,
-    landmark) of a few numbers that differ."""
+    """What fills memory: a kind of numbers, whether they are aperiodic, and (place,
+    landmark) for a few that differ."""
     choice = source.byte()
     rare = [(source.word(), source.byte()) for _ in range(3)]
     kind = KINDS[choice % len(KINDS)]
@@ -50,7 +50,7 @@ def read_filling(source, name):
 
 
 def fill(memory, name, filling, data):
-    """Fills memory, whole elements, with what follows from the data."""
+    """Fills memory with whole elements derived from the data."""
     kind, is_scrambled, rare = filling
     dtype = parts_of(name)
     count = len(memory) // dtype.itemsize
@@ -84,7 +84,7 @@ def of_floats(kind, dtype, noise):
         return (noise.view(np.int8) >> 4).astype(dtype)
     if kind == "near one":
         return np.exp(noise.view(np.int8) * 2.0**-13).astype(dtype)
-    # Products of neighbours leave the range, those from the start do not.
+    # Products of neighbours leave the range, prefixes do not.
     most = ml_dtypes.finfo(dtype).maxexp - 2
     heights = noise.view(np.int8).astype(np.int64) * most // 256
     signs = 1.0 - 2.0 * (noise & 1)

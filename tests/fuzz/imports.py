@@ -1,6 +1,6 @@
-"""Imports from bytes: capsules and buffers in which any field may be anything. What
-describes the lent memory gives its elements, what makes no sense an error, and the
-memory is given back once."""
+"""Imports from bytes: capsules and buffers in which any field may be anything. A valid
+description gives the elements, an invalid one an error, and the memory is released
+once."""
 
 import ctypes
 
@@ -16,16 +16,16 @@ MOST_LISTED = 4096
 
 
 def padded(values, ndim, filler):
-    """As many as ndim says, where an importer may read those."""
+    """As many values as ndim says, because an importer may read that many."""
     if values is None or not 0 <= ndim <= claims.MOST_AXES:
         return values
     return (values + [filler] * ndim)[:ndim]
 
 
-def lend(description):
-    """The loan, its source, and what it claims."""
-    lend_with = lend_buffer if description.form == "buffer" else lend_capsule
-    return lend_with(
+def export(description):
+    """The exported memory, its source, and what it claims."""
+    export_with = export_buffer if description.form == "buffer" else export_capsule
+    return export_with(
         description,
         padded(description.shape, description.ndim, 1),
         padded(description.strides, description.ndim, 0),
@@ -33,31 +33,31 @@ def lend(description):
     )
 
 
-def address_of(loan, description):
-    return description.data + (0 if description.is_absolute else loan.address)
+def address_of(exported, description):
+    return description.data + (0 if description.is_absolute else exported.address)
 
 
-def lend_buffer(description, shape, strides, fields):
-    loan = Buffer(description.content)
+def export_buffer(description, shape, strides, fields):
+    exported = Buffer(description.content)
     suboffsets = padded(fields.pop("suboffsets"), description.ndim, -1)
     text = fields.pop("format")
     text = None if text is None else text.split(b"\0")[0]
-    view = loan.described
+    view = exported.described
     for name, value in fields.items():
         setattr(view, name, value)
-    view.buf = address_of(loan, description)
+    view.buf = address_of(exported, description)
     view.ndim = description.ndim
-    view.format = loan.put(None if text is None else text + b"\0")
-    view.shape = loan.put_integers(shape)
-    view.strides = loan.put_integers(strides)
-    view.suboffsets = loan.put_integers(suboffsets)
+    view.format = exported.put(None if text is None else text + b"\0")
+    view.shape = exported.put_integers(shape)
+    view.strides = exported.put_integers(strides)
+    view.suboffsets = exported.put_integers(suboffsets)
     claim = claims.of_buffer(view, text, shape, strides, suboffsets)
-    return loan, loan.source(), claim
+    return exported, exported.source(), claim
 
 
-def lend_capsule(description, shape, strides, fields):
-    loan = Capsule(description.form, description.content)
-    managed = loan.described
+def export_capsule(description, shape, strides, fields):
+    exported = Capsule(description.form, description.content)
+    managed = exported.described
     tensor = managed.tensor
     said = fields.pop("said")
     if not fields.pop("deleter"):
@@ -66,12 +66,12 @@ def lend_capsule(description, shape, strides, fields):
         for struct in (managed, tensor, tensor.device, tensor.dtype):
             if hasattr(struct, name):
                 setattr(struct, name, value)
-    tensor.data = address_of(loan, description)
+    tensor.data = address_of(exported, description)
     tensor.ndim = description.ndim
-    tensor.shape = loan.put_integers(shape)
-    tensor.strides = loan.put_integers(strides)
+    tensor.shape = exported.put_integers(shape)
+    tensor.strides = exported.put_integers(strides)
     claim = claims.of_capsule(managed, said, shape, strides)
-    return loan, loan.source(said), claim
+    return exported, exported.source(said), claim
 
 
 def take(entry, copy, source):
@@ -82,24 +82,24 @@ def take(entry, copy, source):
 
 def one(data):
     description = read(data)
-    loan, source, claim = lend(description)
+    exported, source, claim = export(description)
     memory = claims.memory_of(claim)
     is_copied, may_be_refused = False, True
     if memory is not None:
-        # How far memory reaches, an importer cannot know.
-        if not memory.is_inside(loan.address, len(description.content)):
-            loan.free()
+        # An importer cannot know how far memory reaches.
+        if not memory.is_inside(exported.address, len(description.content)):
+            exported.free()
             return NOT_INTERESTING
         entry, copy = description.entry, description.copy
         is_copied = entry == "array" or copy is True or memory.is_scattered()
         nbytes = memory.size * memory.itemsize
         if is_copied and memory.size > MOST_LISTED and nbytes < claims.NEVER:
-            loan.free()
+            exported.free()
             return NOT_INTERESTING
         may_be_refused = (
             claim.may_be_refused
             or (is_copied and (nbytes >= claims.NEVER or copy is False))
-            or max(memory.shape, default=0) >= claims.NEVER  # and none at all
+            or max(memory.shape, default=0) >= claims.NEVER  # and no elements
         )
     expected = None if memory is None else elements_of(memory, is_copied)
     try:
@@ -113,12 +113,12 @@ def one(data):
         del a
     assert refusal is None or may_be_refused, refusal
     del source
-    loan.settle()
+    exported.check_released()
     return 0
 
 
 def elements_of(memory, is_copied):
-    """Their bytes, unless they are too many."""
+    """The bytes of the elements, unless there are too many."""
     if memory.size > MOST_LISTED:
         return None
     itemsize = memory.itemsize
@@ -132,7 +132,7 @@ def check(a, memory, expected):
     if expected is None:
         return
     repr(a)
-    if expected:  # NumPy refuses some that are empty
+    if expected:  # NumPy refuses some empty ones
         found = np.asarray(a).tobytes()
         assert found == expected, f"got {found!r}, expected {expected!r}"
     sums = upsweep.cumsum(a)

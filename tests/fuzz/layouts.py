@@ -1,10 +1,10 @@
-"""Layouts from bytes: extents, and strides in bytes of any sign, 0 included, with
-elements that lie apart, overlap, or are not aligned."""
+"""Layouts from bytes: extents, and byte strides of any sign, including 0, with elements
+that lie apart, overlap, or are unaligned."""
 
 import math
 from typing import NamedTuple
 
-# Where kernels, blocks and tiles begin and end, and one beside.
+# Boundaries of kernels, blocks and tiles, and their neighbours.
 LANDMARKS = [8, 16, 32, 64, 128, 256, 512, 1024, 4096, 8192, 16384, 32768, 65536]
 EXTENTS = [
     1,
@@ -17,12 +17,12 @@ MOST_BYTES = 1 << 19
 class Layout(NamedTuple):
     shape: tuple
     strides: tuple
-    offset: int  # of the element of index zero
-    nbytes: int  # that hold all elements
+    offset: int  # to the element of index zero
+    nbytes: int  # enough for all elements
 
 
 def read_shape(source, ndim, most):
-    """Extents whose product is at most that."""
+    """Extents whose product is at most `most`."""
     shape = []
     for _ in range(ndim):
         extent = source.pick(EXTENTS)
@@ -31,10 +31,10 @@ def read_shape(source, ndim, most):
 
 
 def read_layout(source, shape, itemsize, most=MOST_BYTES, *, skewed=True):
-    """Strides for a shape: axis by axis, in an order of its own. Where it is not
-    skewed, elements lie whole elements apart."""
+    """Strides for a shape, axis by axis in any order. If not skewed, elements lie whole
+    elements apart."""
     order = read_order(source, len(shape))
-    skew = source.byte()  # bytes between what would be neighbours
+    skew = source.byte()  # bytes between neighbours
     lead = source.byte() % 16 if skew & 64 else 0
     skew = skew % 16 if skewed and skew & 128 else 0
     strides = [0] * len(shape)
@@ -57,7 +57,7 @@ def read_layout(source, shape, itemsize, most=MOST_BYTES, *, skewed=True):
 
 
 def read_order(source, count):
-    """A permutation, that of C's order at zero."""
+    """A permutation; C order for zeros."""
     number = source.byte()
     left, order = list(range(count))[::-1], []
     while left:
@@ -67,7 +67,7 @@ def read_order(source, count):
 
 
 def offsets(layout):
-    """Of all elements, in C's order."""
+    """The offsets of all elements, in C order."""
     found = [layout.offset]
     for extent, stride in zip(layout.shape, layout.strides, strict=True):
         found = [at + i * stride for at in found for i in range(extent)]

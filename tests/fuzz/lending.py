@@ -1,5 +1,5 @@
-"""Memory of C that is lent, and described in any way: AddressSanitizer sees whoever
-reads beside it, or once it was given back."""
+"""C memory that is exported with any description: AddressSanitizer reports reads beyond
+it, or after its release."""
 
 import ctypes
 import gc
@@ -26,13 +26,13 @@ NAMES = {form: form.encode() for form in FORMS}
 SECONDS = 10
 
 
-class Loan:
-    """Memory with some content, and what describes it. Given back, all is freed."""
+class ExportedMemory:
+    """Memory with some content, and its description. Both are freed on release."""
 
     def __init__(self, content):
         self._blocks = []
         self.due = 0
-        self.returned = 0
+        self.released = 0
         self.address = self.put(content)
 
     def put(self, content):
@@ -52,18 +52,18 @@ class Loan:
             _libc.free(address)
         self._blocks = []
 
-    def give_back(self):
-        self.returned += 1
+    def release(self):
+        self.released += 1
         self.free()
 
-    def settle(self):
-        """Once nobody uses it any more; another thread may be giving it back."""
+    def check_released(self):
+        """Waits until nothing uses it; another thread may be releasing it."""
         deadline = time.monotonic() + SECONDS
-        while self.returned < self.due and time.monotonic() < deadline:
+        while self.released < self.due and time.monotonic() < deadline:
             gc.collect()
             upsweep.synchronize()
             time.sleep(0.001)
-        assert self.returned == self.due, f"{self.returned} times, due {self.due}"
+        assert self.released == self.due, f"{self.released} times, due {self.due}"
         self.free()
 
 
@@ -71,18 +71,18 @@ def _integers(values):
     return (ctypes.c_int64 * len(values))(*values)
 
 
-_capsules = {}  # the loans by the addresses of their managed tensors
+_capsules = {}  # by the addresses of their managed tensors
 
 
 @ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 def _delete(address):
-    loan = _capsules.get(address)
-    if loan is not None:
-        loan.give_back()
+    exported = _capsules.get(address)
+    if exported is not None:
+        exported.release()
 
 
-class Capsule(Loan):
-    """A loan through DLPack, of a managed tensor that is yet to be filled."""
+class Capsule(ExportedMemory):
+    """An export through DLPack: a managed tensor that the caller fills in."""
 
     def __init__(self, form, content):
         super().__init__(content)
@@ -97,17 +97,17 @@ class Capsule(Loan):
         said = {} if device is None else {"device": device}
         return Producer(self._capsule, **said)
 
-    def settle(self):
-        # One that was taken is given back by who took it; another one is here.
+    def check_released(self):
+        # The consumer releases a capsule that it took; otherwise this does.
         name = _api.PyCapsule_GetName(self._capsule).decode()
         assert name in (self._form, f"used_{self._form}"), f"the name is {name}"
         self.due = int(name != self._form and bool(self.described.deleter))
-        super().settle()
+        super().check_released()
         del _capsules[self._managed]
 
 
-class Buffer(Loan):
-    """A loan through the buffer protocol, of a view that is yet to be filled."""
+class Buffer(ExportedMemory):
+    """An export through the buffer protocol: a view that the caller fills in."""
 
     def __init__(self, content):
         super().__init__(content)
@@ -123,5 +123,5 @@ class Buffer(Loan):
         self.due += 1
         return 0
 
-    def take_back(self, view):
-        self.give_back()
+    def release_view(self, view):
+        self.release()

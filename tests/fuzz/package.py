@@ -1,9 +1,10 @@
-"""Makes an importable package of a build folder with sanitizers, for Python to run
-under them: `python tests/fuzz/package.py BUILD FOLDER`.
+"""Makes an importable package from a build folder with sanitizers:
 
-The folder then has upsweep/, and goes on PYTHONPATH. The sanitizers' runtime has to
-be loaded before Python: `--preload` prints the library that LD_PRELOAD names, which
-has libFuzzer in it as well.
+    python tests/fuzz/package.py BUILD FOLDER
+
+The folder then contains upsweep/; add it to PYTHONPATH. The sanitizers' runtime must be
+loaded before Python: `--preload` prints the library for LD_PRELOAD, which also contains
+libFuzzer.
 """
 
 import argparse

@@ -10,8 +10,8 @@ with the counters that guide libFuzzer:
     python tests/fuzz/package.py build sanitized
     PYTHONPATH=sanitized python tests/fuzz/run.py scans --seconds 60
 
-It prints how much was run, and ends at the first finding, whose input it leaves in a
-file: `--replay FILE` says what that input means, and runs it once.
+It prints how much it ran, and stops at the first finding, whose input it writes to a
+file: `--replay FILE` prints what that input means, and runs it once.
 """
 
 import argparse
@@ -29,7 +29,7 @@ import package
 
 HERE = Path(__file__).parent
 TARGETS = ["scans", "imports"]
-# To start from: any bytes mean something, and these reach most of the code.
+# The seeds: all bytes mean something, and these reach most of the code.
 SEEDS, SEED_LENGTHS = 400, range(30, 120)
 
 
@@ -41,19 +41,19 @@ def parse():
     parser.add_argument("--corpus", type=Path, help="a folder of inputs, added to")
     parser.add_argument("--findings", type=Path, default=Path("."))
     parser.add_argument("--replay", type=Path, help="a file with one input")
-    # What the process with the sanitizers does: libFuzzer's own options follow.
+    # For the process with the sanitizers; libFuzzer's own options follow.
     parser.add_argument("--inside", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 def environment():
-    """The sanitizers' runtime has to be there before Python is."""
+    """The environment that loads the sanitizers' runtime before Python."""
     return {
-        # More than may have a processor each.
+        # More threads than there may be processors.
         "UPSWEEP_NUM_THREADS": "3",
         **os.environ,
         "LD_PRELOAD": str(package.preload()),
-        # Python lets go of little at its end, and refuses sizes itself.
+        # Python releases little at exit, and checks sizes itself.
         "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1",
         "UBSAN_OPTIONS": "print_stacktrace=1",
     }
@@ -82,7 +82,7 @@ def write_seeds(folder, seed):
 
 
 def fuzz(arguments):
-    """Returns the status, and everything that was printed."""
+    """Returns the exit status and the output."""
     with tempfile.TemporaryDirectory() as seeds:
         write_seeds(seeds, arguments.seed)
         folders = [seeds]
@@ -114,7 +114,7 @@ def fuzz(arguments):
 
 
 def last(pattern, text):
-    """What the last match has in its group."""
+    """The group of the last match."""
     found = re.findall(pattern, text)
     return found[-1] if found else "?"
 
@@ -132,7 +132,7 @@ def summary(target, printed):
 
 
 def report(arguments, printed):
-    """What was found, without the coverage on the way there."""
+    """The finding, without the coverage output before it."""
     progress = re.compile(r"#\d+\s|\tNEW_FUNC|INFO:")
     lines = [line for line in printed.splitlines() if not progress.match(line)]
     print(*lines, sep="\n")

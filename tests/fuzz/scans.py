@@ -1,5 +1,5 @@
-"""Scans from bytes: any operator, dtype, layout, axis and direction, held to the
-contract of the numerics page."""
+"""Scans from bytes: any operator, dtype, layout, axis and direction, checked against
+the contract of the numerics page."""
 
 from typing import Any, NamedTuple
 
@@ -11,8 +11,8 @@ from layouts import Layout, read_layout, read_shape
 from source import Source
 from support import DTYPES, OPS, numpy_dtype
 
-DOORS = ["asarray", "directly", "array"]
-# Of one scan: about two tiles, and what takes no longer than a moment to judge.
+IMPORTS = ["asarray", "directly", "array"]
+# The limit for one scan: about two tiles, and quick to judge.
 MOST = 70_000
 MOST_BYTES = 140_000
 
@@ -20,7 +20,7 @@ MOST_BYTES = 140_000
 class Scan(NamedTuple):
     op: str
     dtype: str
-    door: str
+    importer: str
     options: dict[str, Any]
     layout: Layout
     filling: tuple
@@ -34,16 +34,16 @@ def read(data):
     ndim = source.byte() % 6
     axis = None if flags & 4 else source.byte() % (2 * ndim + 1) - ndim
     options = {"axis": axis, "reverse": bool(flags & 1), "inclusive": not flags & 2}
-    door = DOORS[flags >> 3 & 3 if flags >> 3 & 3 < len(DOORS) else 0]
+    importer = IMPORTS[flags >> 3 & 3 if flags >> 3 & 3 < len(IMPORTS) else 0]
     itemsize = numpy_dtype(dtype).itemsize
     shape = read_shape(source, ndim, min(MOST, MOST_BYTES // itemsize))
     layout = read_layout(source, shape, itemsize)
     filling = read_filling(source, dtype)
-    return Scan(op, dtype, door, options, layout, filling, source.rest())
+    return Scan(op, dtype, importer, options, layout, filling, source.rest())
 
 
 def view_of(scan):
-    """The memory, which is no longer than it has to be, and the view of it."""
+    """The memory, no larger than necessary, and the view of it."""
     dtype, layout = numpy_dtype(scan.dtype), scan.layout
     memory = np.zeros(layout.nbytes, np.uint8)
     itemsize = dtype.itemsize
@@ -59,7 +59,7 @@ def one(data):
     scan = read(data)
     memory, view = view_of(scan)
     before = memory.tobytes()
-    a = view if scan.door == "directly" else getattr(upsweep, scan.door)(view)
+    a = view if scan.importer == "directly" else getattr(upsweep, scan.importer)(view)
     try:
         result = getattr(upsweep, scan.op)(a, **scan.options)
     except IndexError:

@@ -1,8 +1,7 @@
-"""Bytes as decisions: whatever libFuzzer makes up means something.
+"""Bytes as decisions, so that any bytes from libFuzzer mean something.
 
-Decisions are read from the front, in an order that depends on as little as
-possible, so that one changed byte changes one decision. Where the bytes have
-ended, zeros follow.
+Decisions are read from the front, in an order that depends on as little as possible, so
+that one changed byte changes one decision. After the last byte, zeros follow.
 """
 
 import numpy as np
@@ -38,11 +37,11 @@ class Source:
 
 
 def tiled(data, count):
-    """That many bytes: those given, again and again."""
+    """That many bytes: the given ones, repeated."""
     return np.resize(np.frombuffer(data or b"\0", np.uint8), count)
 
 
 def scrambled(data, count):
-    """That many bytes without a period, which follow from those given."""
+    """That many aperiodic bytes, derived from the given ones."""
     seed = int.from_bytes(data[:64], "little")
     return np.random.default_rng(seed).integers(0, 256, count, np.uint8)

@@ -1,5 +1,5 @@
-"""The verdict on results of any size: all of those that are exact, and of floats
-what the oracle and what arithmetic in wider numbers can tell within a moment."""
+"""The verdict on results of any size: of all exact ones, and of floats as far as the
+oracle and wider arithmetic can judge quickly."""
 
 import math
 
@@ -8,8 +8,8 @@ import numpy as np
 import oracle
 from support import CANONICAL_NAN, bits, result_dtype
 
-# Elements that the oracle may follow in a moment: of one line, a tile of float32
-# and a little more; of lines, some.
+# Elements that the oracle can follow quickly: of one line, a tile of float32 and a
+# little more; of lines, a few.
 FOLLOWED = {"complex64": 4000, "logcumsumexp": 60}
 FOLLOWED_OF_LINE, FOLLOWED_OF_LINES = 16_600, 4000
 TILE_BYTES = 1 << 16
@@ -27,7 +27,7 @@ def in_scan_order(values, axis, reverse):
 
 
 def check(op, x, y, *, axis, reverse, inclusive):
-    """Raises AssertionError where y is not the scan of x."""
+    """Raises AssertionError if y is not the scan of x."""
     with np.errstate(all="ignore"):
         _check(op, x, y, axis, reverse, inclusive)
 
@@ -62,7 +62,8 @@ def _check(op, x, y, axis, reverse, inclusive):
 
 
 def same(ys, expected):
-    """To the bit, but for NaN, of which a complex number may be one in any part."""
+    """Equal bits, except that any NaN equals another; a complex number is NaN if either
+    component is."""
     unlike = as_bits(ys) != as_bits(expected)
     if ys.dtype.kind == "c":
         unlike = unlike.any(axis=-1)
@@ -77,7 +78,7 @@ def same(ys, expected):
 
 
 def as_bits(values):
-    """Of complex numbers, those of either part along one more axis."""
+    """The bits; those of a complex number's components along one more axis."""
     found = np.ascontiguousarray(values)
     if found.dtype.kind == "c":
         return found.view(np.uint32).reshape(*found.shape, 2)
@@ -85,10 +86,10 @@ def as_bits(values):
 
 
 def extrema(op, xs, inclusive):
-    """By the rule: a later element counts if it is beyond, and NaN stays."""
+    """By the rule: a later element wins only if it is beyond, and NaN stays."""
     start = np.broadcast_to(extreme_of(op, xs.dtype), (len(xs), 1))
     lines = np.concatenate([start, xs], axis=1)
-    # Zeros of both signs are one number here, and NaN is none.
+    # Zeros of both signs are equal here, and NaN never compares.
     is_nan = np.logical_or.accumulate(lines != lines, axis=1)
     _, ranks = np.unique(np.where(is_nan, start, lines), return_inverse=True)
     ranks = ranks.reshape(lines.shape) * (1 if op == "cummax" else -1)
@@ -113,7 +114,7 @@ def extreme_of(op, dtype):
 
 
 def wrapped(op, xs, dtype, inclusive):
-    """Modulo 2^64, of which the bits of every dtype are the lowest."""
+    """Modulo 2^64, whose low bits are the result in any dtype."""
     numbers = xs.astype(np.int64 if xs.dtype.kind == "i" else np.uint64)
     numbers = numbers.astype(np.uint64)
     start, scan = (1, np.cumprod) if op == "cumprod" else (0, np.cumsum)
@@ -123,7 +124,7 @@ def wrapped(op, xs, dtype, inclusive):
 
 
 def wider(dtype):
-    """Numbers with ten bits more, so that their rounding is nothing, or None."""
+    """A dtype with at least ten more bits, whose rounding does not matter, or None."""
     wide = np.float64 if dtype.itemsize < 8 else np.longdouble
     enough = np.finfo(wide).nmant >= ml_dtypes.finfo(dtype).nmant + 10
     return wide if enough else None
@@ -145,7 +146,7 @@ def check_logarithms(xs, ys, inclusive):
 
 
 def check_sums(xs, ys, inclusive):
-    """Within 2^-p |y| + i 2^-(p + 22) times the sum of magnitudes, up to where one
+    """Within 2^-p |y| + i 2^-(p + 22) times the sum of magnitudes, up to the first that
     comes near the end of the range."""
     info, wide = ml_dtypes.finfo(ys.dtype), wider(ys.dtype)
     if wide is None:
@@ -159,13 +160,13 @@ def check_sums(xs, ys, inclusive):
     y = ys.astype(wide)
     counts = np.arange(1, xs.shape[1] + 1)
     unit = wide(2) ** -(info.nmant + 1)
-    share = unit * wide(2) ** -22 + np.finfo(wide).eps  # with that of our own sum
+    share = unit * wide(2) ** -22 + np.finfo(wide).eps  # plus that of this sum
     allowed = unit * np.abs(y) + counts * share * magnitudes
     require((np.abs(y - found) <= allowed) | ~inside, xs, ys, found)
 
 
 def check_powers(xs, ys, inclusive):
-    """Products of powers of two, up to where one leaves the range: within 1 ulp of
+    """Products of powers of two, up to the first that leaves the range: within 1 ulp of
     the sum of the exponents."""
     info = ml_dtypes.finfo(ys.dtype)
     least = info.minexp - info.nmant
@@ -199,13 +200,13 @@ def require(good, xs, ys, expected):
 
 
 def follow(op, name, xs, ys, inclusive):
-    """Some lines by the oracle, or one line from its start."""
+    """Checks some lines by the oracle, or one line from its start."""
     most = FOLLOWED.get(op, FOLLOWED.get(name, FOLLOWED_OF_LINE))
     if xs.shape[1] < FOLLOWED_OF_LINES:
         most = min(most, FOLLOWED_OF_LINES)
     most = min(most, TILE_BYTES // xs.dtype.itemsize + 100)
     if op == "logcumsumexp" and name == "complex64":
-        # Where infinities meet, the contract leaves the imaginary part open.
+        # If infinities meet, the contract leaves the imaginary part open.
         are_finite = np.isfinite(xs).all(axis=1)
         xs, ys = xs[are_finite], ys[are_finite]
         if len(xs) == 0:

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "cpp"
-# The programs of the environment whose Python runs the tests come first.
+# Prefer the programs of the environment whose Python runs the tests.
 PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 
 pytestmark = pytest.mark.skipif(
@@ -34,8 +34,8 @@ def run(*command, **environment):
 
 def configure(source, build, *options):
     generator = ["-G", "Ninja"] if shutil.which("ninja", path=PATH) else []
-    # The result does not depend on the type. Debug compiles faster, but where
-    # compilations are cached, those of the wheel are there.
+    # The result does not depend on the build type. Debug compiles faster, but a
+    # compiler cache already has the objects of the wheel.
     cached = "CMAKE_CXX_COMPILER_LAUNCHER" in os.environ
     build_type = "Release" if cached else "Debug"
     options = [

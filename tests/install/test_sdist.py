@@ -34,7 +34,7 @@ def run(*command, cwd=ROOT):
 
 
 def installed_files():
-    """What the installed wheel brought, less what pip wrote beside it."""
+    """The files of the installed wheel, without those that pip added."""
     written = {"INSTALLER", "REQUESTED", "RECORD", "direct_url.json"}
     files = importlib.metadata.files("upsweep") or []
     return {

@@ -1,4 +1,4 @@
-"""The wheel for macOS, as far as it can be judged without a Mac."""
+"""The wheel for macOS, as far as it can be checked without a Mac."""
 
 import re
 import zipfile
@@ -19,7 +19,7 @@ from macholib.SymbolTable import SymbolTable
 METAL = Path(__file__).parents[2] / "metal"
 FRAMEWORK = "/System/Library/Frameworks/{0}.framework/Versions/{1}/{0}"
 SYSTEM = "/usr/lib/libSystem.B.dylib"
-# Symbols that any library may bring: how Apple's linker writes it, and ziglang's.
+# Symbols from any library, as Apple's linker marks them, and ziglang's.
 ANY = (0xFE, 0)
 
 
@@ -67,7 +67,7 @@ class Binary:
         return [data.rstrip(b"\0").decode() for _, data in loads]
 
     def needs(self):
-        """{symbol: the library that has it}; None for whichever is loaded."""
+        """{symbol: the library that has it}; None for any loaded library."""
         libraries = self.libraries()
         found = {}
         for symbol, name in self.symbols:
@@ -144,7 +144,7 @@ def test_the_source_of_the_kernels_is_embedded(library):
     found = list(pieces())
     assert len(found) > 10
     for name, piece in found:
-        # Long literals are put together when the program runs, in pieces.
+        # The program joins long literals from pieces at run time.
         for line in piece.splitlines():
             assert line.encode() in data, f"{name}: {line}"
     monoids = re.findall(r"(?m)^UPSWEEP_KERNEL\(\w+, (.*)\)$",

@@ -12,7 +12,7 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("upsweep")
 
 
-# Before the tests' modules are loaded, some of which make arrays.
+# Before the test modules are loaded, because some make arrays.
 if "UPSWEEP_TEST_DEVICE" in os.environ:
     upsweep.set_default_device(getattr(upsweep, os.environ["UPSWEEP_TEST_DEVICE"]))
 

@@ -16,7 +16,7 @@ FLOATS = ["float16", "bfloat16", "float32", "float64"]
 DTYPES = ["bool_", *INTEGERS, *FLOATS, "complex64"]
 
 
-# For what runs in processes of its own, where the CPU is the default.
+# For cases in processes of their own, where the CPU is the default.
 cpu_only = pytest.mark.skipif(
     upsweep.default_device() == upsweep.gpu,
     reason="runs on the CPU, whatever the default device here",
@@ -28,7 +28,7 @@ def numpy_dtype(name):
 
 
 def stream_for(name):
-    """The default stream; the CPU's where the device has no such dtype."""
+    """The default stream; the CPU's if the device has no such dtype."""
     on_gpu = upsweep.default_device() == upsweep.gpu
     return upsweep.cpu if on_gpu and name == "float64" else None
 
@@ -55,9 +55,9 @@ def bits(values):
 
 
 def checked_scan(op, a, x, **options):
-    """Scans a, an upsweep array or anything a scan accepts, whose values are
-    those of the NumPy array x, and holds the result to the contract. Returns
-    the oracle's measure of the error."""
+    """Scans a, an upsweep array or anything a scan accepts, whose values are those of
+    the NumPy array x, and checks the result against the contract. Returns the oracle's
+    measure of the error."""
     name = "bool_" if x.dtype == bool else x.dtype.name
     result = getattr(upsweep, op)(a, stream=stream_for(name), **options)
     assert result.dtype.name == result_dtype(op, name)
@@ -70,7 +70,7 @@ def checked_scan(op, a, x, **options):
 
 
 def run_python(*arguments, cwd=None, **environment):
-    """Runs this Python; returns what it prints. Fails with its errors."""
+    """Runs this Python; returns its output. Fails with its errors."""
     done = subprocess.run(
         [sys.executable, *map(str, arguments)],
         env={**os.environ, **environment},
@@ -84,7 +84,7 @@ def run_python(*arguments, cwd=None, **environment):
     return done.stdout
 
 
-# Threads that are in the middle of anything when the interpreter ends.
+# Threads that are busy when the interpreter ends.
 LEFT_BEHIND = """
 import threading, time, numpy, upsweep
 x = numpy.ones(2**18, numpy.float32)

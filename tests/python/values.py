@@ -1,5 +1,5 @@
-"""Inputs that break naive scans, by name. Each is made of a generator, a NumPy
-dtype and a number of elements."""
+"""Inputs that break naive scans, by name. Each takes a generator, a NumPy dtype and a
+number of elements."""
 
 import ml_dtypes
 import numpy as np
@@ -13,7 +13,7 @@ def see_saw(rng, dtype, n):
 
 
 def near_one(rng, dtype, n):
-    """Rounding errors add up, and the product stays in the range for long."""
+    """Rounding errors add up, and the product stays in the range for a long time."""
     width = max(0.002, 2 * float(ml_dtypes.finfo(dtype).eps))
     return np.exp(rng.normal(0, width, n)).astype(dtype)
 
@@ -25,7 +25,7 @@ def log_normal(rng, dtype, n):
 
 
 def subnormals(rng, dtype, n):
-    """Products that go below the normal range and come back, again and again."""
+    """Products that repeatedly go below the normal range and come back."""
     info = ml_dtypes.finfo(dtype)
     depth = info.nmant // 2
     cycle = [2.0**-depth, 1.0, 2.0**depth, 1.5, 1 / 1.5]
@@ -35,7 +35,7 @@ def subnormals(rng, dtype, n):
 
 
 def subnormal_factors(rng, dtype, n):
-    """Each pair is a subnormal and its inverse, as nearly as the range allows."""
+    """Each pair is a subnormal and its inverse, as closely as the range allows."""
     tiny = float(ml_dtypes.finfo(dtype).smallest_normal)
     x = rng.uniform(0.1, 1, n) * tiny
     x[1::2] = rng.uniform(0.5, 1, n // 2) / tiny
@@ -58,8 +58,8 @@ def specials(rng, dtype, n):
 
 
 def exits(rng, dtype, n):
-    """Near one, then out of the range late, then factors that would bring a
-    product back that had not stuck."""
+    """Near one, then out of the range late, then factors that would bring a product
+    back if it had not saturated."""
     x = near_one(rng, dtype, n)
     most = float(ml_dtypes.finfo(dtype).max)
     out = rng.choice([most, 1 / most])
@@ -70,7 +70,7 @@ def exits(rng, dtype, n):
 
 
 def one_outlier(rng, dtype, n):
-    """A single huge or tiny factor, undone by its inverse just after."""
+    """A single huge or tiny factor, undone by its inverse right after."""
     x = near_one(rng, dtype, n)
     factor = float(ml_dtypes.finfo(dtype).max) / 4
     at = int(rng.integers(0, max(n - 1, 1)))
@@ -110,7 +110,7 @@ def turning(rng, dtype, n):
 
 
 def spiral(rng, dtype, n):
-    """A walk that leaves the range in time."""
+    """A walk that eventually leaves the range."""
     return (np.exp(rng.normal(0, 4, n)) * turning(rng, dtype, n)).astype(dtype)
 
 

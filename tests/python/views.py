@@ -51,8 +51,8 @@ def apply(library, x, steps):
 
 
 def both(x, steps, shared):
-    """The NumPy view and the upsweep view of x; with shared, the second is made
-    of the first without a copy, else by upsweep's own indexing."""
+    """The NumPy view and the upsweep view of x; with shared, the second comes from the
+    first without a copy, else from upsweep's own indexing."""
     view = apply(np, x, steps)
     if shared:
         return view, upsweep.asarray(view)

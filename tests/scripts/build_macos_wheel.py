@@ -2,9 +2,8 @@
 
     python tests/scripts/build_macos_wheel.py FOLDER
 
-It needs ziglang, scikit-build-core, nanobind, CMake and Ninja, which
-`pip install ziglang scikit-build-core nanobind cmake ninja` brings, and takes
-metal-cpp from where UPSWEEP_METAL_CPP says, else from PyPI.
+It needs `pip install ziglang scikit-build-core nanobind cmake ninja`, and takes
+metal-cpp from UPSWEEP_METAL_CPP, else from PyPI.
 """
 
 import os
@@ -28,9 +27,9 @@ def run(*command, **options):
     subprocess.run([sys.executable, "-m", *map(str, command)], check=True, **options)
 
 
-# What the linker of ziglang does not know: lists of arguments in a file, of which
-# nanobind has one with the symbols that Python brings when it loads the extension;
-# and bundles, which for Python are as good as libraries.
+# The linker of ziglang lacks two things: argument files, of which nanobind has one with
+# the symbols that Python provides when it loads the extension; and bundles, for which
+# Python accepts libraries.
 COMPILE = """for argument do
   shift
   case "$argument" in
@@ -51,7 +50,7 @@ def make_tools(folder):
         "c++": f'{COMPILE}{zig} c++ -target {TARGET} "$@"',
         "ar": f'{zig} ar "$@"',
         "ranlib": f'{zig} ranlib "$@"',
-        # Nothing has to be changed after linking.
+        # Nothing needs to change after linking.
         "install_name_tool": "exit 1",
     }
     for name, command in commands.items():
@@ -61,7 +60,7 @@ def make_tools(folder):
 
 
 def copy_python_headers(folder):
-    """Python's headers, which are the same everywhere but for one."""
+    """Python's headers, which are the same everywhere except for one."""
     shutil.copytree(sysconfig.get_path("include"), folder)
     (folder / "pyconfig.h").unlink()
     shutil.copy(TOOLCHAIN / "pyconfig.h", folder)

@@ -1,5 +1,5 @@
-"""Holds small scans of every operator and dtype to the oracle, and prints the
-instruction set they ran on and how many there were."""
+"""Checks small scans of every operator and dtype against the oracle, and prints the
+instruction set and the number of scans."""
 
 import itertools
 import sys
@@ -11,9 +11,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "python"))
 from support import DTYPES, OPS, checked_scan, numpy_dtype
 from values import kinds, make
 
-# One line in segments, neighbouring lines, lines one behind the other, and few.
+# One line in segments, neighbouring lines, consecutive lines, and few lines.
 WAYS = [((600,), 0), ((20, 37), 0), ((37, 20), 1), ((3, 300), 1)]
-# Where complex infinities meet, the contract leaves the imaginary part open.
+# If complex infinities meet, the contract leaves the imaginary part open.
 OPEN = [("logcumsumexp", "complex64", "complex_specials")]
 DIRECTIONS = list(itertools.product([False, True], [False, True]))
 

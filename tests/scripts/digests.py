@@ -1,5 +1,5 @@
-"""Prints digests of the results of many scans, as JSON: every operator, dtype
-and direction, over shapes that take every way through the kernels."""
+"""Prints digests of the results of many scans, as JSON: every operator, dtype and
+direction, over shapes that reach every path of the kernels."""
 
 import hashlib
 import itertools
@@ -34,9 +34,9 @@ WAYS = {
 }
 
 
-def planted(dtype):
-    """One part of each kind of values that suits a dtype, and special values
-    from the middle on."""
+def mixed_values(dtype):
+    """A piece of each kind of values that suits a dtype, and special values from the
+    middle on."""
     rng = np.random.default_rng(1)
     parts = list(kinds(dtype))
     each = -(-LONG // len(parts))
@@ -57,7 +57,7 @@ def digest(a):
 
 def cases():
     for name in DTYPES:
-        x = upsweep.asarray(planted(numpy_dtype(name)))
+        x = upsweep.asarray(mixed_values(numpy_dtype(name)))
         for (way, (axis, view)), op in itertools.product(WAYS.items(), OPS):
             for reverse, inclusive in itertools.product([False, True], [True, False]):
                 case = f"{op} {name} {way} {reverse=} {inclusive=}"

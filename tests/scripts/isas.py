@@ -1,6 +1,6 @@
-"""The instruction sets of this build: prints those that this machine runs, best
-first, and for the others the reason why it does not. With --all-but-best it
-prints those of the build that are not chosen here, as a list for CMake."""
+"""The instruction sets of this build: prints those that this machine runs, best first,
+and for the others why it cannot. With --all-but-best it prints those that are not
+chosen here, as a CMake list."""
 
 import functools
 import os
@@ -11,7 +11,7 @@ PROGRAM = "import upsweep; print(upsweep.device_info(upsweep.cpu)['isa'])"
 
 
 def forced(isa):
-    """What Python prints, and its last error, where that one is forced."""
+    """Python's output and its last error, with that one forced."""
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         env=os.environ | {"UPSWEEP_CPU_ISA": isa},
@@ -31,7 +31,7 @@ def names():
 
 @functools.cache
 def why_not(isa):
-    """Why this machine does not run it; nothing where it does."""
+    """Why this machine does not run it; empty if it does."""
     return forced(isa)[1]
 
 

@@ -1,6 +1,5 @@
-"""Gets Apple's metal-cpp headers where there is no Mac: out of the wheel of
-mlx-metal for macOS, which carries them. Prints the folder that UPSWEEP_METAL_CPP
-takes:
+"""Gets Apple's metal-cpp headers without a Mac, from the macOS wheel of mlx-metal,
+which contains them. Prints the folder for UPSWEEP_METAL_CPP:
 
     python tests/scripts/metal_cpp.py FOLDER
 """

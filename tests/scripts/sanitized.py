@@ -1,4 +1,4 @@
-"""Scans of all kinds, small, for compute-sanitizer to look at."""
+"""Small scans of all kinds, to run under compute-sanitizer."""
 
 import numpy as np
 import upsweep

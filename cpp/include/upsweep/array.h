@@ -21,10 +21,9 @@ using Strides = std::vector<int64_t>;
 class Storage;       // the bytes and the event of the work that writes them
 struct ArrayAccess;  // for the core
 
-/// Shape, strides, offset and dtype over storage that arrays share and nobody
-/// changes. Copies and views are cheap. An array may still be being computed:
-/// whatever reads its elements waits first, and throws the error of the work
-/// that failed to produce it.
+/// Shape, strides, offset and dtype over shared, immutable storage. Copies and
+/// views are cheap. The array may not be computed yet: anything that reads its
+/// elements waits first, and throws the error of the work if it failed.
 class array {
  public:
   /// A 0-d array of one value.
@@ -44,26 +43,25 @@ class array {
   array(const void* bytes, Shape shape, Dtype dtype);
 
   /// Shares memory that lives elsewhere: data points at the element of index
-  /// zero, strides are in elements, and release is called once, on any thread,
-  /// when the last array over the memory is gone and no work uses it; where
-  /// adopt throws it is not called. It may wait for streams and results: it is
-  /// called where no work waits for it. The memory must not change while arrays
-  /// use it and must be aligned to its dtype.
+  /// zero, and strides are in elements. release is called once, on any thread,
+  /// when the last array over the memory is gone and no work uses it; it is not
+  /// called if adopt throws. It may wait for streams and results, because no
+  /// work waits for it. The memory must not change while arrays use it and must
+  /// be aligned to its dtype.
   static array adopt(const void* data, Shape shape, Strides strides,
                      Dtype dtype, std::function<void()> release);
 
-  /// The same for memory of the device of a stream, which has its own memory
-  /// (has_own_memory): readable by work that is given to the stream from now
-  /// on.
+  /// The same for memory of the stream's device, which must have its own memory
+  /// (has_own_memory). Work given to the stream from now on may read it.
   static array adopt(const void* data, Shape shape, Strides strides,
                      Dtype dtype, std::function<void()> release, Stream stream);
 
-  /// A view of the same storage with other geometry; offset is in elements
-  /// from the start of the storage. The caller answers for its bounds.
+  /// A view of the same storage with other geometry; offset is in elements from
+  /// the start of the storage. The caller is responsible for bounds.
   array as_strided(Shape shape, Strides strides, int64_t offset) const;
 
   /// The bytes of a contiguous array as elements of another shape and dtype.
-  /// Throws std::invalid_argument where their number differs.
+  /// Throws std::invalid_argument if their number differs.
   array reinterpret(Shape shape, Dtype dtype) const;
 
   const Shape& shape() const { return shape_; }
@@ -90,9 +88,9 @@ class array {
   /// Whether wait() would return at once.
   bool is_ready() const;
 
-  /// The address of the element of index zero, once the array is computed;
-  /// walk it with strides(). T must match the dtype (TypeError otherwise). Of
-  /// bool_ that was adopted, read elements with load_element<bool>.
+  /// The address of the element of index zero, once the array is computed; walk
+  /// it with strides(). T must match the dtype (TypeError otherwise). For
+  /// adopted bool_ memory, read elements with load_element<bool>.
   template <Element T>
   const T* data() const {
     check_dtype(dtype_of<T>);
@@ -101,15 +99,14 @@ class array {
   const void* raw_data() const;
 
   /// The address of the element of index zero in the memory of the array's
-  /// device, which has its own (has_own_memory). Work that is given to the
-  /// consumer's stream (a CUstream) from now on may read it; without one the
-  /// array is waited for. While the consumer's work reads it, the array must
-  /// not be let go of, or only once all of that work has been given to that
-  /// stream.
+  /// device, which must have its own (has_own_memory). Work given to the
+  /// consumer's stream (a CUstream) from now on may read it; without a stream,
+  /// the call waits for the array. Keep the array until all work that reads it
+  /// has been given to that stream.
   const void* device_data(void* consumer) const;
 
-  /// The only element. Throws std::invalid_argument where there are more or
-  /// none, and TypeError where T does not match the dtype.
+  /// The only element. Throws std::invalid_argument unless there is exactly
+  /// one, and TypeError if T does not match the dtype.
   template <Element T>
   T item() const {
     check_one_element();
@@ -134,8 +131,8 @@ class array {
 
 /// Waits for all the given arrays; throws the first error.
 void eval(const std::vector<array>& arrays);
-/// Returns at once: work starts when it is asked for, so there is nothing to
-/// launch. It is here so that code written for MLX runs as it stands.
+/// Returns at once: work starts when an operation is called, so there is
+/// nothing to launch. It exists so that code written for MLX runs unchanged.
 void async_eval(const std::vector<array>& arrays);
 
 }  // namespace upsweep

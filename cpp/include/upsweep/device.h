@@ -1,4 +1,4 @@
-// Devices and streams: where work runs, and in which order.
+// Devices and streams: where work runs, and in what order.
 #pragma once
 
 #include <memory>
@@ -19,8 +19,8 @@ struct Device {
   bool operator==(const Device&) const = default;
 };
 
-/// A queue of work on one device. Work on one stream runs in the order in
-/// which it was given; across streams, work waits for its inputs.
+/// A queue of work on one device. Work on one stream runs in the order it was
+/// given; across streams, work waits for its inputs.
 struct Stream {
   int index;
   Device device;
@@ -32,14 +32,14 @@ struct Stream {
 /// device for its default stream, or a stream.
 using StreamOrDevice = std::variant<std::monostate, Stream, Device>;
 
-/// The device of the calling thread's operations that name none. It is the
-/// innermost StreamContext's, else what set_default_device set for the process,
-/// else the cpu.
+/// The device for operations of the calling thread that name none: the
+/// innermost StreamContext's, else the one that set_default_device set for the
+/// process, else the cpu.
 Device default_device();
-/// Throws std::invalid_argument where the device does not exist.
+/// Throws std::invalid_argument if the device does not exist.
 void set_default_device(Device device);
 
-/// The stream of the calling thread's operations that name only a device.
+/// The stream for operations of the calling thread that name only a device.
 Stream default_stream(Device device);
 void set_default_stream(Stream stream);
 
@@ -51,7 +51,7 @@ Stream new_stream(Device device);
 Stream to_stream(StreamOrDevice s);
 
 /// Waits until all work given to the stream so far is done. Throws the first
-/// error of that work which has not been thrown by an earlier synchronize.
+/// error of that work that no earlier synchronize has thrown.
 void synchronize(Stream stream);
 void synchronize();
 
@@ -59,25 +59,24 @@ void synchronize();
 bool is_available(Device device);
 int device_count(DeviceType type);
 
-/// What is known of a device, as (name, value) pairs: device_name,
-/// architecture and memory_size (bytes); for the cpu the instruction set that
-/// the kernels use (isa) and the number of threads; for a gpu max_buffer_length
-/// and max_recommended_working_set_size (bytes).
+/// Properties of a device, as (name, value) pairs: device_name, architecture
+/// and memory_size (bytes); for the cpu the instruction set that the kernels
+/// use (isa) and the number of threads; for a gpu max_buffer_length and
+/// max_recommended_working_set_size (bytes).
 using DeviceInfo =
     std::vector<std::pair<std::string, std::variant<std::string, size_t>>>;
 DeviceInfo device_info(Device device);
 
-/// Whether the device has memory of its own, which the processors do not see:
-/// arrays in it are copied for them when they are first read there.
+/// Whether the device has memory of its own, which the CPU cannot address: its
+/// arrays are copied to main memory when the CPU first reads them.
 bool has_own_memory(DeviceType type);
 
-/// The stream as the device's driver knows it (a CUstream), for work of other
-/// libraries to be ordered with it. Throws std::invalid_argument for a device
-/// without memory of its own.
+/// The driver's handle of the stream (a CUstream), so that other libraries can
+/// order their work with it. Throws std::invalid_argument for a device without
+/// memory of its own.
 void* native_stream(Stream stream);
 
-/// While it lives, the default stream of the thread that made it is the given
-/// one.
+/// While it lives, the given stream is the default of the thread that made it.
 class StreamContext {
  public:
   explicit StreamContext(StreamOrDevice s);

@@ -92,7 +92,7 @@ struct bfloat16_t {
 
 using complex64_t = std::complex<float>;
 
-/// The dtype that holds elements of the C++ type T; nullptr where none does.
+/// The dtype that holds elements of the C++ type T; nullptr if none does.
 template <class T>
 inline constexpr std::nullptr_t dtype_of = nullptr;
 template <>
@@ -128,8 +128,8 @@ inline constexpr Dtype dtype_of<complex64_t> = complex64;
 template <class T>
 concept Element = std::is_same_v<decltype(dtype_of<T>), const Dtype>;
 
-/// The element at an address. Of bool_, any byte but 0 is true: other libraries
-/// hand over such bytes, and a C++ bool made of one has no defined value.
+/// The element at an address. For bool_, any byte but 0 is true: other
+/// libraries pass such bytes, and reading one as a C++ bool is undefined.
 template <Element T>
 T load_element(const void* at) {
   if constexpr (std::is_same_v<T, bool>) {

@@ -12,14 +12,15 @@ namespace upsweep {
 // std::runtime_error. In Python they are IndexError, ValueError and
 // RuntimeError.
 
-/// An argument of a type the operation does not take (Python: TypeError).
+/// An argument of a type that the operation does not accept (Python:
+/// TypeError).
 class TypeError : public std::invalid_argument {
  public:
   using std::invalid_argument::invalid_argument;
 };
 
-/// Memory that could not be had: over the limit, or over what the machine has
-/// (Python: MemoryError).
+/// An allocation that exceeds the limit or the memory of the machine (Python:
+/// MemoryError).
 class OutOfMemory : public std::bad_alloc {
  public:
   explicit OutOfMemory(std::string what) : what_(std::move(what)) {}

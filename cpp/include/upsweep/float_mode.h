@@ -1,4 +1,4 @@
-// FloatMode: arithmetic as the results of scans are defined in.
+// FloatMode: the floating-point mode in which results of scans are defined.
 #pragma once
 
 #include <cstdint>
@@ -6,9 +6,8 @@
 namespace upsweep {
 
 /// While it lives, its thread rounds to nearest and keeps subnormal numbers,
-/// whatever the application or another library has set. Scans see to this
-/// themselves; an application needs it only where it computes with subnormal
-/// results itself.
+/// whatever mode the application or another library has set. Scans set it; an
+/// application needs it only to compute with subnormal results.
 class FloatMode {
  public:
   FloatMode();

@@ -1,4 +1,4 @@
-// Memory counters and limits, in bytes, over all devices together.
+// Memory counters and limits, in bytes, for all devices together.
 #pragma once
 
 #include <cstddef>
@@ -12,23 +12,23 @@ size_t get_peak_memory();
 void reset_peak_memory();
 /// Bytes of freed buffers that are kept for the next array.
 size_t get_cache_memory();
-/// Gives the cached buffers back to the system.
+/// Returns the cached buffers to the system.
 void clear_cache();
 
-/// An allocation that would bring active memory over the limit throws
-/// OutOfMemory. It starts as the memory of the machine (or of its control
-/// group). Returns the previous limit.
+/// An allocation that would take active memory over the limit throws
+/// OutOfMemory. The limit starts as the memory of the machine (or of its
+/// control group). Returns the previous limit.
 size_t set_memory_limit(size_t bytes);
 size_t get_memory_limit();
-/// Freed buffers above this limit go back to the system. Returns the previous
+/// Freed buffers above this limit return to the system. Returns the previous
 /// limit.
 size_t set_cache_limit(size_t bytes);
 
-/// For bindings of languages with a lock of their own, such as Python's GIL.
-/// Release functions of adopted memory (array::adopt) that a stream's work held
-/// last are called by a thread of the library, or by one that waits for a
-/// result. `around` is called there, and calls run() with that lock held, or
-/// not at all once the language is on its way out.
+/// For bindings to languages with a lock of their own, such as Python's GIL.
+/// When a stream's work held the last reference to adopted memory
+/// (array::adopt), a thread of the library, or one that waits for a result,
+/// calls the release function. It calls `around`, which calls run() with that
+/// lock held, or not at all once the interpreter is shutting down.
 void run_releases_within(void (*around)(void (*run)()));
 
 }  // namespace upsweep

@@ -1,5 +1,5 @@
-// The one table of operators. The core, the Python extension and their tests
-// draw from it.
+// The only table of operators: the core, the Python extension and their tests
+// use it.
 #pragma once
 
 /// OPERATOR(op, scan, result) for each operator, in the order of the reference:

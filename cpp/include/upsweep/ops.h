@@ -1,8 +1,8 @@
-// Functions on arrays beside the scans: constructors, views, conversion and
-// comparison. Views share storage and cost nothing; what has to copy says so.
+// Functions on arrays other than the scans: constructors, views, conversion and
+// comparison. Views share storage and cost nothing; functions that copy say so.
 //
-// Errors carry MLX's texts: std::out_of_range for an axis or an index out of
-// bounds, std::invalid_argument for shapes that do not fit, OutOfMemory.
+// Errors have MLX's messages: std::out_of_range for an axis or an index out of
+// bounds, std::invalid_argument for shapes that do not match, OutOfMemory.
 #pragma once
 
 #include <concepts>
@@ -15,7 +15,7 @@ namespace upsweep {
 // Constructors.
 array zeros(const Shape& shape, Dtype dtype = float32, StreamOrDevice s = {});
 array ones(const Shape& shape, Dtype dtype = float32, StreamOrDevice s = {});
-/// vals (broadcast to shape), as dtype or as its own.
+/// vals broadcast to shape, converted to dtype if one is given.
 array full(const Shape& shape, const array& vals,
            std::optional<Dtype> dtype = {}, StreamOrDevice s = {});
 /// start, start + step, … below stop (above, for a negative step).
@@ -29,13 +29,13 @@ array arange(T start, T stop, T step, Dtype dtype, StreamOrDevice s = {}) {
 }
 
 // Views.
-/// Elements start, start + step, … of each axis; extent[i] of them. All of them
-/// must exist: nothing is clipped.
+/// Elements start[i], start[i] + step[i], … of each axis i, extent[i] of them.
+/// All must exist: nothing is clipped.
 array slice(const array& a, const Shape& start, const Shape& step,
             const Shape& extent);
-/// One entry may be -1. A view where strides allow it, else a copy.
+/// One entry may be -1. A view if strides allow it, else a copy.
 array reshape(const array& a, Shape shape, StreamOrDevice s = {});
-/// Axes start_axis to end_axis made one; 0-d gives shape (1,).
+/// Merges axes start_axis to end_axis; 0-d gives shape (1,).
 array flatten(const array& a, int start_axis = 0, int end_axis = -1,
               StreamOrDevice s = {});
 /// Axes in the given order; all reversed when none is given.
@@ -43,24 +43,24 @@ array transpose(const array& a, std::vector<int> axes);
 array transpose(const array& a);
 array swapaxes(const array& a, int axis1, int axis2);
 array moveaxis(const array& a, int source, int destination);
-/// Axes of extent 1 taken away: the given ones, or all.
+/// Removes axes of extent 1: the given ones, or all.
 array squeeze(const array& a, std::vector<int> axes);
 array squeeze(const array& a);
-/// Axes of extent 1 added, at these places of the result.
+/// Inserts axes of extent 1 at these positions of the result.
 array expand_dims(const array& a, std::vector<int> axes);
 array broadcast_to(const array& a, const Shape& shape);
 
 // Copies.
-/// a as dtype; a itself where it has that dtype. Real to bool_ tests for
-/// non-zero, complex to real drops the imaginary part, and floats out of an
-/// integer's range saturate, NaN giving 0.
+/// a converted to dtype; a itself if it has that dtype. Real to bool_ tests for
+/// non-zero, complex to real drops the imaginary part, floats beyond an
+/// integer's range saturate, and NaN gives 0.
 array astype(const array& a, Dtype dtype, StreamOrDevice s = {});
-/// A contiguous array of the same values: a itself where it is contiguous.
+/// A contiguous array of the same values: a itself if it is contiguous.
 array contiguous(const array& a, StreamOrDevice s = {});
 /// A contiguous array with storage of its own.
 array copy(const array& a, StreamOrDevice s = {});
 
-// Comparison, exact whatever the two dtypes.
+// Comparison, exact for any two dtypes.
 /// Element by element after broadcasting; bool_.
 array equal(const array& a, const array& b, StreamOrDevice s = {});
 array not_equal(const array& a, const array& b, StreamOrDevice s = {});

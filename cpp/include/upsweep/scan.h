@@ -2,12 +2,13 @@
 //
 // Each has two forms: without an axis it scans the flattened array (a 0-d input
 // then gives shape (1,)), with one it scans along that axis, counted from the
-// end when negative. With reverse the scan runs from the last element to the
-// first; without inclusive each result leaves its own element out, so that the
-// first in scan order is the identity.
+// end when negative. A reverse scan runs from the last element to the first. An
+// exclusive scan leaves each element out of its own result, so the first result
+// in scan order is the identity.
 //
 // Errors: std::out_of_range for an axis the array does not have, OutOfMemory,
-// and std::invalid_argument for a stream or a dtype that the device lacks.
+// and std::invalid_argument for a stream or a dtype that the device does not
+// have.
 #pragma once
 
 #include "upsweep/array.h"

@@ -1,4 +1,4 @@
-// Everything upsweep offers a C++ application.
+// The whole C++ interface of upsweep.
 #pragma once
 
 #include "upsweep/array.h"

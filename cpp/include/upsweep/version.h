@@ -1,4 +1,4 @@
-// The version, in its one place: the build and the packages read it from here.
+// The version, defined only here: the build and the packages read it.
 #pragma once
 
 #define UPSWEEP_VERSION "0.1.0"

@@ -1,5 +1,5 @@
-// Backend: what a kind of device must be able to do. Everything above it is
-// the same for all of them.
+// Backend: the interface of a kind of device. All code above it is the same for
+// every device.
 #pragma once
 
 #include <functional>
@@ -16,8 +16,8 @@ namespace upsweep {
 
 using StoragePtr = std::shared_ptr<Storage>;
 
-// Work for a stream: it waits for its inputs, runs, and settles the event of
-// its output. Whatever it reads or writes stays alive until then.
+// Work for a stream: it waits for its inputs, runs, and signals or fails the
+// event of its output. Everything it reads or writes stays alive until then.
 struct Work {
   std::function<void()> run;
   std::vector<StoragePtr> inputs;
@@ -52,20 +52,21 @@ struct CopyWork {
   }
 };
 
-// Memory of a device that the processors do not see, shared with other
+// Device memory that the CPU cannot address, and its exchange with other
 // libraries.
 class DeviceMemory {
  public:
   virtual ~DeviceMemory() = default;
 
-  // The stream as the device's driver knows it.
+  // The driver's handle of the stream.
   virtual void* native_stream(Stream stream) = 0;
-  // The address of a storage in its device's memory. Work that the consumer's
-  // stream is given from now on may read it; without a stream, the storage is
-  // waited for.
+  // The address of a storage in its device's memory. Work given to the
+  // consumer's stream from now on may read it; without a stream, the call waits
+  // for the storage.
   virtual const void* export_pointer(const StoragePtr& storage,
                                      void* consumer) = 0;
-  // Memory of the stream's device that its work may read from now on.
+  // Wraps memory of the stream's device. Work given to the stream from now on
+  // may read it.
   virtual StoragePtr adopt(Stream stream, const void* data, size_t nbytes,
                            std::function<void()> release) = 0;
 };
@@ -81,31 +82,31 @@ class Backend {
   virtual Stream new_stream(Device device) = 0;
   virtual bool has_stream(Stream stream) const = 0;
   virtual void synchronize(Stream stream) = 0;
-  // Waits likewise, and keeps errors for synchronize to throw.
+  // The same, but keeps errors for synchronize to throw.
   virtual void wait_until_idle(Stream stream) = 0;
 
-  // Uninitialised memory, to be written by work of a stream of the device.
+  // Uninitialised memory, for work on a stream of the device to write.
   virtual StoragePtr allocate(Device device, size_t nbytes) = 0;
 
-  // For devices with memory of their own; else nullptr.
+  // nullptr for devices that use main memory.
   virtual DeviceMemory* device_memory() { return nullptr; }
 
-  // Each returns when the work is queued, or done if that costs less. A stream
-  // that is far behind makes them wait.
+  // Each returns once the work is queued, or done if that costs less. They wait
+  // while the stream is far behind.
   virtual void scan(Stream stream, ScanWork work) = 0;
   virtual void copy(Stream stream, CopyWork work) = 0;
   // Work on the host's view of the storages, in the order of the stream.
   virtual void run_on_host(Stream stream, Work work) = 0;
 };
 
-// The backend of a type of device, or nullptr where there is none.
+// The backend of a type of device, or nullptr if there is none.
 Backend* find_backend(DeviceType type);
-// Why there is none, where there is more to say than that; else empty.
+// Why there is none, or empty if there is nothing more to say.
 std::string why_no_backend(DeviceType type);
 // The backend of a stream that to_stream has checked.
 Backend& backend(Stream stream);
-// Throws std::invalid_argument where the devices of the type have no memory of
-// their own.
+// Throws std::invalid_argument if devices of the type have no memory of their
+// own.
 DeviceMemory& device_memory(DeviceType type);
 
 }  // namespace upsweep

@@ -22,13 +22,13 @@ Dtype promote_types(Dtype a, Dtype b) {
   if (b.kind() == Kind::complex) return complex64;
   if (b.kind() == Kind::real) {
     if (a.kind() != Kind::real) return b;
-    // float16 and bfloat16 hold each other only in float32.
+    // The smallest type that holds both float16 and bfloat16 is float32.
     if (a.size() == 2 && b.size() == 2) return float32;
     return a.size() > b.size() ? a : b;
   }
   if (a.kind() == b.kind()) return a.size() > b.size() ? a : b;
   if (a.kind() == Kind::bool_) return b;
-  // Unsigned with signed: a signed type that holds both, as far as there is.
+  // Unsigned with signed: a signed type that holds both, if there is one.
   if (b.size() > a.size()) return b;
   switch (a.size()) {
     case 1:

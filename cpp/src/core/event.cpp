@@ -1,4 +1,4 @@
-// Waiting for an event, and noticing that a fork has lost its work.
+// Waits for an event, and detects that a fork has lost its work.
 #include "event.h"
 
 #include <pthread.h>
@@ -21,7 +21,7 @@ void Event::wait() const {
   uint32_t state = state_.load(std::memory_order_acquire);
   if (state == kPending && spin_wait_ && generation_ == fork_generation() &&
       spin_wait_()) {
-    settle(kDone);
+    finish(kDone);
     state = state_.load(std::memory_order_acquire);
   }
   while (state == kPending) {

@@ -1,4 +1,5 @@
-// Event: says once that a piece of work is done, or with which error it failed.
+// Event: reports once that a piece of work is done, or the error it failed
+// with.
 #pragma once
 
 #include <atomic>
@@ -8,8 +9,8 @@
 
 namespace upsweep {
 
-// Counts the forks this process is away from the one that loaded the library.
-// Work that was under way at a fork has no thread in the child to finish it.
+// The number of forks between the process that loaded the library and this one.
+// In a forked child, no thread is left to finish work that was under way.
 uint32_t fork_generation();
 
 class Event {
@@ -25,18 +26,18 @@ class Event {
   bool is_ready() const {
     return state_.load(std::memory_order_acquire) != kPending;
   }
-  // Throws the error of the work; throws std::runtime_error where the work was
-  // lost in a fork.
+  // Throws the error of the work; throws std::runtime_error if a fork lost the
+  // work.
   void wait() const;
 
-  void signal() { settle(kDone); }
+  void signal() { finish(kDone); }
   void fail(std::exception_ptr error) {
     error_ = std::move(error);
-    settle(kFailed);
+    finish(kFailed);
   }
-  // To be set before others see the event. wait() first calls spin_wait, which
-  // returns whether the work was done within a short while: that is faster than
-  // to be woken by the thread that signals the event.
+  // Must be set before others see the event. wait() first calls spin_wait,
+  // which polls for a short while and returns whether the work is done: that is
+  // faster than being woken by the thread that signals the event.
   void set_fast_wait(std::function<bool()> spin_wait) {
     spin_wait_ = std::move(spin_wait);
   }
@@ -44,7 +45,7 @@ class Event {
  private:
   enum State : uint32_t { kPending, kDone, kFailed };
 
-  void settle(State state) const {
+  void finish(State state) const {
     uint32_t pending = kPending;
     if (state_.compare_exchange_strong(pending, state,
                                        std::memory_order_release,

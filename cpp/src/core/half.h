@@ -26,8 +26,9 @@ inline uint16_t narrow_bits(double value) {
     return static_cast<uint16_t>(sign | infinity);
   }
   if (magnitude < uint64_t{1023 - bias + 1} << 52) {
-    // Below the smallest normal number: adding a power of two whose last place
-    // is the format's smallest subnormal leaves the rounded count of those.
+    // Below the smallest normal number: add a power of two whose last place is
+    // the format's smallest subnormal, and the low bits are the rounded count
+    // of those.
     constexpr double magic = std::bit_cast<double>(
         uint64_t{1023 + 1 - bias - mantissa_bits + 52} << 52);
     double sum = std::bit_cast<double>(magnitude) + magic;

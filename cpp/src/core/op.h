@@ -1,4 +1,4 @@
-// Op: the operators a scan can take, from the table in upsweep/operators.h.
+// Op: the operators of scans, from the table in upsweep/operators.h.
 #pragma once
 
 #include "upsweep/dtype.h"

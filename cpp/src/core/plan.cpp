@@ -1,4 +1,4 @@
-// Merging axes, and finding those that a scan walks.
+// Merges axes, and finds those that a scan walks.
 #include "plan.h"
 
 #include <algorithm>
@@ -8,7 +8,7 @@ namespace upsweep {
 
 namespace {
 
-// Makes two neighbouring axes one, where one step can walk both in both arrays.
+// Merges two neighbouring axes if one step can walk both in both arrays.
 bool merge(Plan::Axis& outer, const Plan::Axis& inner) {
   if (inner.extent == 1) return true;
   if (outer.extent != 1 && (outer.in_step != inner.in_step * inner.extent ||

@@ -10,13 +10,13 @@ namespace upsweep {
 
 // A scan of an array along one axis is a scan of many independent lines. The
 // plan sees the array as outer × length × inner: `length` is the scanned axis,
-// `inner` the axis of the lines that are scanned side by side, `outer` all
-// else. Inner is the last axis after the scanned one; where there is none, the
-// last one before it.
+// `inner` the axis of the lines that are scanned side by side, and `outer` is
+// the rest. Inner is the last axis after the scanned one or, if there is none,
+// the last one before it.
 //
 // Steps are in elements. The result is contiguous; for a reverse scan both
-// walks start at the last element and step backwards, so that code which
-// follows the plan needs no direction.
+// walks start at the last element and step backwards, so code that follows the
+// plan needs no direction.
 struct Plan {
   struct Axis {
     int64_t extent;
@@ -43,11 +43,11 @@ struct CopiedInput {
 };
 CopiedInput copy_input(const Plan& plan);
 
-// Appends an axis inside the others: merged with the last of them where one
-// step can walk both in both arrays, and not at all where its extent is 1.
+// Appends an innermost axis. Merges it with the last one if one step can walk
+// both in both arrays, and skips it if its extent is 1.
 void append_axis(std::vector<Plan::Axis>& axes, Plan::Axis axis);
 
-// All axes of two arrays of one shape, merged so; outermost first.
+// All axes of two arrays of the same shape, merged that way; outermost first.
 std::vector<Plan::Axis> merge_axes(const Shape& shape, const Strides& in,
                                    const Strides& out);
 

@@ -27,7 +27,7 @@ class Releases {
     std::lock_guard lock(mutex_);
     functions_.push_back(std::move(function));
     is_due_.store(true, std::memory_order_release);
-    news_ = true;
+    was_pushed_ = true;
     start();
     pushed_.notify_one();
   }
@@ -47,8 +47,8 @@ class Releases {
   }
 
  private:
-  // The thread lasts as long as the process. Where the system has none to give,
-  // threads that wait for results call the functions.
+  // The thread lasts as long as the process. If the system has no thread to
+  // spare, threads that wait for results call the functions.
   void start() {
     if (started_) return;
     try {
@@ -62,8 +62,8 @@ class Releases {
     for (;;) {
       {
         std::unique_lock lock(mutex_);
-        pushed_.wait(lock, [this] { return news_; });
-        news_ = false;
+        pushed_.wait(lock, [this] { return was_pushed_; });
+        was_pushed_ = false;
       }
       run_due_releases();
     }
@@ -73,23 +73,23 @@ class Releases {
   std::condition_variable pushed_;
   std::deque<std::function<void()>> functions_;
   std::atomic<bool> is_due_{false};
-  bool news_ = false;
+  bool was_pushed_ = false;
   bool started_ = false;
 };
 
-// Never destroyed, and made anew in a forked child, which has no thread for it.
+// Never destroyed. A forked child makes a new one, because it lacks the thread.
 std::atomic<Releases*> the_releases{new Releases};
 [[maybe_unused]] const int registered =
     pthread_atfork(nullptr, nullptr, [] { the_releases = new Releases; });
 
-// Functions are taken from the queue only inside the scope. A thread that has
-// entered it and finds the queue empty can be sure that all were called.
+// Functions leave the queue only inside the scope, so a thread that enters it
+// and finds the queue empty knows that all were called.
 void run_all() {
   Releases& releases = *the_releases;
   while (auto function = releases.pop()) {
     try {
       function();
-    } catch (...) {  // there is no caller to tell
+    } catch (...) {  // no caller to report to
     }
   }
 }
@@ -104,7 +104,7 @@ void release(std::function<void()> function) noexcept {
   try {
     if (later) return (*the_releases).push(std::move(function));
     function();
-  } catch (...) {  // no memory for the queue: what it holds is not released
+  } catch (...) {  // no memory for the queue: leak the owner
   }
 }
 

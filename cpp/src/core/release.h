@@ -1,11 +1,11 @@
-// Releases: where the owners of adopted memory are let go of.
+// Releases the owners of adopted memory.
 //
 // A release function may do anything: a finaliser in Python may wait for the
-// very stream whose work held the memory last. A thread that runs a stream's
-// work therefore never calls one, but queues it. Two kinds of threads call what
-// is queued, neither of which holds a lock or unfinished work: one that does
-// nothing else, and any thread that has just waited for a result. So after a
-// wait, the owners that only this work kept alive are gone.
+// stream whose work held the memory last. So a thread that runs a stream's work
+// never calls one; it queues it. Two kinds of thread call what is queued, and
+// neither holds a lock or has unfinished work: one that does nothing else, and
+// any thread that has just waited for a result. After a wait, then, the owners
+// that only that work kept alive are gone.
 #pragma once
 
 #include <functional>
@@ -27,7 +27,7 @@ class ReleaseLater {
 // Calls the function, or queues it.
 void release(std::function<void()> function) noexcept;
 
-// Calls the functions in the queue. Does nothing within such a call.
+// Calls the functions in the queue. Does nothing inside such a function.
 void run_due_releases() noexcept;
 
 }  // namespace upsweep

@@ -19,21 +19,21 @@ class Storage {
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
 
-  // Where processors see the bytes. Storage of a device that does not share its
-  // memory makes a copy for them when it is first asked for.
+  // The bytes in main memory. Storage on a device with memory of its own copies
+  // them there on the first call.
   virtual void* data() const { return data_; }
   size_t nbytes() const { return nbytes_; }
   Device device() const { return device_; }
   Event& ready() { return ready_; }
-  // The same bytes for a device of another kind, once its backend has made such
-  // a storage. The destructor of a storage lets go of it first.
+  // The same bytes for another device, once its backend has made such a
+  // storage. The destructor of a storage releases it first.
   std::shared_ptr<Storage>& device_view() { return device_view_; }
 
  protected:
-  // To be written by work that will signal the event.
+  // For work that will write the bytes and signal the event.
   Storage(void* data, size_t nbytes, Device device)
       : data_(data), nbytes_(nbytes), device_(device) {}
-  // Written already.
+  // Already written.
   Storage(void* data, size_t nbytes, Device device, Event::Done done)
       : data_(data), nbytes_(nbytes), device_(device), ready_(done) {}
 

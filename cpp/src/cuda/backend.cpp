@@ -1,5 +1,5 @@
 // The GPUs' streams, memory and descriptions. Scans run on the GPU; all other
-// work runs on the processors, in the stream's order.
+// work runs on the CPU, in the stream's order.
 #include "backend.h"
 
 #include <memory>
@@ -23,31 +23,31 @@ using cuda::driver;
 
 constexpr Tuning kTuning{kThreads, items, 0, true};
 
-// A launch of look-back with all that it needs.
+// A look-back launch with everything it needs.
 struct Launch {
   cuda::Function function;
   ScanParams params;
   int64_t groups;
-  CudaStoragePtr posts;  // none for a single chunk
+  CudaStoragePtr tile_states;  // none for a single chunk
 };
 
 void launch(cuda::Stream stream, const CudaStorage& in, const CudaStorage& out,
             const Launch& scan) {
-  cuda::Address from = in.address(), to = out.address(), posts = to;
-  if (scan.posts) {
-    posts = scan.posts->address();
-    check(driver().clear(posts, 0, scan.posts->nbytes(), stream),
+  cuda::Address from = in.address(), to = out.address(), tile_states = to;
+  if (scan.tile_states) {
+    tile_states = scan.tile_states->address();
+    check(driver().clear(tile_states, 0, scan.tile_states->nbytes(), stream),
           "clearing memory");
   }
   ScanParams params = scan.params;
-  // Something has to be bound, used or not.
-  void* arguments[] = {&from, &to, &params, &posts, &posts};
+  // Every argument must be bound, used or not.
+  void* arguments[] = {&from, &to, &params, &tile_states, &tile_states};
   check(driver().launch(scan.function, static_cast<unsigned>(scan.groups), 1, 1,
                         kThreads, 1, 1, 0, stream, arguments, nullptr),
         "launching a kernel");
 }
 
-// One device's part of the backend.
+// The backend's state for one device.
 struct Gpu {
   explicit Gpu(int index) : device(cuda_device(index)) {}
 
@@ -102,12 +102,12 @@ class CudaBackend final : public GpuBackend, public DeviceMemory {
     auto storage = std::make_shared<CudaStorage>(
         reinterpret_cast<uintptr_t>(data), nbytes,
         find(stream.device.index).device, std::move(release));
-    on.take_over(storage);
+    on.adopt(storage);
     return storage;
   }
 
   void run_on_host(Stream stream, Work work) override {
-    work.output->data();  // out of memory is an error here, not in the queue
+    work.output->data();  // throws OutOfMemory here rather than in the queue
     find(stream).run_on_host(std::move(work));
   }
 
@@ -152,17 +152,18 @@ class CudaBackend final : public GpuBackend, public DeviceMemory {
 
   Launch prepare(const Passes& passes, const KernelSet& kernels, Device on) {
     CudaDevice& device = find(on.index).device;
-    CudaStoragePtr posts;
+    CudaStoragePtr tile_states;
     if (passes.params.chunks != 1) {
-      posts = std::make_shared<CudaStorage>(passes.aggregate_bytes(), device);
-      posts->prepare_on_gpu();
+      tile_states =
+          std::make_shared<CudaStorage>(passes.aggregate_bytes(), device);
+      tile_states->prepare_on_gpu();
     }
     return {device.function(kernels.name), passes.params, passes.groups(),
-            std::move(posts)};
+            std::move(tile_states)};
   }
 
-  // The storage itself where it is the device's, else its copy on the device,
-  // which the stream fills and which lasts as long. The copies for several
+  // The storage itself if it is on the device; otherwise its copy there, which
+  // the stream fills and which lives as long as the storage. Copies for several
   // devices form a list.
   CudaStoragePtr device_copy(Device device, const StoragePtr& storage) {
     if (storage->device() == device) {

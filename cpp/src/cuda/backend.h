@@ -7,9 +7,9 @@
 
 namespace upsweep {
 
-// nullptr where there is no NVIDIA GPU, or no driver that can be used.
+// nullptr if there is no NVIDIA GPU or no usable driver.
 Backend* cuda_backend();
-// Why not, where that is worth telling; else empty.
+// Why there is none, or empty if there is nothing more to say.
 std::string why_no_cuda();
 
 }  // namespace upsweep

@@ -1,4 +1,4 @@
-// Finding GPUs, their memory, and the kernels that are embedded for them.
+// Finds GPUs, and manages their memory and the kernels embedded for them.
 #include "device.h"
 
 #include <algorithm>
@@ -18,7 +18,7 @@ namespace {
 using cuda::check;
 using cuda::driver;
 
-// What is moved at a time between the processors' memory and the device's.
+// Bytes moved at a time between main memory and the device's.
 constexpr size_t kPiece = size_t{4} << 20;
 
 void* to_pointer(cuda::Address address) {
@@ -28,7 +28,7 @@ cuda::Address to_address(void* pointer) {
   return reinterpret_cast<uintptr_t>(pointer);
 }
 
-// Several processors move more than one.
+// Several threads copy faster than one.
 void copy(void* to, const void* from, size_t nbytes) {
   for_ranges(static_cast<int64_t>(nbytes), [&](int64_t first, int64_t last) {
     std::memcpy(static_cast<char*>(to) + first,
@@ -64,7 +64,7 @@ CudaDevice::CudaDevice(int index) : index_(index) {
                return to_pointer(address);
              },
              [this](void* data, size_t) {
-               // The driver may have gone before, at the end of the process.
+               // At exit the driver may already be gone.
                cuda::Context popped;
                if (driver().push_context(context_) != cuda::kSuccess) return;
                driver().free(to_address(data));

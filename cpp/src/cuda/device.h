@@ -25,8 +25,8 @@ class CudaDevice {
   cuda::Address allocate(size_t nbytes);
   void free(cuda::Address address, size_t nbytes) noexcept;
 
-  // Between memory of the processors, of any kind, and of the device. They
-  // return when it is done.
+  // Copies between main memory of any kind and the device's. Each returns when
+  // the copy is done.
   void upload(cuda::Address to, const void* from, size_t nbytes);
   void download(void* to, cuda::Address from, size_t nbytes);
 
@@ -34,8 +34,8 @@ class CudaDevice {
   cuda::Function function(const std::string& set);
 
  private:
-  // Memory of the processors that the device reaches by itself: one half is
-  // filled while the other is on its way.
+  // Pinned main memory, which the device reads and writes directly: one half is
+  // filled while the other is in transfer.
   struct Half {
     void* pinned = nullptr;
     CudaEventPtr free;
@@ -55,7 +55,7 @@ class CudaDevice {
   std::map<std::string, cuda::Function> functions_;
 };
 
-// The GPUs that the driver shows, found at the first call.
+// The GPUs that the driver reports, found at the first call.
 size_t cuda_device_count();
 CudaDevice& cuda_device(int index);
 

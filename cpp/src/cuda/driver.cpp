@@ -1,4 +1,4 @@
-// Finding the driver, and its errors as exceptions.
+// Finds the driver, and turns its errors into exceptions.
 #include "driver.h"
 
 #include <dlfcn.h>

@@ -1,6 +1,6 @@
-// CUDA's driver API, loaded when first asked for: no CUDA library is linked,
-// and a machine without a driver runs everything else. Types and numbers are
-// those of its stable binary interface.
+// CUDA's driver API, loaded on first use: no CUDA library is linked, and a
+// machine without a driver runs everything else. Types and constants are those
+// of its stable binary interface.
 #pragma once
 
 #include <cstddef>
@@ -62,17 +62,17 @@ struct Driver {
 #undef UPSWEEP_MEMBER
 };
 
-// nullptr where there is no driver, or none that can be used.
+// nullptr if there is no usable driver.
 const Driver* find_driver();
-// Why not.
+// Why there is none.
 const std::string& why_no_driver();
-// For those who have found it.
+// Call it only after find_driver has found the driver.
 const Driver& driver();
 
 // Throws OutOfMemory or std::runtime_error with the driver's reason.
 void check(int result, const char* doing);
 
-// Makes a context that of the calling thread, as long as it lives.
+// While it lives, the given context is current on the calling thread.
 class Current {
  public:
   explicit Current(Context context) {

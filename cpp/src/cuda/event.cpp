@@ -1,4 +1,4 @@
-// Waiting for events: awake for a moment, then asleep.
+// Waits for events: polls for a short while, then sleeps.
 #include "event.h"
 
 #include <chrono>
@@ -10,7 +10,7 @@ using cuda::driver;
 
 namespace {
 
-// About what going to sleep and being woken takes.
+// About as long as going to sleep and being woken takes.
 constexpr std::chrono::microseconds kShortWhile{40};
 
 }  // namespace
@@ -21,7 +21,7 @@ CudaEvent::CudaEvent(cuda::Context context) : context_(context) {
         "making an event");
 }
 
-// The driver may have gone before, at the end of the process.
+// At exit the driver may already be gone.
 CudaEvent::~CudaEvent() { driver().destroy_event(handle_); }
 
 void CudaEvent::record(cuda::Stream stream) {

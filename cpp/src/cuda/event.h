@@ -1,5 +1,5 @@
-// CudaEvent: a point of a CUDA stream, for threads and for other streams to
-// wait for. An event that was never recorded has passed.
+// CudaEvent: a point of a CUDA stream that threads and other streams can wait
+// for. An event that was never recorded counts as passed.
 #pragma once
 
 #include <memory>
@@ -15,9 +15,10 @@ class CudaEvent {
   CudaEvent(const CudaEvent&) = delete;
   CudaEvent& operator=(const CudaEvent&) = delete;
 
-  // The event passes when all work that the stream has so far is done.
+  // The event passes when all work given to the stream so far is done.
   void record(cuda::Stream stream);
-  // Whether it passes within a short while; sleeping would take longer.
+  // Polls for a short while, because sleeping would take longer; returns
+  // whether the event has passed.
   bool spin_wait() const;
   // Throws the error of the work before it.
   void wait() const;

@@ -1,4 +1,4 @@
-// The two copies of a storage's bytes.
+// Keeps the two copies of a storage's bytes.
 #include "storage.h"
 
 #include <algorithm>
@@ -48,7 +48,7 @@ const void* CudaStorage::export_pointer(cuda::Stream consumer) {
   return reinterpret_cast<const void*>(static_cast<uintptr_t>(address_));
 }
 
-// A stream that is gone has nothing to wait for.
+// A destroyed stream has nothing left to wait for.
 void CudaStorage::wait_for_consumer(cuda::Stream stream) noexcept {
   try {
     cuda::Current current(gpu_.context());

@@ -1,6 +1,5 @@
-// CudaStorage: bytes in a GPU's memory, in the processors', or in both. They
-// are written once, so that either copy is made when first needed and never
-// stale.
+// CudaStorage: bytes in a GPU's memory, in main memory, or in both. They are
+// written once, so copies are made lazily and never go stale.
 #pragma once
 
 #include <atomic>
@@ -17,32 +16,32 @@ namespace upsweep {
 
 class CudaStorage final : public Storage {
  public:
-  // Without memory yet: the first to write decides where that is.
+  // Without memory yet: the first writer decides where it is.
   CudaStorage(size_t nbytes, CudaDevice& device);
   // Memory on the device that another library owns, readable from an event on.
   CudaStorage(cuda::Address address, size_t nbytes, CudaDevice& device,
               std::function<void()> release);
   ~CudaStorage() override;
 
-  // The bytes where processors see them: the place to write them, or, once they
-  // are computed, a copy.
+  // The bytes in main memory: room to write them or, once they are computed, a
+  // copy.
   void* data() const override;
 
-  // Gets memory on the device, for work on it to write; throws OutOfMemory.
+  // Allocates device memory for work to write; throws OutOfMemory.
   void prepare_on_gpu();
-  // The same bytes as another storage's, which are computed: copied to the
-  // device unless they are there. A storage may fill itself.
+  // Copies the bytes of another storage, which must be computed, to the device
+  // unless they are there. A storage may fill itself.
   void fill_on_gpu(const Storage& from);
-  // Work that writes the bytes is on its way; readers on the device
-  // wait for the event, which is null where they are there.
+  // To be called once work that writes the bytes is launched. Readers on the
+  // device wait for the event, which is null if there is nothing to wait for.
   void set_written(CudaEventPtr event);
 
-  // The address, for what is given to a consumer's stream from now on; what it
-  // holds is waited for before the memory goes. is_on_gpu().
+  // The address, for work given to a consumer's stream from now on; the memory
+  // is not freed before that stream's work is done. Requires is_on_gpu().
   const void* export_pointer(cuda::Stream consumer);
 
-  // Whether set_written has been called: whether work on the device can be
-  // launched that reads the bytes.
+  // Whether work on the device that reads the bytes can be launched: they are
+  // there, or set_written has been called.
   bool is_on_gpu() const { return on_gpu_.load(std::memory_order_acquire); }
   cuda::Address address() const { return address_; }
   const CudaEventPtr& written() const { return written_; }

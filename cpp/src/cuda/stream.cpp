@@ -1,4 +1,4 @@
-// Launching, and following what was launched.
+// Launches work, and tracks what was launched.
 #include "stream.h"
 
 namespace upsweep {
@@ -32,7 +32,7 @@ void CudaStream::run_on_gpu(CudaWork work) {
                0});
 }
 
-void CudaStream::take_over(const CudaStoragePtr& storage) {
+void CudaStream::adopt(const CudaStoragePtr& storage) {
   host_.wait_for_room();
   {
     cuda::Current current(device_.context());
@@ -61,7 +61,7 @@ CudaEventPtr CudaStream::launch(const CudaWork& work) {
   return work.output->written();
 }
 
-// An event that comes when all that was launched so far is done.
+// An event that passes when everything launched so far is done.
 CudaEventPtr CudaStream::mark() {
   auto event = std::make_shared<CudaEvent>(device_.context());
   event->record(stream_);

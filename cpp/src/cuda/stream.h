@@ -1,12 +1,11 @@
-// CudaStream: work for a GPU and for the processors, in the order in which it
-// was given.
+// CudaStream: work for a GPU and for the CPU, in the order it was given.
 //
-// Work whose input the GPU has, or is about to have, is launched at once by the
-// calling thread; CUDA's streams and events keep it in order. A queue on
-// the host follows behind: it waits until the
-// GPU is done, says that the output is there or why not, and lets go of what
-// was in use. Whatever has to wait for processors first, because they compute
-// the input or bring it to the GPU, is launched by that queue.
+// If the GPU has the input of some work, or is about to compute it, the calling
+// thread launches that work at once; CUDA's streams and events keep it in
+// order. A queue on the host follows: it waits until the GPU is done, signals
+// the output or reports the error, and releases what was in use. Work that must
+// wait for the CPU first, to compute the input or to copy it to the GPU, is
+// launched by that queue.
 #pragma once
 
 #include <functional>
@@ -21,15 +20,15 @@ namespace upsweep {
 
 using CudaStoragePtr = std::shared_ptr<CudaStorage>;
 
-// What work on a GPU reads: a storage, and where the GPU sees it, which may be
-// another one that is yet to be filled from it.
+// What work on a GPU reads: a storage, and the storage that the GPU reads for
+// it, which may be a copy that is yet to be filled.
 struct CudaInput {
   StoragePtr storage;
   CudaStoragePtr on_device;
 };
 
 struct CudaWork {
-  // What it holds stays alive until the GPU is done.
+  // Its captures stay alive until the GPU is done.
   std::function<void(cuda::Stream)> launch;
   CudaInput input;
   CudaStoragePtr output;
@@ -40,9 +39,9 @@ class CudaStream {
   explicit CudaStream(CudaDevice& device);
 
   void run_on_gpu(CudaWork work);
-  // Memory that another library owns, readable by work that the stream is given
-  // from now on.
-  void take_over(const CudaStoragePtr& storage);
+  // Takes memory that another library owns. Work given to the stream from now
+  // on may read it.
+  void adopt(const CudaStoragePtr& storage);
   void run_on_host(Work work);
   void synchronize() { host_.synchronize(); }
   void wait_until_idle() { host_.wait_until_idle(); }
@@ -55,7 +54,7 @@ class CudaStream {
 
   CudaDevice& device_;
   cuda::Stream stream_ = nullptr;
-  std::mutex mutex_;  // keeps the order the same everywhere
+  std::mutex mutex_;  // keeps the GPU and the queue in the same order
   HostQueue host_;
 };
 

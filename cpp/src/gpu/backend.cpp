@@ -1,4 +1,4 @@
-// From a scan to its passes, and copies on the processors.
+// Turns a scan into passes, and runs copies on the CPU.
 #include "backend.h"
 
 #include <stdexcept>
@@ -37,7 +37,7 @@ void GpuBackend::check_process() const {
   }
 }
 
-// Copies an input that has more axes than the kernels take.
+// Copies an input that has more axes than the kernels support.
 void GpuBackend::make_contiguous(Stream stream, ScanWork& work) {
   StoragePtr in = allocate(stream.device, work.out->nbytes());
   CopiedInput copied = copy_input(work.plan);

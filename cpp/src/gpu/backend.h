@@ -1,5 +1,5 @@
 // GpuBackend: what the backends of GPUs share. Scans run on the GPU; all other
-// work runs on the processors, in the order of the stream.
+// work runs on the CPU, in the order of the stream.
 #pragma once
 
 #include <cstdint>

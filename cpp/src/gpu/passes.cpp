@@ -1,6 +1,5 @@
-// Choosing tiles and chunks. Both depend on shape, strides and dtype only,
-// never on how many cores a GPU has, because where a chunk ends is where
-// rounding may differ.
+// Chooses tiles and chunks. Both depend only on shape, strides and dtype, never
+// on how many cores a GPU has, because rounding depends on where chunks end.
 #include "passes.h"
 
 #include <algorithm>
@@ -14,54 +13,55 @@ namespace upsweep {
 
 namespace {
 
-// Bytes next to each other in memory that a tile of neighbouring lines has at
-// least, where there are as many: what a GPU fetches at once.
+// The least number of contiguous bytes in a tile of neighbouring lines, if
+// there are as many: what a GPU fetches at once.
 constexpr uint32_t kRowBytes = 128;
-// A line is cut into chunks of no less than this, in tiles and in elements: it
-// is read twice then, and what the passes hand on must be little beside it.
+// The least size of a chunk of a line, in tiles and in elements: a line in
+// chunks is read twice, and what the passes hand on must be small beside it.
 constexpr int64_t kMinTiles = 4;
 constexpr int64_t kMinElements = 2048;
-// Panels from which on look-back goes from tile to tile, and its radix for
-// fewer.
+// With this many panels, look-back goes from tile to tile; with fewer it has
+// this radix.
 constexpr int64_t kManyPanels = 256;
-constexpr uint32_t kFan = 16;
-// Threads in one grid: GPUs number them by 32 bits.
+constexpr uint32_t kLookBackRadix = 16;
+// The most threads in one grid: GPUs number them with 32 bits.
 constexpr int64_t kMaxThreads = UINT32_MAX;
 
-// The smallest power of two that is at least n and at most `most`, a power of
+// The smallest power of two that is at least n, but at most `most`, a power of
 // two.
 uint32_t power_of_two(int64_t n, uint32_t most) {
   return n >= most ? most : std::bit_ceil(static_cast<uint32_t>(n));
 }
 
-// The axes of a plan in the kernels' elements, but for the scanned one.
-std::vector<ScanAxis> line_axes(const Plan& plan, uint32_t parts) {
+// The axes of a plan, except the scanned one, in the kernels' elements.
+std::vector<ScanAxis> line_axes(const Plan& plan, uint32_t components) {
   std::vector<ScanAxis> axes;
   auto append = [&](const Plan::Axis& axis) {
     if (axis.extent == 1) return;
-    axes.push_back({axis.extent, axis.in_step * parts, axis.out_step * parts});
+    axes.push_back(
+        {axis.extent, axis.in_step * components, axis.out_step * components});
   };
   for (const Plan::Axis& axis : plan.outer) append(axis);
   append(plan.inner);
-  if (parts == 1) return axes;
-  if (!axes.empty() && axes.back().in_step == parts &&
-      axes.back().out_step == parts) {
-    axes.back() = {axes.back().extent * parts, 1, 1};
+  if (components == 1) return axes;
+  if (!axes.empty() && axes.back().in_step == components &&
+      axes.back().out_step == components) {
+    axes.back() = {axes.back().extent * components, 1, 1};
   } else {
-    axes.push_back({parts, 1, 1});
+    axes.push_back({components, 1, 1});
   }
   return axes;
 }
 
-ScanAxis take(std::vector<ScanAxis>& axes, size_t i) {
+ScanAxis remove_axis(std::vector<ScanAxis>& axes, size_t i) {
   ScanAxis axis = axes[i];
   axes.erase(axes.begin() + static_cast<std::ptrdiff_t>(i));
   return axis;
 }
 
-// The axis whose neighbours a tile takes side by side, if any: neighbours in
-// the result, else in the input, where the scanned axis has its neighbours in
-// neither or only in the result.
+// The axis whose lines a tile scans side by side, if any: one that is
+// contiguous in the result, else one that is contiguous in the input while the
+// scanned axis is not.
 std::optional<size_t> find_column(const std::vector<ScanAxis>& axes,
                                   const ScanAxis& length) {
   if (axes.empty()) return std::nullopt;
@@ -73,13 +73,14 @@ std::optional<size_t> find_column(const std::vector<ScanAxis>& axes,
   return std::nullopt;
 }
 
-// Axes to column, batch and outer.
+// Assigns axes to column, batch and outer.
 void place_axes(std::vector<ScanAxis> axes, ScanParams& p, uint32_t threads) {
   p.column = p.batch = {1, 0, 0};
-  if (auto column = find_column(axes, p.length)) p.column = take(axes, *column);
-  // Whole lines follow each other where no axis lies within them. A short axis
-  // of them would leave most threads idle; among those that are long enough,
-  // the innermost one has its lines the nearest to each other.
+  if (auto column = find_column(axes, p.length))
+    p.column = remove_axis(axes, *column);
+  // Along the batch axis whole lines follow each other. A short axis would
+  // leave most threads idle; of those long enough, the innermost has its lines
+  // closest together.
   int64_t line = p.length.extent * std::abs(p.length.out_step);
   auto worth = [&](size_t i) {
     return std::min<int64_t>(axes[i].extent, threads);
@@ -89,7 +90,7 @@ void place_axes(std::vector<ScanAxis> axes, ScanParams& p, uint32_t threads) {
     if (axes[i].out_step < line) continue;
     if (!batch || worth(i) > worth(*batch)) batch = i;
   }
-  if (batch) p.batch = take(axes, *batch);
+  if (batch) p.batch = remove_axis(axes, *batch);
   p.outer_axes = static_cast<uint32_t>(axes.size());
   std::copy(axes.begin(), axes.end(), p.outer);
 }
@@ -127,7 +128,7 @@ void choose_tile(ScanParams& p, const KernelSet& kernels,
                   tile_axis(2, p.batches, p.batch.out_step), per_vector, round);
 }
 
-// Counts a panel's neighbours as well, which the kernels are told.
+// Also sets the numbers of panels that the kernels read.
 int64_t count_panels(ScanParams& p) {
   int64_t column_panels = ceil_div(p.column.extent, p.width);
   int64_t batch_panels = ceil_div(p.batch.extent, p.batches);
@@ -139,8 +140,8 @@ int64_t count_panels(ScanParams& p) {
   return panels;
 }
 
-// Cuts lines where they are too few to keep the device busy; for look-back,
-// into their tiles.
+// Cuts lines into chunks if they are too few to keep the device busy; for
+// look-back, into tiles.
 void choose_chunks(Passes& passes, const Tuning& tuning) {
   ScanParams& p = passes.params;
   int64_t tiles = ceil_div(p.length.extent, p.span);
@@ -151,10 +152,10 @@ void choose_chunks(Passes& passes, const Tuning& tuning) {
   if (passes.look_back) chunks = tiles;
   p.tiles = static_cast<uint32_t>(ceil_div(tiles, chunks));
   p.chunks = static_cast<uint32_t>(ceil_div(tiles, p.tiles));
-  p.look_back_radix = passes.panels < kManyPanels ? kFan : 1;
+  p.look_back_radix = passes.panels < kManyPanels ? kLookBackRadix : 1;
 }
 
-// Halves the lines until each part fits a grid.
+// Halves the set of lines until each half fits a grid.
 void append(Passes passes, int64_t most_groups, std::vector<Passes>& all) {
   passes.panels = count_panels(passes.params);
   if (passes.groups() <= most_groups) {
@@ -176,8 +177,8 @@ void append(Passes passes, int64_t most_groups, std::vector<Passes>& all) {
   append(passes, most_groups, all);
 }
 
-uint32_t element_size(Dtype dtype, uint32_t parts) {
-  return static_cast<uint32_t>(dtype.size()) / parts;
+uint32_t element_size(Dtype dtype, uint32_t components) {
+  return static_cast<uint32_t>(dtype.size()) / components;
 }
 
 }  // namespace
@@ -189,8 +190,8 @@ const KernelSet& kernel_set(Op op, Dtype dtype) {
     KernelSet kernels;
   };
   static const Entry entries[] = {
-#define UPSWEEP_SCAN(op, dtype, name, parts) \
-  {Op::op, dtype, {#name, parts, element_size(dtype, parts)}},
+#define UPSWEEP_SCAN(op, dtype, name, components) \
+  {Op::op, dtype, {#name, components, element_size(dtype, components)}},
 #include "../../../metal/kernels.def"
 #undef UPSWEEP_SCAN
   };
@@ -204,7 +205,7 @@ const KernelSet& kernel_set(Op op, Dtype dtype) {
 }
 
 bool fits_kernels(const Plan& plan) {
-  // Beside column and batch, with the axis of parts between them.
+  // One axis more than the outer ones may be left once batch has its axis.
   return plan.outer.size() + 1 <= kMaxOuterAxes;
 }
 
@@ -213,16 +214,16 @@ std::vector<Passes> make_passes(const Plan& plan, const KernelSet& kernels,
                                 const Tuning& tuning) {
   std::vector<Passes> all;
   if (plan.length.extent * plan.inner.extent * plan.outer_size == 0) return all;
-  int64_t parts = kernels.parts;
+  int64_t components = kernels.components;
   Passes passes{};
   passes.itemsize = kernels.itemsize;
   ScanParams& p = passes.params;
-  p.in_start = (plan.in_start + in_offset) * parts;
-  p.out_start = plan.out_start * parts;
-  p.length = {plan.length.extent, plan.length.in_step * parts,
-              plan.length.out_step * parts};
+  p.in_start = (plan.in_start + in_offset) * components;
+  p.out_start = plan.out_start * components;
+  p.length = {plan.length.extent, plan.length.in_step * components,
+              plan.length.out_step * components};
   p.inclusive = inclusive;
-  place_axes(line_axes(plan, kernels.parts), p, tuning.threads);
+  place_axes(line_axes(plan, kernels.components), p, tuning.threads);
   choose_tile(p, kernels, tuning);
   passes.panels = count_panels(p);
   choose_chunks(passes, tuning);

@@ -10,27 +10,27 @@
 
 namespace upsweep {
 
-// What a family of GPUs likes; its file in metal/ has the numbers.
+// Tuning parameters of a family of GPUs; its file in metal/ has the values.
 struct Tuning {
   uint32_t threads;                          // of a threadgroup
-  uint32_t (*items)(uint32_t element_size);  // a thread's part of a tile
-  int64_t full;    // threadgroups from which on a device is busy
-  bool look_back;  // whether its kernels do, and then they need no passes
+  uint32_t (*items)(uint32_t element_size);  // elements of a tile per thread
+  int64_t full;    // threadgroups that keep a device busy
+  bool look_back;  // whether its kernels use look-back, in a single pass
 };
 
 // The kernels of one (op, dtype).
 struct KernelSet {
-  const char* name;   // as in upsweep_<name>, spine_<name>, downsweep_<name>
-  uint32_t parts;     // elements of the kernel's in one of the dtype
-  uint32_t itemsize;  // bytes of the kernel's element
+  const char* name;     // as in upsweep_<name>, spine_<name>, downsweep_<name>
+  uint32_t components;  // kernel elements in one element of the dtype
+  uint32_t itemsize;    // bytes of the kernel's element
 };
-// Throws std::invalid_argument where no GPU can compute in the dtype.
+// Throws std::invalid_argument if no GPU can compute in the dtype.
 const KernelSet& kernel_set(Op op, Dtype dtype);
 
-// Launches for all lines of a scan, or for a part of them where they are too
-// many for one grid: up-sweep over panels · chunks threadgroups, spine over
-// panels, down-sweep over panels · chunks, of which a single chunk takes the
-// last one alone; or look-back over panels · chunks, where a chunk is one tile.
+// Launches for all lines of a scan, or for some of them if one grid cannot hold
+// all: up-sweep over panels · chunks threadgroups, spine over panels,
+// down-sweep over panels · chunks (a single chunk needs only the down-sweep);
+// or look-back over panels · chunks, where a chunk is one tile.
 struct Passes {
   ScanParams params;
   uint32_t itemsize;  // bytes of the kernels' element
@@ -39,7 +39,8 @@ struct Passes {
 
   int64_t groups() const { return panels * params.chunks; }
   // Bytes of the aggregates and of the carries that the passes hand on. For
-  // look-back, those of the ticket and the states, and none.
+  // look-back, the former are the ticket and the states, and there are no
+  // carries.
   size_t aggregate_bytes() const {
     if (!look_back) return entries() * kAggregateBytes;
     size_t states = entries();
@@ -62,7 +63,7 @@ struct Passes {
   }
 };
 
-// Whether the kernels can walk the plan; where not, a contiguous input helps.
+// Whether the kernels can walk the plan; if not, they can after copy_input.
 bool fits_kernels(const Plan& plan);
 
 // For a plan that fits. in_offset is in elements of the dtype. An empty scan

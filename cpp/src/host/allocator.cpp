@@ -9,7 +9,7 @@
 
 #include "upsweep/error.h"
 
-// What AddressSanitizer is to take for freed memory. Elsewhere nothing.
+// Tells AddressSanitizer which memory is free; without it, does nothing.
 #if __has_include(<sanitizer/asan_interface.h>)
 #include <sanitizer/asan_interface.h>
 #else
@@ -21,7 +21,7 @@ namespace upsweep {
 
 namespace {
 
-// Powers of two and three steps between each two of them.
+// Powers of two, and three steps between neighbouring ones.
 size_t size_class(size_t nbytes) {
   if (nbytes <= 256) return (std::max<size_t>(nbytes, 1) + 63) / 64 * 64;
   size_t step = std::bit_floor(nbytes - 1) / 4;
@@ -44,7 +44,7 @@ void* Allocator::allocate(size_t nbytes, const Source& source) {
                        " bytes: " + why);
   };
   std::lock_guard lock(mutex_);
-  // Absurd sizes are refused before rounding up, which would overflow.
+  // Refuse absurd sizes before rounding up, which would overflow.
   size_t free = memory_limit_ - std::min(active_, memory_limit_);
   if (nbytes > free || size_class(nbytes) > free) {
     throw no_memory(std::to_string(active_) + " are in use, and the limit is " +
@@ -93,7 +93,8 @@ void* Allocator::take_cached(size_t size, const Source& source) {
   return data;
 }
 
-// The largest buffers go first: they give most back and cost least to miss.
+// Frees the largest buffers first: they return the most memory, and allocating
+// them again costs the least per byte.
 void Allocator::shrink_cache(size_t limit) noexcept {
   while (cached_ > limit) {
     auto largest = std::prev(cache_.end());

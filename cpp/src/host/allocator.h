@@ -13,8 +13,8 @@ namespace upsweep {
 
 class Allocator {
  public:
-  // Where buffers come from. allocate gives nullptr where there is no memory,
-  // and otherwise its address, or where it is not addressable any handle.
+  // Where buffers come from. allocate returns nullptr if there is no memory,
+  // otherwise its address, or any handle if it is not addressable.
   struct Source {
     std::function<void*(size_t nbytes)> allocate;
     std::function<void(void* data, size_t nbytes)> free;
@@ -43,7 +43,7 @@ class Allocator {
   size_t set_memory_limit(size_t nbytes);
   size_t set_cache_limit(size_t nbytes);
 
-  // Around a fork, so that the child finds no half-made change.
+  // Held around a fork, so that the child sees no half-made change.
   void lock() { mutex_.lock(); }
   void unlock() { mutex_.unlock(); }
 

@@ -15,8 +15,8 @@ namespace {
 template <class T>
 constexpr bool is_real = dtype_of<T>.kind() == Dtype::Kind::real;
 
-// x as a double, but where that takes rounding, to the neighbour with an odd
-// last bit: rounding that once more gives what rounding x at once would.
+// x as a double, rounded to odd if it does not fit: rounding that again gives
+// the same as rounding x once.
 template <class Integer>
 double to_odd_double(Integer x) {
   auto rounded = static_cast<double>(x);
@@ -47,7 +47,7 @@ To convert(From x) {
   } else if constexpr (std::is_same_v<To, bool>) {
     return widen(x) != 0;
   } else {
-    // Out of range would be undefined; it saturates instead.
+    // Converting a value out of range is undefined, so saturate.
     using Limits = std::numeric_limits<To>;
     double wide = std::trunc(widen(x));
     if (wide != wide) return 0;

@@ -1,5 +1,5 @@
-// Elementwise work: two arrays of one shape walked together, by as many threads
-// as they are worth.
+// Elementwise work: walks two arrays of the same shape together, on as many
+// threads as pay off.
 #pragma once
 
 #include <algorithm>
@@ -12,7 +12,7 @@
 namespace upsweep {
 
 // Elements along the last of the merged axes. Offsets and steps are in elements
-// and, as in Plan::Axis, those of either array.
+// and, as in Plan::Axis, given for each array.
 struct Run {
   int64_t index;  // of the first one, in row-major order
   int64_t count;
@@ -20,8 +20,8 @@ struct Run {
   int64_t out, out_step;
 };
 
-// Calls visit(run) until all elements are visited, on several threads where
-// there are many. A thread that gets false skips the rest of its range.
+// Calls visit(run) until all elements are visited, on several threads if there
+// are many. When visit returns false, its thread skips the rest of its range.
 template <class Visit>
 void for_each_run(const std::vector<Plan::Axis>& axes, const Visit& visit) {
   Plan::Axis line{1, 0, 0};

@@ -1,4 +1,4 @@
-// Main memory for arrays, in huge pages where buffers are large.
+// Main memory for arrays, in huge pages for large buffers.
 #include "memory.h"
 
 #include <pthread.h>
@@ -22,7 +22,8 @@ void* allocate_main_memory(size_t nbytes) {
     return nullptr;
   }
 #ifdef MADV_HUGEPAGE
-  // Fewer page faults at the first touch; where it is refused, nothing is lost.
+  // Fewer page faults at the first touch; if the system refuses, nothing is
+  // lost.
   if (large) madvise(data, nbytes, MADV_HUGEPAGE);
 #endif
   return data;

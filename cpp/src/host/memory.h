@@ -5,7 +5,7 @@
 
 namespace upsweep {
 
-// Bytes that the machine has, or the control group of this process.
+// Bytes of memory of the machine, or of this process's control group if less.
 size_t physical_memory();
 
 // Counts the memory of all devices and holds their freed buffers. Main memory

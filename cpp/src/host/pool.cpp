@@ -19,9 +19,9 @@ namespace upsweep {
 
 namespace {
 
-// Work that another thread is worth waking for.
+// The least work that pays for waking another thread, in elements.
 constexpr int64_t kMinShare = 1 << 17;
-// Elements that a thread takes at once.
+// Elements that a thread claims at a time.
 constexpr int64_t kRange = 1 << 15;
 
 // Processors in this process's affinity mask, or the share of them that its
@@ -47,7 +47,7 @@ int wanted_threads() {
   return count > 0 ? std::min(count, 1024) : usable_processors();
 }
 
-// Never destroyed, and made anew in a forked child, which has none of the
+// Never destroyed. A forked child makes a new one, because it lacks the
 // threads.
 std::atomic<Pool*> the_pool{nullptr};
 
@@ -101,7 +101,7 @@ void Pool::run(int threads, const std::function<void()>& fn) {
         workers_.emplace_back([this] { worker_loop(); });
       }
     } catch (const std::system_error&) {
-      // The system has no more threads: those there are will do.
+      // The system has no more threads: make do with those there are.
     }
     fn_ = &fn;
     wanted_ = std::min(helpers, static_cast<int>(workers_.size()));

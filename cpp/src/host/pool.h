@@ -1,4 +1,4 @@
-// Pool: the threads that share one piece of work, asleep in between.
+// Pool: threads that share one piece of work and sleep in between.
 #pragma once
 
 #include <condition_variable>
@@ -18,37 +18,37 @@ class Pool {
   // The calling thread counts.
   int threads() const { return threads_; }
 
-  // Calls fn on up to `threads` threads at once, this one among them, and
-  // returns when all have returned. Where the pool is busy with another
-  // stream's work, this thread does it alone: two streams then use the
-  // processors side by side instead of on top of each other. fn must not throw
-  // and must get all of its work done however few threads call it.
+  // Calls fn on up to `threads` threads at once, including this one, and
+  // returns when all have returned. If the pool is busy with another stream's
+  // work, only this thread calls it: two streams then share the processors
+  // instead of competing for them. fn must not throw, and must finish its work
+  // however few threads call it.
   void run(int threads, const std::function<void()>& fn);
 
  private:
   void worker_loop();
 
   const int threads_;
-  std::mutex busy_;  // held by the thread that runs something
+  std::mutex busy_;  // held by the thread that is in run()
 
   std::mutex mutex_;  // guards what follows
   std::condition_variable wake_, idle_;
   std::vector<std::thread> workers_;
   const std::function<void()>* fn_ = nullptr;
-  int wanted_ = 0;   // workers that are still to join in
-  int running_ = 0;  // workers that have joined in and not returned
+  int wanted_ = 0;   // workers still to join
+  int running_ = 0;  // workers that have joined and not returned
   bool stopped_ = false;
 };
 
-// As many threads as UPSWEEP_NUM_THREADS says, else as processors that this
-// process may run on.
+// The pool has UPSWEEP_NUM_THREADS threads or, without that variable, one for
+// each processor that this process may use.
 Pool& pool();
 
-// Threads that work on so many elements is worth waking.
+// How many threads pay off for this many elements.
 int threads_for(int64_t elements);
 
-// Calls fn(first, last) for ranges that make up 0 to size, on several threads
-// where there are many elements. fn must not throw.
+// Calls fn(first, last) for ranges that together cover 0 to size, on several
+// threads if there are many elements. fn must not throw.
 void for_ranges(int64_t size, const std::function<void(int64_t, int64_t)>& fn);
 
 }  // namespace upsweep

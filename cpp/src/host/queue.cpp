@@ -1,4 +1,4 @@
-// Running work in order, and keeping its errors for the reader of the result.
+// Runs work in order, and keeps its errors for readers of the results.
 #include "queue.h"
 
 #include <algorithm>
@@ -11,10 +11,11 @@ namespace upsweep {
 
 namespace {
 
-// Below this a scan takes about as long as waking a thread.
+// A scan of this many elements takes about as long as waking a thread.
 constexpr int64_t kSmall = 1 << 17;
-// A stream is far behind with more pieces of work, or results of more memory:
-// more than it takes to keep it busy.
+// A stream is far behind with more queued work than this, or when its results
+// take more than one part in kShareOfMemory of the memory: that is more than
+// enough to keep it busy.
 constexpr size_t kMostQueued = 1024;
 constexpr size_t kShareOfMemory = 8;
 
@@ -49,7 +50,7 @@ void HostQueue::queue(Work work) {
     return;
   }
   for (uint64_t last = given_; done_ < last;) {
-    settled_.wait(lock, [&] { return done_ >= last || !busy_; });
+    finished_.wait(lock, [&] { return done_ >= last || !busy_; });
     if (done_ < last) run_first(lock);
   }
 }
@@ -71,9 +72,9 @@ bool HostQueue::has_thread() {
   return started_;
 }
 
-// What the work held is gone, and the stream is idle, before any
-// thread can see the result: a thread that has waited for it finds the memory
-// free and the stream ready.
+// Frees what the work held, and marks the stream idle, before any thread can
+// see the result: a thread that has waited for it finds the memory free and the
+// stream ready.
 void HostQueue::run_first(std::unique_lock<std::mutex>& lock) {
   ReleaseLater releases;
   Work work = std::move(queue_.front());
@@ -85,11 +86,11 @@ void HostQueue::run_first(std::unique_lock<std::mutex>& lock) {
   work = {};
   lock.lock();
   pending_bytes_ -= output->nbytes();
-  settle(std::move(error), *output);
+  finish(std::move(error), *output);
   output.reset();
 }
 
-void HostQueue::settle(std::exception_ptr error, Storage& output) {
+void HostQueue::finish(std::exception_ptr error, Storage& output) {
   busy_ = false;
   ++done_;
   if (error) {
@@ -98,14 +99,14 @@ void HostQueue::settle(std::exception_ptr error, Storage& output) {
   } else {
     output.ready().signal();
   }
-  settled_.notify_all();
+  finished_.notify_all();
   if (!queue_.empty()) queued_.notify_one();
 }
 
 void HostQueue::wait_for_room() {
   size_t most = global_allocator().memory_limit() / kShareOfMemory;
   std::unique_lock lock(mutex_);
-  settled_.wait(lock, [&] {
+  finished_.wait(lock, [&] {
     return queue_.empty() ||
            (queue_.size() < kMostQueued && pending_bytes_ <= most);
   });
@@ -113,12 +114,12 @@ void HostQueue::wait_for_room() {
 
 void HostQueue::wait_until_idle() {
   std::unique_lock lock(mutex_);
-  settled_.wait(lock, [this, last = given_] { return done_ >= last; });
+  finished_.wait(lock, [this, last = given_] { return done_ >= last; });
 }
 
 void HostQueue::synchronize() {
   std::unique_lock lock(mutex_);
-  settled_.wait(lock, [this, last = given_] { return done_ >= last; });
+  finished_.wait(lock, [this, last = given_] { return done_ >= last; });
   if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
 }
 

@@ -12,11 +12,11 @@ namespace upsweep {
 template <class S>
 class StreamTable {
  public:
-  // The number of a new stream; stream 0 is there from the start.
+  // The number of a new stream; stream 0 exists from the start.
   int add() { return count_++; }
   bool has(int index) const { return index >= 0 && index < count_; }
 
-  // make() gives a unique_ptr to a stream.
+  // make() returns a unique_ptr to a stream.
   template <class Make>
   S& find(int index, const Make& make) {
     Slots& slots = *slots_;

@@ -1,5 +1,5 @@
 // The GPU's streams, memory and description. Scans run on the GPU; all other
-// work runs on the processors, which share its memory, in the stream's order.
+// work runs on the CPU, which shares its memory, in the stream's order.
 #include "backend.h"
 
 #include <cstring>
@@ -31,8 +31,7 @@ struct Launch {
   int64_t groups;
 };
 
-// Passes with all that they need, so that nothing can fail while they are
-// encoded.
+// Passes with everything they need, so that encoding cannot fail.
 struct Prepared {
   ScanParams params;
   std::vector<Launch> launches;
@@ -127,7 +126,7 @@ class MetalBackend final : public GpuBackend {
                     groups};
     };
     Launch down = launch("downsweep", passes.groups());
-    // Something has to be bound, used or not.
+    // Every buffer must be bound, used or not.
     if (passes.params.chunks == 1) return {passes.params, {down}, out, out};
     auto scratch = [&](size_t nbytes) {
       return std::make_shared<MetalStorage>(nbytes, out->device());
@@ -140,7 +139,7 @@ class MetalBackend final : public GpuBackend {
   }
 
   // What the GPU reads for a storage: the storage itself, another buffer over
-  // the same memory, or a copy. The latter two last as long as the storage.
+  // the same memory, or a copy. The latter two live as long as the storage.
   MetalStoragePtr device_view(Stream stream, const StoragePtr& storage) {
     if (auto own = std::dynamic_pointer_cast<MetalStorage>(storage)) return own;
     std::lock_guard lock(views_);

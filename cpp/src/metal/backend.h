@@ -5,7 +5,7 @@
 
 namespace upsweep {
 
-// nullptr where the system has no GPU.
+// nullptr if the system has no GPU that upsweep can use.
 Backend* metal_backend();
 
 }  // namespace upsweep

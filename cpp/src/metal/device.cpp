@@ -1,4 +1,4 @@
-// Finding the GPU.
+// Finds the GPU.
 #include "device.h"
 
 namespace upsweep {
@@ -13,7 +13,7 @@ MetalDevice* metal_device() {
       return nullptr;
     }
     auto device = NS::TransferPtr(MTL::CreateSystemDefaultDevice());
-    // All that is here relies on one memory for GPU and processors.
+    // The whole backend relies on the GPU and the CPU sharing one memory.
     if (!device || !device->hasUnifiedMemory()) return nullptr;
     return new MetalDevice(std::move(device));
   }();

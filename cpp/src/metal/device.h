@@ -15,12 +15,12 @@ struct MetalDevice {
   MetalLibrary library;
 };
 
-// Asks the system at the first call; nullptr where it has no GPU, as in some
-// virtual machines, or one with memory of its own, or is older than macOS 14.
+// Asks the system on the first call. Returns nullptr if there is no GPU (as in
+// some virtual machines), if the GPU has memory of its own, or before macOS 14.
 MetalDevice* metal_device();
 
-// Releases at its end the objects that Metal has autoreleased meanwhile. The
-// library's threads have no other such scope.
+// At its end, releases the objects that Metal has autoreleased meanwhile. The
+// library's threads have no other autorelease pool.
 class AutoreleaseScope {
  public:
   AutoreleaseScope()

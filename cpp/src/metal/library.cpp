@@ -1,7 +1,7 @@
-// Where kernels come from: upsweep.metallib beside this library, where the
-// machine that built it had Apple's compiler for Metal; else the source that is
-// embedded here. Compiling all of that takes Metal many seconds, one set of
-// kernels less than one, so that each set is compiled when it is first used.
+// Where kernels come from: upsweep.metallib beside this library, if the build
+// machine had Apple's compiler for Metal; otherwise the source that is embedded
+// here. Compiling all of that takes Metal many seconds, and one set of kernels
+// less than one, so each set is compiled when it is first used.
 #include "library.h"
 
 #include <dlfcn.h>
@@ -15,8 +15,8 @@ namespace upsweep {
 
 namespace {
 
-// Threads of a simdgroup: metal/group.h has it as kSimd. GPUs of Intel and AMD
-// have others, and results would be wrong.
+// Threads of a simdgroup; kSimd in metal/group.h. On Intel and AMD GPUs the
+// number differs, and results would be wrong.
 constexpr size_t kSimd = 32;
 
 NS::String* to_ns(const std::string& text) {
@@ -37,7 +37,7 @@ std::string metallib_path() {
   return access(path.c_str(), R_OK) == 0 ? path : "";
 }
 
-// The line that makes one set of kernels of the source's templates.
+// The line that instantiates one set of kernels from the source's templates.
 std::string instantiation(const std::string& set) {
   static const std::map<std::string, const char*> monoids = {
 #define UPSWEEP_KERNEL(name, ...) {#name, #__VA_ARGS__},
@@ -94,7 +94,7 @@ NS::SharedPtr<MTL::Library> MetalLibrary::load() const {
   std::string path = metallib_path();
   if (path.empty()) return {};
   NS::Error* error = nullptr;
-  // One that this system is too old for is as good as none.
+  // A library too new for this system counts as none.
   return NS::TransferPtr(
       device_->newLibrary(NS::URL::fileURLWithPath(to_ns(path)), &error));
 }

@@ -25,7 +25,7 @@ class MetalLibrary {
 
   MTL::Device* device_;
   std::mutex mutex_;
-  // Of one set of kernels, or of all under the name "".
+  // By set of kernels; "" stands for all of them.
   std::map<std::string, NS::SharedPtr<MTL::Library>> libraries_;
   std::map<std::string, NS::SharedPtr<MTL::ComputePipelineState>> pipelines_;
 };

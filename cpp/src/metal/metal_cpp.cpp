@@ -1,5 +1,5 @@
 // The one place where metal-cpp defines its selectors and classes. It looks
-// them up when the library is loaded, which asks nothing of Metal itself.
+// them up when the library is loaded, which does not call Metal itself.
 #define NS_PRIVATE_IMPLEMENTATION
 #define MTL_PRIVATE_IMPLEMENTATION
 #define METALCPP_SYMBOL_VISIBILITY_HIDDEN

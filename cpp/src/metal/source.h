@@ -5,7 +5,7 @@
 
 namespace upsweep {
 
-// With these lines of kernels.def in place of all of them.
+// The source with these lines instead of those of kernels.def.
 std::string metal_source(const std::string& kernels);
 
 }  // namespace upsweep

@@ -1,6 +1,7 @@
-// Buffers in shared mode: one memory for the GPU and the processors. Metal
-// tracks hazards of these buffers itself, which keeps passes and streams of one
-// device in order without fences; a scan has too few of them for that to cost.
+// Buffers in shared mode: one memory for the GPU and the CPU. Metal tracks
+// hazards of these buffers itself, which keeps passes and streams of one device
+// in order without fences; a scan has so few buffers that this costs nothing
+// noticeable.
 #include "storage.h"
 
 #include <unistd.h>
@@ -17,7 +18,7 @@ namespace {
 
 constexpr MTL::ResourceOptions kShared = MTL::ResourceStorageModeShared;
 
-// What the allocator holds are MTL::Buffers.
+// The allocator's handles are MTL::Buffers.
 const Allocator::Source source{[](size_t nbytes) -> void* {
                                  AutoreleaseScope scope;
                                  return metal_device()->handle->newBuffer(
@@ -54,7 +55,7 @@ std::shared_ptr<MetalStorage> MetalStorage::share(const Storage& memory,
                                                   Device device) {
   auto page = static_cast<size_t>(getpagesize());
   if (reinterpret_cast<uintptr_t>(memory.data()) % page != 0) return nullptr;
-  // The last page may end beyond the memory; nobody reads that far.
+  // The last page may end beyond the memory; no kernel reads that far.
   size_t whole = (memory.nbytes() + page - 1) / page * page;
   if (whole == 0 || whole > metal_device()->handle->maxBufferLength()) {
     return nullptr;

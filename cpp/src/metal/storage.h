@@ -1,5 +1,5 @@
-// MetalStorage: bytes that the GPU and the processors share, and the point of
-// a stream's timeline from which on the GPU may read them.
+// MetalStorage: bytes that the GPU and the CPU share, and the point of a
+// stream's timeline after which the GPU may read them.
 #pragma once
 
 #include <Metal/Metal.hpp>
@@ -9,8 +9,8 @@
 
 namespace upsweep {
 
-// A point on the timeline of a stream (stream.h). Without a timeline it has
-// passed.
+// A point on the timeline of a stream (stream.h). Without a timeline it counts
+// as passed.
 struct TimelinePoint {
   MTL::SharedEvent* timeline = nullptr;
   uint64_t value = 0;
@@ -25,7 +25,7 @@ class MetalStorage final : public Storage {
   // From the allocator; throws OutOfMemory.
   MetalStorage(size_t nbytes, Device device);
   // Another buffer over the memory of a storage that is written and outlives
-  // it; nullptr where the GPU cannot use that memory.
+  // it; nullptr if the GPU cannot use that memory.
   static std::shared_ptr<MetalStorage> share(const Storage& memory,
                                              Device device);
   ~MetalStorage() override;

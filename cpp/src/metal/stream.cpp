@@ -1,4 +1,4 @@
-// Committing, and following what was committed.
+// Commits work, and tracks what was committed.
 #include "stream.h"
 
 #include <stdexcept>
@@ -11,14 +11,14 @@ namespace upsweep {
 
 namespace {
 
-// Command buffers of a queue, and how many may be under way: a few are left for
-// work that was put off.
+// Command buffers of a queue, and how many may be under way: the rest are for
+// deferred work.
 constexpr int kBuffers = 256;
 constexpr int kMostUnderWay = kBuffers - 16;
 
-// Signals a point of a timeline when the work that holds it is gone, whether
-// the work ran, failed, or never began because its inputs had failed: other
-// streams may wait for that point.
+// Signals a point of a timeline when the work that holds it is destroyed,
+// whether it ran, failed, or never began because its inputs had failed: other
+// streams may be waiting for that point.
 class SignalGuard {
  public:
   explicit SignalGuard(TimelinePoint point) : point_(point) {}
@@ -52,7 +52,7 @@ NS::SharedPtr<T> checked(T* made, const char* what) {
                            what + ".");
 }
 
-// Metal may have no room for more; messages to nil would do nothing.
+// Metal may be out of room; messages to nil would silently do nothing.
 template <class T>
 T* begun(T* made) {
   if (made) return made;
@@ -68,7 +68,7 @@ MetalStream::MetalStream(MTL::Device* device)
 void MetalStream::run_on_gpu(MetalWork work) {
   host_.wait_for_room();
   std::lock_guard lock(mutex_);
-  if (put_off_ > 0 || under_way_ >= kMostUnderWay) {
+  if (deferred_ > 0 || under_way_ >= kMostUnderWay) {
     return commit_later(std::move(work));
   }
   auto buffer = encode(work, {timeline_.get(), on_host_});
@@ -76,7 +76,7 @@ void MetalStream::run_on_gpu(MetalWork work) {
   buffer->encodeSignalEvent(timeline_.get(), given_);
   buffer->commit();
   ++under_way_;
-  follow(std::move(buffer), std::move(work));
+  track(std::move(buffer), std::move(work));
 }
 
 NS::SharedPtr<MTL::CommandBuffer> MetalStream::encode(
@@ -98,12 +98,12 @@ NS::SharedPtr<MTL::CommandBuffer> MetalStream::encode(
   return NS::RetainPtr(buffer);
 }
 
-void MetalStream::follow(NS::SharedPtr<MTL::CommandBuffer> buffer,
-                         MetalWork work) {
+void MetalStream::track(NS::SharedPtr<MTL::CommandBuffer> buffer,
+                        MetalWork work) {
   auto signal_guard = std::make_shared<SignalGuard>(work.output->written);
-  // The queue would not begin this where an input has failed; but the GPU has
-  // begun, and all that it touches must last until it is done.
-  auto run = [this, buffer, signal_guard, alive = std::move(work.encode),
+  // With inputs, the queue would skip this if one of them failed. But the GPU
+  // has started, and everything it touches must live until it is done.
+  auto run = [this, buffer, signal_guard, encode = std::move(work.encode),
               inputs = std::move(work.inputs)] {
     AutoreleaseScope scope;
     buffer->waitUntilCompleted();
@@ -115,9 +115,9 @@ void MetalStream::follow(NS::SharedPtr<MTL::CommandBuffer> buffer,
 }
 
 void MetalStream::commit_later(MetalWork work) {
-  ++put_off_;
-  // Gone with the work, whatever becomes of it.
-  std::shared_ptr<void> turn(nullptr, [this](void*) { --put_off_; });
+  ++deferred_;
+  // Destroyed with the work, whether or not it runs.
+  std::shared_ptr<void> turn(nullptr, [this](void*) { --deferred_; });
   auto run = [this, work, turn] {
     AutoreleaseScope scope;
     auto buffer = encode(work, {});
@@ -125,16 +125,16 @@ void MetalStream::commit_later(MetalWork work) {
     buffer->waitUntilCompleted();
     throw_error(buffer.get());
   };
-  take_place_on_host({std::move(run), work.inputs, work.output, INT64_MAX});
+  submit_to_host({std::move(run), work.inputs, work.output, INT64_MAX});
 }
 
 void MetalStream::run_on_host(Work work) {
   host_.wait_for_room();
   std::lock_guard lock(mutex_);
-  take_place_on_host(std::move(work));
+  submit_to_host(std::move(work));
 }
 
-void MetalStream::take_place_on_host(Work work) {
+void MetalStream::submit_to_host(Work work) {
   on_host_ = ++given_;
   TimelinePoint done{timeline_.get(), given_};
   static_cast<MetalStorage&>(*work.output).written = done;

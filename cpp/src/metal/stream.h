@@ -1,20 +1,19 @@
-// MetalStream: work for the GPU and for the processors, in the order in which
-// it was given.
+// MetalStream: work for the GPU and for the CPU, in the order it was given.
 //
 // The calling thread encodes work for the GPU and commits it at once. A queue
-// on the host follows behind: for each
-// command buffer it waits, and then says that the output is there or why it is
-// not. Since memory is shared, work for the processors (copies, comparisons)
-// simply takes its place in that queue, after all that was committed before it.
+// on the host follows: for each command buffer it waits until the GPU is done,
+// then signals the output or reports the error. Since memory is shared, work
+// for the CPU (copies, comparisons) simply joins that queue, after everything
+// committed before it.
 //
-// Metal lets a thread wait that asks for more command buffers than its queue
-// has. That must not happen here, for the caller may hold what others need to
-// get on (the GIL). Work beyond that is committed by that queue, and
-// so is all that follows, until the queue is done with it.
+// Metal blocks a thread that asks for more command buffers than its queue has.
+// That must not happen to the calling thread, which may hold a lock that others
+// need (the GIL). So the host queue commits any work beyond that number, and
+// all work after it until it has caught up.
 //
-// The timeline, a shared event, tells the GPU how far the stream is, so that it
-// waits for the host and for other streams without a processor's help: the n-th
-// piece of work is done once the timeline has reached n.
+// The timeline, a shared event, tells the GPU how far the stream has got, so
+// that it can wait for the host and for other streams without help from the
+// CPU: the n-th piece of work is done once the timeline has reached n.
 #pragma once
 
 #include <Metal/Metal.hpp>
@@ -29,9 +28,9 @@
 namespace upsweep {
 
 struct MetalWork {
-  // Does not fail. What it holds stays alive until the GPU is done.
+  // Must not fail. Its captures stay alive until the GPU is done.
   std::function<void(MTL::ComputeCommandEncoder*)> encode;
-  // Those of other kinds than the output's only tell of their errors.
+  // Inputs of another kind than the output only pass on their errors.
   std::vector<StoragePtr> inputs;
   std::shared_ptr<MetalStorage> output;
 };
@@ -41,7 +40,7 @@ class MetalStream {
   explicit MetalStream(MTL::Device* device);
 
   void run_on_gpu(MetalWork work);
-  // The output is a MetalStorage.
+  // The output must be a MetalStorage.
   void run_on_host(Work work);
   void synchronize() { host_.synchronize(); }
   void wait_until_idle() { host_.wait_until_idle(); }
@@ -49,17 +48,17 @@ class MetalStream {
  private:
   NS::SharedPtr<MTL::CommandBuffer> encode(const MetalWork& work,
                                            const TimelinePoint& before) const;
-  void follow(NS::SharedPtr<MTL::CommandBuffer> buffer, MetalWork work);
+  void track(NS::SharedPtr<MTL::CommandBuffer> buffer, MetalWork work);
   void commit_later(MetalWork work);
-  void take_place_on_host(Work work);
+  void submit_to_host(Work work);
 
   NS::SharedPtr<MTL::CommandQueue> queue_;
   NS::SharedPtr<MTL::SharedEvent> timeline_;
-  std::mutex mutex_;      // keeps the order the same everywhere
+  std::mutex mutex_;      // keeps the GPU and the queue in the same order
   uint64_t given_ = 0;    // pieces of work
-  uint64_t on_host_ = 0;  // the last of them that this thread did not commit
+  uint64_t on_host_ = 0;  // the last of them that the host queue has to run
   std::atomic<int> under_way_{0};  // command buffers
-  std::atomic<int> put_off_{0};    // work whose turn to be committed will come
+  std::atomic<int> deferred_{0};   // work that the host queue will commit
   HostQueue host_;
 };
 

@@ -132,7 +132,7 @@ struct Sum<T> {
 // Sums real and imaginary parts separately.
 template <>
 struct Sum<complex64_t> {
-  using Part = Sum<float>;
+  using Component = Sum<float>;
   static constexpr bool kAssociative = false;
   using Value = complex64_t;
   struct Prefix {
@@ -140,33 +140,34 @@ struct Sum<complex64_t> {
   };
   using Aggregate = Prefix;
   struct PrefixRange {
-    Part::PrefixRange re, im;
+    Component::PrefixRange re, im;
   };
 
   static Prefix initial() { return {}; }
   static Aggregate identity() { return {}; }
   UPSWEEP_INLINE static Value value(const Prefix& r) {
-    return {Part::value(r.re), Part::value(r.im)};
+    return {Component::value(r.re), Component::value(r.im)};
   }
   UPSWEEP_INLINE static Value advance(Prefix& r, Value x) {
-    return {Part::advance(r.re, x.real()), Part::advance(r.im, x.imag())};
+    return {Component::advance(r.re, x.real()),
+            Component::advance(r.im, x.imag())};
   }
   UPSWEEP_INLINE static void accumulate(Aggregate& aggregate, Value x) {
-    Part::accumulate(aggregate.re, x.real());
-    Part::accumulate(aggregate.im, x.imag());
+    Component::accumulate(aggregate.re, x.real());
+    Component::accumulate(aggregate.im, x.imag());
   }
   static void include(PrefixRange& range, const Aggregate& aggregate, Value x) {
-    Part::include(range.re, aggregate.re, x.real());
-    Part::include(range.im, aggregate.im, x.imag());
+    Component::include(range.re, aggregate.re, x.real());
+    Component::include(range.im, aggregate.im, x.imag());
   }
   static bool try_apply(Prefix& r, const Aggregate& aggregate,
                         const PrefixRange& range) {
     // If one part is saturated, a scan carries the other step by step.
-    return is_live(r) && Part::try_apply(r.re, aggregate.re, range.re) &&
-           Part::try_apply(r.im, aggregate.im, range.im);
+    return is_live(r) && Component::try_apply(r.re, aggregate.re, range.re) &&
+           Component::try_apply(r.im, aggregate.im, range.im);
   }
   static bool is_live(const Prefix& r) {
-    return Part::is_live(r.re) && Part::is_live(r.im);
+    return Component::is_live(r.re) && Component::is_live(r.im);
   }
   static bool is_usable(const Aggregate& aggregate) {
     return is_live(aggregate);

@@ -10,8 +10,8 @@ using namespace upsweep;
 
 namespace {
 
-// All finite values from zero up must come back, and the middle between two
-// neighbours must go to the even one.
+// All finite values from zero up must survive a round trip, and the midpoint of
+// two neighbours must round to the even one.
 template <class T>
 void check_rounding(uint16_t infinity) {
   for (uint16_t bits = 0; bits < infinity; ++bits) {
@@ -21,8 +21,7 @@ void check_rounding(uint16_t infinity) {
     double x = widen(here);
     REQUIRE(narrow<T>(x).bits == bits);
     REQUIRE(narrow<T>(-x).bits == (bits | 0x8000));
-    // Past the largest number, the next one would be at twice the distance
-    // from the one before.
+    // Beyond the largest number, the threshold is where the next one would be.
     double above =
         next.bits == infinity ? std::ldexp(1, std::ilogb(x) + 1) : widen(next);
     double middle = x + (above - x) / 2;

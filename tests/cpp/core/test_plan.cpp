@@ -11,8 +11,8 @@ using namespace upsweep;
 
 namespace {
 
-// For each element of the result in memory: which input offset it stands for,
-// and which result comes before it in its line (-1 for the first).
+// For each element of the result in memory: its input offset, and the result
+// before it in its line (-1 for the first).
 struct Step {
   int64_t in;
   int64_t before;

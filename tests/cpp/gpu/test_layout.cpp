@@ -1,6 +1,6 @@
 // Layouts of tiles of all small extents, steps and directions: each element has
-// a place of its own in threadgroup memory, and from there one finds back to
-// where it is in device memory.
+// its own position in threadgroup memory, and that position leads back to its
+// index in device memory.
 #include <doctest/doctest.h>
 
 #include <set>
@@ -14,7 +14,7 @@ namespace {
 constexpr uint32_t kPerVector = 4;
 constexpr uint32_t kRound = 8;
 
-// Where the element at a place is, from the first one in memory.
+// The offset of the element at a position from the first one in memory.
 int64_t address(const TileLayout& tile, int64_t place) {
   int64_t runs = place / tile.n0;
   return place % tile.n0 * tile.m0 + runs % tile.n1 * tile.m1 +
@@ -59,7 +59,7 @@ void check(const int64_t (&extents)[3], const int64_t (&steps)[3]) {
 
 TEST_CASE("each element of a tile has a place of its own") {
   const int64_t sizes[]{1, 2, 3, 4, 8};
-  // Which axis lies inside which, and how much room is left between.
+  // The nesting order of the axes, and the padding between them.
   const int orders[][3]{{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
                         {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
   for (int64_t a : sizes) {
@@ -67,11 +67,11 @@ TEST_CASE("each element of a tile has a place of its own") {
       for (int64_t c : sizes) {
         for (const auto& order : orders) {
           for (int64_t gap : {0, 1, 4}) {
-            for (int turned = 0; turned < 8; ++turned) {
+            for (int reversed = 0; reversed < 8; ++reversed) {
               const int64_t extents[3]{a, b, c};
               int64_t steps[3], step = 1;
               for (int i : order) {
-                steps[i] = turned >> i & 1 ? -step : step;
+                steps[i] = reversed >> i & 1 ? -step : step;
                 step = step * extents[i] + gap;
               }
               check(extents, steps);

@@ -1,6 +1,5 @@
-// Passes of all small shapes, axes and stride patterns: what metal/params.h
-// asks of a host holds, and the tiles cover each element of each line once, in
-// order.
+// Passes of all small shapes, axes and stride patterns: they keep the rules of
+// metal/params.h, and the tiles cover each element of each line once, in order.
 #include <doctest/doctest.h>
 
 #include <bit>
@@ -37,8 +36,8 @@ void check_rules(const Passes& passes) {
 
 using Offsets = std::map<int64_t, std::pair<int64_t, int64_t>>;
 
-// {place in the result: (place in the input, the result before it)}, as the
-// kernels find them: panels along column, batch and the outer axes.
+// {index in the result: (index in the input, the result before it)}, as the
+// kernels compute them: panels along column, batch and the outer axes.
 void walk(const Passes& passes, Offsets& found) {
   const ScanParams& p = passes.params;
   int64_t along = (p.column.extent + p.width - 1) / p.width;
@@ -75,7 +74,7 @@ void walk(const Passes& passes, Offsets& found) {
 }
 
 Offsets expected(const Shape& shape, const Strides& strides, size_t axis,
-                 bool reverse, int64_t parts, int64_t in_offset) {
+                 bool reverse, int64_t components, int64_t in_offset) {
   Offsets all;
   Strides out_strides = contiguous_strides(shape);
   int64_t size = 1;
@@ -89,9 +88,9 @@ Offsets expected(const Shape& shape, const Strides& strides, size_t axis,
     }
     bool first = place == (reverse ? shape[axis] - 1 : 0);
     int64_t before = flat + (reverse ? 1 : -1) * out_strides[axis];
-    for (int64_t part = 0; part < parts; ++part) {
-      all[flat * parts + part] = {in * parts + part,
-                                  first ? -1 : before * parts + part};
+    for (int64_t c = 0; c < components; ++c) {
+      all[flat * components + c] = {in * components + c,
+                                    first ? -1 : before * components + c};
     }
   }
   return all;
@@ -111,7 +110,7 @@ void check(const Shape& shape, const Strides& strides, int64_t in_offset, Op op,
         walk(passes, found);
       }
       CHECK(found == expected(shape, strides, static_cast<size_t>(axis),
-                              reverse, kernels.parts, in_offset));
+                              reverse, kernels.components, in_offset));
     }
   }
 }
@@ -134,10 +133,10 @@ TEST_CASE("tiles cover every element of contiguous arrays") {
 TEST_CASE("tiles cover every element of views") {
   for (const Shape& shape : shapes) {
     Strides strides = contiguous_strides(shape);
-    Strides turned(strides), wide(strides), swapped(shape.size());
+    Strides reversed(strides), wide(strides), swapped(shape.size());
     int64_t step = 1, offset = 0;
     for (size_t d = 0; d < shape.size(); ++d) {
-      turned[d] = -strides[d];
+      reversed[d] = -strides[d];
       offset += std::max<int64_t>(shape[d] - 1, 0) * strides[d];
       wide[d] = 3 * strides[d];
       swapped[d] = step;
@@ -145,7 +144,7 @@ TEST_CASE("tiles cover every element of views") {
     }
     for (Op op : {Op::prod, Op::sum}) {
       Dtype dtype = op == Op::sum ? complex64 : float32;
-      check(shape, turned, offset, op, dtype);
+      check(shape, reversed, offset, op, dtype);
       check(shape, wide, 1, op, dtype);
       check(shape, swapped, 0, op, dtype);
       check(shape, Strides(shape.size(), 0), 5, op, dtype);
@@ -180,7 +179,7 @@ TEST_CASE("threads have something to do whatever the order of axes") {
 }
 
 TEST_CASE("grids too large are divided") {
-  // A line of one element in each of 2^34 places that no tile can join.
+  // 2^34 lines of one element, which no tile can join.
   Shape shape{int64_t{1} << 34, 2, 3};
   Plan plan = make_plan(shape, {6, 1, 2}, 1, false);
   auto all = make_passes(plan, kernel_set(Op::prod, float32), 0, true, tuning);
@@ -236,7 +235,7 @@ TEST_CASE("every operator has kernels for every dtype that a GPU has") {
       } else if (op != Op::sum || dtype != bool_) {
         if (op == Op::logaddexp && dtype.kind() < Dtype::Kind::real) continue;
         const KernelSet& kernels = kernel_set(op, dtype);
-        CHECK(kernels.parts * kernels.itemsize == dtype.size());
+        CHECK(kernels.components * kernels.itemsize == dtype.size());
       }
     }
   }

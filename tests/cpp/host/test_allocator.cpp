@@ -1,4 +1,4 @@
-// The cache of buffers, its counters and its limits, over a source that counts.
+// The cache of buffers, its counters and its limits, with a source that counts.
 #include <doctest/doctest.h>
 
 #include <cstdlib>
@@ -12,7 +12,7 @@ using namespace upsweep;
 namespace {
 
 int live = 0;
-size_t largest = SIZE_MAX;  // what the source refuses
+size_t largest = SIZE_MAX;  // the source refuses more
 
 const Allocator::Source kCounting = {[](size_t nbytes) -> void* {
                                        if (nbytes > largest) return nullptr;

@@ -1,4 +1,5 @@
-// A forked child can use the CPU, and does not wait for work it has lost.
+// A forked child can use the CPU, and does not wait for work that the fork
+// lost.
 #include <doctest/doctest.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -27,7 +28,7 @@ template <class Fn>
 int in_child(const Fn& fn) {
   pid_t child = fork();
   if (child == 0) {
-    alarm(20);  // a child that hangs must not hang the tests
+    alarm(20);  // a child that hangs must not block the tests
     _exit(fn());
   }
   int status = 0;
@@ -80,7 +81,8 @@ TEST_CASE("a system without threads to give") {
     return;
   }
   CHECK(in_child([] {
-          if (getuid() == 0 && setuid(65534) != 0) return 2;  // no limit for it
+          if (getuid() == 0 && setuid(65534) != 0)
+            return 2;  // root has no limit
           rlimit none{0, 0};
           if (setrlimit(RLIMIT_NPROC, &none) != 0) return 3;
           Stream stream = new_stream(DeviceType::cpu);

@@ -1,4 +1,4 @@
-// The pool gets all work done, from one caller and from several at once.
+// The pool finishes all work, from one caller and from several at once.
 #include <doctest/doctest.h>
 
 #include <algorithm>

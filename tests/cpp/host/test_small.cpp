@@ -14,7 +14,8 @@ namespace {
 std::atomic<int> allocations{0};
 }
 
-// Counts what the whole program allocates. aligned_alloc wants whole units.
+// Counts the allocations of the whole program. aligned_alloc needs a multiple
+// of the alignment.
 void* operator new(size_t nbytes, std::align_val_t alignment) {
   ++allocations;
   auto unit = static_cast<size_t>(alignment);

@@ -1,4 +1,4 @@
-// Streams: order within one, events between two, and where errors come out.
+// Streams: order within one, events between two, and where errors surface.
 #include <doctest/doctest.h>
 
 #include <atomic>
@@ -28,7 +28,7 @@ array run(Stream stream, std::function<void()> fn,
 
 TEST_CASE("two streams overlap") {
   Stream a = new_stream(DeviceType::cpu), b = new_stream(DeviceType::cpu);
-  // Each waits for the other: one after the other they would never end.
+  // Each waits for the other, so run in sequence they would never end.
   std::latch both(2);
   array x = run(a, [&] { both.arrive_and_wait(); });
   array y = run(b, [&] { both.arrive_and_wait(); });
@@ -58,7 +58,7 @@ TEST_CASE("synchronize waits for what a stream was given before") {
   });
   std::thread other([&] {
     started.wait();
-    // In time to be later than the call, nearly always.
+    // Long enough, nearly always, to end after the call.
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
     run(stream, [&] {
       while (!go) std::this_thread::yield();
@@ -90,15 +90,16 @@ TEST_CASE("work waits for its inputs from another stream") {
 TEST_CASE("an error comes out where its result is read, and once more") {
   Stream stream = new_stream(DeviceType::cpu);
   for (int64_t elements : {int64_t{1}, kLarge}) {
-    array bad =
-        run(stream, [] { throw std::runtime_error("planted"); }, {}, elements);
+    array bad = run(
+        stream, [] { throw std::runtime_error("seeded error"); }, {}, elements);
     array after = run(stream, [] {}, {storage_of(bad)}, elements);
     array good = run(stream, [] {}, {}, elements);
-    CHECK_THROWS_WITH_AS(bad.wait(), "planted", std::runtime_error);
-    CHECK_THROWS_WITH_AS(bad.raw_data(), "planted", std::runtime_error);
-    CHECK_THROWS_WITH_AS(after.wait(), "planted", std::runtime_error);
+    CHECK_THROWS_WITH_AS(bad.wait(), "seeded error", std::runtime_error);
+    CHECK_THROWS_WITH_AS(bad.raw_data(), "seeded error", std::runtime_error);
+    CHECK_THROWS_WITH_AS(after.wait(), "seeded error", std::runtime_error);
     good.wait();
-    CHECK_THROWS_WITH_AS(synchronize(stream), "planted", std::runtime_error);
+    CHECK_THROWS_WITH_AS(synchronize(stream), "seeded error",
+                         std::runtime_error);
     synchronize(stream);
     CHECK(cumprod(array{2, 3}, 0, false, true, stream).data<int>()[1] == 6);
   }

@@ -1,10 +1,10 @@
 // The entry points of CUDA's driver that cpp/src/cuda uses, in software.
 //
-// Addresses of device memory are not those of the memory that stands for it, so
-// that whoever takes one for a pointer faults. What a test wants to fail is
-// named by UPSWEEP_SOFTWARE_CUDA, a list such as "version=11040 devices=2
-// cuInit=999": the driver's version, the number of its devices, the bytes each
-// of them has (memory), and the result of a function.
+// Device addresses differ from those of the memory behind them, so code that
+// uses one as a pointer faults. UPSWEEP_SOFTWARE_CUDA sets what should fail, in
+// a list such as "version=11040 devices=2 cuInit=999": the driver's version,
+// the number of devices, the bytes of each (memory), and the result of a
+// function.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -68,7 +68,7 @@ thread_local std::vector<Context*> entered;
 
 int device_count() { return static_cast<int>(setting("devices", 1)); }
 
-// What lies at an address, up to the end of what was allocated there.
+// The memory at an address, up to the end of its allocation.
 Binding find_memory(unsigned long long address) {
   std::lock_guard lock(state().mutex);
   auto found = state().memory.upper_bound(address);
@@ -85,7 +85,7 @@ Stream* find_stream(Stream* handle) {
   return reinterpret_cast<uintptr_t>(handle) <= 2 ? &otherwise : handle;
 }
 
-// Work that fails makes all that comes behind it fail.
+// If work fails, all work after it fails.
 void give(Stream* handle, std::function<int()> work) {
   Stream* stream = find_stream(handle);
   stream->queue([stream, work = std::move(work)] {
@@ -156,7 +156,7 @@ int cuDeviceGetCount(int* count) {
 }
 
 int cuDeviceGet(int* device, int index) {
-  *device = index + 100;  // no index itself
+  *device = index + 100;  // a handle is not an index
   return index < device_count() ? kSuccess : kInvalidValue;
 }
 

@@ -1,4 +1,4 @@
-// Working off streams, and waiting for moments.
+// Runs the work of streams, and waits for timeline points.
 #include "stream.h"
 
 #include <thread>

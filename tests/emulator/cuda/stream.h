@@ -1,5 +1,5 @@
 // Streams and events of the software driver: a thread for each stream, so that
-// work is late unless somebody waits for it.
+// work is late unless something waits for it.
 #pragma once
 
 #include <condition_variable>
@@ -34,7 +34,7 @@ struct Event {
   }
 };
 
-// An error stays: what is queued behind it is not run.
+// An error is sticky: later work does not run.
 class Stream {
  public:
   void queue(std::function<int()> work);

@@ -1,5 +1,5 @@
-"""What the CUDA backend says when the driver is missing, old, or fails, and that
-the CPU still works; several devices, and memory lent and borrowed."""
+"""What the CUDA backend says when the driver is missing, old, or fails, and that the
+CPU still works; several devices, and memory shared both ways."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ NO_GPU = "[set_default_device] Cannot set gpu device without gpu backend"
 
 
 def run(folder, program, **settings):
-    """Runs a program on the driver in a folder, which fails as the settings say."""
+    """Runs a program with the driver in a folder, which fails as the settings say."""
     environment = {
         **os.environ,
         "LD_LIBRARY_PATH": str(folder),
@@ -135,7 +135,7 @@ assert text.endswith("unspecified launch failure."), text
     run(driver, program, **{function: 719})
 
 
-def test_a_kernel_that_fails_is_told_where_its_result_is_read(driver):
+def test_a_kernel_that_fails_raises_where_its_result_is_read(driver):
     program = """
 x = upsweep.cumsum(upsweep.ones((100,), stream=gpu), stream=gpu)
 text = failure(lambda: x.tolist(), RuntimeError)
@@ -164,7 +164,7 @@ for device in (one, two):
     run(driver, program, devices=2)
 
 
-def test_memory_is_lent_and_borrowed(driver):
+def test_memory_is_shared_both_ways(driver):
     program = """
 class Tensor:
     def __init__(self, a):

@@ -9,8 +9,8 @@ using namespace upsweep::emulator;
 
 extern "C" {
 
-// Returns nullptr, or what went wrong until the next call. `chosen` may be
-// nullptr: then all groups run.
+// Returns nullptr, or an error that lives until the next call. If `chosen` is
+// nullptr, all groups run.
 const char* upsweep_run_kernel(const char* kernel, const Binding* bindings,
                                uint32_t bound, uint32_t groups,
                                uint32_t threads, const uint32_t* chosen,

@@ -15,7 +15,7 @@ SCANS = {"cumprod": "prod", "cumsum": "sum", "cummax": "max", "cummin": "min",
          "logcumsumexp": "logaddexp"}  # fmt: skip
 
 
-# Which kernels a scan takes, one behind the other.
+# The kernels of a scan, in order.
 THREE_PASSES = ("upsweep", "spine", "downsweep")
 LOOK_BACK = ("lookback",)
 
@@ -32,7 +32,7 @@ def table():
 
 
 class Tuning:
-    """The numbers of a tuning file."""
+    """The values of a tuning file."""
 
     def __init__(self, path=METAL / "tuning_apple.h"):
         text = Path(path).read_text()
@@ -70,7 +70,7 @@ class Params(ctypes.Structure):
             "outer_axes", "inclusive", "width", "batches", "span", "column_threads",
             "line_threads", "tiles", "chunks", "column_panels", "batch_panels",
             "panels", "items_per_thread", "look_back_radix")),
-        # None of these: a kernel works them out then.
+        # Not given: the kernel then computes them.
         ("in_tile", TileLayout), ("out_tile", TileLayout),
     ]  # fmt: skip
 
@@ -116,8 +116,8 @@ class Engine:
 
 
 def memory(array, slack=0):
-    """Where an array's elements lie: address and size of the whole that covers it,
-    from a multiple of 16 bytes on, and the first element's index therein."""
+    """Where an array's elements are: the address and size of the range that covers
+    them, from a multiple of 16 bytes on, and the first element's index in it."""
     start = end = array.__array_interface__["data"][0]
     for extent, stride in zip(array.shape, array.strides, strict=True):
         if stride < 0:
@@ -130,7 +130,7 @@ def memory(array, slack=0):
 
 
 class Geometry:
-    """How a scan is laid over threads. Of what is not given, the most usual."""
+    """How a scan is mapped to threads; the usual values by default."""
 
     def __init__(self, width=None, span=None, batches=None, column_threads=None,
                  line_threads=None, tiles=None, radix=1):  # fmt: skip
@@ -196,7 +196,7 @@ def merged(axes):
 
 
 def panels_of(p):
-    """Counts the panels, and tells the kernels of those in a row."""
+    """Counts the panels, and sets the counts that the kernels read."""
     p.column_panels = -(-p.column.extent // p.width)
     p.batch_panels = -(-p.batch.extent // p.batches)
     p.panels = (

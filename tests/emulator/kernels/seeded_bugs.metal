@@ -4,7 +4,7 @@
 
 using namespace metal;
 
-// Nothing is wrong with the first ones.
+// The first ones are correct.
 [[kernel]] void reverse_each_group(device const uint* in [[buffer(0)]],
                                    device uint* out [[buffer(1)]],
                                    uint group [[threadgroup_position_in_grid]],
@@ -76,7 +76,7 @@ using namespace metal;
   out[t] = tile[63 - t];
 }
 
-// Subnormal numbers count for zeros, but not as integers.
+// Subnormal numbers count as zeros, except as integers.
 [[kernel]] void add_as_floats(device const uint* in [[buffer(0)]],
                               device uint* out [[buffer(1)]],
                               uint group [[threadgroup_position_in_grid]],
@@ -113,8 +113,8 @@ using namespace metal;
   out[group * 64 + t] = sum;
 }
 
-// The last of 8 groups reads what the others have written: an atomic that
-// begins at 0xdead has told it so.
+// The last of 8 groups reads what the others wrote; an atomic that starts at
+// 0xdead tells it that it is the last.
 [[kernel]] void last_group_adds(device const uint* in [[buffer(0)]],
                                 device uint* out [[buffer(1)]],
                                 uint group [[threadgroup_position_in_grid]],
@@ -146,7 +146,7 @@ using namespace metal;
   out[t] = tile[63 - t];
 }
 
-// All threads write one place.
+// All threads write one element.
 [[kernel]] void race_to_write(device const uint* in [[buffer(0)]],
                               device uint* out [[buffer(1)]],
                               uint group [[threadgroup_position_in_grid]],
@@ -250,7 +250,7 @@ using namespace metal;
   out[at] = in[t];
 }
 
-// A vector that is not where vectors are.
+// A vector at an unaligned address.
 [[kernel]] void vector_askew(device const uint* in [[buffer(0)]],
                              device uint* out [[buffer(1)]],
                              uint group [[threadgroup_position_in_grid]],
@@ -313,7 +313,7 @@ using namespace metal;
   out[t] = tile[63 - t];
 }
 
-// And the other way round.
+// The reverse.
 [[kernel]] void barrier_for_threadgroup_memory(
     device const uint* in [[buffer(0)]], device uint* out [[buffer(1)]],
     uint group [[threadgroup_position_in_grid]],

@@ -1,5 +1,5 @@
-"""The engine finds what is wrong with seeded_bugs kernels, and with kernels of ours
-from which a barrier has been taken; and it runs right ones."""
+"""The engine finds the bugs of seeded_bugs.metal and of our kernels with a barrier
+removed; and it runs correct kernels."""
 
 import re
 import subprocess
@@ -46,7 +46,7 @@ def test_right_kernels_are_right(seeded_bugs, seed):
 def test_atomics_do_not_race(seeded_bugs):
     y, moved = run(seeded_bugs, "count_threads", [7] * THREADS)
     assert set(y.tolist()) == {THREADS - 1 + 7}
-    # One element that all threads read at once.
+    # All threads read one element at once.
     assert moved[0] == 4
 
 
@@ -70,7 +70,7 @@ def test_float32_arithmetic_flushes_subnormal_numbers(seeded_bugs):
 
 
 SEEDED_BUGS = {
-    "race_between_threads": "race: a|memory that nobody has written",
+    "race_between_threads": "race: a|memory that was never written",
     "race_to_write": "race: a write of threadgroup memory",
     "race_after_read": "race: a (read|write) of threadgroup memory",
     "barrier_for_some": "barrier that some threads do not reach",
@@ -80,7 +80,7 @@ SEEDED_BUGS = {
     "read_beyond": "outside buffer 0, at byte 256 of 256",
     "write_before": "outside buffer 1, at byte -4 of 256",
     "vector_askew": "misaligned access",
-    "unwritten": "memory that nobody has written",
+    "unwritten": "memory that was never written",
     "beyond_the_tile": "outside threadgroup memory",
     "too_much_memory": "more threadgroup memory than there is",
     "barrier_for_device_memory": "race: a read of threadgroup memory",
@@ -121,8 +121,8 @@ def test_unknown_kernels_and_missing_buffers(seeded_bugs):
         seeded_bugs.run("reverse_each_group", [memory(x)[0]], 1)
 
 
-# Kernels of ours without one of their barriers. A line cut into chunks, some of
-# which it leaves the range in, takes every one of them.
+# Our kernels without one of their barriers. A line in chunks, which leaves the range in
+# some of them, needs every one.
 BARRIER = re.compile(r"^ *threadgroup_barrier\([^;]*\);\n", re.MULTILINE)
 BARRIERS = [
     (file.name, i)
@@ -134,7 +134,7 @@ BARRIERS = [
 
 @pytest.fixture(scope="module")
 def objects(built, tmp_path_factory):
-    """A compiler of some kernels, those of look-back too, from a copy of metal/."""
+    """Compiles some kernels, including look-back, from a copy of metal/."""
     folder = tmp_path_factory.mktemp("mutants")
     engine = built / "CMakeFiles/engine.dir"
 
@@ -173,16 +173,16 @@ def scans_that_take_every_barrier(engine):
     x[20000:] = 0.9
     for geometry in (Geometry(tiles=2), Geometry()):
         scan(engine, "cumprod", x, geometry=geometry)
-    # Where vectors of input and output start at different elements, threads move
-    # different ones; where they lie differently, parts change places.
+    # If vectors of input and output start at different elements, threads move different
+    # ones; if layouts differ, items change places.
     scan(engine, "cumprod", x[1:])
     scan(engine, "cumprod", x[:32000].reshape(320, 100).T, 1)
-    # Lines with one thread each, for which no simdgroup waits.
+    # Lines of one thread each, for which no simdgroup waits.
     scan(engine, "cumprod", x[:32000].reshape(100, 320), 0)
     for lines in (x, x[:32000].reshape(1000, 32)):
         geometry = Geometry(radix=2)
         scan(engine, "cumprod", lines, 0, geometry=geometry, passes=LOOK_BACK)
-    # What is dead is followed through others' parts for a short while.
+    # A saturated pair is followed through other threads' items for a few elements.
     z = np.full(4000, 1 + 0.001j, np.complex64)
     z[1006:1008] = 1e30 + 1e30j
     scan(engine, "cumprod", z)
@@ -212,5 +212,5 @@ def test_every_barrier_is_needed(objects, file, index):
         match = list(BARRIER.finditer(text))[index]
         path.write_text(text[: match.start()] + "\n" + text[match.end() :])
 
-    with pytest.raises(Refused, match=r"race|nobody has written|barrier"):
+    with pytest.raises(Refused, match=r"race|was never written|barrier"):
         scans_that_take_every_barrier(objects(f"{file}-{index}", remove))

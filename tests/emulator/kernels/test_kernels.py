@@ -115,7 +115,7 @@ def test_random_scans_in_small_tiles_keep_the_contract(small_engine, op, name, s
 @pytest.mark.parametrize(("op", "name"), CASES)
 @pytest.mark.parametrize("seed", range(5, 8))
 def test_looking_back_keeps_the_contract(small_engine, op, name, seed):
-    """Over tiles so small that a line has many groups of them, and sets of those."""
+    """With tiles so small that a line has many groups of tiles, and sets of groups."""
     check_random_scans(small_engine, op, name, seed, 8, 5000, LOOK_BACK)
 
 
@@ -167,7 +167,7 @@ def test_traffic(engine, shape, axis, geometry, limits, name, reverse):
 
 
 def test_an_exit_in_each_of_many_lines_and_chunks(small_engine):
-    """The spine scans the chunk that a line leaves the range in, once."""
+    """The spine scans the chunk in which a line leaves the range, once."""
     rng = np.random.default_rng(0)
     x = rng.uniform(0.99, 1.01, (7, 3000)).astype(np.float32)
     for line in range(7):
@@ -181,7 +181,7 @@ def test_an_exit_in_each_of_many_lines_and_chunks(small_engine):
 @pytest.mark.parametrize("name", ["float32", "complex64"])
 @pytest.mark.parametrize("edge", [1e38, 1e-44])
 def test_a_walk_along_the_edge_of_the_range(small_engine, name, edge):
-    """No chunk can be told from its bounds alone."""
+    """The bounds alone decide no chunk."""
     x = np.ones(4000, numpy_dtype(name))
     x[0] = edge
     x[1::2], x[2::2] = 1.25, 0.8
@@ -212,8 +212,8 @@ def test_exits_around_the_end_of_a_chunk(small_engine, name, inclusive, special)
 @pytest.mark.parametrize("name", ["float32", "bfloat16", "complex64"])
 @pytest.mark.parametrize("factor", [1.9, 1 / 1.9])
 def test_short_excursions_are_not_missed(engine, name, factor):
-    """Factors near one whose exponents tell little, there and back within two
-    threads' parts; the line is out of the range for a few elements or not at all."""
+    """Factors near one, whose exponents say little, go there and back within two
+    threads' items; the line is out of range for a few elements or not at all."""
     edge = 2.0**108 if factor > 1 else 2.0**-132
     for n in range(17, 32):
         for first in (64, 71):
@@ -226,7 +226,7 @@ def test_short_excursions_are_not_missed(engine, name, factor):
 
 
 class Sparse:
-    """Memory that is only there where it is touched."""
+    """Memory that exists only where it is touched."""
 
     def __init__(self, size):
         flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000  # MAP_NORESERVE
@@ -285,7 +285,7 @@ def test_a_store_outside_the_result_is_refused(engine):
 
 
 class Less:
-    """An engine that is given a result that is too short."""
+    """An engine that binds a result that is too short."""
 
     def __init__(self, engine):
         self.engine, self.tuning = engine, engine.tuning

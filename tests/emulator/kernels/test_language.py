@@ -1,5 +1,5 @@
-"""The shaders stay within Metal's language, as far as that can be told without
-Apple's compiler: the linter, the translator and clang's address spaces."""
+"""The shaders stay within Metal's language, as far as can be checked without Apple's
+compiler: the linter, the translator and clang's address spaces."""
 
 import re
 import shutil
@@ -194,7 +194,7 @@ def test_the_shaders_are_cpp14(tmp_path):
 
 @pytest.fixture(scope="module")
 def assemble(tmp_path_factory):
-    """Assembles the source that the library has, for lines of kernels.def."""
+    """Assembles the library's embedded source for lines of kernels.def."""
     folder = tmp_path_factory.mktemp("embedded")
     embedded, program = folder / "embedded.cpp", folder / "print"
     (folder / "print.cpp").write_text("""

@@ -274,11 +274,11 @@ def test_array_copies_and_asarray_shares():
 
 
 class Real(float):
-    """A number of somebody's own."""
+    """A subclass of float."""
 
 
 class Imaginary(complex):
-    """Another one."""
+    """A subclass of complex."""
 
 
 class Colour(enum.IntEnum):

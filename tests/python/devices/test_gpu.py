@@ -1,5 +1,5 @@
-"""What is particular about a GPU: memory that it shares with the processors, work
-on both in one order, and dtypes that it has not."""
+"""What is specific to a GPU: memory that it shares with the CPU, work on both in one
+order, and dtypes that it lacks."""
 
 import gc
 import itertools
@@ -19,7 +19,7 @@ FLOAT32 = np.dtype("float32")
 
 
 def has_own_memory():
-    """Whether results are where the processors do not see them."""
+    """Whether results are in memory that the CPU cannot address."""
     return upsweep.zeros((1,), stream=GPU).__dlpack_device__()[0] != 1
 
 
@@ -59,7 +59,7 @@ def test_streams_are_independent_and_ordered():
     for i, stream in enumerate(itertools.islice(itertools.cycle(streams), 23)):
         backwards = bool(i % 2)
         a = upsweep.cumsum(a, reverse=backwards, stream=stream)
-        if i % 3 == 0:  # work for the processors in between
+        if i % 3 == 0:  # CPU work in between
             a = a.astype(upsweep.int32, stream=stream)
             a = a.astype(upsweep.uint32, stream=streams[i % 5])
         flip = slice(None, None, -1 if backwards else 1)
@@ -78,7 +78,7 @@ def test_more_work_than_metal_takes_at_once():
     assert np.array_equal(a, expected)
     results = []
     for i in range(200):
-        # Memory that is let go of while it is in use.
+        # Memory that is released while it is in use.
         x = upsweep.asarray(np.full(1000 + i, i, np.uint32))
         results.append(upsweep.cumsum(x, stream=upsweep.gpu))
         del x
@@ -105,7 +105,7 @@ def test_a_long_pending_input_of_the_cpu():
 
 
 def page_aligned(nbytes, offset=0):
-    """Bytes of NumPy's that begin at a page, or `offset` behind one."""
+    """A NumPy array of bytes that starts at a page, or `offset` bytes after one."""
     page = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 16384
     raw = np.zeros(nbytes + page + offset, np.uint8)
     start = -raw.__array_interface__["data"][0] % page + offset
@@ -180,12 +180,12 @@ def test_threads_that_still_use_the_gpu_do_not_keep_python_from_ending():
         assert run_python("-W", "error", "-c", on_gpu + LEFT_BEHIND) == ""
 
 
-def test_a_gpu_that_nobody_asks_for_is_left_alone():
+def test_an_unused_gpu_is_not_queried():
     program = """
 import upsweep
 upsweep.cumprod(upsweep.array([2, 3])).tolist()
 """
-    # It would fail at the first question.
+    # The first query would fail.
     assert run_python("-c", program, UPSWEEP_EMULATOR_FAULT="selector=alloc") == ""
 
 

@@ -1,5 +1,5 @@
-"""Devices and streams: asynchronous, in order, side by side, in threads and
-after a fork."""
+"""Devices and streams: asynchronous, in order, concurrent, in threads and after a
+fork."""
 
 import os
 import threading
@@ -62,7 +62,7 @@ def test_two_streams_overlap():
     slow_work(free, 1)
     upsweep.synchronize(free)
     waiting = slow_work(busy, 20)
-    # Far more than runs inline: this is queued, yet does not queue up behind.
+    # Far more than runs inline: this is queued, yet does not wait behind the other.
     result = upsweep.cumsum(
         upsweep.broadcast_to(upsweep.array(1), (2**20,)), stream=free
     )
@@ -240,7 +240,7 @@ def test_many_threads_may_call_at_once():
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-# Others, which this test has nothing to do with, warn of their threads.
+# Other libraries warn about their threads, which do not matter here.
 @pytest.mark.filterwarnings("ignore:.*fork")
 def test_a_forked_child_scans_while_the_parent_works():
     stream = upsweep.new_stream(upsweep.cpu)

@@ -1,1 +1,1 @@
-"""Libraries that lend memory and describe it wrongly, and what becomes of them."""
+"""Exporters that describe their memory wrongly, and the expected outcomes."""

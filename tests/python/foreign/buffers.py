@@ -3,7 +3,7 @@
 import ctypes
 import struct
 
-from foreign.memory import Fenced, Loan, address_of, integers
+from foreign.memory import GuardedMemory, ReleaseCount, address_of, integers
 
 ONE_TWO_THREE = struct.pack("3f", 1, 2, 3)
 
@@ -46,16 +46,16 @@ TPFLAGS_BASETYPE = 1 << 10
 
 @ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.POINTER(View), ctypes.c_int)
 def _get(exporter, view, flags):
-    return exporter.lent.fill(exporter, view.contents)
+    return exporter.exported.fill(exporter, view.contents)
 
 
 @ctypes.PYFUNCTYPE(None, ctypes.py_object, ctypes.POINTER(View))
 def _release(exporter, view):
-    exporter.lent.take_back(view.contents)
+    exporter.exported.release_view(view.contents)
 
 
 def _make_type():
-    # Not before Python 3.12 can classes of Python have a buffer.
+    # Python classes can have a buffer only from Python 3.12 on.
     slots = (_Slot * 3)(
         _Slot(BF_GETBUFFER, ctypes.cast(_get, ctypes.c_void_p)),
         _Slot(BF_RELEASEBUFFER, ctypes.cast(_release, ctypes.c_void_p)),
@@ -67,19 +67,18 @@ def _make_type():
 
 
 class Exporter(_make_type()):
-    """An object whose buffers are those of a Lent."""
+    """An object whose buffers are those of an ExportedBuffer."""
 
-    def __init__(self, lent):
-        self.lent = lent
+    def __init__(self, exported):
+        self.exported = exported
 
 
-class Lent(Loan):
-    """Memory lent through buffers: three floats, unless told otherwise.
+class ExportedBuffer(ReleaseCount):
+    """Memory exported through buffers: three floats by default.
 
-    content is what the memory holds; buf, where given, is the address to say
-    instead of where that is, or None. Where status is not 0 nothing is lent, and
-    no error says so; where owned is not True, the view names no object that it is
-    to be given back to.
+    content is what the memory holds; buf, if given, replaces its address, or is None.
+    If status is not 0, nothing is exported, and no error says so; if owned is not True,
+    the view names no object that owns it.
     """
 
     def __init__(
@@ -103,15 +102,15 @@ class Lent(Loan):
         self._ndim = len(shape or ()) if ndim is None else ndim
         self._itemsize, self._readonly = itemsize, readonly
         self._owned, self._status = owned, status
-        self._others = others  # what is not to be what follows from the rest
+        self._others = others  # fields that override what follows from the rest
         self._out = {}
 
     def fill(self, exporter, view):
         if self._status != 0:
             return self._status
-        memory = Fenced(self._content)
+        memory = GuardedMemory(self._content)
         arrays = {k: integers(v, ctypes.c_ssize_t) for k, v in self._arrays.items()}
-        format = None if self._format is None else Fenced(self._format + b"\0")
+        format = None if self._format is None else GuardedMemory(self._format + b"\0")
         fields = {
             "buf": memory.address,
             "len": len(self._content),
@@ -132,9 +131,9 @@ class Lent(Loan):
             view.obj = id(exporter)
         return 0
 
-    def take_back(self, view):
-        """Each view once: a second time, it is not there."""
-        self.returned += 1
-        for fenced in self._out.pop(view.internal):
-            if fenced is not None:
-                fenced.withdraw()
+    def release_view(self, view):
+        """Releases each view once; a second time is an error."""
+        self.released += 1
+        for guarded in self._out.pop(view.internal):
+            if guarded is not None:
+                guarded.revoke()

@@ -3,7 +3,7 @@
 import ctypes
 import struct
 
-from foreign.memory import Fenced, Loan, address_of, integers
+from foreign.memory import GuardedMemory, ReleaseCount, address_of, integers
 
 FLOAT32 = (2, 32, 1)
 ONE_TWO_THREE = struct.pack("3f", 1, 2, 3)
@@ -52,13 +52,12 @@ class ManagedVersioned(ctypes.Structure):
     ]
 
 
-# By the name of an unused capsule, and by the names of capsules, which outlive
-# them as they have to.
+# By the name of an unused capsule. Names of capsules must outlive them.
 FORMS = {"dltensor": Managed, "dltensor_versioned": ManagedVersioned}
 _NAMES = {}
 
 _Deleter = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
-# The capsule is an address: it has no references left when it is destroyed.
+# The capsule is passed as an address, because it has no references left.
 _Destructor = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 _api = ctypes.pythonapi
@@ -72,8 +71,8 @@ _api.PyCapsule_GetPointer.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
 
 @_Destructor
 def _destroy(capsule):
-    """What DLPack asks of capsules: whoever uses one changes its name, and calls
-    the deleter itself."""
+    """As DLPack requires: a consumer renames the capsule and calls the deleter
+    itself."""
     name = _api.PyCapsule_GetName(capsule)
     form = FORMS.get((name or b"").decode())
     if form is not None:
@@ -82,14 +81,14 @@ def _destroy(capsule):
             _Deleter(managed.deleter)(ctypes.addressof(managed))
 
 
-class Lent(Loan):
-    """Memory lent through a capsule: three floats, unless told otherwise.
+class ExportedCapsule(ReleaseCount):
+    """Memory exported through a capsule: three floats by default.
 
-    content is what the memory holds; data, where given, is the address to say
-    instead of where that is, or None; name is that of the capsule.
+    content is what the memory holds; data, if given, replaces its address, or is None;
+    name is the capsule's.
     """
 
-    # Deleters have to outlive the library, which may call them late, or twice.
+    # Deleters must outlive the library, which may call them late, or twice.
     _kept = []  # noqa: RUF012
 
     def __init__(
@@ -111,7 +110,7 @@ class Lent(Loan):
         **data,
     ):
         super().__init__()
-        self._memory = Fenced(content)
+        self._memory = GuardedMemory(content)
         self._shape, self._strides = integers(shape), integers(strides)
         self._deleter = _Deleter(self._delete)
         managed = FORMS[form](manager_ctx=manager_ctx)
@@ -130,7 +129,7 @@ class Lent(Loan):
         if form == "dltensor_versioned":
             managed.major, managed.minor = version
             managed.flags = flags
-        self._managed = Fenced(bytes(managed))
+        self._managed = GuardedMemory(bytes(managed))
         name = form if name == "" else name
         label = None if name is None else _NAMES.setdefault(name, name.encode())
         self.capsule = _api.PyCapsule_New(self._managed.address, label, _destroy)
@@ -139,20 +138,20 @@ class Lent(Loan):
 
     def _delete(self, address):
         assert address == self._managed.address, "the deleter got another tensor"
-        self.returned += 1
-        for fenced in (self._memory, self._shape, self._strides, self._managed):
-            if fenced is not None:
-                fenced.withdraw()
+        self.released += 1
+        for guarded in (self._memory, self._shape, self._strides, self._managed):
+            if guarded is not None:
+                guarded.revoke()
 
     def name(self):
-        """That of the capsule, which has been used where it starts with used_."""
+        """The capsule's name; one that starts with used_ marks a used capsule."""
         return _api.PyCapsule_GetName(id(self.capsule)).decode()
 
 
 class Producer:
-    """An object with __dlpack__, which gives away the answer; with error, it raises
-    that where it is asked with the keyword error_for, or always. It has
-    __dlpack_device__ where device is given."""
+    """An object whose __dlpack__ returns the answer; with error, it raises that if
+    called with the keyword error_for, or always. It has __dlpack_device__ if device is
+    given."""
 
     def __init__(self, answer, *, error=None, error_for=None, **device):
         self._answer = answer

@@ -1,4 +1,4 @@
-"""The cases that run in processes of their own, and what may come of them."""
+"""The cases that run in processes of their own, and their legal outcomes."""
 
 import ctypes
 import gc
@@ -25,8 +25,8 @@ ENTRIES = {
 
 @dataclass(frozen=True)
 class Raises:
-    """An error of one of these types, whose text has the words. It names the
-    operation, unless it is the other library's own."""
+    """An error of one of these types, whose text has the words. It names the operation
+    unless it comes from the other library."""
 
     types: tuple
     words: str
@@ -46,7 +46,7 @@ def malformed(words):
 
 @dataclass(frozen=True)
 class Gives:
-    """These values, or else, where that is as good, an error."""
+    """These values or, if that is equally valid, an error."""
 
     values: object = field(default_factory=lambda: [1, 2, 3])
     dtype: str = "float32"
@@ -68,7 +68,7 @@ class Gives:
 
 
 def attempt(entry, x, expected, options):
-    """The result, or None where there was an error that may be."""
+    """The result, or None after a legal error."""
     refused = expected if isinstance(expected, Raises) else expected.or_else
     try:
         result = ENTRIES[entry](x, **options)
@@ -88,25 +88,25 @@ def check_well():
 
 
 def dlpack(entry, expected, fields, producer=(), options=()):
-    """Takes a capsule with these fields, and gives back what it lent."""
-    lent = capsules.Lent(**fields)
-    source = capsules.Producer(lent.capsule, **dict(producer))
+    """Imports a capsule with these fields, and releases it."""
+    exported = capsules.ExportedCapsule(**fields)
+    source = capsules.Producer(exported.capsule, **dict(producer))
     result = attempt(entry, source, expected, dict(options))
     name = fields.get("name", fields.get("form", "dltensor"))
-    # Only what is refused for want of a copy was taken first, and given back.
+    # Only an import refused because it needs a copy was taken and released.
     may_be_taken = "copy" in dict(options)
     if name is not None and (result is not None or not may_be_taken):
-        assert lent.name() == (name if result is None else f"used_{name}")
-    if name is not None and lent.name() == name:
-        assert lent.returned == 0, "given back, although its capsule still has it"
-    lent.capsule = source = None
+        assert exported.name() == (name if result is None else f"used_{name}")
+    if name is not None and exported.name() == name:
+        assert exported.released == 0, "released, although its capsule still has it"
+    exported.capsule = source = None
     gc.collect()
     if result is not None:
-        expected.check(result, entry)  # its memory is there still
+        expected.check(result, entry)  # its memory still exists
     result = None
-    lent.check_settled()
+    exported.check_released()
     check_well()
-    lent.check_settled()
+    exported.check_released()
 
 
 def dlpack_by_every_entry(fields, expected):
@@ -115,14 +115,14 @@ def dlpack_by_every_entry(fields, expected):
 
 
 def buffer(entry, expected, fields, options=(), capsule=None):
-    """Takes a buffer with these fields, and gives it back. With the fields of a
-    capsule, its exporter speaks DLPack too."""
-    loans = [buffers.Lent(**fields)]
-    source = buffers.Exporter(loans[0])
+    """Imports a buffer with these fields, and releases it. With fields of a capsule,
+    its exporter implements DLPack too."""
+    exports = [buffers.ExportedBuffer(**fields)]
+    source = buffers.Exporter(exports[0])
     if capsule is not None:
-        loans.append(capsules.Lent(**capsule))
-        source.__dlpack__ = capsules.Producer(loans[1].capsule).__dlpack__
-        loans[1].capsule = None
+        exports.append(capsules.ExportedCapsule(**capsule))
+        source.__dlpack__ = capsules.Producer(exports[1].capsule).__dlpack__
+        exports[1].capsule = None
     result = attempt(entry, source, expected, dict(options))
     source = None
     gc.collect()
@@ -130,25 +130,25 @@ def buffer(entry, expected, fields, options=(), capsule=None):
         expected.check(result, entry)
     result = None
     for _ in range(2):
-        for loan in loans:
-            loan.check_settled()
+        for exported in exports:
+            exported.check_released()
         check_well()
 
 
 def twice(entry, form):
-    """Takes one capsule two times."""
-    lent = capsules.Lent(form)
-    source = capsules.Producer(lent.capsule)
+    """Imports one capsule twice."""
+    exported = capsules.ExportedCapsule(form)
+    source = capsules.Producer(exported.capsule)
     first = attempt(entry, source, Gives(), {})
     used = Raises((TypeError, BufferError), "capsule")
     assert attempt(entry, source, used, {}) is None
     Gives().check(first, entry)
-    lent.capsule = source = first = None
-    lent.check_settled()
+    exported.capsule = source = first = None
+    exported.check_released()
 
 
 def expression(entries, expected, source, imports=(), options=()):
-    """Takes the value of an expression by each of the entries."""
+    """Imports the value of an expression by each of the entries."""
     for entry in entries:
         attempt(entry, evaluate(source, *imports), expected, dict(options))
         gc.collect()
@@ -156,8 +156,8 @@ def expression(entries, expected, source, imports=(), options=()):
 
 
 def evaluate(source, *imports):
-    """The value of an expression that may use what is here and the imports, by the
-    last part of their names."""
+    """The value of an expression that may use this module's names and the imports, each
+    by the last component of its name."""
     names = {n.split(".")[-1]: importlib.import_module(n) for n in imports}
     return eval(source, globals() | names)
 
@@ -173,7 +173,7 @@ def closed(file):
 
 
 def refusing(error):
-    """An object of Python 3.12, which can refuse its buffer in words of its own."""
+    """An object of Python 3.12 that refuses its buffer with an error of its own."""
 
     class Refuses:
         def __buffer__(self, flags):
@@ -183,13 +183,13 @@ def refusing(error):
 
 
 def structure(base):
-    """A type of C that no dtype is for."""
+    """A C type without a dtype."""
     fields = [("a", ctypes.c_float), ("b", ctypes.c_int32)]
     return type("Structure", (base,), {"_fields_": fields})
 
 
 def swapped(kind):
-    """A type of C in the byte order of other machines."""
+    """A C type in foreign byte order."""
     little = sys.byteorder == "little"
     return kind.__ctype_be__ if little else kind.__ctype_le__
 
@@ -210,7 +210,7 @@ def shared_memory(entry):
 
 
 def fake_tensor():
-    """A tensor of PyTorch that has a shape and a dtype only."""
+    """A PyTorch tensor that has only a shape and a dtype."""
     fake = importlib.import_module("torch._subclasses.fake_tensor")
     torch = importlib.import_module("torch")
     with fake.FakeTensorMode():
@@ -224,7 +224,7 @@ def tensor_without_storage():
 
 
 def own_argument(name, value, types):
-    """Gives a bad argument to the __dlpack__ of an array."""
+    """Passes a bad argument to the __dlpack__ of an array."""
     try:
         made = upsweep.array([1.0, 2.0, 3.0]).__dlpack__(**{name: evaluate(value)})
     except Exception as error:

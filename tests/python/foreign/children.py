@@ -9,27 +9,27 @@ import sys
 import tempfile
 import traceback
 
-# Elsewhere than on Linux, system libraries may not survive a fork.
+# Outside Linux, system libraries may not survive a fork.
 METHOD = "forkserver" if sys.platform == "linux" else "spawn"
 TIMEOUT = 120  # seconds; a sanitizer's processes are slow to start
 
 _context = multiprocessing.get_context(METHOD)
-# The server imports once what cases need, and stays without threads: each case is
-# a fork of it.
+# The server imports once what cases need, and starts no threads: each case is a fork of
+# it.
 _context.set_forkserver_preload(
     ["ctypes", "dataclasses", "mmap", "numpy", "tempfile", "upsweep"]
 )
 
 
 def _child(path, function, arguments):
-    # For sanitizers and the crashes of the interpreter, which write here.
+    # Sanitizers and crashes of the interpreter write here.
     output = os.open(path, os.O_WRONLY)
     os.dup2(output, 1)
     os.dup2(output, 2)
     sys.stdout = sys.stderr = open(2, "w", closefd=False)
     faulthandler.enable(2)
-    gc.freeze()  # cases collect what they have made themselves
-    ignored = []  # errors that nobody could be told of
+    gc.freeze()  # so that cases collect only their own objects
+    ignored = []  # errors without a caller
 
     def report(error):
         traceback.print_exception(error.exc_type, error.exc_value, error.exc_traceback)
@@ -41,7 +41,7 @@ def _child(path, function, arguments):
 
 
 def run(function, *arguments):
-    """Runs function, which the other process imports by name."""
+    """Runs the function, which the other process imports by name."""
     __tracebackhide__ = True
     with tempfile.NamedTemporaryFile() as output:
         process = _context.Process(

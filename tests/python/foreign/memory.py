@@ -1,4 +1,4 @@
-"""Memory that ends where a page ends, and counts of how often it was given back."""
+"""Memory that ends at the end of a page, and counts of its releases."""
 
 import ctypes
 import gc
@@ -28,10 +28,10 @@ def _protect(address, size):
         raise OSError("mprotect failed")
 
 
-class Fenced:
-    """A copy of some bytes. One byte further is a fault, and so is any of them once
-    withdrawn, for which their addresses are never used again. What lies before
-    them is nothing that a right answer could contain."""
+class GuardedMemory:
+    """A copy of some bytes. Reading one byte beyond faults, and so does any read after
+    revoke, because the addresses are never reused. The bytes before them could not be
+    part of a right answer."""
 
     def __init__(self, content):
         self.room = max(1, -(-len(content) // PAGE)) * PAGE
@@ -48,31 +48,33 @@ class Fenced:
         ctypes.memmove(self.address, content, len(content))
         _protect(self.start + self.room, PAGE)
 
-    def withdraw(self):
+    def revoke(self):
         _protect(self.start, self.room)
 
 
 def integers(values, kind=ctypes.c_int64):
-    """An array of C; None is NULL."""
-    return None if values is None else Fenced(bytes((kind * len(values))(*values)))
+    """A C array; None is NULL."""
+    return (
+        None if values is None else GuardedMemory(bytes((kind * len(values))(*values)))
+    )
 
 
-def address_of(fenced):
-    return None if fenced is None else fenced.address
+def address_of(memory):
+    return None if memory is None else memory.address
 
 
-class Loan:
-    """How often memory is due to be given back, and how often it was."""
+class ReleaseCount:
+    """How often memory should be released, and how often it was."""
 
     def __init__(self):
         self.due = 0
-        self.returned = 0
+        self.released = 0
 
-    def check_settled(self):
-        """Once nobody has it any more. Another thread may be giving it back."""
+    def check_released(self):
+        """Waits until nothing holds it. Another thread may be releasing it."""
         deadline = time.monotonic() + 10
         gc.collect()
-        while self.returned < self.due and time.monotonic() < deadline:
+        while self.released < self.due and time.monotonic() < deadline:
             time.sleep(0.001)
         upsweep.synchronize()
-        assert self.returned == self.due, f"{self.returned} times, due {self.due}"
+        assert self.released == self.due, f"{self.released} times, due {self.due}"

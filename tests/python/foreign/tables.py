@@ -1,4 +1,4 @@
-"""What the tables of cases have in common."""
+"""Code shared by the tables of cases."""
 
 import struct
 
@@ -11,7 +11,7 @@ from foreign.cases import Raises
 TOO_MANY = Raises((ValueError, BufferError), "64 dimensions")
 TOO_LARGE = Raises((BufferError, MemoryError), "shape|strides|len")
 
-# Of cases, which run where the CPU is the default and choose no instructions.
+# Cases run where the CPU is the default, and choose no instruction set.
 marks = [cpu_only, pytest.mark.own_isa]
 
 every_entry = pytest.mark.parametrize("entry", cases.ENTRIES)
@@ -35,8 +35,7 @@ def _short(value):
 
 
 def table(rows):
-    """Parameters, with the fields for ids, of rows that are fields and what they
-    are to give."""
+    """Parameters, with the fields as ids, from rows of fields and expected results."""
     return pytest.mark.parametrize(
         ("fields", "expected"),
         [

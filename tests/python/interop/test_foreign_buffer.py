@@ -1,6 +1,6 @@
 """Buffers whose fields have bad values: an error that names the field, or the right
-elements, and in each case each buffer is released once. Then the buffers of the
-standard library, which leave out what they may."""
+elements, and in each case each buffer is released once. Then buffers of the standard
+library, which omit optional fields."""
 
 import ctypes
 import re
@@ -61,7 +61,7 @@ SHAPES = [
     ({"shape": (2**32, 2**32), "strides": (0, 0)}, TOO_LARGE),
     ({"shape": (2**63 - 1,)}, TOO_LARGE),
     ({"shape": (2**61,), "strides": (0,)}, TOO_LARGE),
-    # As many elements as no array has, were it not for the 0.
+    # Too many elements for any array, but for the 0.
     (
         {"shape": (2**62, 2**62, 0), "content": b""},
         Gives([], shape=(2**62, 2**62, 0), or_else=TOO_LARGE),
@@ -119,7 +119,7 @@ LENGTHS = [
     *[({"len": n}, malformed("len")) for n in (0, 4, 11, 13, 16, -1, -12, 2**63 - 1)],
     ({"shape": None, "content": floats(1), "len": 8}, malformed("len")),
     ({"shape": (0,), "content": b"", "len": 4}, malformed("len")),
-    # Strides say the same, and the length nothing more.
+    # Strides say the same, and the length adds nothing.
     ({"len": 0, "strides": (4,)}, Gives(or_else=malformed("len"))),
 ]
 
@@ -142,7 +142,7 @@ def test_unaligned_elements_that_must_not_be_copied(fields):
     children.run(cases.buffer, "asarray", expected, fields, {"copy": False})
 
 
-# By letters, a dtype and how struct packs its numbers, one or two to an element.
+# By letters: a dtype, and how struct packs its one or two numbers.
 LETTERS = {
     "?": ("bool_", "?"),
     "b": ("int8", "b"),
@@ -164,7 +164,7 @@ FOREIGN = [">", "!"] if sys.byteorder == "little" else ["<"]
 
 
 def elements(format, dtype, packed):
-    """Fields of three elements, and what they are to give."""
+    """Fields of three elements, and the expected result."""
     values = [True, False, True] if dtype == "bool_" else [1, 2, 3]
     numbers = [n for v in values for n in (v, 0)[: len(packed)]]
     content = struct.pack(f"={packed[0] * len(numbers)}", *numbers)
@@ -178,8 +178,8 @@ def names(format, types=(TypeError,)):
 
 
 def longs():
-    """A long has the size of C where the order is this machine's, 4 bytes where it
-    is said, and some say it and mean that of C."""
+    """A long has C's size in native order and 4 bytes in standard order; some exporters
+    say standard and mean C's."""
     size = ctypes.sizeof(ctypes.c_long)
     for order in NATIVE:
         for bytes_ in {4, size} if order in NATIVE[2:] else {size}:
@@ -198,7 +198,7 @@ def swapped():
 
 
 def doubtful():
-    """The struct module does not know these, or says the same more shortly."""
+    """The struct module does not know these, or has a shorter form."""
     for format, letters in [("=n", "q"), ("<N", "Q"), ("^f", "f"), ("1f", "f")]:
         fields, expected = elements(format, *LETTERS[letters])
         yield fields, Gives(expected.values, expected.dtype, or_else=names(format))
@@ -264,7 +264,7 @@ def test_formats(entry, fields, expected):
 
 
 BFLOAT16 = struct.pack("3H", 0x3F80, 0x4000, 0x4040)
-# What a buffer cannot say, or says wrongly, a capsule of the same object may say.
+# What a buffer cannot say, or says wrongly, the object's capsule may say.
 TWO_VOICES = [
     (
         {"format": b"B", "itemsize": 2, "content": BFLOAT16},
@@ -330,7 +330,7 @@ def c_arrays():
         yield f"{c}(1)", Gives(one, dtype)
 
 
-# Of no byte order, whatever their formats start with.
+# Without byte order, whatever their formats start with.
 CHARACTERS = Raises((TypeError,), "^(?!.*byte order).*('<?c'|c_char)")
 OF_C = [
     *c_arrays(),

@@ -68,7 +68,7 @@ SHAPES = [
     ({"shape": (2**63 - 1,), "strides": None}, TOO_LARGE),
     ({"shape": (2**62,)}, TOO_LARGE),
     ({"shape": (2**61,), "strides": (0,)}, TOO_LARGE),
-    # As many elements as no array has, were it not for the 0.
+    # Too many elements for any array, but for the 0.
     (
         {"shape": (2**62, 2**62, 0), "strides": None},
         Gives([], shape=(2**62, 2**62, 0), or_else=TOO_LARGE),
@@ -106,8 +106,8 @@ STRIDES = [
         },
         Gives([[3, 2, 1], [6, 5, 4]]),
     ),
-    # Bytes that wrap round to 0, to one element, and to no multiple of it; then
-    # those that can be counted, although their sum cannot, or leads below 0.
+    # Byte counts that wrap to 0, to one element, and to no multiple of it; then strides
+    # that fit, whose sum does not, or goes below 0.
     *[
         ({"strides": (stride,)}, malformed("strides"))
         for stride in [
@@ -132,8 +132,7 @@ STRIDES = [
     ({"shape": (2, 0), "strides": (-(2**63), 2**63 - 1)}, Gives([[], []])),
 ]
 
-# What a float may be at when it is not at a multiple of its size: the address
-# itself is not, or the byte_offset leads there.
+# Unaligned floats: the address itself is unaligned, or byte_offset makes it so.
 UNALIGNED = [
     {"content": floats(3) + b"\xee"},
     {"content": b"\xee" + floats(3) + b"\xee" * 3, "byte_offset": 1},
@@ -197,7 +196,7 @@ def test_fields_of_the_versioned_form(entry, fields, expected):
     children.run(cases.dlpack, entry, expected, fields)
 
 
-# By code and bits, a dtype and how the struct module packs one element of it.
+# By code and bits: a dtype, and how struct packs one element of it.
 DTYPES = {
     (0, 8): ("int8", "b"),
     (0, 16): ("int16", "h"),
@@ -219,7 +218,7 @@ COMPLEX64 = struct.pack("6f", 1, 4, 2, 5, 3, 6)
 
 
 def elements(code, bits):
-    """Fields of three elements, and what they are to give."""
+    """Fields of three elements, and the expected result."""
     dtype, letter = DTYPES.get((code, bits), (None, None))
     fields = {"dtype": (code, bits, 1), "content": bytes(64)}
     values = {"complex64": [1 + 4j, 2 + 5j, 3 + 6j], "bool_": [True, False, True]}

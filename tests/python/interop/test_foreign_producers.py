@@ -1,6 +1,6 @@
-"""Objects that speak DLPack badly: what they answer instead of a capsule, what they
-say of their device, and tensors whose memory is not what they stand for. Then the
-arguments that our own capsules are asked for with."""
+"""Objects that implement DLPack badly: what they return instead of a capsule, what they
+say about their device, and tensors whose memory differs from their value. Then
+arguments of our own __dlpack__."""
 
 import importlib.util
 
@@ -19,7 +19,7 @@ AGREEMENT = [
     ((1, 5), (1, 0), Gives()),
     ((1, 0), (1, -1), Gives()),
     ((3, 0), (3, 0), Gives()),
-    # Either is main memory.
+    # Both are main memory.
     ((3, 0), (1, 0), Gives(or_else=malformed("device"))),
     ((1, 0), (3, 0), Gives(or_else=malformed("device"))),
     *[((t, 0), (1, 0), malformed("device")) for t in (0, 2, 8, 13, 99)],
@@ -148,7 +148,7 @@ def test_arguments_of_our_own_capsules(entry, name, value):
 
 
 Z = "torch.tensor([1 + 2j])"
-# Tensors without memory, and those that are not yet what is in it.
+# Tensors without memory, and those with a pending operation on it.
 TORCH = [
     (
         "torch._efficientzerotensor(3)",
@@ -169,8 +169,7 @@ needs_torch = pytest.mark.skipif(
 )
 
 
-# PyTorch takes seconds to import: each tensor is taken by every entry in one
-# process.
+# PyTorch takes seconds to import, so one process passes a tensor to every entry.
 @needs_torch
 @pytest.mark.parametrize(("source", "expected"), TORCH, ids=[s for s, _ in TORCH])
 def test_tensors_of_torch(source, expected):

@@ -1,5 +1,5 @@
-"""Memory shared with NumPy, PyTorch and JAX, without copies, for as long as it
-is needed and no longer."""
+"""Memory shared with NumPy, PyTorch and JAX, without copies, exactly as long as it is
+needed."""
 
 import array as standard_array
 import gc
@@ -9,12 +9,12 @@ import weakref
 import numpy as np
 import pytest
 import upsweep
-from support import DTYPES, numpy_dtype, stream_for
+from support import DTYPES, numpy_dtype, run_python, stream_for
 
 
 @pytest.fixture(autouse=True)
 def _shared_memory():
-    """Of devices that have memory of their own, libraries see copies only."""
+    """Libraries see only copies of memory on devices that have their own."""
     device = upsweep.default_device()
     if upsweep.zeros((1,)).__dlpack_device__()[0] != 1:
         device = upsweep.cpu
@@ -31,7 +31,7 @@ def address(a):
 
 
 class Owner(np.ndarray):
-    """An array that can be watched as it goes."""
+    """An array whose release can be observed."""
 
 
 def watched(shape=(4, 5), dtype=np.float32):
@@ -59,7 +59,7 @@ def test_numpy_shares_both_ways(name):
         assert np.shares_memory(back, np.asarray(a))
 
 
-def test_results_are_read_only_through_every_door():
+def test_results_are_read_only_in_every_protocol():
     a = upsweep.cumprod(upsweep.array([1.0, 2.0]))
     view = memoryview(a)
     assert view.readonly
@@ -270,7 +270,7 @@ def test_work_under_way_keeps_its_input():
     assert alive() is None
 
 
-def test_scans_and_conversions_leave_reference_counts_alone():
+def test_scans_and_conversions_keep_reference_counts():
     x = np.ones(10, np.float32)
     objects = [x, upsweep.float32, upsweep.cpu, None, True]
     before = [sys.getrefcount(o) for o in objects]
@@ -298,3 +298,20 @@ def test_unused_capsules_free_what_they_hold():
     capsules.clear()
     gc.collect()
     assert alive() is None
+
+
+# In a process without NumPy: importing it fails.
+WITHOUT_NUMPY = """
+import sys
+sys.modules["numpy"] = None
+import upsweep
+try:
+    upsweep.cumprod([1, 2]).__array__()
+except ModuleNotFoundError as error:
+    assert isinstance(error.__cause__, ImportError)
+    print(error)
+"""
+
+
+def test_a_missing_numpy_names_the_way_out():
+    assert "pip install 'upsweep[numpy]'" in run_python("-c", WITHOUT_NUMPY)

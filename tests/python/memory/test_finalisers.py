@@ -1,6 +1,6 @@
-"""Owners of shared memory: let go of when the work that held them is done, where
-their finalisers may wait for any stream. Each case is a process of its own, which
-would hang or die where the library does not live up to this."""
+"""Owners of shared memory: released when the work that held them is done, on a thread
+where their finalisers may wait for any stream. Each case runs in a process of its own,
+which would hang or die if the library broke this promise."""
 
 import sys
 
@@ -37,14 +37,16 @@ else:
 """
 
 CASES = {
-    "a finaliser synchronises the stream of its own scan": """
+    "a finaliser synchronises the stream of its own scan":
+    """
 s = stream()
 a = owned(lambda: upsweep.synchronize(s))
 r = upsweep.cumsum(a, stream=s)
 del a
 assert r[-1].item() == n
 """,
-    "a finaliser reads a result that is still to be computed": """
+    "a finaliser reads a result that is still to be computed":
+    """
 s, later = stream(), []
 a = owned(lambda: later[0][-1].item())
 r = upsweep.cumsum(a, stream=s)
@@ -52,7 +54,8 @@ later.append(upsweep.cumsum(r, stream=s))
 del a
 assert r[-1].item() == n
 """,
-    "finalisers scan, wait, and let go of owners themselves": """
+    "finalisers scan, wait, and release owners themselves":
+    """
 streams, seen = [stream() for _ in range(3)], []
 def finaliser(i, left):
     s = streams[i % 3]
@@ -68,7 +71,8 @@ while len(seen) < 36 and time.monotonic() < deadline:
     time.sleep(0.01)
 assert seen == [n] * 36, seen
 """,
-    "a finaliser that fails is reported, and the stream goes on": """
+    "a finaliser that fails is reported, and the stream goes on":
+    """
 s, reports = stream(), []
 sys.unraisablehook = lambda report: reports.append(report.exc_type)
 class Fails(np.ndarray):
@@ -81,7 +85,8 @@ assert upsweep.cumsum(r, stream=s)[0].item() == 1
 upsweep.synchronize(s)
 assert KeyError in reports, reports
 """,
-    "after a wait the owner is gone": """
+    "after a wait the owner is gone":
+    """
 s = stream()
 waits = [
     lambda r: upsweep.eval(r), lambda r: r[-1].item(), lambda r: np.asarray(r),
@@ -95,7 +100,8 @@ for i in range(60):
     waits[i % len(waits)](r)
     raw.append(1)  # BufferError while it is shared
 """,
-    "and in several threads": """
+    "and in several threads":
+    """
 def work():
     s = stream()
     for i in range(30):
@@ -112,21 +118,24 @@ for t in threads: t.start()
 for t in threads: t.join()
 assert len(done) == 4
 """,
-    "an owner goes without a wait": """
+    "an owner goes without a wait":
+    """
 gone = threading.Event()
 a = owned(gone.set)
 r = upsweep.cumsum(a, stream=stream())
 del a, r
 assert gone.wait(30)
 """,
-    "work under way at the end of the process": """
+    "work under way at the end of the process":
+    """
 s = stream()
 for _ in range(20):
     a = owned(lambda: upsweep.synchronize(s))
     r = upsweep.cumsum(a, stream=s)
     del a
 """,
-    "a forked child": """
+    "a forked child":
+    """
 s = stream()
 a = owned(lambda: None)
 r = upsweep.cumsum(a, stream=s)
@@ -170,7 +179,8 @@ else:
 upsweep.set_memory_limit(before)
 assert upsweep.cumsum(wide, stream=s)[-1].item() == 2**21
 """,
-    "imported again": """
+    "imported again":
+    """
 before = upsweep.cumsum(upsweep.array([1.0, 2.0]))
 for name in [m for m in sys.modules if m.startswith("upsweep")]:
     del sys.modules[name]

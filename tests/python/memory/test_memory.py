@@ -1,7 +1,7 @@
 """Memory: counters, limits, the cache, and nothing lost.
 
-A stream holds on to its arrays until it is done with them, a moment after their
-results can be read; synchronize waits for that moment too.
+A stream keeps its arrays until it is done with them, a moment after their results can
+be read; synchronize waits for that too.
 """
 
 import gc
@@ -24,7 +24,7 @@ def settled():
 
 @pytest.fixture
 def limit():
-    """Sets a limit above what is in use, for the test only."""
+    """Sets a limit above the memory in use, for one test."""
     original = upsweep.get_memory_limit()
     yield lambda n: upsweep.set_memory_limit(upsweep.get_active_memory() + n)
     upsweep.set_memory_limit(original)
@@ -98,7 +98,7 @@ def test_a_limit_is_a_memory_error_and_nothing_is_lost(limit):
         upsweep.eval(upsweep.cumprod(np.ones(MIB, np.float32)))
     assert upsweep.get_active_memory() == before
     assert usable()
-    # Devices with memory of their own have one more copy of each.
+    # Devices with memory of their own hold one more copy of each.
     shared = a.__dlpack_device__()[0] == 1
     limit((8 if shared else 20) * MIB)
     assert upsweep.cumprod(a)[-1].item() == 1
@@ -144,7 +144,7 @@ def test_queued_work_holds_a_share_of_memory(limit):
     for _ in range(150):  # 1,200 MiB of results
         upsweep.cumsum(wide, stream=stream)
     upsweep.synchronize(stream)
-    # An eighth, the one that is being given, and the one being let go of.
+    # An eighth, the one being queued, and the one being released.
     assert upsweep.get_peak_memory() - before <= (100 + 3 * 8) * MIB
 
 
@@ -204,5 +204,5 @@ def test_nothing_leaks():
     assert upsweep.get_active_memory() == active
     upsweep.clear_cache()
     if before:
-        # 300 rounds touch 300 MiB of results; the slack is the allocator's.
+        # 300 rounds touch 300 MiB of results; the slack is for the allocator.
         assert resident() - before < 24 * MIB

@@ -1,10 +1,9 @@
 """The oracle: does a scan's result keep the contract of the numerics page?
 
-It shares nothing with the implementation. A float is an integer times a power
-of two, so products and sums are followed in Python's integers, element by
-element, in scan order. Where the contract leaves a choice (right at the
-thresholds of a dtype's range) the oracle follows every legal branch, and a
-result is wrong when none of them explains it.
+It shares no code with the implementation. A float is an integer times a power of two,
+so it follows products and sums in Python's integers, element by element, in scan order.
+If the contract leaves a choice (at the thresholds of a dtype's range), the oracle
+follows every legal branch, and a result is wrong if none of them explains it.
 """
 
 import math
@@ -81,7 +80,7 @@ def place(x, axis, lane, position):
 
 
 class Found:
-    """What a walk found: the first wrong position, if any, and the worst error."""
+    """The outcome of a walk: the first wrong position, if any, and the worst error."""
 
     def __init__(self, error, position=None, expected=None):
         self.error = error

@@ -1,6 +1,6 @@
-"""cummax and cummin: exact, the first of equal elements, NaN for ever after.
+"""cummax and cummin: exact, the first of equal elements, NaN from the first NaN on.
 
-complex64 is ordered lexicographically; an element with a NaN part is NaN.
+complex64 is ordered lexicographically; an element with a NaN component is NaN.
 """
 
 import math
@@ -43,7 +43,7 @@ class Extremum:
     def error(self, state, y):
         if state != state or y != y:
             return 0.0 if state != state and y != y else math.inf
-        # repr tells zeros of different sign apart.
+        # repr distinguishes zeros of different sign.
         return 0.0 if repr(state) == repr(y) else math.inf
 
 

@@ -24,14 +24,14 @@ from .formats import (
 )
 
 LIMIT, KEEP = 192, 128
-# A complex product has one exponent for a component of 2^128 beside one of
-# 2^-149, and the smaller may not vanish.
+# A complex product has one exponent for components of 2^128 and 2^-149, and the smaller
+# must not vanish.
 COMPLEX_LIMIT, COMPLEX_KEEP = 640, 512
 
 
 class Range:
-    """Where |q| leaves a format's range, and how near to that both branches of
-    the contract are legal: a part 2^-slack of the threshold on either side."""
+    """Where |q| leaves a format's range, and how close to that both branches of the
+    contract are legal: a fraction 2^-slack of the threshold on either side."""
 
     def __init__(self, fmt, slack):
         p, one = fmt.precision, 1 << slack
@@ -41,7 +41,7 @@ class Range:
         self.overflow = (overflow * (one - 1), overflow * (one + 1))
         self.underflow = (one - 1, one + 1)
         self.underflow_exponent = fmt.tiny_exponent - 1 - slack
-        # Tops (exponent of the leading bit, plus one) that are inside for sure.
+        # Tops (exponent of the leading bit, plus one) that are certainly inside.
         self.inside = range(fmt.tiny_exponent + 2, fmt.emax + 1)
 
     def overflows(self, m, e):
@@ -139,11 +139,11 @@ def is_negative(number):
 
 
 class ComplexProduct:
-    """complex64 products. A state is (a, b, e), the Gaussian integer a + bi times
-    2**e, while the product is in the range; then (re, im), two floats, which go
-    on by the textbook formula. The contract does not say in which precision that
-    formula is evaluated, which matters where one of its products overflows: both
-    single and double are followed.
+    """complex64 products. A state is (a, b, e), the Gaussian integer a + bi times 2**e,
+    while the product is in the range; then (re, im), two floats that follow the
+    textbook formula. The contract does not say in which precision that formula is
+    evaluated, which matters if one of its products overflows, so the oracle follows
+    both single and double.
     """
 
     bound = 4.0
@@ -163,7 +163,7 @@ class ComplexProduct:
 
     def step(self, state, x):
         if len(state) == 2:
-            return self._dead(state, floats(x))
+            return self._saturated(state, floats(x))
         if len(x) == 2:
             possible = (self._textbook(z, x) for z in neighbours(*floats(state)))
             return list(dict.fromkeys(s for states in possible for s in states))
@@ -200,7 +200,7 @@ class ComplexProduct:
     def _out(m, e, over):
         return math.copysign(math.inf, m) if over else to_float(m, e)
 
-    def _dead(self, state, x):
+    def _saturated(self, state, x):
         finite = math.isfinite(x[0]) and math.isfinite(x[1])
         if state == (math.nan, math.nan) or (state == (0.0, 0.0) and finite):
             return [state]
@@ -217,7 +217,7 @@ class ComplexProduct:
                 states.append(
                     tuple(math.nan if np.isnan(v) else float(v) for v in product)
                 )
-        # The formula is only asked where the product is dead or dies.
+        # The formula is only used once the product is saturated, or saturates.
         return [s for s in states if not all(map(math.isfinite, s)) or not any(s)]
 
     def error(self, state, y):
@@ -230,7 +230,7 @@ class ComplexProduct:
             return math.inf
         a, b, e = state
         c, d, f = y if len(y) == 3 else (0, 0, e)
-        # 64 bits tell a distance from a norm; e counts as the common exponent.
+        # 64 bits are enough for a distance and a norm; e is the common exponent.
         cut = max(abs(a), abs(b)).bit_length() - 64
         if cut > 0:
             a, b, e = a >> cut, b >> cut, e + cut
@@ -239,7 +239,7 @@ class ComplexProduct:
         c, d = c << (f - e), d << (f - e)
         square = a * a + b * b
         difference = (a - c) ** 2 + (b - d) ** 2
-        # The square of what rounding to a subnormal may add.
+        # The square of the error that rounding to a subnormal may add.
         tiny = Fraction(4) ** (self.fmt.tiny_exponent - e)
         try:
             distance = math.sqrt(difference / square)
@@ -266,8 +266,8 @@ def gaussian(re, im, value):
 
 
 def neighbours(re, im):
-    """What a legal running product may look like to an infinite factor: of a
-    component within the error of the norm, sign and zero are not known."""
+    """The legal running products before an infinite factor: if a component is within
+    the error of the norm, it may be zero or have either sign."""
     size = max(abs(re), abs(im)) * 2.0**-20
     return [
         (a, b)
@@ -285,7 +285,7 @@ def floats(state):
 
 def same_class(expected, got):
     """Infinities by sign, NaN as NaN. Beside an infinite component the norm bounds
-    nothing, so there any finite number will do."""
+    nothing, so any finite number is right there."""
     if math.isnan(expected) or math.isinf(expected):
         return repr(expected) == repr(got)
     return math.isfinite(got)

@@ -1,4 +1,4 @@
-"""The oracle itself: hand-computed cases, and red on every planted error."""
+"""The oracle itself: hand-computed cases, and failures on every seeded bug."""
 
 import math
 
@@ -105,7 +105,7 @@ def test_axis_reverse_and_exclusive():
     check("cumprod", np.ones((0, 3)), np.ones((0, 3)), axis=1)
 
 
-PLANTED = [
+SEEDED_BUGS = [
     ("two ulp off", "cumprod", "float32", [1.5, 1.5], [1.5, 2.25 + 2.0**-21]),
     ("two ulp off", "cumprod", "float16", [1.5, 1.5], [1.5, 2.25 + 2.0**-8]),
     ("two ulp off", "cumprod", "float64", [1.5, 1.5], [1.5, 2.25 + 2.0**-50]),
@@ -137,8 +137,8 @@ PLANTED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("error", "op", "dtype", "x", "y"), PLANTED)
-def test_planted_errors_are_found(error, op, dtype, x, y):
+@pytest.mark.parametrize(("error", "op", "dtype", "x", "y"), SEEDED_BUGS)
+def test_seeded_bugs_are_found(error, op, dtype, x, y):
     with pytest.raises(AssertionError, match="wrong at index"):
         check(op, vector(x, dtype), vector(y, dtype))
 

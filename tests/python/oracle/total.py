@@ -52,7 +52,7 @@ class Total:
         return states
 
     def error(self, state, y):
-        """As a part of the bound. Zero results are positive: sums start at +0."""
+        """As a fraction of the bound. Zero results are positive: sums start at +0."""
         if len(state) == 2:
             return 0.0 if state == y else math.inf
         if y == ZERO:

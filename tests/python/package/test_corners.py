@@ -84,7 +84,7 @@ def test_comparison_with_what_is_no_array_is_left_to_python():
         a.__eq__([1, 2, 3])
 
 
-def test_memory_that_could_not_be_copied_is_given_back():
+def test_memory_that_could_not_be_copied_is_released():
     owner = bytearray(2**20 + 8)
     unaligned = memoryview(owner)[1:-7].cast("f")
     before = upsweep.set_memory_limit(upsweep.get_active_memory() + 2**10)
@@ -95,10 +95,10 @@ def test_memory_that_could_not_be_copied_is_given_back():
         upsweep.set_memory_limit(before)
     assert upsweep.asarray(unaligned).size == 2**18
     unaligned.release()
-    owner.append(0)  # would be an error while anybody held its memory
+    owner.append(0)  # would be an error while anything held its memory
 
 
-# Ends with its own output, whichever thread is waiting for what.
+# Must end with its own output, whichever thread is waiting.
 LATE_HANDLER = """
 import atexit, threading
 stop, started = threading.Event(), threading.Event()

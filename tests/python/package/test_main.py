@@ -7,7 +7,7 @@ import pytest
 import upsweep
 from support import run_python
 
-# As in an environment that has no NumPy: importing it fails.
+# As in an environment without NumPy: importing it fails.
 WITHOUT_NUMPY = """
 import runpy, sys
 sys.modules["numpy"] = None

@@ -1,13 +1,25 @@
-"""The rooms of the code: includes run downwards, product code includes nothing of
-the tests, and the drawing in the guide shows what the sources say."""
+"""The rooms of the code: includes run downwards, product code includes nothing of the
+tests, the drawing in the guide matches the sources, and so does its list of words."""
 
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = ROOT / "docs/draw_rooms.py"
+GUIDE = ROOT / "docs/guides/organisation.rst"
+CODE = ("cpp", "metal", "python/src")
+# Names that the code once had instead of the field's.
+PRIVATE = {
+    *("Calm", "Steady", "Mixed", "Careful", "Runner", "Outflow", "Mildness"),
+    *("Extremes", "Bounds", "Strip", "Entries", "Place", "dead", "alive", "follow"),
+    *("bury", "Seat", "Spread", "Part", "Stretch", "Stage", "Whereabouts", "Lying"),
+    *("Along", "kAnyhow", "mailbox", "Post", "posts", "Glance", "fan", "kFan"),
+    *("speaks", "owes", "Exits", "settle", "turned", "comes_soon", "set_shortcut"),
+    *("work_off", "lend", "seen_by", "Moment", "Arrival", "planted"),
+}
 
 pytestmark = pytest.mark.skipif(not SCRIPT.exists(), reason="the sources are not here")
 
@@ -53,10 +65,10 @@ def test_the_drawing_is_that_of_the_sources(rooms):
     ],
 )
 def test_a_wrong_include_is_found(rooms, monkeypatch, file, included, complaint):
-    honest = rooms.includes
+    original = rooms.includes
 
     def includes(path):
-        yield from honest(path)
+        yield from original(path)
         if path == ROOT / file:
             target = (path.parent / included).resolve()
             assert target.is_file()
@@ -65,3 +77,38 @@ def test_a_wrong_include_is_found(rooms, monkeypatch, file, included, complaint)
     monkeypatch.setattr(rooms, "includes", includes)
     errors = [e for e in rooms.arrows_and_errors()[1] if e.startswith(file)]
     assert any(complaint in error for error in errors)
+
+
+def identifiers():
+    """The identifiers of the code, without comments and literals."""
+    for top in CODE:
+        for path in (ROOT / top).rglob("*"):
+            if path.suffix in (".h", ".cpp", ".metal", ".def"):
+                text = re.sub(
+                    r'//.*|R"\((?s:.*?)\)"|"(?:[^"\\\n]|\\.)*"', "", path.read_text()
+                )
+                yield from re.findall(r"\b[A-Za-z_]\w*", text)
+
+
+def snake(identifier):
+    """FastPath, kFastPath and fast_path_ as _fast_path_."""
+    words = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", identifier).lower()
+    return "_" + words.strip("_") + "_"
+
+
+def test_the_words_of_the_guide_are_those_of_the_code():
+    section = GUIDE.read_text().partition("\nWords\n-----\n")[2].partition("\n---")[0]
+    entries = re.findall(r"^(\w.*)\n    ", section, re.MULTILINE)
+    terms = [term for entry in entries for term in entry.split(", ")]
+    assert len(terms) >= 20
+    found = "".join({snake(identifier) for identifier in identifiers()})
+    missing = [
+        term
+        for term in terms
+        if not re.search(rf"_{term.replace(' ', '_')}(e?s)?_", found)
+    ]
+    assert missing == []
+
+
+def test_no_private_word_names_anything():
+    assert sorted(PRIVATE.intersection(identifiers())) == []

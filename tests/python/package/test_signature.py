@@ -1,4 +1,4 @@
-"""What inspect, help and the stub say of the scans."""
+"""What inspect, help and the stub say about the scans."""
 
 import importlib.metadata
 import inspect
@@ -18,7 +18,7 @@ REST = (
 
 
 def plain(signature):
-    """Without quotes and module names, which annotations may carry."""
+    """Without the quotes and module names of annotations."""
     return str(signature).replace("'", "").replace("upsweep.", "")
 
 

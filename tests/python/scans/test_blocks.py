@@ -1,5 +1,5 @@
-"""Where the blocks meet that a line or its rows are cut into: what enters a block
-may be too small, or too large, for the fastest kernels."""
+"""The boundaries of the blocks of a line or its rows: the carry into a block may be too
+small, or too large, for the fastest kernels."""
 
 import numpy as np
 import pytest

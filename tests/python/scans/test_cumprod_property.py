@@ -19,7 +19,7 @@ SHAPES = st.one_of(
 
 @st.composite
 def inputs(draw, dtype):
-    """An array: of one of the named kinds, or element by element."""
+    """An array of one of the named kinds, or drawn element by element."""
     shape = draw(SHAPES)
     size = int(np.prod(shape, dtype=int))
     if dtype.kind not in "biuc" and size <= 24 and draw(st.booleans()):

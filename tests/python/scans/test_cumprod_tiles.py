@@ -10,7 +10,7 @@ from support import DTYPES, checked_scan, numpy_dtype
 from values import kinds, make
 
 BOUNDARIES = [2**k + d for k in range(8, 17) for d in (-1, 0, 1)]
-# Used in turn, so that neighbouring cases meet different ones.
+# Used in turn, so that neighbouring cases use different ones.
 FLAGS = [
     {"reverse": reverse, "inclusive": inclusive}
     for reverse in (False, True)
@@ -44,7 +44,7 @@ def test_factors_that_straddle_a_boundary(name, k):
         x = np.ones(2**k + 256, numpy_dtype(name))
         x[2**k - 1 : 2**k + 1] = first, 1 / first
         checked_scan("cumprod", upsweep.asarray(x), x)
-        # A pair of them leaves the range, for good.
+        # A pair of them leaves the range for good.
         x[2**k - 2] = first
         checked_scan("cumprod", upsweep.asarray(x), x)
         checked_scan("cumprod", upsweep.asarray(x), x, reverse=True, inclusive=False)

@@ -16,7 +16,7 @@ THREADS = [1, 2, 4]
 
 @pytest.fixture(scope="module", params=isas.names())
 def runs(request):
-    """What digests.py finds with each number of threads."""
+    """The output of digests.py with each number of threads."""
     if reason := isas.why_not(request.param):
         pytest.skip(reason)
     force = {"UPSWEEP_CPU_ISA": request.param}

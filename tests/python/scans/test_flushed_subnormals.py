@@ -1,5 +1,5 @@
-"""Subnormal numbers, where another library has set the processor to flush them:
-nothing that upsweep computes or hands over loses them."""
+"""Subnormal numbers after another library has set the processor to flush them: upsweep
+neither computes nor exports without them."""
 
 import pytest
 from support import cpu_only, run_python

@@ -18,7 +18,7 @@ def available_memory():
 
 
 pytestmark = [
-    pytest.mark.own_isa,  # what counts here is what is common to all
+    pytest.mark.own_isa,  # tests only what all sets share
     pytest.mark.skipif(
         available_memory() < 8 * 2**30,
         reason="needs 8 GiB of free memory, and Linux's count of it",

@@ -33,7 +33,7 @@ def mlx_array(x, name):
 
 
 def dtype_name(theirs):
-    """MLX's dtype by our name for it: its own bool_ has another repr."""
+    """Our name for MLX's dtype, whose bool_ has a different repr."""
     name = str(theirs.dtype).removeprefix("mlx.core.")
     return "bool_" if name == "bool" else name
 

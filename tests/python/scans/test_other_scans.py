@@ -116,7 +116,7 @@ def test_identities_are_those_of_mlx():
 @pytest.mark.parametrize("name", ["float16", "bfloat16"])
 @pytest.mark.parametrize("shape", [(40, 66), (3, 2000), (300, 20)])
 def test_sums_of_short_numbers_are_rounded_once(name, shape):
-    """Sums just beside half way between two numbers, by less than a float tells."""
+    """Sums next to halfway between two numbers, closer than a float can resolve."""
     step = float(ml_dtypes.finfo(numpy_dtype(name)).eps) * 2048
     x = np.zeros(shape, numpy_dtype(name))
     x[..., 0], x[..., 1], x[..., 2] = 2048, step / 2, 2.0**-14

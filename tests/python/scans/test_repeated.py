@@ -1,5 +1,5 @@
-"""Axes of stride 0, whose elements are one element again and again: every place
-for them, over lengths of several tiles."""
+"""Axes of stride 0, which repeat one element: in every position, over lengths of
+several tiles."""
 
 import itertools
 
@@ -16,8 +16,8 @@ DIRECTIONS = list(itertools.product([False, True], [False, True]))
 
 
 def checked_repeats(op, base, shape, axis, reverse, inclusive):
-    """Scans base, broadcast to the shape, and holds some lines that differ to the
-    oracle; lines that are alike must come out alike to the bit."""
+    """Scans base, broadcast to the shape, and checks some distinct lines against the
+    oracle; equal lines must give equal bits."""
     x = np.broadcast_to(base, shape)
     dtype = "bool_" if x.dtype == bool else x.dtype.name
     result = getattr(upsweep, op)(
@@ -34,7 +34,7 @@ def checked_repeats(op, base, shape, axis, reverse, inclusive):
     )
     assert np.array_equal(bits(y), bits(np.broadcast_to(y[once], shape)))
     x, y = (np.moveaxis(a[once], axis, -1).reshape(-1, shape[axis]) for a in (x, y))
-    most = 1 if op == "logcumsumexp" else 3  # its oracle takes long
+    most = 1 if op == "logcumsumexp" else 3  # its oracle is slow
     for line in np.linspace(0, len(x) - 1, most).astype(int):
         oracle.check(op, x[line], y[line], reverse=reverse, inclusive=inclusive)
 
@@ -61,13 +61,15 @@ def test_every_place_and_direction(op, name):
     for number, (base, shape, axis) in enumerate(places(dtype.itemsize)):
         kind = list(kinds(dtype))[number % len(kinds(dtype))]
         if (op, kind) == ("logcumsumexp", "complex_specials"):
-            kind = "turning"  # infinities leave its imaginary part open
+            kind = (
+                "turning"  # with infinities the contract leaves its imaginary part open
+            )
         x = make(kind, dtype, base, seed=number)
         for reverse, inclusive in DIRECTIONS:
             checked_repeats(op, x, shape, axis, reverse, inclusive)
 
 
-# A line of its own is cut into tiles of 64 KiB.
+# A single line is cut into tiles of 64 KiB.
 @pytest.mark.parametrize("op", OPS[:-1])
 @pytest.mark.parametrize("name", ["uint8", "float16", "float32", "int64", "complex64"])
 def test_one_long_line_of_one_element(op, name):

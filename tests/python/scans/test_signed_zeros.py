@@ -1,5 +1,5 @@
-"""cummax and cummin of zeros of both signs: of equal elements the first counts,
-whatever the layout, the direction and the length."""
+"""cummax and cummin of zeros of both signs: the first of equal elements wins, for any
+layout, direction and length."""
 
 import itertools
 
@@ -13,7 +13,7 @@ DIRECTIONS = list(itertools.product([False, True], [False, True]))
 
 
 def first_of_equal(op, x, reverse, inclusive):
-    """The scan of rows, by the rule: a later element counts if it is beyond."""
+    """The scan of rows, by the rule: a later element wins only if it is beyond."""
     sign = 1 if op == "cummax" else -1
     rows = []
     for row in x[:, ::-1] if reverse else x:
@@ -29,7 +29,7 @@ def first_of_equal(op, x, reverse, inclusive):
 
 
 def zeros(rng, shape, dtype, density):
-    """Zeros of both signs, and numbers of the sign that both scans pass by."""
+    """Zeros of both signs, and numbers of the sign that the scan ignores."""
     x = np.where(rng.random(shape) < 0.5, 0.0, -0.0)
     others = rng.random(shape) > density
     return np.where(others, rng.choice([-1.0, -0.5], shape), x).astype(dtype)
@@ -86,5 +86,5 @@ def test_complex_numbers(op):
     expected = np.repeat(x[:, :1], x.shape[1], axis=1)
     for layout in LAYOUTS.values():
         y = np.asarray(getattr(upsweep, op)(layout(x), 1))
-        # The identity is beyond, so the first element counts, and stays.
+        # The identity is beyond, so the first element wins, and stays.
         assert np.array_equal(bits(y.view(np.float32)), bits(expected.view(np.float32)))

@@ -1,5 +1,5 @@
-"""bool_: any byte but 0 is true, wherever an element is read, and results are 0
-or 1."""
+"""bool_: any byte but 0 is true, in every function that reads elements, and results are
+0 or 1."""
 
 import itertools
 import math
@@ -15,14 +15,14 @@ DIRECTIONS = list(itertools.product([False, True], [False, True]))
 
 
 def mask(shape, seed=0):
-    """Bytes of all values seen as bool, and the truth of each."""
+    """Bytes of all values viewed as bool, and the truth of each."""
     rng = np.random.default_rng(seed)
     raw = rng.integers(0, 256, shape, dtype=np.uint8)
     raw[rng.random(shape) < 0.02] = 0
     return raw.view(bool), raw != 0
 
 
-# One line, in one tile and in several; lines one behind the other; neighbours.
+# One line, in one tile and in several; consecutive lines; neighbouring lines.
 SHAPES = [((7,), 0), ((70_001,), 0), ((37, 20), 1), ((300, 1030), 0), ((5, 700), 1)]
 STEPS = [[], [("slice", (slice(None, None, -1),))]]
 
@@ -98,17 +98,17 @@ def test_logcumsumexp():
     assert found == pytest.approx(expected, rel=1e-6)
 
 
-def test_every_door():
+def test_every_import():
     raw = bytes([2, 0, 255])
-    doors = [
+    imports = [
         memoryview(raw).cast("?"),
         np.frombuffer(raw, bool),
         np.frombuffer(raw, bool).reshape(3, 1)[:, 0],
     ]
-    for door in doors:
-        assert upsweep.cumsum(door).tolist() == [1, 1, 2]
-        assert upsweep.cumprod(door).tolist() == [True, False, False]
-    assert upsweep.from_dlpack(doors[1]).tolist() == [True, False, True]
+    for imported in imports:
+        assert upsweep.cumsum(imported).tolist() == [1, 1, 2]
+        assert upsweep.cumprod(imported).tolist() == [True, False, False]
+    assert upsweep.from_dlpack(imports[1]).tolist() == [True, False, True]
 
 
 def test_a_view_of_pytorch():
