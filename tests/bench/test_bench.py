@@ -87,6 +87,18 @@ def test_tables_and_chart_come_from_data(run, results):
     assert report.long_table(results) in command(run, "--table", "markdown")
 
 
+@pytest.mark.parametrize("stored", ["results.json", "gpu.json"])
+def test_documents_show_the_stored_results(stored):
+    text = (ROOT / "bench" / stored).read_text(encoding="utf-8")
+    table = report.short_table(json.loads(text))
+    assert table in (ROOT / "bench/README.md").read_text(encoding="utf-8")
+    head, align, *rows = table.splitlines()
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    shown = readme.partition(f"{head}\n{align}\n")[2].partition("\n\n")[0].splitlines()
+    assert len(shown) > 4
+    assert [row for row in shown if row not in rows] == []
+
+
 def test_missing_peers_are_named(monkeypatch, results):
     monkeypatch.setitem(sys.modules, "torch", None)
     found, missing = peers.installed(["NumPy", "PyTorch"], "cpu", 1)
