@@ -72,3 +72,7 @@ def test_the_sdist_builds_to_the_same_wheel(sdist, tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         names = {n for n in archive.namelist() if not n.endswith(("/", "RECORD"))}
     assert names == installed_files()
+    # Neither the benchmark nor a test is in it.
+    folders = {name.split("/")[0].partition("-")[0] for name in names}
+    assert folders == {"upsweep"}
+    assert not [n for n in names if "bench" in n or "test" in n]
