@@ -49,9 +49,9 @@ struct SimdgroupSet {
 // Scans each line's simdgroup aggregates. The aggregates of a line go to
 // adjacent threads of one simdgroup.
 template <class M>
-METAL_FUNC void combine_simdgroups(SimdgroupSet set, ThreadId thread_id,
-                                   threadgroup
-                                   typename M::Aggregate* warp_aggregates) {
+METAL_FUNC void combine_simdgroups(
+    SimdgroupSet set, ThreadId thread_id,
+    threadgroup typename M::Aggregate* simdgroup_aggregates) {
   using Aggregate = typename M::Aggregate;
   uint all = set.stride * set.ends * set.count;
   uint begin = (thread_id.simdgroup - set.first) * kSimd;
@@ -62,12 +62,12 @@ METAL_FUNC void combine_simdgroups(SimdgroupSet set, ThreadId thread_id,
   uint simdgroup = set.first + rank * set.stride + (line >> ctz(set.ends));
   uint slot = simdgroup * kSimd + kSimd - set.ends + (line & (set.ends - 1));
   Aggregate up_to = M::identity();
-  if (i < all) up_to = warp_aggregates[slot];
+  if (i < all) up_to = simdgroup_aggregates[slot];
   for (uint delta = 1; delta < set.count; delta *= 2) {
     Aggregate left = M::shuffle_up(up_to, ushort(delta));
     if (rank >= delta) up_to = M::combine(left, up_to);
   }
-  if (i < all) warp_aggregates[slot] = up_to;
+  if (i < all) simdgroup_aggregates[slot] = up_to;
 }
 
 // Scans each line within a simdgroup. All its threads must call it. Returns the
@@ -92,13 +92,16 @@ METAL_FUNC typename M::Aggregate simd_scan(thread typename M::Aggregate& up_to,
   return before;
 }
 
-// All threads must call it, with one entry of warp_aggregates each and a
+// All threads must call it, with one entry of simdgroup_aggregates each and a
 // barrier between calls. The simdgroups of a line are all active or all
 // inactive; inactive ones get the identity.
 template <class M>
-METAL_FUNC ScanResult<M> group_scan(
-    typename M::Aggregate own, ThreadLayout thread_layout, ThreadId thread_id,
-    threadgroup typename M::Aggregate* warp_aggregates, bool is_active = true) {
+METAL_FUNC ScanResult<M> group_scan(typename M::Aggregate own,
+                                    ThreadLayout thread_layout,
+                                    ThreadId thread_id,
+                                    threadgroup
+                                    typename M::Aggregate* simdgroup_aggregates,
+                                    bool is_active = true) {
   using Aggregate = typename M::Aggregate;
   uint apart = thread_layout.column_threads;
   uint neighbours =
@@ -112,13 +115,13 @@ METAL_FUNC ScanResult<M> group_scan(
     before = simd_scan<M>(up_to, thread_layout, thread_id.lane);
     // The last thread of each line in the simdgroup writes the line's
     // aggregate.
-    if (at >= reach - ends) warp_aggregates[index_of(thread_id)] = up_to;
+    if (at >= reach - ends) simdgroup_aggregates[index_of(thread_id)] = up_to;
   }
   threadgroup_barrier(mem_flags::mem_threadgroup);
 
   SimdgroupSet set = SimdgroupSet::of(thread_layout, thread_id);
   if (set.count > 1) {
-    if (is_active) combine_simdgroups<M>(set, thread_id, warp_aggregates);
+    if (is_active) combine_simdgroups<M>(set, thread_id, simdgroup_aggregates);
     threadgroup_barrier(mem_flags::mem_threadgroup);
   }
   if (!is_active) return {before, before};
@@ -126,7 +129,7 @@ METAL_FUNC ScanResult<M> group_scan(
   uint end = thread_id.lane - at + reach - ends + (at & (ends - 1));
   if (thread_id.simdgroup - set.first >= set.stride) {
     Aggregate base =
-        warp_aggregates[(thread_id.simdgroup - set.stride) * kSimd + end];
+        simdgroup_aggregates[(thread_id.simdgroup - set.stride) * kSimd + end];
     if (apart < reach) {
       before = M::combine(base, before);
     } else {
@@ -135,7 +138,7 @@ METAL_FUNC ScanResult<M> group_scan(
   }
   uint last = set.first + (thread_id.simdgroup & (set.stride - 1)) +
               (set.count - 1) * set.stride;
-  return {before, warp_aggregates[last * kSimd + end]};
+  return {before, simdgroup_aggregates[last * kSimd + end]};
 }
 
 }  // namespace upsweep

@@ -1,23 +1,23 @@
 // Look-back: a scan in a single pass, for devices that guarantee progress to
 // threadgroups that have started (decoupled look-back, as in CUB).
 //
-// A threadgroup takes a ticket and scans one tile. Tickets count all panels of
-// a chunk before the next chunk, so that predecessors have usually finished. A
-// threadgroup publishes the carry behind its tile.
+// A threadgroup takes a ticket and scans one tile. Tickets go through chunk 0
+// of all panels, then chunk 1, and so on, so that predecessors have usually
+// finished. A threadgroup publishes the carry after its tile.
 //
-// The states that make up the prefix of a tile depend on the radix alone, never
-// on timing, so equal inputs give equal bits. With radix 1 the prefix is the
-// carry behind the previous tile. With few lines that chain is too slow, and
-// the radix r is larger: r tiles are a group, r groups a set, and the prefix of
-// a tile is
+// Which published values make up the prefix of a tile depends only on the radix
+// r (params.look_back_radix), never on timing, so equal inputs give equal bits.
+// With r = 1 the prefix is the carry after the previous tile. With few lines
+// that chain is too slow, and r is larger: r tiles form a group, r groups form
+// a set, and the prefix of a tile is
 //
-//   the carry behind the set before the last one
-//     · aggregates of the groups since then
+//   the carry after the last set but one (two sets before the tile's own)
+//     · aggregates of the groups from there to the tile's group
 //     · aggregates of the earlier tiles of its group
 //
 // Each tile publishes its aggregate, and the last tile of a group also
 // publishes the group's. If a result may leave the range of the dtype on the
-// way, the tile waits for the carry behind its predecessor instead: only a scan
+// way, the tile waits for the carry after its predecessor instead: only a scan
 // can determine it.
 #pragma once
 
@@ -92,32 +92,32 @@ struct TileStates {
                         tile_state_bytes(sizeof(typename M::Value)) &&
                     TileState<Prefix>::kVectors * 16 <=
                         tile_state_bytes(sizeof(typename M::Value)),
-                "room for a state");
+                "tile_state_bytes is too small for a state");
 
   device uint4* carries;
   device uint4* tiles;
   device uint4* groups;
-  uint apart;  // states of neighbouring chunks
+  uint chunk_stride;  // states from one chunk to the next
 
   static METAL_FUNC TileStates of(device uint4* data,
                                   constant ScanParams& params, uint panel,
                                   uint column) {
-    uint apart = params.panels * params.width;
-    device uint4* tiles = at<Prefix>(data, params.chunks * apart);
-    device uint4* groups = at<Aggregate>(tiles, params.chunks * apart);
+    uint chunk_stride = params.panels * params.width;
+    device uint4* tiles = at<Prefix>(data, params.chunks * chunk_stride);
+    device uint4* groups = at<Aggregate>(tiles, params.chunks * chunk_stride);
     uint first = panel * params.width + column;
     return {at<Prefix>(data, first), at<Aggregate>(tiles, first),
-            at<Aggregate>(groups, first), apart};
+            at<Aggregate>(groups, first), chunk_stride};
   }
 
   static METAL_FUNC device uint4* carry(TileStates states, uint chunk) {
-    return at<Prefix>(states.carries, chunk * states.apart);
+    return at<Prefix>(states.carries, chunk * states.chunk_stride);
   }
   static METAL_FUNC device uint4* tile(TileStates states, uint chunk) {
-    return at<Aggregate>(states.tiles, chunk * states.apart);
+    return at<Aggregate>(states.tiles, chunk * states.chunk_stride);
   }
   static METAL_FUNC device uint4* group(TileStates states, uint group) {
-    return at<Aggregate>(states.groups, group * states.apart);
+    return at<Aggregate>(states.groups, group * states.chunk_stride);
   }
 
  private:
@@ -133,9 +133,10 @@ struct LookBack {
   using Aggregate = typename M::Aggregate;
   using Prefix = typename M::Prefix;
 
-  // The prefix of a chunk's tile, given the tile's aggregate of this thread's
-  // line. All threads must call it. The leader of a line publishes the carry
-  // behind the tile here if no result can leave the range within the tile.
+  // The prefix of a chunk's tile. `total` is the aggregate of this thread's
+  // line within the tile. All threads must call it. The leader of a line
+  // publishes the carry after the tile here if no result can leave the range
+  // within the tile.
   static METAL_FUNC Prefix prefix_of_tile(Task<M> task,
                                           constant ScanParams& params,
                                           TileStates<M> states, uint chunk,
@@ -157,9 +158,9 @@ struct LookBack {
                                  M::apply(state, total));
       must_publish = false;
     }
-    // Share the prefixes, once warp_aggregates is free.
+    // Share the prefixes, once simdgroup_aggregates is free.
     threadgroup Prefix* shared_prefixes =
-        (threadgroup Prefix*)task.shared.warp_aggregates;
+        (threadgroup Prefix*)task.shared.simdgroup_aggregates;
     threadgroup_barrier(mem_flags::mem_threadgroup);
     if (is_leader) shared_prefixes[task.coord.column] = state;
     threadgroup_barrier(mem_flags::mem_threadgroup);
@@ -167,20 +168,21 @@ struct LookBack {
                                 : M::initial();
   }
 
-  // The last thread of a line has the line's aggregate.
+  // The leader of a line is its last thread: group_scan leaves the line's
+  // aggregate there.
   static METAL_FUNC bool is_line_leader(Task<M> task) {
     return task.coord.is_active &&
            task.coord.line_thread == task.thread_layout.line_threads - 1;
   }
 
  private:
-  // The last threads of each line look back: this many, or enough to fill a
-  // simdgroup.
+  // The last threads of each line look back: at least this many, and more if
+  // that fills a simdgroup.
   static constant constexpr uint kLookBackThreads = 8;
   // States that a thread loads before it waits for the first.
   static constant constexpr uint kBatch = 2;
 
-  // The carry behind a chunk's tile.
+  // The carry after a chunk's tile.
   static METAL_FUNC Prefix carry(TileStates<M> states, uint chunk) {
     device uint4* at = TileStates<M>::carry(states, chunk);
     return TileState<Prefix>::wait_for(at, TileState<Prefix>::snapshot(at));
@@ -202,7 +204,7 @@ struct LookBack {
         task.thread_id.simdgroup >= skipped * columns / kSimd,
         task.coord.is_active && task.coord.line_thread >= skipped};
     Prefix state = M::initial();
-    if (columns * threads <= kSimd && !team.simdgroup) return state;
+    if (columns * threads <= kSimd && !team.simdgroup_takes_part) return state;
     uint bits = ctz(params.look_back_radix);
     uint in_group = chunk & (params.look_back_radix - 1);
     uint group = chunk >> bits;
@@ -210,11 +212,14 @@ struct LookBack {
     // Groups of the previous set and of this one.
     uint near = group - (set == 0 ? 0 : (set - 1) << bits);
     uint far = (group - near) << bits;  // tiles before those
-    device uint4* behind = TileStates<M>::carry(states, far == 0 ? 0 : far - 1);
+    device uint4* far_carry =
+        TileStates<M>::carry(states, far == 0 ? 0 : far - 1);
     typename TileState<Prefix>::Snapshot seen;
-    if (is_leader && far != 0) seen = TileState<Prefix>::snapshot(behind);
+    if (is_leader && far != 0) seen = TileState<Prefix>::snapshot(far_carry);
     // The last tile of a group also publishes the group's aggregate.
     bool closes = in_group == params.look_back_radix - 1;
+    // Round 0, only in that tile: the group's aggregate. Round 1: everything
+    // between the far carry and this tile.
     Aggregate between;
     UPSWEEP_ROLL
     for (uint round = closes ? 0 : 1; round < 2; ++round) {
@@ -226,7 +231,7 @@ struct LookBack {
       }
     }
     if (!is_leader) return state;
-    if (far != 0) state = TileState<Prefix>::wait_for(behind, seen);
+    if (far != 0) state = TileState<Prefix>::wait_for(far_carry, seen);
     if (near + in_group == 0) return state;
     return RangeExits<M, M::kCanExitRange>::may_exit(state, between)
                ? carry(states, chunk - 1)
@@ -236,9 +241,9 @@ struct LookBack {
   // The threads that look back.
   struct LookBackTeam {
     ThreadLayout thread_layout;
-    uint skipped;    // threads of a line that do not
-    bool simdgroup;  // whether any thread of this one does
-    bool self;
+    uint skipped;  // threads of a line that do not look back
+    bool simdgroup_takes_part;
+    bool takes_part;  // this thread
   };
 
   // Combines the `groups` groups before a group and the `tiles` tiles before a
@@ -250,8 +255,9 @@ struct LookBack {
     uint threads = team.thread_layout.line_threads;
     uint n = groups + tiles;
     uint run = (n + threads - 1) >> ctz(threads);
-    uint begin =
-        team.self ? min((task.coord.line_thread - team.skipped) * run, n) : n;
+    uint begin = team.takes_part
+                     ? min((task.coord.line_thread - team.skipped) * run, n)
+                     : n;
     uint end = min(begin + run, n);
     Aggregate own = M::identity();
     UPSWEEP_ROLL
@@ -270,7 +276,7 @@ struct LookBack {
         bool counts = begin + r + b < end;
         Aggregate total;
         if (counts) total = TileState<Aggregate>::wait_for(at[b], seen[b]);
-        // Threads may have waited for different lengths of time.
+        // Reconverge: threads may have waited for different times.
         simdgroup_barrier(mem_flags::mem_none);
         if (counts) own = M::combine(own, total);
       }
@@ -279,10 +285,11 @@ struct LookBack {
       simd_scan<M>(own, team.thread_layout, task.thread_id.lane);
       return own;
     }
-    // Others may still read warp_aggregates.
+    // Others may still read simdgroup_aggregates.
     threadgroup_barrier(mem_flags::mem_threadgroup);
     return group_scan<M>(own, team.thread_layout, task.thread_id,
-                         task.shared.warp_aggregates, team.simdgroup)
+                         task.shared.simdgroup_aggregates,
+                         team.simdgroup_takes_part)
         .total;
   }
 };
@@ -299,7 +306,7 @@ METAL_FUNC void scan_tile(Task<M> task, constant ScanParams& params, uint chunk,
   bool is_fast;
   Aggregate own = ThreadScan<M>::reduce(items, is_fast);
   ScanResult<M> scanned = group_scan<M>(own, task.thread_layout, task.thread_id,
-                                        task.shared.warp_aggregates);
+                                        task.shared.simdgroup_aggregates);
   Prefix carry = M::initial();
   bool must_publish =
       chunk != params.chunks - 1 && LookBack<M>::is_line_leader(task);

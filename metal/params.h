@@ -30,7 +30,7 @@ struct ScanAxis {
 
 // A scan of `length` over many independent lines. The axes of lines are
 // `column` (neighbours in the result), `batch` (whole lines or sets of
-// columns, one behind the other in the result) and `outer` (outermost first).
+// columns, one after the other in the result) and `outer` (outermost first).
 //
 // A tile is `span` elements of width × batches lines: `width` of them along
 // column, `batches` along batch. A chunk is `tiles` consecutive tiles, which

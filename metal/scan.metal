@@ -82,12 +82,12 @@ template <class M>
     uint lane [[thread_index_in_simdgroup]],
     uint simdgroup [[simdgroup_index_in_threadgroup]]) {
   threadgroup uint4 tile[tile_vectors<M>()];
-  threadgroup typename M::Aggregate warp_aggregates[kThreads];
+  threadgroup typename M::Aggregate simdgroup_aggregates[kThreads];
   threadgroup atomic_uint any_flag;
   uint panel = group / params.chunks;
   uint chunk = group - panel * params.chunks;
   if (chunk == params.chunks - 1) return;
-  Shared<M> shared = {(threadgroup uint*)tile, warp_aggregates, &any_flag};
+  Shared<M> shared = {(threadgroup uint*)tile, simdgroup_aggregates, &any_flag};
   Task<M> task =
       make_task<M>(in, out, params, panel, {lane, simdgroup}, shared);
   typename M::Aggregate total = reduce_chunk(task, params, chunk);
@@ -107,9 +107,9 @@ template <class M>
     uint lane [[thread_index_in_simdgroup]],
     uint simdgroup [[simdgroup_index_in_threadgroup]]) {
   threadgroup uint4 tile[tile_vectors<M>()];
-  threadgroup typename M::Aggregate warp_aggregates[kThreads];
+  threadgroup typename M::Aggregate simdgroup_aggregates[kThreads];
   threadgroup atomic_uint any_flag;
-  Shared<M> shared = {(threadgroup uint*)tile, warp_aggregates, &any_flag};
+  Shared<M> shared = {(threadgroup uint*)tile, simdgroup_aggregates, &any_flag};
   Task<M> task =
       make_task<M>(in, out, params, group, {lane, simdgroup}, shared);
   scan_spine(task, params, {aggregates, carries});
@@ -125,11 +125,11 @@ template <class M>
     uint lane [[thread_index_in_simdgroup]],
     uint simdgroup [[simdgroup_index_in_threadgroup]]) {
   threadgroup uint4 tile[tile_vectors<M>()];
-  threadgroup typename M::Aggregate warp_aggregates[kThreads];
+  threadgroup typename M::Aggregate simdgroup_aggregates[kThreads];
   threadgroup atomic_uint any_flag;
   uint panel = group / params.chunks;
   uint chunk = group - panel * params.chunks;
-  Shared<M> shared = {(threadgroup uint*)tile, warp_aggregates, &any_flag};
+  Shared<M> shared = {(threadgroup uint*)tile, simdgroup_aggregates, &any_flag};
   Task<M> task =
       make_task<M>(in, out, params, panel, {lane, simdgroup}, shared);
   typename M::Prefix carry = M::initial();
@@ -150,7 +150,7 @@ template <class M>
     uint lane [[thread_index_in_simdgroup]],
     uint simdgroup [[simdgroup_index_in_threadgroup]]) {
   threadgroup uint4 tile[tile_vectors<M>()];
-  threadgroup typename M::Aggregate warp_aggregates[kThreads];
+  threadgroup typename M::Aggregate simdgroup_aggregates[kThreads];
   threadgroup atomic_uint any_flag;
   threadgroup uint ticket[1];
   ThreadId thread_id = {lane, simdgroup};
@@ -164,7 +164,7 @@ template <class M>
     chunk = divide(order, params.panels);
   }
   uint panel = order - chunk * params.panels;
-  Shared<M> shared = {(threadgroup uint*)tile, warp_aggregates, &any_flag};
+  Shared<M> shared = {(threadgroup uint*)tile, simdgroup_aggregates, &any_flag};
   Task<M> task = make_task<M>(in, out, params, panel, thread_id, shared);
   scan_tile(task, params, chunk,
             TileStates<M>::of((device uint4*)counter + 1, params, panel,

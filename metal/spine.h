@@ -45,8 +45,9 @@ METAL_FUNC void scan_spine(Task<M> task, constant ScanParams& params,
     if (index_of(task.thread_id) == 0) {
       atomic_store_explicit(task.shared.any_flag, 0, memory_order_relaxed);
     }
-    ScanResult<M> scanned = group_scan<M>(
-        own, task.thread_layout, task.thread_id, task.shared.warp_aggregates);
+    ScanResult<M> scanned =
+        group_scan<M>(own, task.thread_layout, task.thread_id,
+                      task.shared.simdgroup_aggregates);
     Prefix state = carry;
     if (begin != from) state = M::apply(carry, scanned.before);
     for (uint c = begin; c < end; ++c) {

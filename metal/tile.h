@@ -13,7 +13,7 @@ namespace upsweep {
 template <class M>
 struct Shared {
   threadgroup uint* tile;
-  threadgroup typename M::Aggregate* warp_aggregates;
+  threadgroup typename M::Aggregate* simdgroup_aggregates;
   threadgroup atomic_uint* any_flag;
 };
 
@@ -55,7 +55,7 @@ METAL_FUNC bool any_thread(bool mine, threadgroup atomic_uint* any_flag) {
 }
 
 // For results that can leave the range. `resolve` corrects `state`, the prefix
-// of a thread's items, and `next`, the carry behind the tile. It returns
+// of a thread's items, and `next`, the carry after the tile. It returns
 // whether the thread must scan its items step by step.
 template <class M, bool can_exit>
 struct RangeExits {
@@ -75,7 +75,7 @@ struct RangeExits {
     if (!any_thread(mine, task.shared.any_flag)) return false;
     ScanResult<EarlierExit<M>> exits = group_scan<EarlierExit<M>>(
         first_exit(items, state), task.thread_layout, task.thread_id,
-        (threadgroup RangeExit*)task.shared.warp_aggregates);
+        (threadgroup RangeExit*)task.shared.simdgroup_aggregates);
     RangeExit before =
         EarlierExit<M>::combine(M::exit_of_carry(carry), exits.before);
     RangeExit last =
@@ -193,7 +193,7 @@ METAL_FUNC void finish_tile(Task<M> task, constant ScanParams& params,
   store_tile(task, params, first, span, items);
 }
 
-// Scans a chunk and returns the carry behind it; stores results if `stores`.
+// Scans a chunk and returns the carry after it; stores results if `stores`.
 template <class M, bool stores>
 METAL_FUNC typename M::Prefix scan_chunk(Task<M> task,
                                          constant ScanParams& params,
@@ -206,8 +206,9 @@ METAL_FUNC typename M::Prefix scan_chunk(Task<M> task,
     ThreadItems<M> items = load_tile(task, params, first, span);
     bool is_fast;
     Aggregate own = ThreadScan<M>::reduce(items, is_fast);
-    ScanResult<M> scanned = group_scan<M>(
-        own, task.thread_layout, task.thread_id, task.shared.warp_aggregates);
+    ScanResult<M> scanned =
+        group_scan<M>(own, task.thread_layout, task.thread_id,
+                      task.shared.simdgroup_aggregates);
     Prefix state = M::apply(carry, scanned.before);
     Prefix next = M::apply(carry, scanned.total);
     bool has_exits = RangeExits<M, M::kCanExitRange>::resolve(
@@ -236,8 +237,9 @@ METAL_FUNC typename M::Aggregate reduce_chunk(Task<M> task,
     ThreadItems<M> items = load_tile(task, params, first, span);
     bool is_fast;
     Aggregate own = ThreadScan<M>::reduce(items, is_fast);
-    ScanResult<M> scanned = group_scan<M>(
-        own, task.thread_layout, task.thread_id, task.shared.warp_aggregates);
+    ScanResult<M> scanned =
+        group_scan<M>(own, task.thread_layout, task.thread_id,
+                      task.shared.simdgroup_aggregates);
     total = M::combine(total, scanned.total);
     first += span;
   }

@@ -101,7 +101,9 @@ Dtype from_dl(DLDataType wanted, const char* op) {
   std::string kind = wanted.code < std::size(kinds) ? kinds[wanted.code]
                                                     : "low-precision float";
   kind += std::to_string(wanted.bits);
-  if (wanted.lanes != 1) kind += " in lanes of " + std::to_string(wanted.lanes);
+  if (wanted.lanes != 1) {
+    kind += " in vectors of " + std::to_string(wanted.lanes) + " lanes";
+  }
   unsupported_dtype(kind, op);
 }
 
@@ -176,8 +178,9 @@ const void* export_pointer(const array& a, nb::handle stream) {
       stream.is_none() ? 1 : to_int64(stream, "__dlpack__", "stream");
   if (number == 0 || number < -1) {
     throw std::invalid_argument(
-        "[__dlpack__] stream must be None, -1, or a stream of CUDA other than "
-        "0, which may mean two of them.");
+        "[__dlpack__] stream must be None, -1 or a CUDA stream; 0 is ambiguous "
+        "(1 "
+        "is the legacy default stream, 2 the one of the thread).");
   }
   auto* consumer =
       reinterpret_cast<void*>(static_cast<intptr_t>(number == -1 ? 0 : number));
@@ -363,7 +366,7 @@ Args:
     dl_device: Where the memory should be: on the CPU, or where it is.
 
 Raises:
-    BufferError: dl_device is neither, or copy is False and strides are negative.
+    BufferError: dl_device is another device, or copy is False and strides are negative.
     ValueError: stream is given for an array in the CPU's memory, or is 0.)");
   c.def(
       "__dlpack_device__",

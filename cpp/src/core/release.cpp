@@ -77,7 +77,8 @@ class Releases {
   bool started_ = false;
 };
 
-// Never destroyed. A forked child makes a new one, because it lacks the thread.
+// Never destroyed. A forked child starts with a new, empty queue, because it
+// lacks the thread; the parent calls what was queued.
 std::atomic<Releases*> the_releases{new Releases};
 [[maybe_unused]] const int registered =
     pthread_atfork(nullptr, nullptr, [] { the_releases = new Releases; });

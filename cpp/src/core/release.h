@@ -1,18 +1,18 @@
 // Releases the owners of adopted memory.
 //
-// A release function may do anything: a finaliser in Python may wait for the
+// A release function may do anything: a Python finaliser may even wait for the
 // stream whose work held the memory last. So a thread that runs a stream's work
-// never calls one; it queues it. Two kinds of thread call what is queued, and
-// neither holds a lock or has unfinished work: one that does nothing else, and
-// any thread that has just waited for a result. After a wait, then, the owners
-// that only that work kept alive are gone.
+// never calls one, but queues it. A thread of its own empties the queue, and so
+// does any thread that has just waited for a result; neither holds a lock. When
+// a wait returns, owners that only the finished work kept alive are released.
 #pragma once
 
 #include <functional>
 
 namespace upsweep {
 
-// While it lives, release() on its thread queues functions.
+// While one exists on a thread, release() on that thread queues the function
+// instead of calling it.
 class ReleaseLater {
  public:
   ReleaseLater();

@@ -40,7 +40,7 @@ struct Kernel {
   // prefixes, which try_apply_summary needs.
   void (*reduce)(const Tile& tile, void* summary, bool bounded);
   // Applies the summary of a tile to the carry. Returns false and changes
-  // nothing if only a scan can tell the carry behind the tile.
+  // nothing if only a scan can tell the carry after the tile.
   bool (*try_apply_summary)(void* carry, const void* summary, int64_t width);
   // Writes the results of a tile. With a summary it also advances the carry, to
   // the same bits as try_apply_summary. The last tile needs no summary, except

@@ -17,7 +17,7 @@
 //   Exact      always right; finish returns false if a lane saturated
 //   Saturated  Fast or Exact, whichever computes saturated lanes
 //
-// If kSegments is true, a long line can be cut into segments, one for each
+// If kHasSegments is true, a long line can be cut into segments, one for each
 // lane. Then there is also what reduce.h needs:
 //
 //   start_segments  sets the Carry of each segment, from the Prefix before the
@@ -120,7 +120,7 @@ template <class M>
 struct Lanes {
   using Value = typename M::Value;
   using Prefix = typename M::Prefix;
-  static constexpr bool kSegments = false;
+  static constexpr bool kHasSegments = false;
 
   struct Carry {
     Prefix lane[kLanes<Value>];

@@ -61,7 +61,7 @@ struct AssociativeLanes {
   using Value = typename M::Value;
   using Row = Pack<Bits<Value>>;
   using Held = Pack<Lane, kPack<Value>>;
-  static constexpr bool kSegments = true;
+  static constexpr bool kHasSegments = true;
 
   struct Carry {
     Value lane[kLanes<Value>];

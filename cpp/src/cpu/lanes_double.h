@@ -86,7 +86,7 @@ struct DoubleLanes {
   static constexpr int n = kPack<double>;
   using Sums = DoublePair<n>;
   using Prefix = typename M::Prefix;
-  static constexpr bool kSegments = true;
+  static constexpr bool kHasSegments = true;
   static constexpr bool kProduct = Op::kProduct;
 
   // Bounds of the prefixes, for products of their magnitudes. Ignores NaN.

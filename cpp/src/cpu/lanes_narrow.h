@@ -79,7 +79,7 @@ struct NarrowLanes {
   using Doubles = Pack<double, n>;
   using Mask = Pack<int32_t, n>;
   using Magnitudes = Pack<uint32_t, n>;
-  static constexpr bool kSegments = true;
+  static constexpr bool kHasSegments = true;
 
   // Rounds to float32. A sum of 16-bit numbers is rounded again later, and the
   // two roundings must equal one, so the first rounds to odd: if bits are lost,

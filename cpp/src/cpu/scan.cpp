@@ -5,7 +5,7 @@
 //
 //   1. reduces its tile to a summary, which also brings it into the cache,
 //   2. waits for the carry of the tile before,
-//   3. hands on the carry behind its tile, which the summary predicts,
+//   3. hands on the carry after its tile, which the summary predicts,
 //   4. scans the tile from the cache.
 //
 // Only where a tile may leave the dtype's range is step 3 after step 4. Either

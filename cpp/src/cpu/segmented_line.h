@@ -25,13 +25,13 @@ struct SegmentedLine {
   // The summary of the tile, and the aggregates of the elements before each
   // segment and before the remainder.
   struct LineSummary : Summary<M> {
-    Aggregate before[1];
+    Aggregate before[1];  // one for each segment, one for the remainder
   };
 
-  static constexpr bool kSegments = L::kSegments;
+  static constexpr bool kHasSegments = L::kHasSegments;
 
   static size_t summary_size(int64_t length) {
-    int64_t segments = kSegments ? (length / (n * kRows) + 1) * n : 0;
+    int64_t segments = kHasSegments ? (length / (n * kRows) + 1) * n : 0;
     return sizeof(LineSummary) +
            sizeof(Aggregate) * static_cast<size_t>(segments);
   }
@@ -40,14 +40,14 @@ struct SegmentedLine {
   static void reduce(const Tile& tile, void* memory) {
     auto& summary = *new (memory) LineSummary();
     int64_t done = 0;
-    if constexpr (kSegments) {
+    if constexpr (kHasSegments) {
       Aggregate* before = summary.before;
       each_block(tile, [&](const Tile& block) {
         AggregateOf<M> aggregates[n];
         PrefixRangeOf<M> ranges[n];
         reduce_block<bounded>(block, aggregates, ranges);
         Summary<M> so_far =
-            summary;  // a copy that stores to `before` cannot alias
+            summary;  // local: stores to `before` do not change it
         for (int l = 0; l < n; ++l) {
           new (before++) AggregateOf<M>(so_far.aggregate);
           append_summary<bounded>(so_far, aggregates[l], ranges[l]);
@@ -73,37 +73,39 @@ struct SegmentedLine {
     Prefix r = start;
     int64_t done = 0;
     StreamingStoreBuffer<U> store_buffer;
-    if constexpr (kSegments) {
+    if constexpr (kHasSegments) {
       const Aggregate* before = summary->before;
-      bool known = is_live(start);  // what precedes each segment
+      bool summary_holds = is_live(start);  // gives each segment's prefix
       each_block(tile, [&](const Tile& block) {
-        if (known) r = at(start, *before, r);
-        known = known && scan_block_from_summary(block, start, before,
-                                                 inclusive, r, store_buffer);
-        if (!known) scan_block_in_order(block, inclusive, r, store_buffer);
+        if (summary_holds) r = prefix_after(start, *before, r);
+        summary_holds = summary_holds &&
+                        scan_block_from_summary(block, start, before, inclusive,
+                                                r, store_buffer);
+        if (!summary_holds)
+          scan_block_in_order(block, inclusive, r, store_buffer);
         before += n;
         done += block.length * n;
       });
-      if (known) r = at(start, *before, r);
+      if (summary_holds) r = prefix_after(start, *before, r);
     }
     loop(tile, done, tile.length, inclusive, r);
     if constexpr (!M::kAssociative) {
-      if (summary) r = join(start, summary->aggregate, r);
+      if (summary) r = carry_after(start, summary->aggregate, r);
     }
     carry.set(0, r);
   }
 
-  // The carry behind a tile whose scan went from `before` to `after`.
-  static Prefix join(const Prefix& before, const Aggregate& aggregate,
-                     const Prefix& after) {
+  // The carry after a tile whose scan went from `before` to `after`.
+  static Prefix carry_after(const Prefix& before, const Aggregate& aggregate,
+                            const Prefix& after) {
     return M::is_live(after) && M::is_usable(aggregate)
                ? M::apply(before, aggregate)
                : after;
   }
 
  private:
-  // Calls fn with blocks of segments of kRows elements. The segments of the
-  // last block are shorter, but whole squares to transpose.
+  // Calls fn for each block of n segments of kRows elements. The last block's
+  // segments are shorter, but multiples of kSide, to be transposed in squares.
   template <class Fn>
   static void each_block(const Tile& tile, const Fn& fn) {
     constexpr int64_t side = kSide<U>;
@@ -128,8 +130,8 @@ struct SegmentedLine {
   template <bool bounded>
   static void reduce_block(const Tile& block, AggregateOf<M>* aggregates,
                            PrefixRangeOf<M>* ranges) {
-    bool along = block.in_step == 1 || block.in_step == -1;
-    if (!along || block.length != kRows ||
+    bool is_contiguous = block.in_step == 1 || block.in_step == -1;
+    if (!is_contiguous || block.length != kRows ||
         !reduce_segments<M, bounded>(block, aggregates, ranges)) {
       reduce_lanes<M, bounded>(block, aggregates, ranges);
     }
@@ -140,7 +142,7 @@ struct SegmentedLine {
       M::add_class(summary.range, M::special_class(summary.aggregate));
       return;
     }
-    // An aggregate that left the range does not tell the class.
+    // An aggregate that left the range does not determine the special class.
     each_block(tile, [&](const Tile& block) {
       double classes[n];
       reduce_classes<M>(block, classes);
@@ -170,24 +172,26 @@ struct SegmentedLine {
     }
   }
 
-  // The prefix behind some elements: from their aggregate, or `known` from a
-  // scan if the aggregate is not usable.
-  static Prefix at(Prefix start, const Aggregate& before, const Prefix& known) {
+  // The prefix after some elements: from their aggregate, or `scanned` if the
+  // aggregate is not usable.
+  static Prefix prefix_after(Prefix start, const Aggregate& before,
+                             const Prefix& scanned) {
     if constexpr (M::kAssociative) {
       M::combine(start, before);
       return start;
     } else {
-      return M::is_usable(before) ? M::apply(start, before) : known;
+      return M::is_usable(before) ? M::apply(start, before) : scanned;
     }
   }
 
-  // Scans a block and advances r over it; returns false if a lane left the
-  // range.
+  // Scans a block and advances r over it. Returns false if the aggregates are
+  // not usable or a lane left the range: then the block must be scanned in
+  // order.
   static bool scan_block_from_summary(const Tile& block, const Prefix& start,
                                       const Aggregate* before, bool inclusive,
                                       Prefix& r,
                                       StreamingStoreBuffer<U>& store_buffer) {
-    // An aggregate that is not usable stays so.
+    // Once an aggregate is not usable, no later one is: the last one tells.
     if constexpr (!M::kAssociative) {
       if (!M::is_usable(before[n - 1])) return false;
     }

@@ -43,7 +43,7 @@ struct TileKernel {
     auto* lines = static_cast<Summary<M>*>(summary);
     for (int64_t i = 0; i < tile.width; ++i) new (lines + i) Summary<M>();
     int64_t done = 0;
-    if constexpr (L::kSegments) {
+    if constexpr (L::kHasSegments) {
       for (; done + n <= tile.width; done += n) {
         reduce_group(group(tile, 0, tile.length, done), lines + done);
       }
@@ -103,8 +103,8 @@ struct TileKernel {
     if constexpr (!M::kAssociative) {
       for (int64_t i = 0; lines && i < tile.width; ++i) {
         set(lanes, i,
-            SegmentedLine<M>::join(get(before, i), lines[i].aggregate,
-                                   get(lanes, i)));
+            SegmentedLine<M>::carry_after(get(before, i), lines[i].aggregate,
+                                          get(lanes, i)));
       }
     }
   }
@@ -201,7 +201,7 @@ inline constexpr Kernel kKernel = {
     TileKernel<M>::carry_size,        TileKernel<M>::summary_size,
     TileKernel<M>::init_carry,        TileKernel<M>::reduce,
     TileKernel<M>::try_apply_summary, TileKernel<M>::scan,
-    SegmentedLine<M>::kSegments,      key_mask};
+    SegmentedLine<M>::kHasSegments,   key_mask};
 
 }  // namespace
 }  // namespace upsweep

@@ -1,5 +1,6 @@
-// Chooses tiles and chunks. Both depend only on shape, strides and dtype, never
-// on how many cores a GPU has, because rounding depends on where chunks end.
+// Chooses tiles and chunks. Both depend only on shape, strides, dtype and the
+// family of the GPU (Tuning), never on how many cores it has: rounding depends
+// on where chunks end, and all GPUs of a family give the same bits.
 #include "passes.h"
 
 #include <algorithm>
@@ -13,15 +14,15 @@ namespace upsweep {
 
 namespace {
 
-// The least number of contiguous bytes in a tile of neighbouring lines, if
-// there are as many: what a GPU fetches at once.
-constexpr uint32_t kRowBytes = 128;
+// A tile of neighbouring lines is at least this wide in bytes, if there are
+// enough lines: what a GPU fetches at once.
+constexpr uint32_t kFetchBytes = 128;
 // The least size of a chunk of a line, in tiles and in elements: a line in
 // chunks is read twice, and what the passes hand on must be small beside it.
 constexpr int64_t kMinTiles = 4;
 constexpr int64_t kMinElements = 2048;
-// With this many panels, look-back goes from tile to tile; with fewer it has
-// this radix.
+// With at least this many panels, each tile waits for the one before it (radix
+// 1); with fewer, the radix is kLookBackRadix.
 constexpr int64_t kManyPanels = 256;
 constexpr uint32_t kLookBackRadix = 16;
 // The most threads in one grid: GPUs number them with 32 bits.
@@ -62,8 +63,8 @@ ScanAxis remove_axis(std::vector<ScanAxis>& axes, size_t i) {
 // The axis whose lines a tile scans side by side, if any: one that is
 // contiguous in the result, else one that is contiguous in the input while the
 // scanned axis is not.
-std::optional<size_t> find_column(const std::vector<ScanAxis>& axes,
-                                  const ScanAxis& length) {
+std::optional<size_t> find_column_axis(const std::vector<ScanAxis>& axes,
+                                       const ScanAxis& length) {
   if (axes.empty()) return std::nullopt;
   if (axes.back().out_step == 1) return axes.size() - 1;
   if (std::abs(length.in_step) <= 1) return std::nullopt;
@@ -73,14 +74,14 @@ std::optional<size_t> find_column(const std::vector<ScanAxis>& axes,
   return std::nullopt;
 }
 
-// Assigns axes to column, batch and outer.
+// Chooses the column, batch and outer axes (metal/params.h).
 void place_axes(std::vector<ScanAxis> axes, ScanParams& p, uint32_t threads) {
   p.column = p.batch = {1, 0, 0};
-  if (auto column = find_column(axes, p.length))
+  if (auto column = find_column_axis(axes, p.length))
     p.column = remove_axis(axes, *column);
-  // Along the batch axis whole lines follow each other. A short axis would
-  // leave most threads idle; of those long enough, the innermost has its lines
-  // closest together.
+  // Along the batch axis the results of whole lines follow one another. A short
+  // axis would leave most threads idle; of those long enough, the innermost has
+  // its lines closest together.
   int64_t line = p.length.extent * std::abs(p.length.out_step);
   auto worth = [&](size_t i) {
     return std::min<int64_t>(axes[i].extent, threads);
@@ -102,7 +103,7 @@ void choose_tile(ScanParams& p, const KernelSet& kernels,
   uint32_t items = tuning.items(kernels.itemsize);
   // Threads that a whole line would keep busy; the rest may go to other lines.
   uint32_t needed = power_of_two(ceil_div(n, items), tuning.threads);
-  uint32_t row = std::min(kRowBytes / kernels.itemsize, tuning.threads);
+  uint32_t row = std::min(kFetchBytes / kernels.itemsize, tuning.threads);
   p.column_threads =
       power_of_two(p.column.extent, std::max(row, tuning.threads / needed));
   p.line_threads = std::min(needed, tuning.threads / p.column_threads);
@@ -205,7 +206,8 @@ const KernelSet& kernel_set(Op op, Dtype dtype) {
 }
 
 bool fits_kernels(const Plan& plan) {
-  // One axis more than the outer ones may be left once batch has its axis.
+  // line_axes gives at most one axis more than plan.outer has, apart from one
+  // of components, which becomes the column axis.
   return plan.outer.size() + 1 <= kMaxOuterAxes;
 }
 

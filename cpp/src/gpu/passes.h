@@ -10,7 +10,8 @@
 
 namespace upsweep {
 
-// Tuning parameters of a family of GPUs; its file in metal/ has the values.
+// Tuning of a family of GPUs: the shape of a threadgroup, from
+// metal/tuning_*.h, and what the backend adds.
 struct Tuning {
   uint32_t threads;                          // of a threadgroup
   uint32_t (*items)(uint32_t element_size);  // elements of a tile per thread
@@ -38,9 +39,9 @@ struct Passes {
   bool look_back;
 
   int64_t groups() const { return panels * params.chunks; }
-  // Bytes of the aggregates and of the carries that the passes hand on. For
-  // look-back, the former are the ticket and the states, and there are no
-  // carries.
+  // Bytes of the buffers between passes, of aggregates and of carries.
+  // Look-back has no buffer of carries; its other buffer holds the ticket and
+  // the states.
   size_t aggregate_bytes() const {
     if (!look_back) return entries() * kAggregateBytes;
     size_t states = entries();

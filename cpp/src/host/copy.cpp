@@ -1,4 +1,5 @@
-// One loop for each pair of dtypes, over any number of axes.
+// Copies with conversion: one loop for each pair of dtypes, run along the last
+// axis.
 #include "copy.h"
 
 #include <cmath>
@@ -13,7 +14,7 @@ namespace upsweep {
 namespace {
 
 template <class T>
-constexpr bool is_real = dtype_of<T>.kind() == Dtype::Kind::real;
+constexpr bool is_floating = dtype_of<T>.kind() == Dtype::Kind::real;
 
 // x as a double, rounded to odd if it does not fit: rounding that again gives
 // the same as rounding x once.
@@ -35,19 +36,20 @@ To convert(From x) {
     return convert<To>(x.real());
   } else if constexpr (std::is_same_v<To, complex64_t>) {
     return convert<float>(x);
-  } else if constexpr (is_real<From> && is_real<To>) {
+  } else if constexpr (is_floating<From> && is_floating<To>) {
     return narrow<To>(widen(x));
   } else if constexpr (std::is_floating_point_v<To>) {
     return static_cast<To>(x);
-  } else if constexpr (is_real<To>) {
+  } else if constexpr (is_floating<To>) {
     if constexpr (sizeof(From) == 8) return narrow<To>(to_odd_double(x));
     return narrow<To>(static_cast<double>(x));
-  } else if constexpr (!is_real<From>) {
+  } else if constexpr (!is_floating<From>) {
     return static_cast<To>(x);
   } else if constexpr (std::is_same_v<To, bool>) {
     return widen(x) != 0;
   } else {
-    // Converting a value out of range is undefined, so saturate.
+    // C++ leaves a conversion out of range undefined: clamp to the range, and
+    // turn NaN into 0.
     using Limits = std::numeric_limits<To>;
     double wide = std::trunc(widen(x));
     if (wide != wide) return 0;

@@ -32,7 +32,7 @@
 // sign and whether it is zero, infinite or NaN; of a summand whether it is
 // infinite or NaN. All other prefixes are live.
 //
-// If no step of a tile leaves the range, the carry behind the tile is
+// If no step of a tile leaves the range, the carry after the tile is
 // apply(carry, aggregate). try_apply proves this from the PrefixRange before
 // the scan, so that the next tile can start early. The scan proves it too: the
 // last prefix is live and the aggregate usable. Both give the same bits.
