@@ -32,6 +32,8 @@ struct Counts {
 // The names of all kernels, sorted.
 const std::vector<std::string>& kernel_names();
 bool has_kernel(const std::string& name);
+// Bytes of its constant argument.
+size_t params_size(const std::string& name);
 
 // The order of threads and threadgroups, the poison of threadgroup memory: all
 // that is undefined follows from the seed (UPSWEEP_EMULATOR_SEED at first).

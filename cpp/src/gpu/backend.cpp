@@ -1,10 +1,10 @@
-// From a scan to its passes, and copies on the processors.
+// From a scan or a copy to launches.
 #include "backend.h"
 
 #include <stdexcept>
 #include <utility>
 
-#include "../host/copy.h"
+#include "copies.h"
 
 namespace upsweep {
 
@@ -15,18 +15,21 @@ void GpuBackend::scan(Stream stream, ScanWork work) {
   check_process();
   const KernelSet& kernels = kernel_set(work.op, work.dtype);
   if (!fits_kernels(work.plan)) make_contiguous(stream, work);
-  launch(
-      stream, work, kernels,
-      make_passes(work.plan, kernels, work.in_offset, work.inclusive, tuning_));
+  std::vector<Launch> launches;
+  for (const Passes& passes : make_passes(work.plan, kernels, work.in_offset,
+                                          work.inclusive, tuning_)) {
+    launches.push_back(to_launch(passes, kernels));
+  }
+  launch(stream, work.in, work.out, launches);
 }
 
 void GpuBackend::copy(Stream stream, CopyWork work) {
-  int64_t elements = work.elements();
-  StoragePtr in = work.in, out = work.out;
-  run_on_host(stream, {[work = std::move(work)] { run_copy(work); },
-                       {std::move(in)},
-                       std::move(out),
-                       elements});
+  check_process();
+  std::vector<Launch> launches;
+  for (const CopyParams& params : make_copies(work)) {
+    launches.push_back(to_launch(params, tuning_.threads));
+  }
+  launch(stream, work.in, work.out, launches);
 }
 
 void GpuBackend::check_process() const {
