@@ -240,13 +240,19 @@ struct Argument<const T&> {
   }
 };
 
+// Of a kernel's parameters, or of void where it has none.
+template <class T>
+constexpr size_t size_of = sizeof(T);
+template <>
+inline constexpr size_t size_of<void> = 0;
+
 }  // namespace upsweep::emulator
 
 #define METAL_FUNC inline
 #define UPSWEEP_UNROLL
 #define UPSWEEP_ROLL
 #define UPSWEEP_KERNEL_FUNC
-#define UPSWEEP_GIVEN
+#define UPSWEEP_GIVEN(params)
 #define UPSWEEP_GROUP ::upsweep::emulator::group_index()
 #define UPSWEEP_THREAD ::upsweep::emulator::thread_index()
 #define UPSWEEP_ARGUMENT(index, ...) \
@@ -254,6 +260,7 @@ struct Argument<const T&> {
 
 #define UPSWEEP_JOINED_(a, b) a##b
 #define UPSWEEP_JOINED(a, b) UPSWEEP_JOINED_(a, b)
-#define UPSWEEP_REGISTER(name, ...)                              \
-  static const ::upsweep::emulator::Registration UPSWEEP_JOINED( \
-      registration_, __COUNTER__)({#name, &__VA_ARGS__});
+#define UPSWEEP_REGISTER(name, params, ...)                                    \
+  static const ::upsweep::emulator::Registration UPSWEEP_JOINED(registration_, \
+                                                                __COUNTER__)(  \
+      {#name, &__VA_ARGS__, ::upsweep::emulator::size_of<params>});

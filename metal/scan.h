@@ -11,6 +11,7 @@
 // clang-format off
 #include "tuning_apple.h"
 #include "params.h"
+#include "copy_params.h"
 
 #include "floats.h"
 #include "wide.h"
@@ -35,3 +36,6 @@
 #include "sum.h"
 #include "logaddexp.h"
 #include "complex_logaddexp.h"
+
+#include "convert.h"
+#include "copy.h"

@@ -1,4 +1,4 @@
-// Scans of many lines along one axis: the kernels.
+// The kernels: scans of many lines along one axis, and copies (copy.h).
 //
 // Strategy
 //
@@ -22,7 +22,7 @@
 // Look-back (NVIDIA GPUs): one pass, where a threadgroup scans one tile and
 // waits for the states of earlier tiles (look_back.h).
 //
-// Kernels, for each <name> of kernels.def
+// Kernels, for each <name> of a scan in kernels.def
 //
 //   upsweep_<name>    aggregates[panel][chunk][line] = the total of each line
 //                     of a chunk but the last one, whose total nobody needs.
@@ -189,6 +189,22 @@ template <class M>
 #else
 #define UPSWEEP_PASS_KERNELS(name, ...)
 #endif
+
+template <class C>
+[[kernel, max_total_threads_per_threadgroup(kThreads)]] void copy(
+    device const uchar* in [[buffer(0)]], device uchar* out [[buffer(1)]],
+    constant CopyParams& params [[buffer(2)]],
+    uint group [[threadgroup_position_in_grid]],
+    uint lane [[thread_index_in_simdgroup]],
+    uint simdgroup [[simdgroup_index_in_threadgroup]]) {
+  uint first =
+      group * (uint(kThreads) * kCopyItems) + index_of({lane, simdgroup});
+  copy_thread<C>(in, out, params, first);
+}
+
+#define UPSWEEP_COPY(name, ...)                    \
+  template [[host_name("copy_" #name)]] [[kernel]] \
+  decltype(copy<__VA_ARGS__>) copy<__VA_ARGS__>;
 
 #define UPSWEEP_KERNEL(name, ...)             \
   UPSWEEP_LOOK_BACK_KERNEL(name, __VA_ARGS__) \

@@ -12,9 +12,11 @@ Metal's dialect differs from C++ in few places, and only those are touched:
     [static] constant constexpr  static constexpr
     [[kernel]] void f(…)         UPSWEEP_KERNEL_FUNC void f(…) without attributes;
                                  then launch_f, which takes what a kernel is
-                                 given, UPSWEEP_GIVEN, and calls f with it
-    template [[host_name(s)]]    UPSWEEP_REGISTER(s, launch_f<A>), s as a name
+                                 given, UPSWEEP_GIVEN(P), and calls f with it
+    template [[host_name(s)]]    UPSWEEP_REGISTER(s, P, launch_f<A>), s as a name
       [[kernel]] decltype(f<A>) f<A>;
+
+where P is the type of f's constant argument, or void,
 
 and files that are included are put in place. A prelude gives those names, and
 Metal's functions and types, their meaning. What is not understood is an error.
@@ -81,6 +83,7 @@ class Translator:
     def __init__(self, name, tokens):
         self.name, self.tokens, self.at = name, tokens, 0
         self.out = []
+        self.params = {}  # of each kernel
 
     def error(self, message, token=None):
         line = (token or self.tokens[min(self.at, len(self.tokens) - 1)]).line
@@ -212,7 +215,11 @@ class Translator:
         if self.type_name() != function:
             self.error("an instantiation of something else than its type", start)
         self.expect(";")
-        self.emit(f"UPSWEEP_REGISTER({name}, launch_{function})", start.line)
+        kernel = function.partition("<")[0]
+        if kernel not in self.params:
+            self.error(f"an instantiation of {kernel}, which is no kernel", start)
+        params = self.params[kernel]
+        self.emit(f"UPSWEEP_REGISTER({name}, {params}, launch_{function})", start.line)
 
     def kernel(self):
         """[[kernel, …]] void name(arguments) {…}, after template <class M> or not."""
@@ -223,9 +230,11 @@ class Translator:
         header = re.search(r"template\s*<class (\w+)>\s*$", source(self.out))
         self.expect("void")
         name = self.take()
-        parameters, arguments = [], []
+        parameters, arguments, params = [], [], "void"
         for tokens in split(self.balanced("("), ","):
             kind, identifier, value = self.parameter(tokens)
+            if tokens[0].text == "constant":
+                params = kind.removeprefix("const ").removesuffix("&")
             parameters.append(f"{kind} {identifier}")
             arguments.append(value)
         self.emit(
@@ -236,12 +245,14 @@ class Translator:
         last = self.tokens[self.at - 1].line
         template = f"template <class {header[1]}>\n" if header else ""
         m = f"<{header[1]}>" if header else ""
+        self.params[name.text] = params
+        launch = f"launch_{name.text}"
         call = (
-            f"{template}UPSWEEP_KERNEL_FUNC void launch_{name.text}(UPSWEEP_GIVEN) {{\n"
+            f"{template}UPSWEEP_KERNEL_FUNC void {launch}(UPSWEEP_GIVEN({params})) {{\n"
             f"  {name.text}{m}({', '.join(arguments)});\n}}\n"
         )
         if not header:
-            call += f"UPSWEEP_REGISTER({name.text}, launch_{name.text})\n"
+            call += f"UPSWEEP_REGISTER({name.text}, {params}, {launch})\n"
         self.emit(
             f"\n#line {line} {quoted(self.name)}\n{{{body}}}\n{call}"
             f"#line {last} {quoted(self.name)}\n",
@@ -310,7 +321,7 @@ def translate(path, prelude, replaced, done=None, kernels=None):
         text.clear()
 
     for line, content in enumerate(path.read_text().splitlines(keepends=True), 1):
-        if kernels and re.match(rf"UPSWEEP_KERNEL\((?!{kernels},)", content):
+        if kernels and re.match(rf"UPSWEEP_(KERNEL|COPY)\((?!{kernels},)", content):
             content = "\n"
         include = re.match(r'\s*#\s*include\s+(?:<(\S+)>|"(\S+)")', content)
         if not include and not re.match(r"\s*#\s*pragma\s", content):

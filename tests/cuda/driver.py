@@ -6,6 +6,7 @@ import ctypes
 from pathlib import Path
 
 import numpy as np
+from scans import copy_kernels
 
 
 class Refused(Exception):  # noqa: N818, it reads as what it is
@@ -70,7 +71,13 @@ class Engine:
     def kernel_names(self):
         names = []
         for path in self.folder.glob("*.cubin"):
-            names += [f"{each}_{path.stem}" for each in self.tuning.passes]
+            copies = f"copy_{path.stem}"
+            stages = self.tuning.passes
+            names += (
+                [copies]
+                if copies in copy_kernels()
+                else [f"{each}_{path.stem}" for each in stages]
+            )
         for name in names:
             self.function(name)
         return sorted(names)

@@ -33,9 +33,10 @@ def look_into_library(*options, tools=("cuobjdump",)):
 def test_the_embedded_kernels_are_those_of_the_list():
     listed = look_into_library("--list-text", "--list-ptx")
     sets = re.findall(
-        r"^UPSWEEP_KERNEL\((\w+),", (METAL / "kernels.def").read_text(), re.M
+        r"^UPSWEEP_(KERNEL|COPY)\((\w+),", (METAL / "kernels.def").read_text(), re.M
     )
-    wanted = sorted(f"lookback_{name}" for name in sets)
+    stages = {"KERNEL": "lookback", "COPY": "copy"}
+    wanted = sorted(f"{stages[kind]}_{name}" for kind, name in sets)
     found = collections.defaultdict(list)
     for kernel, chip in re.findall(r": x-(\w+)\.(sm_\d+)\.elf\.bin", listed):
         found[chip].append(kernel)

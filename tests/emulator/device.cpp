@@ -68,7 +68,8 @@ class Library final : public Object {
   bool asks_for(const std::string& kernel) const {
     if (!source_) return true;
     std::string set = kernel.substr(kernel.find('_') + 1);
-    return source_->find("\nUPSWEEP_KERNEL(" + set + ",") != std::string::npos;
+    std::string macro = kernel.starts_with("copy_") ? "COPY(" : "KERNEL(";
+    return source_->find("\nUPSWEEP_" + macro + set + ",") != std::string::npos;
   }
 
   std::optional<std::string> source_;

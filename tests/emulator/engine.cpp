@@ -175,6 +175,9 @@ const std::vector<std::string>& kernel_names() {
 }
 
 bool has_kernel(const std::string& name) { return registry().contains(name); }
+size_t params_size(const std::string& name) {
+  return entry_of(name).params_size;
+}
 
 void set_seed(uint64_t value) { seed() = value; }
 

@@ -32,6 +32,8 @@ struct Counts {
 // The names of all kernels, sorted.
 const std::vector<std::string>& kernel_names();
 bool has_kernel(const std::string& name);
+// Bytes of its constant argument.
+size_t params_size(const std::string& name);
 
 // Everything undefined, such as the order of threads and threadgroups and the
 // initial contents of threadgroup memory, follows from the seed

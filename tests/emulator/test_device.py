@@ -340,6 +340,22 @@ def traffic(shape, axis):
     return [(b - a) / x.nbytes for a, b in zip(before, after, strict=True)]
 
 
+def test_conversions_and_copies_run_on_the_gpu():
+    a = upsweep.cumsum(np.ones((300, 70), np.uint16), 1, stream=upsweep.gpu)
+    many = upsweep.ones((2,) * 15, stream=upsweep.gpu)
+    many = many.transpose(*range(0, 15, 2), *range(1, 15, 2))
+    upsweep.synchronize(upsweep.gpu)
+    for call, written in (
+        (lambda: a.astype(upsweep.complex64, stream=upsweep.gpu), 8 * a.size),
+        (lambda: upsweep.flatten(a.T, stream=upsweep.gpu), 2 * a.size),
+        (lambda: upsweep.logcumsumexp(a, 1, stream=upsweep.gpu), (4 + 4) * a.size),
+        (lambda: upsweep.cummax(many, 3, stream=upsweep.gpu), (4 + 4) * many.size),
+    ):
+        before = DEVICE.upsweep_emulator_written()
+        upsweep.eval(call())
+        assert DEVICE.upsweep_emulator_written() - before == written
+
+
 @pytest.mark.parametrize(
     ("shape", "axis", "most"),
     [

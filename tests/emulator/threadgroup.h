@@ -37,6 +37,7 @@ enum class SimdOp { shuffle_up };
 struct Entry {
   const char* name;
   void (*run)();
+  size_t params_size;  // of its constant argument
 };
 struct Registration {
   explicit Registration(Entry entry);

@@ -147,7 +147,7 @@ def test_the_source_of_the_kernels_is_embedded(library):
         # The program joins long literals from pieces at run time.
         for line in piece.splitlines():
             assert line.encode() in data, f"{name}: {line}"
-    monoids = re.findall(r"(?m)^UPSWEEP_KERNEL\(\w+, (.*)\)$",
+    monoids = re.findall(r"(?m)^UPSWEEP_(?:KERNEL|COPY)\(\w+, (.*)\)$",
                          (METAL / "kernels.def").read_text())  # fmt: skip
     assert len(monoids) > 30
     assert all(monoid.encode() in data for monoid in monoids)

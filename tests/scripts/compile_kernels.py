@@ -30,7 +30,7 @@ def compile_set(name, folder, tuning, chip):
     done = subprocess.run(nvcc, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{name}:\n{done.stdout}{done.stderr}")
-    pattern = r"entry function '(\w+?)_.*?(\d+) bytes spill stores.*?Used (\d+) reg"
+    pattern = r"entry function '([a-z]+)_.*?(\d+) bytes spill stores.*?Used (\d+) reg"
     needs = re.findall(pattern, done.stderr, re.S)
     return [f"{stage} {n} registers, {spilled} spilled" for stage, spilled, n in needs]
 
@@ -43,7 +43,7 @@ def main():
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     listing = (METAL / "kernels.def").read_text()
-    names = re.findall(r"^UPSWEEP_KERNEL\((\w+),", listing, re.M)
+    names = re.findall(r"^UPSWEEP_(?:KERNEL|COPY)\((\w+),", listing, re.M)
     with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         jobs = {
             name: pool.submit(

@@ -1,5 +1,5 @@
-// The GPUs' streams, memory and descriptions. Scans run on the GPU; all other
-// work runs on the CPU, in the stream's order.
+// The GPUs' streams, memory and descriptions. Scans and copies run on the GPU;
+// all other work runs on the CPU, in the stream's order.
 #include "backend.h"
 
 #include <memory>
@@ -23,28 +23,30 @@ using cuda::driver;
 
 constexpr Tuning kTuning{kThreads, items, 0, true};
 
-// A look-back launch with everything it needs.
-struct Launch {
+// A launch with everything it needs. On CUDA a launch is one kernel, which uses
+// buffer 3 at most.
+struct Prepared {
   cuda::Function function;
-  ScanParams params;
   int64_t groups;
-  CudaStoragePtr tile_states;  // none for a single chunk
+  std::vector<std::byte> params;
+  CudaStoragePtr scratch;
 };
 
-void launch(cuda::Stream stream, const CudaStorage& in, const CudaStorage& out,
-            const Launch& scan) {
-  cuda::Address from = in.address(), to = out.address(), tile_states = to;
-  if (scan.tile_states) {
-    tile_states = scan.tile_states->address();
-    check(driver().clear(tile_states, 0, scan.tile_states->nbytes(), stream),
+void run(cuda::Stream stream, const CudaStorage& in, const CudaStorage& out,
+         const Prepared& prepared) {
+  cuda::Address from = in.address(), to = out.address(), scratch = to;
+  if (const CudaStoragePtr& memory = prepared.scratch) {
+    scratch = memory->address();
+    check(driver().clear(scratch, 0, memory->nbytes(), stream),
           "clearing memory");
   }
-  ScanParams params = scan.params;
+  std::vector<std::byte> params = prepared.params;
   // Every argument must be bound, used or not.
-  void* arguments[] = {&from, &to, &params, &tile_states, &tile_states};
-  check(driver().launch(scan.function, static_cast<unsigned>(scan.groups), 1, 1,
-                        kThreads, 1, 1, 0, stream, arguments, nullptr),
-        "launching a kernel");
+  void* arguments[] = {&from, &to, params.data(), &scratch, &scratch};
+  check(
+      driver().launch(prepared.function, static_cast<unsigned>(prepared.groups),
+                      1, 1, kThreads, 1, 1, 0, stream, arguments, nullptr),
+      "launching a kernel");
 }
 
 // The backend's state for one device.
@@ -112,28 +114,26 @@ class CudaBackend final : public GpuBackend, public DeviceMemory {
   }
 
  private:
-  void launch(Stream stream, const ScanWork& work, const KernelSet& kernels,
-              const std::vector<Passes>& passes) override {
+  void launch(Stream stream, const StoragePtr& from, const StoragePtr& to,
+              const std::vector<Launch>& launches) override {
     CudaStream& on = find(stream);
-    auto out = std::static_pointer_cast<CudaStorage>(work.out);
+    auto out = std::static_pointer_cast<CudaStorage>(to);
     out->prepare_on_gpu();
-    std::vector<Launch> scans;
-    for (const Passes& p : passes) {
-      scans.push_back(prepare(p, kernels, out->device()));
+    std::vector<Prepared> all;
+    for (const Launch& launch : launches) {
+      all.push_back(prepare(launch, find(out->device().index).device));
     }
-    if (scans.empty()) {
+    if (all.empty()) {
       out->set_written(nullptr);
       return on.run_on_host({[] {}, {}, out, 0});
     }
-    CudaStoragePtr in = device_copy(out->device(), work.in);
-    on.run_on_gpu({[in, to = out.get(),
-                    scans = std::move(scans)](cuda::Stream cuda_stream) {
-                     for (const Launch& s : scans) {
-                       upsweep::launch(cuda_stream, *in, *to, s);
-                     }
-                   },
-                   {work.in, in},
-                   out});
+    CudaStoragePtr in = device_copy(out->device(), from);
+    on.run_on_gpu(
+        {[in, result = out.get(), all = std::move(all)](cuda::Stream on_gpu) {
+           for (const Prepared& each : all) run(on_gpu, *in, *result, each);
+         },
+         {from, in},
+         out});
   }
 
   Gpu& find(int index) const {
@@ -150,16 +150,15 @@ class CudaBackend final : public GpuBackend, public DeviceMemory {
         stream.index, [&] { return std::make_unique<CudaStream>(gpu.device); });
   }
 
-  Launch prepare(const Passes& passes, const KernelSet& kernels, Device on) {
-    CudaDevice& device = find(on.index).device;
-    CudaStoragePtr tile_states;
-    if (passes.params.chunks != 1) {
-      tile_states =
-          std::make_shared<CudaStorage>(passes.aggregate_bytes(), device);
-      tile_states->prepare_on_gpu();
+  Prepared prepare(const Launch& launch, CudaDevice& device) {
+    const Kernel& kernel = launch.kernels.front();
+    CudaStoragePtr scratch;
+    if (launch.scratch[0] != 0) {
+      scratch = std::make_shared<CudaStorage>(launch.scratch[0], device);
+      scratch->prepare_on_gpu();
     }
-    return {device.function(kernels.name), passes.params, passes.groups(),
-            std::move(tile_states)};
+    return {device.function(kernel.stage, kernel.set), kernel.groups,
+            launch.params, std::move(scratch)};
   }
 
   // The storage itself if it is on the device; otherwise its copy there, which

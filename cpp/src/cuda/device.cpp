@@ -143,10 +143,11 @@ void CudaDevice::download(void* to, cuda::Address from, size_t nbytes) {
   }
 }
 
-cuda::Function CudaDevice::function(const std::string& set) {
-  std::string name = "lookback_" + set;
+cuda::Function CudaDevice::function(const std::string& stage,
+                                    const std::string& set) {
+  std::string name = stage + "_" + set;
   std::lock_guard lock(mutex_);
-  cuda::Function& function = functions_[set];
+  cuda::Function& function = functions_[name];
   if (function) return function;
   cuda::Current current(context_);
   std::string doing = "Unable to load kernel " + name;

@@ -30,8 +30,8 @@ class CudaDevice {
   void upload(cuda::Address to, const void* from, size_t nbytes);
   void download(void* to, cuda::Address from, size_t nbytes);
 
-  // lookback_<set>, loaded when first needed.
-  cuda::Function function(const std::string& set);
+  // <stage>_<set>, loaded when first needed.
+  cuda::Function function(const std::string& stage, const std::string& set);
 
  private:
   // Pinned main memory, which the device reads and writes directly: one half is

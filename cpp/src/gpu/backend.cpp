@@ -1,12 +1,24 @@
-// Turns a scan into passes, and runs copies on the CPU.
+// Turns a scan or a copy into launches.
 #include "backend.h"
 
 #include <stdexcept>
 #include <utility>
 
 #include "../host/copy.h"
+#include "copies.h"
 
 namespace upsweep {
+
+namespace {
+
+// Whether the input is in the host's memory and the copy reads less than half
+// of it: then copying the whole input to the GPU first would cost more.
+bool is_cheaper_on_host(Stream stream, const CopyWork& work) {
+  size_t read = static_cast<size_t>(work.elements()) * work.in_dtype.size();
+  return work.in->device() != stream.device && read < work.in->nbytes() / 2;
+}
+
+}  // namespace
 
 GpuBackend::GpuBackend(const Tuning& tuning)
     : tuning_(tuning), generation_(fork_generation()) {}
@@ -15,18 +27,28 @@ void GpuBackend::scan(Stream stream, ScanWork work) {
   check_process();
   const KernelSet& kernels = kernel_set(work.op, work.dtype);
   if (!fits_kernels(work.plan)) make_contiguous(stream, work);
-  launch(
-      stream, work, kernels,
-      make_passes(work.plan, kernels, work.in_offset, work.inclusive, tuning_));
+  std::vector<Launch> launches;
+  for (const Passes& passes : make_passes(work.plan, kernels, work.in_offset,
+                                          work.inclusive, tuning_)) {
+    launches.push_back(to_launch(passes, kernels));
+  }
+  launch(stream, work.in, work.out, launches);
 }
 
 void GpuBackend::copy(Stream stream, CopyWork work) {
-  int64_t elements = work.elements();
-  StoragePtr in = work.in, out = work.out;
-  run_on_host(stream, {[work = std::move(work)] { run_copy(work); },
-                       {std::move(in)},
-                       std::move(out),
-                       elements});
+  check_process();
+  if (is_cheaper_on_host(stream, work)) return copy_on_host(stream, work);
+  std::vector<Launch> launches;
+  for (const CopyParams& params : make_copies(work)) {
+    launches.push_back(to_launch(params, tuning_.threads));
+  }
+  launch(stream, work.in, work.out, launches);
+}
+
+void GpuBackend::copy_on_host(Stream stream, const CopyWork& work) {
+  run_on_host(
+      stream,
+      {[work] { run_copy(work); }, {work.in}, work.out, work.elements()});
 }
 
 void GpuBackend::check_process() const {

@@ -1,11 +1,12 @@
-// GpuBackend: what the backends of GPUs share. Scans run on the GPU; all other
-// work runs on the CPU, in the order of the stream.
+// GpuBackend: what the backends of GPUs share. Scans and copies run on the GPU;
+// all other work runs on the CPU, in the order of the stream.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
 #include "../core/backend.h"
+#include "launch.h"
 #include "passes.h"
 
 namespace upsweep {
@@ -18,15 +19,17 @@ class GpuBackend : public Backend {
  protected:
   explicit GpuBackend(const Tuning& tuning);
 
-  // Gives the stream the passes of a scan; an empty scan has none.
-  virtual void launch(Stream stream, const ScanWork& work,
-                      const KernelSet& kernels,
-                      const std::vector<Passes>& passes) = 0;
+  // Gives the stream one piece of work: the launches, one after the other. A
+  // result without elements has none.
+  virtual void launch(Stream stream, const StoragePtr& in,
+                      const StoragePtr& out,
+                      const std::vector<Launch>& launches) = 0;
 
   // Throws std::runtime_error in a forked child, where no GPU can be used.
   void check_process() const;
 
  private:
+  void copy_on_host(Stream stream, const CopyWork& work);
   void make_contiguous(Stream stream, ScanWork& work);
 
   Tuning tuning_;

@@ -233,4 +233,26 @@ std::vector<Passes> make_passes(const Plan& plan, const KernelSet& kernels,
   return all;
 }
 
+Launch to_launch(const Passes& passes, const KernelSet& kernels) {
+  auto stage = [&](const char* name, int64_t groups) {
+    return Kernel{name, kernels.name, groups};
+  };
+  std::vector<Kernel> stages;
+  if (passes.look_back) {
+    stages = {stage("lookback", passes.groups())};
+  } else {
+    stages = {stage("downsweep", passes.groups())};
+    if (passes.params.chunks != 1) {
+      stages = {stage("upsweep", passes.groups()),
+                stage("spine", passes.panels), stages.front()};
+    }
+  }
+  Launch launch = Launch::make(std::move(stages), passes.params);
+  if (passes.params.chunks != 1) {
+    launch.scratch[0] = passes.aggregate_bytes();
+    launch.scratch[1] = passes.carry_bytes();
+  }
+  return launch;
+}
+
 }  // namespace upsweep

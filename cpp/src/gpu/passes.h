@@ -7,6 +7,7 @@
 
 #include "../../../metal/params.h"
 #include "../core/backend.h"
+#include "launch.h"
 
 namespace upsweep {
 
@@ -72,5 +73,7 @@ bool fits_kernels(const Plan& plan);
 std::vector<Passes> make_passes(const Plan& plan, const KernelSet& kernels,
                                 int64_t in_offset, bool inclusive,
                                 const Tuning& tuning);
+
+Launch to_launch(const Passes& passes, const KernelSet& kernels);
 
 }  // namespace upsweep

@@ -1,5 +1,6 @@
-// The GPU's streams, memory and description. Scans run on the GPU; all other
-// work runs on the CPU, which shares its memory, in the stream's order.
+// The GPU's streams, memory and description. Scans and copies run on the GPU;
+// all other work runs on the CPU, which shares its memory, in the stream's
+// order.
 #include "backend.h"
 
 #include <cstring>
@@ -25,32 +26,26 @@ constexpr Tuning kTuning{kThreads, items, 512, false};
 
 using MetalStoragePtr = std::shared_ptr<MetalStorage>;
 
-// A kernel and its grid.
-struct Launch {
-  MTL::ComputePipelineState* pipeline;
-  int64_t groups;
-};
-
-// Passes with everything they need, so that encoding cannot fail.
+// A launch with everything it needs, so that encoding cannot fail.
 struct Prepared {
-  ScanParams params;
-  std::vector<Launch> launches;
-  MetalStoragePtr aggregates;
-  MetalStoragePtr carries;
+  Launch launch;
+  std::vector<MTL::ComputePipelineState*> pipelines;  // of its kernels
+  MetalStoragePtr scratch[2];
 };
 
 void encode(MTL::ComputeCommandEncoder* encoder, const MetalStorage& in,
-            const MetalStorage& out, const Prepared& scan) {
-  const MetalStorage* bound[] = {&in, &out, nullptr, scan.aggregates.get(),
-                                 scan.carries.get()};
+            const MetalStorage& out, const Prepared& prepared) {
+  const MetalStorage* bound[] = {&in, &out, nullptr, prepared.scratch[0].get(),
+                                 prepared.scratch[1].get()};
   for (size_t i = 0; i < std::size(bound); ++i) {
     if (bound[i]) encoder->setBuffer(bound[i]->buffer(), 0, i);
   }
-  encoder->setBytes(&scan.params, sizeof scan.params, 2);
-  for (const Launch& launch : scan.launches) {
-    encoder->setComputePipelineState(launch.pipeline);
+  const Launch& launch = prepared.launch;
+  encoder->setBytes(launch.params.data(), launch.params.size(), 2);
+  for (size_t i = 0; i < launch.kernels.size(); ++i) {
+    encoder->setComputePipelineState(prepared.pipelines[i]);
     encoder->dispatchThreadgroups(
-        MTL::Size(static_cast<NS::UInteger>(launch.groups), 1, 1),
+        MTL::Size(static_cast<NS::UInteger>(launch.kernels[i].groups), 1, 1),
         MTL::Size(kThreads, 1, 1));
   }
 }
@@ -94,21 +89,21 @@ class MetalBackend final : public GpuBackend {
   }
 
  private:
-  void launch(Stream stream, const ScanWork& work, const KernelSet& kernels,
-              const std::vector<Passes>& passes) override {
+  void launch(Stream stream, const StoragePtr& from, const StoragePtr& to,
+              const std::vector<Launch>& launches) override {
     AutoreleaseScope scope;
     MetalStream& on = find(stream);
-    auto out = std::static_pointer_cast<MetalStorage>(work.out);
-    std::vector<Prepared> scans;
-    for (const Passes& p : passes) scans.push_back(prepare(p, kernels, out));
-    if (scans.empty()) return on.run_on_host({[] {}, {}, out, 0});
-    MetalStoragePtr in = device_view(stream, work.in);
-    on.run_on_gpu({[in, out, scans = std::move(scans)](auto* encoder) {
-                     for (const Prepared& s : scans) {
-                       encode(encoder, *in, *out, s);
+    auto out = std::static_pointer_cast<MetalStorage>(to);
+    std::vector<Prepared> all;
+    for (const Launch& launch : launches) all.push_back(prepare(launch, out));
+    if (all.empty()) return on.run_on_host({[] {}, {}, out, 0});
+    MetalStoragePtr in = device_view(stream, from);
+    on.run_on_gpu({[in, out, all = std::move(all)](auto* encoder) {
+                     for (const Prepared& prepared : all) {
+                       encode(encoder, *in, *out, prepared);
                      }
                    },
-                   {in, work.in},
+                   {in, from},
                    out});
   }
 
@@ -119,23 +114,20 @@ class MetalBackend final : public GpuBackend {
     });
   }
 
-  Prepared prepare(const Passes& passes, const KernelSet& kernels,
-                   const MetalStoragePtr& out) {
-    auto launch = [&](const char* stage, int64_t groups) {
-      return Launch{device_.library.pipeline(stage, kernels.name, kThreads),
-                    groups};
-    };
-    Launch down = launch("downsweep", passes.groups());
-    // Every buffer must be bound, used or not.
-    if (passes.params.chunks == 1) return {passes.params, {down}, out, out};
-    auto scratch = [&](size_t nbytes) {
-      return std::make_shared<MetalStorage>(nbytes, out->device());
-    };
-    return {passes.params,
-            {launch("upsweep", passes.groups()), launch("spine", passes.panels),
-             down},
-            scratch(passes.aggregate_bytes()),
-            scratch(passes.carry_bytes())};
+  Prepared prepare(const Launch& launch, const MetalStoragePtr& out) {
+    Prepared prepared{launch, {}, {}};
+    for (const Kernel& kernel : launch.kernels) {
+      prepared.pipelines.push_back(
+          device_.library.pipeline(kernel.stage, kernel.set, kThreads));
+    }
+    for (size_t i = 0; i < std::size(launch.scratch); ++i) {
+      size_t nbytes = launch.scratch[i];
+      // Something has to be bound, used or not.
+      prepared.scratch[i] =
+          nbytes == 0 ? out
+                      : std::make_shared<MetalStorage>(nbytes, out->device());
+    }
+    return prepared;
   }
 
   // What the GPU reads for a storage: the storage itself, another buffer over

@@ -39,12 +39,17 @@ std::string metallib_path() {
 
 // The line that instantiates one set of kernels from the source's templates.
 std::string instantiation(const std::string& set) {
-  static const std::map<std::string, const char*> monoids = {
-#define UPSWEEP_KERNEL(name, ...) {#name, #__VA_ARGS__},
+  static const std::map<std::string, const char*> lines = {
+#define UPSWEEP_KERNEL(...) UPSWEEP_LINE(UPSWEEP_KERNEL, __VA_ARGS__)
+#define UPSWEEP_COPY(...) UPSWEEP_LINE(UPSWEEP_COPY, __VA_ARGS__)
+#define UPSWEEP_LINE(macro, name, ...) \
+  {#name, #macro "(" #name ", " #__VA_ARGS__ ")\n"},
 #include "../../../metal/kernels.def"
 #undef UPSWEEP_KERNEL
+#undef UPSWEEP_COPY
+#undef UPSWEEP_LINE
   };
-  return "UPSWEEP_KERNEL(" + set + ", " + monoids.at(set) + ")\n";
+  return lines.at(set);
 }
 
 }  // namespace

@@ -12,9 +12,8 @@ class MetalLibrary {
  public:
   explicit MetalLibrary(MTL::Device* device) : device_(device) {}
 
-  // The pipeline of upsweep_<set>, spine_<set> or downsweep_<set>, made when
-  // first needed. Threadgroups have up to `threads` threads. Throws
-  // std::runtime_error with Metal's reason.
+  // The pipeline of <stage>_<set>, made when first needed. Threadgroups have up
+  // to `threads` threads. Throws std::runtime_error with Metal's reason.
   MTL::ComputePipelineState* pipeline(const std::string& stage,
                                       const std::string& set, size_t threads);
 

@@ -14,10 +14,8 @@
 #include <vector>
 
 #include "engine.h"
-#include "params.h"
 #include "stream.h"
 
-using upsweep::ScanParams;
 using upsweep::emulator::Binding;
 using namespace upsweep::software_cuda;
 
@@ -94,12 +92,12 @@ void give(Stream* handle, std::function<int()> work) {
   });
 }
 
-int run_kernel(const std::string& name, ScanParams params,
+int run_kernel(const std::string& name, std::vector<char> params,
                const unsigned long long* buffers, uint32_t groups,
                uint32_t threads) {
   std::vector<Binding> bound;
   for (int i = 0; i < 4; ++i) bound.push_back(find_memory(buffers[i]));
-  bound.insert(bound.begin() + 2, Binding{&params, sizeof params});
+  bound.insert(bound.begin() + 2, Binding{params.data(), params.size()});
   try {
     upsweep::emulator::run({name, bound, groups, threads});
     return kSuccess;
@@ -222,7 +220,10 @@ int cuLaunchKernel(const std::string* function, unsigned groups, unsigned,
   for (int i : {0, 1, 3, 4}) {
     buffers.push_back(*static_cast<unsigned long long*>(parameters[i]));
   }
-  give(stream, [=, params = *static_cast<ScanParams*>(parameters[2])] {
+  auto* given = static_cast<char*>(parameters[2]);
+  std::vector<char> params(given,
+                           given + upsweep::emulator::params_size(*function));
+  give(stream, [=] {
     return run_kernel(*function, params, buffers.data(), groups, threads);
   });
   return kSuccess;

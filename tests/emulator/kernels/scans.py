@@ -31,6 +31,14 @@ def table():
     return {(op, dtype): (name, int(parts)) for op, dtype, name, parts in found}
 
 
+def copy_kernels():
+    """The kernels that copy, as kernels.def has them."""
+    found = re.findall(
+        r"UPSWEEP_COPY\((\w+), \w+\)\n", (METAL / "kernels.def").read_text()
+    )
+    return [f"copy_{name}" for name in found]
+
+
 class Tuning:
     """The values of a tuning file."""
 

@@ -111,6 +111,8 @@ UNTRANSLATED = [
     ("the file ends too early", "[[kernel]] void f(uint i"),
     ("something else than its type",
      'template [[host_name("n")]] [[kernel]] decltype(f<A>) f<B>;'),
+    ("f, which is no kernel",
+     'template [[host_name("n")]] [[kernel]] decltype(f<A>) f<A>;'),
 ]  # fmt: skip
 
 
@@ -231,12 +233,13 @@ int main() {
         ["prod_float32"],
         ["sum_uint16", "sum_float32", "min_bool"],
         ["prod_complex64", "logaddexp_float16", "logaddexp_complex64"],
+        ["bits", "numbers"],
     ],
     ids=",".join,
 )
 def test_the_embedded_source_is_whole(assemble, tmp_path, names):
     table = (METAL / "kernels.def").read_text()
-    lines = [re.search(rf"(?m)^UPSWEEP_KERNEL\({n}, .*\n", table)[0] for n in names]
+    lines = [re.search(rf"(?m)^UPSWEEP_[A-Z]+\({n}, .*\n", table)[0] for n in names]
     path = tmp_path / "whole.metal"
     path.write_text(assemble("".join(lines)))
     assert "".join(lines) in path.read_text()
