@@ -34,7 +34,7 @@ def table():
 def copy_kernels():
     """The kernels that copy, as kernels.def has them."""
     found = re.findall(
-        r"UPSWEEP_COPY\((\w+), \w+\)\n", (METAL / "kernels.def").read_text()
+        r"(?m)^UPSWEEP_COPY\((\w+), \w+\)\n", (METAL / "kernels.def").read_text()
     )
     return [f"copy_{name}" for name in found]
 
