@@ -347,7 +347,7 @@ def test_conversions_and_copies_run_on_the_gpu():
     upsweep.synchronize(upsweep.gpu)
     for call, written in (
         (lambda: a.astype(upsweep.complex64, stream=upsweep.gpu), 8 * a.size),
-        (lambda: upsweep.copy(a.T, stream=upsweep.gpu), 2 * a.size),
+        (lambda: upsweep.flatten(a.T, stream=upsweep.gpu), 2 * a.size),
         (lambda: upsweep.logcumsumexp(a, 1, stream=upsweep.gpu), (4 + 4) * a.size),
         (lambda: upsweep.cummax(many, 3, stream=upsweep.gpu), (4 + 4) * many.size),
     ):

@@ -4,9 +4,27 @@
 #include <stdexcept>
 #include <utility>
 
+#include "../host/copy.h"
 #include "copies.h"
 
 namespace upsweep {
+
+namespace {
+
+// So few elements the processors copy sooner than a GPU begins.
+constexpr int64_t kFewElements = 1024;
+
+// Whether the processors do a copy whose input is theirs: of few elements, or
+// of memory that would have to go to the GPU and most of which it would not
+// read.
+bool is_cheaper_on_host(Stream stream, const CopyWork& work) {
+  if (work.in->device() == stream.device) return false;
+  int64_t elements = work.elements();
+  size_t read = static_cast<size_t>(elements) * work.in_dtype.size();
+  return elements <= kFewElements || read < work.in->nbytes() / 2;
+}
+
+}  // namespace
 
 GpuBackend::GpuBackend(const Tuning& tuning)
     : tuning_(tuning), generation_(fork_generation()) {}
@@ -25,11 +43,18 @@ void GpuBackend::scan(Stream stream, ScanWork work) {
 
 void GpuBackend::copy(Stream stream, CopyWork work) {
   check_process();
+  if (is_cheaper_on_host(stream, work)) return copy_on_host(stream, work);
   std::vector<Launch> launches;
   for (const CopyParams& params : make_copies(work)) {
     launches.push_back(to_launch(params, tuning_.threads));
   }
   launch(stream, work.in, work.out, launches);
+}
+
+void GpuBackend::copy_on_host(Stream stream, const CopyWork& work) {
+  run_on_host(
+      stream,
+      {[work] { run_copy(work); }, {work.in}, work.out, work.elements()});
 }
 
 void GpuBackend::check_process() const {

@@ -29,6 +29,7 @@ class GpuBackend : public Backend {
   void check_process() const;
 
  private:
+  void copy_on_host(Stream stream, const CopyWork& work);
   void make_contiguous(Stream stream, ScanWork& work);
 
   Tuning tuning_;

@@ -122,6 +122,9 @@ y = upsweep.cumsum(np.ones(1000, np.float32), stream=gpu)
 assert y[-1].item() == 1000
 failure(lambda: upsweep.synchronize(gpu), MemoryError)
 upsweep.synchronize(gpu)
+z = upsweep.asarray(np.arange(100000, dtype=np.float32))
+few = z[::100].astype(upsweep.int32, stream=gpu)  # does not take all of z there
+assert few.tolist() == [*range(0, 100000, 100)]
 """
     run(driver, program, memory=300000)
 
@@ -157,7 +160,7 @@ os.environ["UPSWEEP_SOFTWARE_CUDA"] = "cuMemcpyDtoHAsync_v2=1 cuMemcpyHtoDAsync_
 truth = a.astype(upsweep.bool_, stream=gpu)
 count = upsweep.cumsum(truth.T, 1, stream=gpu)
 logs = upsweep.logcumsumexp(a[::-2], 0, stream=gpu)
-wide = upsweep.copy(a.astype(upsweep.float64, stream=gpu)[:, ::-1], stream=gpu)
+wide = upsweep.flatten(a.astype(upsweep.float64, stream=gpu)[:, ::-1], stream=gpu)
 swapped = b.transpose(*range(0, 15, 2), *range(1, 15, 2))
 product = upsweep.cumprod(swapped, 7, stream=gpu)
 upsweep.synchronize(gpu)
@@ -167,7 +170,7 @@ assert np.array_equal(truth, y != 0)
 assert np.array_equal(count, np.cumsum((y != 0).T, 1))
 again = upsweep.logcumsumexp(y[::-2].astype(np.float32), 0, stream=gpu)
 assert np.asarray(logs).tobytes() == np.asarray(again).tobytes()
-assert np.array_equal(wide, y[:, ::-1].astype(float))
+assert np.array_equal(wide, y[:, ::-1].flatten())
 z = np.cumsum(axes, 0).transpose(*range(0, 15, 2), *range(1, 15, 2))
 assert np.array_equal(product, np.cumprod(z, 7))
 """
