@@ -11,11 +11,17 @@ namespace upsweep {
 
 namespace {
 
-// Whether the input is in the host's memory and the copy reads less than half
-// of it: then copying the whole input to the GPU first would cost more.
+// The CPU copies this many elements in less time than a GPU takes to start.
+constexpr int64_t kFewElements = 1024;
+
+// Whether the CPU does a copy whose input is in main memory: one of few
+// elements, or one that reads less than half of the input, all of which would
+// first have to go to the GPU.
 bool is_cheaper_on_host(Stream stream, const CopyWork& work) {
-  size_t read = static_cast<size_t>(work.elements()) * work.in_dtype.size();
-  return work.in->device() != stream.device && read < work.in->nbytes() / 2;
+  if (work.in->device() == stream.device) return false;
+  int64_t elements = work.elements();
+  size_t read = static_cast<size_t>(elements) * work.in_dtype.size();
+  return elements <= kFewElements || read < work.in->nbytes() / 2;
 }
 
 }  // namespace
