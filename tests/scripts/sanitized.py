@@ -1,4 +1,4 @@
-"""Small scans of all kinds, to run under compute-sanitizer."""
+"""Small scans and copies of all kinds, to run under compute-sanitizer."""
 
 import numpy as np
 import upsweep
@@ -32,5 +32,14 @@ for shape, axis in SHAPES:
             repeated = upsweep.broadcast_to(a[first], shape)  # of stride 0
             getattr(upsweep, op)(repeated, axis).tolist()
             scans += 1
+# Conversions between all dtypes, of views that the GPU made and a launch each.
+copies = 0
+for shape, _ in SHAPES:
+    a = upsweep.cumsum(rng.integers(0, 9, shape, np.int32), 0)
+    for name in DTYPES:
+        b = a[..., ::-1].astype(getattr(upsweep, name))
+        for other in DTYPES:
+            b.astype(getattr(upsweep, other)).tolist()
+            copies += 1
 upsweep.synchronize()
-print(scans, "scans")
+print(scans, "scans,", copies, "copies")
