@@ -153,7 +153,7 @@ TEST_CASE("tiles cover every element of views") {
 }
 
 TEST_CASE("threads have something to do whatever the order of axes") {
-  const Tuning usual{256, [](uint32_t) { return 16u; }, 512};
+  const Tuning usual{256, [](uint32_t) { return 16u; }, 512, false};
   const std::pair<Shape, Strides> views[]{
       {{8192, 4, 3}, {12, 3, 1}},
       {{8192, 4, 3}, {3, 24576, 1}},  // transposed
