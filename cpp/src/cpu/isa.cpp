@@ -75,14 +75,22 @@ const Isa& choose() {
 }  // namespace
 
 const Kernel& Isa::kernel(Op op, Dtype dtype) const {
-  const Kernel* found = nullptr;
-  if (op == Op::max || op == Op::min || dtype == bool_) {
-    found = find_max(op, dtype);
-  } else if (op == Op::prod) {
-    found = find_prod(op, dtype);
-  } else {
-    found = find_sum(op, dtype);
-  }
+  // No default: the compiler then warns of an operator without a kernel.
+  auto find = [&]() -> const Kernel* {
+    if (dtype == bool_) return find_max(op, dtype);
+    switch (op) {
+      case Op::prod:
+        return find_prod(op, dtype);
+      case Op::sum:
+      case Op::logaddexp:
+        return find_sum(op, dtype);
+      case Op::max:
+      case Op::min:
+        return find_max(op, dtype);
+    }
+    return nullptr;
+  };
+  const Kernel* found = find();
   return found ? *found : find_scalar_kernel(op, dtype);
 }
 
