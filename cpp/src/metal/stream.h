@@ -3,8 +3,8 @@
 // The calling thread encodes work for the GPU and commits it at once. A queue
 // on the host follows: for each command buffer it waits until the GPU is done,
 // then signals the output or reports the error. Since memory is shared, work
-// for the CPU (copies, comparisons) simply joins that queue, after everything
-// committed before it.
+// for the CPU (comparisons, small copies) simply joins that queue, after
+// everything committed before it.
 //
 // Metal blocks a thread that asks for more command buffers than its queue has.
 // That must not happen to the calling thread, which may hold a lock that others

@@ -59,7 +59,7 @@ def test_streams_are_independent_and_ordered():
     for i, stream in enumerate(itertools.islice(itertools.cycle(streams), 23)):
         backwards = bool(i % 2)
         a = upsweep.cumsum(a, reverse=backwards, stream=stream)
-        if i % 3 == 0:  # CPU work in between
+        if i % 3 == 0:  # conversions in between
             a = a.astype(upsweep.int32, stream=stream)
             a = a.astype(upsweep.uint32, stream=streams[i % 5])
         flip = slice(None, None, -1 if backwards else 1)
