@@ -424,7 +424,7 @@ class array:
             dl_device: Where the memory should be: on the CPU, or where it is.
 
         Raises:
-            BufferError: dl_device is neither, or copy is False and strides are negative.
+            BufferError: dl_device is another device, or copy is False and strides are negative.
             ValueError: stream is given for an array in the CPU's memory, or is 0.
         """
 
