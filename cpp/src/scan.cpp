@@ -2,10 +2,16 @@
 #include "upsweep/scan.h"
 
 #include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
 
 #include "array_access.h"
 #include "axis.h"
+#include "carry_access.h"
 #include "core/backend.h"
+#include "core/shape.h"
+#include "options.h"
 #include "result.h"
 #include "upsweep/ops.h"
 
@@ -13,36 +19,78 @@ namespace upsweep {
 
 namespace {
 
-array scan_along(Op op, const array& a, int axis, bool reverse, bool inclusive,
-                 Stream stream) {
-  Dtype dtype = result_dtype(op, a.dtype());
-  if (dtype != a.dtype()) {
-    return scan_along(op, astype(a, dtype, stream), axis, reverse, inclusive,
-                      stream);
+Shape without_axis(Shape shape, int axis) {
+  shape.erase(shape.begin() + axis);
+  return shape;
+}
+
+// The array and the axis to scan: the flattened one if there is no axis.
+std::pair<array, int> along(const char* name, const array& a,
+                            std::optional<int> axis, Stream stream) {
+  int i = axis ? normalize_axis(name, *axis, a.ndim()) : 0;
+  if (axis || a.ndim() == 1) return {a, i};
+  return {flatten(a, 0, -1, stream), 0};
+}
+
+// If one extent is 0, the product of the others may overflow.
+Plan plan_of(const array& a, int axis, bool reverse, bool include_initial) {
+  if (a.size() == 0) return make_plan({0}, {1}, 0, reverse);
+  return make_plan(a.shape(), a.strides(), axis, reverse, include_initial);
+}
+
+// The input, converted to the dtype in which the scan computes.
+array converted(const char* name, Op op, const array& a,
+                std::optional<Dtype> dtype, Stream stream) {
+  if (!dtype) return astype(a, result_dtype(op, a.dtype()), stream);
+  if (result_dtype(op, *dtype) != *dtype) {
+    throw TypeError(std::string("[") + name + "] dtype is " + dtype->name() +
+                    ", but " + scan_name(op) + " returns " +
+                    result_dtype(op, *dtype).name() + " for it.");
   }
-  return produce(scan_name(op), stream, [&] {
-    array out = make_result(scan_name(op), a.shape(), dtype, stream);
-    // If one extent is 0, the product of the others may overflow.
-    bool is_empty = a.size() == 0;
-    Plan plan = is_empty ? make_plan({0}, {1}, 0, reverse)
-                         : make_plan(a.shape(), a.strides(), axis, reverse);
-    backend(stream).scan(stream, {op, dtype, std::move(plan), inclusive,
-                                  a.offset(), storage_of(a), storage_of(out)});
+  return astype(a, *dtype, stream);
+}
+
+array scan_along(const char* name, Op op, const array& in, int axis,
+                 const ScanOptions& options, Stream stream) {
+  array a = converted(name, op, in, options.dtype, stream);
+  if (options.skipna) a = replace_nan(name, a, op, stream);
+  Initial initial =
+      make_initial(name, options.initial, op, a.dtype(), options.reverse,
+                   without_axis(a.shape(), axis), stream);
+  StoragePtr reset =
+      make_reset(name, options.reset, a.shape(), axis, options, stream);
+  Shape shape = a.shape();
+  int64_t& extent = shape[static_cast<size_t>(axis)];
+  bool include_initial = options.include_initial, inclusive = options.inclusive;
+  if (include_initial && extent++ == 0) {
+    // Only what the scan starts with: an exclusive scan of any one element.
+    a = zeros(shape, a.dtype(), stream);
+    include_initial = inclusive = false;
+    reset = nullptr;
+  }
+  return produce(name, stream, [&] {
+    array out = make_result(name, shape, a.dtype(), stream);
+    backend(stream).scan(
+        stream,
+        {op, a.dtype(), plan_of(a, axis, options.reverse, include_initial),
+         inclusive, a.offset(), storage_of(a), storage_of(out), initial, reset,
+         include_initial});
     return out;
   });
 }
 
-array scan(Op op, const array& a, std::optional<int> axis, bool reverse,
-           bool inclusive, StreamOrDevice s) {
-  const char* name = scan_name(op);
-  int along = axis ? normalize_axis(name, *axis, a.ndim()) : 0;
-  Stream stream = stream_for(name, s);
+array scan(const char* name, Op op, const array& a, std::optional<int> axis,
+           const ScanOptions& options) {
+  Stream stream = stream_for(name, options.stream);
+  if (options.include_initial && !options.inclusive) {
+    throw std::invalid_argument(
+        std::string("[") + name +
+        "] include_initial adds to inclusive results; leave inclusive true, or "
+        "include_initial false.");
+  }
   return with_op_name(name, [&] {
-    if (axis || a.ndim() == 1) {
-      return scan_along(op, a, along, reverse, inclusive, stream);
-    }
-    return scan_along(op, flatten(a, 0, -1, stream), 0, reverse, inclusive,
-                      stream);
+    auto [line, i] = along(name, a, axis, stream);
+    return scan_along(name, op, line, i, options, stream);
   });
 }
 
@@ -51,15 +99,79 @@ array scan(Op op, const array& a, std::optional<int> axis, bool reverse,
 // The two overloads of each scan.
 #define UPSWEEP_SCAN(op, name, result)                                         \
   array name(const array& a, bool reverse, bool inclusive, StreamOrDevice s) { \
-    return scan(Op::op, a, std::nullopt, reverse, inclusive, s);               \
+    return scan(#name, Op::op, a, std::nullopt,                                \
+                {.reverse = reverse, .inclusive = inclusive, .stream = s});    \
   }                                                                            \
   array name(const array& a, int axis, bool reverse, bool inclusive,           \
              StreamOrDevice s) {                                               \
-    return scan(Op::op, a, axis, reverse, inclusive, s);                       \
+    return scan(#name, Op::op, a, axis,                                        \
+                {.reverse = reverse, .inclusive = inclusive, .stream = s});    \
   }
 
 UPSWEEP_OPERATORS(UPSWEEP_SCAN)
 
 #undef UPSWEEP_SCAN
+
+array scan(const array& a, Op op, std::optional<int> axis,
+           const ScanOptions& options) {
+  return scan("scan", op, a, axis, options);
+}
+
+Carry carry(const array& a, Op op, std::optional<int> axis,
+            const CarryOptions& options) {
+  constexpr char kName[] = "carry";
+  Stream stream = stream_for(kName, options.stream);
+  return with_op_name(kName, [&] {
+    auto [line, i] = along(kName, a, axis, stream);
+    array in = converted(kName, op, line, {}, stream);
+    Shape lines = without_axis(in.shape(), i);
+    Initial initial = make_initial(kName, options.initial, op, in.dtype(),
+                                   options.reverse, lines, stream);
+    int64_t count = checked_size(kName, lines, float64);
+    StoragePtr out = backend(stream).allocate(
+        stream.device, static_cast<size_t>(count) * sizeof(CarryRecord));
+    Plan plan = count == 0 ? make_plan({0}, {1}, 0, options.reverse)
+                           : make_plan(in.shape(), in.strides(), i,
+                                       options.reverse);
+    backend(stream).carry(stream, {op, in.dtype(), std::move(plan), in.offset(),
+                                   storage_of(in), out, initial});
+    return CarryAccess::make(op, in.dtype(), options.reverse, std::move(lines),
+                             std::move(out));
+  });
+}
+
+namespace {
+
+array cumulative(const char* name, Op op, const array& x,
+                 std::optional<int> axis, std::optional<Dtype> dtype,
+                 bool include_initial, StreamOrDevice s) {
+  if (x.ndim() == 0 || (!axis && x.ndim() != 1)) {
+    throw std::invalid_argument(
+        std::string("[") + name + "] axis must be given unless x has one axis; "
+        "x has shape " + to_string(x.shape()) + ".");
+  }
+  if (!dtype && (x.dtype() == bool_ || x.dtype().is_integer())) {
+    bool is_unsigned = x.dtype().kind() == Dtype::Kind::uint;
+    dtype = is_unsigned ? uint64 : int64;
+  }
+  return scan(name, op, x, axis.value_or(0),
+              {.dtype = dtype, .include_initial = include_initial, .stream = s});
+}
+
+}  // namespace
+
+array cumulative_prod(const array& x, std::optional<int> axis,
+                      std::optional<Dtype> dtype, bool include_initial,
+                      StreamOrDevice s) {
+  return cumulative("cumulative_prod", Op::prod, x, axis, dtype,
+                    include_initial, s);
+}
+
+array cumulative_sum(const array& x, std::optional<int> axis,
+                     std::optional<Dtype> dtype, bool include_initial,
+                     StreamOrDevice s) {
+  return cumulative("cumulative_sum", Op::sum, x, axis, dtype, include_initial,
+                    s);
+}
 
 }  // namespace upsweep

@@ -15,3 +15,11 @@
   OPERATOR(max, cummax, same)       \
   OPERATOR(min, cummin, same)       \
   OPERATOR(logaddexp, logcumsumexp, floating)
+
+namespace upsweep {
+
+#define UPSWEEP_OP(op, scan, result) op,
+enum class Op { UPSWEEP_OPERATORS(UPSWEEP_OP) };
+#undef UPSWEEP_OP
+
+}  // namespace upsweep

@@ -11,8 +11,13 @@
 // have.
 #pragma once
 
+#include <optional>
+#include <variant>
+
 #include "upsweep/array.h"
+#include "upsweep/carry.h"
 #include "upsweep/device.h"
+#include "upsweep/operators.h"
 
 namespace upsweep {
 
@@ -49,5 +54,60 @@ array logcumsumexp(const array& a, bool reverse = false, bool inclusive = true,
                    StreamOrDevice s = {});
 array logcumsumexp(const array& a, int axis, bool reverse = false,
                    bool inclusive = true, StreamOrDevice s = {});
+
+/// What lines start with, as if it were an element before the first: nothing
+/// (the identity), a 0-d array or one of the scanned array's shape without the
+/// axis, or the carry of other lines.
+using InitialValue = std::variant<std::monostate, array, Carry>;
+
+struct ScanOptions {
+  bool reverse = false;
+  bool inclusive = true;
+  InitialValue initial = {};
+  /// Where new segments start, which start from the identity: a bool_ array of
+  /// the scanned array's shape, true at the first element of a segment in scan
+  /// order; or, for an array of one axis, the offsets of the segments: integers
+  /// that do not decrease. Each segment ends where the next one starts.
+  std::optional<array> reset = {};
+  /// The input is converted to it first, and the result has it.
+  std::optional<Dtype> dtype = {};
+  /// One more element along the axis, before the first in scan order: what the
+  /// line starts with. Needs inclusive.
+  bool include_initial = false;
+  /// NaN counts as the identity.
+  bool skipna = false;
+  StreamOrDevice stream = {};
+};
+
+/// The scan of an operator, with every option. Without an axis, it scans the
+/// flattened array. Results keep the contract of the operator's own function,
+/// whatever they start with.
+///
+/// Errors: also std::invalid_argument for an initial value or a reset that does
+/// not fit, and TypeError for one of another kind of dtype.
+array scan(const array& a, Op op, std::optional<int> axis = {},
+           const ScanOptions& options = {});
+
+struct CarryOptions {
+  bool reverse = false;
+  InitialValue initial = {};
+  StreamOrDevice stream = {};
+};
+
+/// What each line amounts to. Reads the array once and writes nothing but a
+/// record for each line. scan(b, op, axis, {.initial = carry(a, op, axis)})
+/// keeps the contract for the lines of b as parts of longer lines.
+Carry carry(const array& a, Op op, std::optional<int> axis = {},
+            const CarryOptions& options = {});
+
+/// The cumulative functions of the array API standard (2023.12): the axis may
+/// be left out only for one axis; without a dtype, integers and bool_ give
+/// int64, and unsigned integers uint64.
+array cumulative_prod(const array& x, std::optional<int> axis = {},
+                      std::optional<Dtype> dtype = {},
+                      bool include_initial = false, StreamOrDevice s = {});
+array cumulative_sum(const array& x, std::optional<int> axis = {},
+                     std::optional<Dtype> dtype = {},
+                     bool include_initial = false, StreamOrDevice s = {});
 
 }  // namespace upsweep

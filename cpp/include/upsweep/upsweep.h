@@ -2,6 +2,7 @@
 #pragma once
 
 #include "upsweep/array.h"
+#include "upsweep/carry.h"
 #include "upsweep/device.h"
 #include "upsweep/dtype.h"
 #include "upsweep/error.h"

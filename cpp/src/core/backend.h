@@ -25,6 +25,15 @@ struct Work {
   int64_t elements;  // an estimate of its cost
 };
 
+// What lines start with: the identity, elements, or carries (CarryRecord).
+struct Initial {
+  enum class Kind { identity, element, carry };
+  Kind kind = Kind::identity;
+  bool per_line = false;  // one for each line, or one for all
+  int64_t offset = 0;     // in elements or carries
+  StoragePtr storage = nullptr;
+};
+
 struct ScanWork {
   Op op;
   Dtype dtype;  // of input and output
@@ -33,6 +42,23 @@ struct ScanWork {
   int64_t in_offset;
   StoragePtr in;
   StoragePtr out;
+  Initial initial = {};
+  // Null, or a byte for each element, at the index of the element's result: 1
+  // if a segment starts at the element, else 0.
+  StoragePtr reset = nullptr;
+  // Writes the initial value before the first result; the plan has room for it.
+  bool include_initial = false;
+};
+
+// One CarryRecord for each line.
+struct CarryWork {
+  Op op;
+  Dtype dtype;
+  Plan plan;
+  int64_t in_offset;
+  StoragePtr in;
+  StoragePtr out;
+  Initial initial;
 };
 
 // out[…] = in[…] with the dtype converted; out_step of each axis is that of a
@@ -71,6 +97,12 @@ class DeviceMemory {
                            std::function<void()> release) = 0;
 };
 
+// Scans on the calling thread and the pool, on the host's view of the storages.
+struct HostKernels {
+  void (*scan)(const ScanWork& work);
+  void (*carry)(const CarryWork& work);
+};
+
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -88,12 +120,15 @@ class Backend {
   // Uninitialised memory, for work on a stream of the device to write.
   virtual StoragePtr allocate(Device device, size_t nbytes) = 0;
 
+  // nullptr for devices other than the CPU.
+  virtual const HostKernels* host_kernels() const { return nullptr; }
   // nullptr for devices that use main memory.
   virtual DeviceMemory* device_memory() { return nullptr; }
 
   // Each returns once the work is queued, or done if that costs less. They wait
   // while the stream is far behind.
   virtual void scan(Stream stream, ScanWork work) = 0;
+  virtual void carry(Stream stream, CarryWork work) = 0;
   virtual void copy(Stream stream, CopyWork work) = 0;
   // Work on the host's view of the storages, in the order of the stream.
   virtual void run_on_host(Stream stream, Work work) = 0;

@@ -1,4 +1,4 @@
-// Op: the operators of scans, from the table in upsweep/operators.h.
+// What is known of the operators, from the table in upsweep/operators.h.
 #pragma once
 
 #include "upsweep/dtype.h"
@@ -6,9 +6,12 @@
 
 namespace upsweep {
 
-#define UPSWEEP_OP(op, scan, result) op,
-enum class Op { UPSWEEP_OPERATORS(UPSWEEP_OP) };
-#undef UPSWEEP_OP
+inline const char* op_name(Op op) {
+#define UPSWEEP_NAME(op, scan, result) #op,
+  constexpr const char* names[] = {UPSWEEP_OPERATORS(UPSWEEP_NAME)};
+#undef UPSWEEP_NAME
+  return names[static_cast<int>(op)];
+}
 
 inline const char* scan_name(Op op) {
 #define UPSWEEP_NAME(op, scan, result) #scan,

@@ -37,14 +37,21 @@ std::vector<Plan::Axis> merge_axes(const Shape& shape, const Strides& in,
 }
 
 Plan make_plan(const Shape& shape, const Strides& strides, int axis,
-               bool reverse) {
+               bool reverse, bool include_initial) {
+  auto out_extent = [&](int i) {
+    int64_t extent = shape[static_cast<size_t>(i)];
+    if (i == axis && include_initial) ++extent;
+    return std::max<int64_t>(extent, 1);
+  };
+  int rank = static_cast<int>(shape.size());
   int64_t out_step = 1;
-  for (int64_t extent : shape) out_step *= std::max<int64_t>(extent, 1);
+  for (int i = 0; i < rank; ++i) out_step *= out_extent(i);
 
   Plan plan{};
+  plan.out_extent = out_extent(axis);
   plan.inner = {1, 0, 1};
-  for (int i = 0; i < static_cast<int>(shape.size()); ++i) {
-    out_step /= std::max<int64_t>(shape[i], 1);
+  for (int i = 0; i < rank; ++i) {
+    out_step /= out_extent(i);
     Plan::Axis here{shape[i], strides[i], out_step};
     if (i == axis) {
       plan.length = here;
@@ -64,6 +71,8 @@ Plan make_plan(const Shape& shape, const Strides& strides, int axis,
     plan.out_start = (n - 1) * plan.length.out_step;
     plan.length.in_step = -plan.length.in_step;
     plan.length.out_step = -plan.length.out_step;
+  } else if (include_initial) {
+    plan.out_start = plan.length.out_step;
   }
   return plan;
 }

@@ -30,10 +30,21 @@ struct Plan {
   int64_t outer_size;       // product of the outer extents
   int64_t in_start;         // to the first element in scan order
   int64_t out_start;
+  int64_t out_extent;  // of the result along the scanned axis
+
+  // The number of a line, in row-major order of the shape without the scanned
+  // axis, from the place in the result of its first element in scan order.
+  int64_t line_at(int64_t out) const {
+    int64_t after = length.out_step < 0 ? -length.out_step : length.out_step;
+    int64_t at = out - out_start;
+    return at / (out_extent * after) * after + at % after;
+  }
 };
 
+// With `include_initial`, the result has one element more along the axis: the
+// one before the first in scan order.
 Plan make_plan(const Shape& shape, const Strides& strides, int axis,
-               bool reverse);
+               bool reverse, bool include_initial = false);
 
 // A contiguous copy of what a plan walks: the axes of the copy, and the plan of
 // the same scan over the copy.

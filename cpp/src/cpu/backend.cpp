@@ -13,6 +13,7 @@
 #include "../host/pool.h"
 #include "../host/queue.h"
 #include "../host/stream_table.h"
+#include "carry.h"
 #include "isa.h"
 #include "scan.h"
 
@@ -81,10 +82,21 @@ class CpuBackend final : public Backend {
     return std::make_shared<CpuStorage>(nbytes);
   }
 
+  const HostKernels* host_kernels() const override {
+    static constexpr HostKernels kernels{run_scan, run_carry};
+    return &kernels;
+  }
+
   void scan(Stream stream, ScanWork work) override {
     const Plan& plan = work.plan;
     int64_t elements = plan.outer_size * plan.inner.extent * plan.length.extent;
     submit(stream, std::move(work), elements, run_scan);
+  }
+
+  void carry(Stream stream, CarryWork work) override {
+    const Plan& plan = work.plan;
+    int64_t elements = plan.outer_size * plan.inner.extent * plan.length.extent;
+    submit(stream, std::move(work), elements, run_carry);
   }
 
   void copy(Stream stream, CopyWork work) override {
@@ -101,15 +113,28 @@ class CpuBackend final : public Backend {
   template <class W>
   void submit(Stream stream, W work, int64_t elements, void (*run)(const W&)) {
     HostQueue& on = find(stream);
-    if (on.try_run([&] { run(work); }, {&work.in, 1}, *work.out, elements)) {
-      return;
-    }
-    StoragePtr in = work.in, out = work.out;
+    std::vector<StoragePtr> several = other_inputs(work);
+    std::span<const StoragePtr> inputs{&work.in, 1};
+    if (!several.empty()) inputs = several;
+    if (on.try_run([&] { run(work); }, inputs, *work.out, elements)) return;
+    std::vector<StoragePtr> all(inputs.begin(), inputs.end());
+    StoragePtr out = work.out;
     on.wait_for_room();
-    on.queue({[work = std::move(work), run] { run(work); },
-              {std::move(in)},
-              std::move(out),
-              elements});
+    on.queue({[work = std::move(work), run] { run(work); }, std::move(all),
+              std::move(out), elements});
+  }
+
+  // All inputs if there is more than one: a small call should not allocate.
+  static std::vector<StoragePtr> other_inputs(const CopyWork&) { return {}; }
+  template <class W>
+  static std::vector<StoragePtr> other_inputs(const W& work) {
+    std::vector<StoragePtr> inputs;
+    if (work.initial.storage) inputs.push_back(work.initial.storage);
+    if constexpr (requires { work.reset; }) {
+      if (work.reset) inputs.push_back(work.reset);
+    }
+    if (!inputs.empty()) inputs.push_back(work.in);
+    return inputs;
   }
 
   HostQueue& find(Stream stream) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "../core/op.h"
+#include "upsweep/carry.h"
 #include "upsweep/dtype.h"
 
 namespace upsweep {
@@ -47,6 +48,15 @@ struct Kernel {
   // that of a single line if `needs_summary` is true.
   void (*scan)(const Tile& tile, void* carry, const void* summary,
                bool inclusive);
+  // The prefix of one line of a carry, to and from a record.
+  CarryRecord::Number (*prefix)(const void* carry, int64_t line,
+                                uint64_t key_mask);
+  void (*set_prefix)(void* carry, int64_t line, const CarryRecord::Number& from,
+                     uint64_t key_mask);
+  // The total and range of one line of a bounded summary. Returns false if the
+  // total is not known: then only the elements tell it.
+  bool (*describe)(const void* summary, int64_t line, CarryRecord& record,
+                   uint64_t key_mask);
   bool needs_summary;
   uint64_t key_mask;  // for its tiles (keys.h)
 };

@@ -17,14 +17,17 @@
 #include <cstddef>
 #include <cstring>
 #include <deque>
-#include <fstream>
 #include <memory>
 #include <thread>
 #include <vector>
 
+#include "../host/memory.h"
 #include "../host/pool.h"
+#include "aligned_buffer.h"
 #include "isa.h"
-#include "tiling.h"
+#include "segments.h"
+#include "starts.h"
+#include "tiles.h"
 
 namespace upsweep {
 
@@ -35,36 +38,6 @@ constexpr int64_t kGrain = 1 << 14;
 // With this many panels for each thread, none is idle for long at the end.
 constexpr int64_t kPanelsPerThread = 4;
 
-// Memory for carries or summaries, in whole cache lines. A small buffer needs
-// no allocation.
-class AlignedBuffer {
- public:
-  explicit AlignedBuffer(size_t nbytes)
-      : nbytes_(nbytes), large_(nbytes > sizeof small_ ? nbytes / 64 + 1 : 0) {}
-  void* data() { return large_.empty() ? small_ : large_.data(); }
-  size_t nbytes() const { return nbytes_; }
-
- private:
-  struct alignas(64) Line {
-    char bytes[64];
-  };
-  size_t nbytes_;
-  Line small_[40];
-  std::vector<Line> large_;
-};
-
-// Bytes that the last level of the cache holds. The C library would count the
-// caches of all processors.
-size_t cache_size() {
-  static const size_t size = [] {
-    size_t kilobytes = 0;
-    std::ifstream("/sys/devices/system/cpu/cpu0/cache/index3/size") >>
-        kilobytes;
-    return kilobytes > 0 ? kilobytes << 10 : size_t{8} << 20;
-  }();
-  return size;
-}
-
 class Scan {
  public:
   explicit Scan(const ScanWork& work)
@@ -72,11 +45,10 @@ class Scan {
         plan_(work.plan),
         tiling_(make_tiling(work.plan, work.dtype)),
         kernel_(isa().kernel(work.op, work.dtype)),
-        itemsize_(static_cast<int64_t>(work.dtype.size())),
-        in_(static_cast<const char*>(work.in->data()) +
-            work.in_offset * itemsize_),
-        out_(static_cast<char*>(work.out->data())),
-        streaming_(work.out->nbytes() >= cache_size() / 2) {}
+        tiles_(plan_, tiling_, kernel_, work.dtype, work.in->data(),
+               work.in_offset, work.out->data(),
+               work.out->nbytes() >= cache_size() / 2),
+        starts_(work.initial, work.op, work.dtype, plan_, kernel_) {}
 
   void run() {
     int64_t lines = plan_.outer_size * plan_.inner.extent;
@@ -92,11 +64,6 @@ class Scan {
   }
 
  private:
-  // Tile `tile` of panel `panel`.
-  struct TileIndex {
-    int64_t panel, tile;
-  };
-
   void run_panels(int threads, int64_t elements) {
     int64_t grain =
         std::max<int64_t>(1, kGrain / (elements / tiling_.panels + 1));
@@ -114,13 +81,19 @@ class Scan {
         return at;
       };
       walk(take, [&](TileIndex here, const Tile& tile) {
-        if (here.tile == 0) kernel_.init_carry(carry, tile.width);
+        if (here.tile == 0) start(carry, here.panel, tile);
         bool summarised = is_summarised(here.tile, tile.width);
         if (summarised) kernel_.reduce(tile, summary, false);
         kernel_.scan(tile, carry, summarised ? summary : nullptr,
                      work_.inclusive);
       });
     });
+  }
+
+  // Sets the carry that enters a panel.
+  void start(void* carry, int64_t panel, const Tile& tile) const {
+    starts_.set(carry, find_panel(plan_, tiling_, panel));
+    if (work_.include_initial) starts_.store(carry, tile);
   }
 
   // The carry on its way down one panel. Only the thread with tile `done`
@@ -136,7 +109,7 @@ class Scan {
     for (int64_t p = 0; p < tiling_.panels; ++p) {
       chains.push_back(
           std::make_unique<Chain>(kernel_.carry_size(tiling_.width)));
-      kernel_.init_carry(chains.back()->carry.data(), tiling_.width);
+      start(chains.back()->carry.data(), p, tiles_.at({p, 0}));
     }
     // Tiles are taken in order, and each thread scans its own in order, so
     // that the first that is not done waits for nothing.
@@ -177,9 +150,9 @@ class Scan {
   void walk(const Take& take, const ScanTile& scan) const {
     TileIndex here = take();
     if (here.panel >= tiling_.panels) return;
-    Tile tile = this->tile(here);
+    Tile tile = tiles_.at(here);
     for (TileIndex next; (next = take()).panel < tiling_.panels; here = next) {
-      Tile next_tile = this->tile(next);
+      Tile next_tile = tiles_.at(next);
       tile.next_read = next_tile.next_read;
       scan(here, tile);
       tile = next_tile;
@@ -234,46 +207,20 @@ class Scan {
     }
   }
 
-  Tile tile(const TileIndex& index) const {
-    Panel panel = find_panel(plan_, tiling_, index.panel);
-    int64_t first = index.tile * tiling_.tile;
-    Tile tile{in_ + (panel.in + first * plan_.length.in_step) * itemsize_,
-              out_ + (panel.out + first * plan_.length.out_step) * itemsize_,
-              std::min(tiling_.tile, plan_.length.extent - first),
-              panel.width,
-              plan_.length.in_step,
-              plan_.inner.in_step,
-              plan_.length.out_step,
-              plan_.inner.out_step,
-              0,
-              streaming_,
-              kernel_.key_mask};
-    tile.next_read = lowest(tile);
-    return tile;
-  }
-
-  // Where the input of a tile begins in memory.
-  uintptr_t lowest(const Tile& tile) const {
-    int64_t back = std::min<int64_t>(0, (tile.length - 1) * tile.in_step) +
-                   std::min<int64_t>(0, (tile.width - 1) * tile.in_lane);
-    return reinterpret_cast<uintptr_t>(tile.in) +
-           static_cast<uintptr_t>(back * itemsize_);
-  }
-
   bool is_last(int64_t t) const { return t == tiling_.tiles - 1; }
 
   const ScanWork& work_;
   const Plan& plan_;
   Tiling tiling_;
   const Kernel& kernel_;
-  int64_t itemsize_;
-  const char* in_;
-  char* out_;
-  bool streaming_;
+  Tiles tiles_;
+  Starts starts_;
 };
 
 }  // namespace
 
-void run_scan(const ScanWork& work) { Scan(work).run(); }
+void run_scan(const ScanWork& work) {
+  work.reset ? run_segments(work) : Scan(work).run();
+}
 
 }  // namespace upsweep

@@ -4,6 +4,7 @@
 
 #include <new>
 
+#include "../monoid/record.h"
 #include "segmented_line.h"
 
 namespace upsweep {
@@ -91,7 +92,49 @@ struct TileKernel {
     if (tile.streaming) order_streams();
   }
 
+  static Number prefix(const void* carry, int64_t line, uint64_t key_mask) {
+    return to_record(get(static_cast<const Carry*>(carry), line), key_mask);
+  }
+
+  static void set_prefix(void* carry, int64_t line, const Number& from,
+                         uint64_t key_mask) {
+    auto prefix = from_record<Prefix>(from);
+    if constexpr (!Keys<M>::kAreElements) prefix = Keys<M>(key_mask).of(prefix);
+    set(static_cast<Carry*>(carry), line, prefix);
+  }
+
+  static bool describe(const void* summary, int64_t line, CarryRecord& record,
+                       uint64_t key_mask) {
+    using R = typename RecordMonoid<M>::Type;
+    auto& of = static_cast<const Summary<M>*>(summary)[line];
+    if constexpr (M::kAssociative) {
+      record.total = to_record(of.aggregate, key_mask);
+      return true;
+    } else if constexpr (std::is_same_v<R, M>) {
+      record.total = record_of(of.aggregate);
+      RecordRange<R>::store(record, of.range);
+      return M::is_usable(of.aggregate);
+    } else {
+      if (!M::is_usable(of.aggregate)) return false;
+      typename R::Aggregate total{{of.aggregate}, 0};
+      R::normalise(total);
+      record.total = record_of(total);
+      RecordRange<R>::store(record, {std::ilogb(of.range.low),
+                                     std::ilogb(of.range.high),
+                                     of.range.special_class});
+      return true;
+    }
+  }
+
  private:
+  static Number to_record(const Prefix& r, uint64_t key_mask) {
+    if constexpr (Keys<M>::kAreElements) {
+      return record_of(r);
+    } else {
+      return record_of(Keys<M>(key_mask).element(r));
+    }
+  }
+
   static void scan_panel(const Tile& tile, Carry* lanes, const void* summary,
                          bool inclusive) {
     auto* lines = static_cast<const Summary<M>*>(summary);
@@ -201,7 +244,9 @@ inline constexpr Kernel kKernel = {
     TileKernel<M>::carry_size,        TileKernel<M>::summary_size,
     TileKernel<M>::init_carry,        TileKernel<M>::reduce,
     TileKernel<M>::try_apply_summary, TileKernel<M>::scan,
-    SegmentedLine<M>::kHasSegments,   key_mask};
+    TileKernel<M>::prefix,            TileKernel<M>::set_prefix,
+    TileKernel<M>::describe,          SegmentedLine<M>::kHasSegments,
+    key_mask};
 
 }  // namespace
 }  // namespace upsweep

@@ -24,6 +24,10 @@ bool is_cheaper_on_host(Stream stream, const CopyWork& work) {
   return elements <= kFewElements || read < work.in->nbytes() / 2;
 }
 
+const HostKernels& host_kernels_of_cpu() {
+  return *find_backend(DeviceType::cpu)->host_kernels();
+}
+
 }  // namespace
 
 GpuBackend::GpuBackend(const Tuning& tuning)
@@ -32,6 +36,9 @@ GpuBackend::GpuBackend(const Tuning& tuning)
 void GpuBackend::scan(Stream stream, ScanWork work) {
   check_process();
   const KernelSet& kernels = kernel_set(work.op, work.dtype);
+  if (work.initial.storage || work.reset || work.include_initial) {
+    return run_kernel_on_host(stream, std::move(work), host_kernels_of_cpu().scan);
+  }
   if (!fits_kernels(work.plan)) make_contiguous(stream, work);
   std::vector<Launch> launches;
   for (const Passes& passes : make_passes(work.plan, kernels, work.in_offset,
@@ -39,6 +46,27 @@ void GpuBackend::scan(Stream stream, ScanWork work) {
     launches.push_back(to_launch(passes, kernels));
   }
   launch(stream, work.in, work.out, launches);
+}
+
+void GpuBackend::carry(Stream stream, CarryWork work) {
+  check_process();
+  kernel_set(work.op, work.dtype);  // throws for a dtype without kernels
+  run_kernel_on_host(stream, std::move(work), host_kernels_of_cpu().carry);
+}
+
+template <class W>
+void GpuBackend::run_kernel_on_host(Stream stream, W work,
+                                    void (*run)(const W&)) {
+  std::vector<StoragePtr> inputs{work.in};
+  if (work.initial.storage) inputs.push_back(work.initial.storage);
+  if constexpr (requires { work.reset; }) {
+    if (work.reset) inputs.push_back(work.reset);
+  }
+  const Plan& plan = work.plan;
+  int64_t elements = plan.outer_size * plan.inner.extent * plan.length.extent;
+  StoragePtr out = work.out;
+  run_on_host(stream, {[work = std::move(work), run] { run(work); },
+                       std::move(inputs), std::move(out), elements});
 }
 
 void GpuBackend::copy(Stream stream, CopyWork work) {

@@ -14,6 +14,7 @@ namespace upsweep {
 class GpuBackend : public Backend {
  public:
   void scan(Stream stream, ScanWork work) final;
+  void carry(Stream stream, CarryWork work) final;
   void copy(Stream stream, CopyWork work) final;
 
  protected:
@@ -30,6 +31,8 @@ class GpuBackend : public Backend {
 
  private:
   void copy_on_host(Stream stream, const CopyWork& work);
+  template <class W>
+  void run_kernel_on_host(Stream stream, W work, void (*run)(const W&));
   void make_contiguous(Stream stream, ScanWork& work);
 
   Tuning tuning_;

@@ -44,6 +44,17 @@ size_t physical_memory() {
   return bytes;
 }
 
+size_t cache_size() {
+  // The C library would count the caches of all processors.
+  static const size_t size = [] {
+    size_t kilobytes = 0;
+    std::ifstream("/sys/devices/system/cpu/cpu0/cache/index3/size") >>
+        kilobytes;
+    return kilobytes > 0 ? kilobytes << 10 : size_t{8} << 20;
+  }();
+  return size;
+}
+
 Allocator& global_allocator() {
   // Never destroyed: arrays with static lifetime may outlive it.
   static Allocator& allocator = [&]() -> Allocator& {

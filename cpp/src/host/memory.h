@@ -1,4 +1,5 @@
-// The allocator that all devices share, and how much memory the machine has.
+// The allocator that all devices share, and how much memory and cache the
+// machine has.
 #pragma once
 
 #include "allocator.h"
@@ -7,6 +8,8 @@ namespace upsweep {
 
 // Bytes of memory of the machine, or of this process's control group if less.
 size_t physical_memory();
+// Bytes that the last level of the cache holds.
+size_t cache_size();
 
 // Counts the memory of all devices and holds their freed buffers. Main memory
 // is its default source; devices bring sources of their own.

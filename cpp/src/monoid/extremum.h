@@ -49,6 +49,9 @@ struct Extremum {
     double worst = maximum ? -kInfinity : kInfinity;
     if constexpr (std::is_same_v<T, complex64_t>) {
       return {static_cast<float>(worst), static_cast<float>(worst)};
+    } else if constexpr (std::is_integral_v<T>) {
+      using Range = std::numeric_limits<T>;
+      return maximum ? Range::lowest() : Range::max();
     } else {
       return narrow<T>(worst);
     }
@@ -56,8 +59,10 @@ struct Extremum {
   UPSWEEP_INLINE static Value value(Prefix r) { return r; }
 
   UPSWEEP_INLINE static Value advance(Prefix& r, Value x) {
-    if (is_nan(r)) return r;
-    if (is_nan(x)) return r = not_a_number();
+    if constexpr (!std::is_integral_v<T>) {
+      if (is_nan(r)) return r;
+      if (is_nan(x)) return r = not_a_number();
+    }
     if (maximum ? less(r, x) : less(x, r)) r = x;
     return r;
   }
@@ -84,6 +89,8 @@ struct Extremum {
     if constexpr (kComplex) {
       return a.real() < b.real() ||
              (a.real() == b.real() && a.imag() < b.imag());
+    } else if constexpr (std::is_integral_v<T>) {
+      return a < b;
     } else {
       return widen(a) < widen(b);
     }

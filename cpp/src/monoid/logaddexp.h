@@ -94,6 +94,8 @@ struct LogAddExp<T> {
 
   // The aggregate of a tile always applies.
   static void include(PrefixRange&, const Aggregate&, Value) {}
+  static void append_range(PrefixRange&, const Aggregate&, const PrefixRange&) {
+  }
   static bool try_apply(Prefix& r, const Aggregate& aggregate,
                         const PrefixRange&) {
     r.add(aggregate);

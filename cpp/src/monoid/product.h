@@ -200,13 +200,19 @@ struct Product<double> {
       r = propagate_special(r, range.special_class);
       return true;
     }
-    // The sum of the exponents gives a prefix within a factor of 4.
-    if (!is_usable(aggregate) || magnitude(r) + range.high > 1020 ||
-        magnitude(r) + range.low < -1070) {
+    if (!is_usable(aggregate) ||
+        !keeps_within(r, range, Limits<double>::min, Limits<double>::max)) {
       return false;
     }
     combine(r, aggregate);
     return true;
+  }
+  // Whether prefixes of this range, applied to r, are certainly between two
+  // magnitudes. The sum of the exponents gives a prefix within a factor of 4.
+  static bool keeps_within(const Prefix& r, const PrefixRange& range, double low,
+                           double high) {
+    return magnitude(r) + range.high <= std::ilogb(high) - 3 &&
+           magnitude(r) + range.low >= std::ilogb(low) + 4;
   }
 
   static bool is_live(const Prefix& r) {
@@ -292,6 +298,13 @@ struct Product<complex64_t> {
     range.low = std::min(range.low, norm(aggregate));
     range.high = std::max(range.high, norm(aggregate));
     range.special |= !is_live(Prefix{x.real(), x.imag()});
+  }
+  // The norm of a product is between half and twice the product of the norms.
+  static void append_range(PrefixRange& range, const Aggregate& before,
+                           const PrefixRange& next) {
+    range.low = std::min(range.low, norm(before) * next.low / 2);
+    range.high = std::max(range.high, norm(before) * next.high * 2);
+    range.special |= next.special;
   }
 
   static bool try_apply(Prefix& r, const Aggregate& aggregate,

@@ -160,6 +160,11 @@ struct Sum<complex64_t> {
     Component::include(range.re, aggregate.re, x.real());
     Component::include(range.im, aggregate.im, x.imag());
   }
+  static void append_range(PrefixRange& range, const Aggregate& before,
+                           const PrefixRange& next) {
+    Component::append_range(range.re, before.re, next.re);
+    Component::append_range(range.im, before.im, next.im);
+  }
   static bool try_apply(Prefix& r, const Aggregate& aggregate,
                         const PrefixRange& range) {
     // If one part is saturated, a scan carries the other step by step.
