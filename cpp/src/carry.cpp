@@ -102,14 +102,12 @@ array Carry::value() const {
   }
   const CarryMethods& methods = carry_methods(op_, dtype_);
   const CarryRecord* all = records();
-  StoragePtr out =
-      find_backend(DeviceType::cpu)
-          ->allocate(DeviceType::cpu,
-                     static_cast<size_t>(size()) * dtype_.size());
+  StoragePtr out = find_backend(DeviceType::cpu)
+                       ->allocate(DeviceType::cpu,
+                                  static_cast<size_t>(size()) * dtype_.size());
   for (int64_t i = 0, n = size(); i < n; ++i) {
-    methods.store_value(
-        all[i], static_cast<char*>(out->data()) +
-                    i * static_cast<int64_t>(dtype_.size()));
+    methods.store_value(all[i], static_cast<char*>(out->data()) +
+                                    i * static_cast<int64_t>(dtype_.size()));
   }
   out->ready().signal();
   return make_array(std::move(out), shape_, dtype_);

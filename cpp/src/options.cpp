@@ -63,8 +63,9 @@ Initial from_carry(const char* name, const Carry& carry, Op op, Dtype dtype,
                     ", but the scan computes in " + dtype.name() + ".");
   }
   if (carry.reverse() != reverse) {
-    wrong(name, "initial is a carry of the other direction; give both calls "
-                "the same reverse.");
+    wrong(name,
+          "initial is a carry of the other direction; give both calls "
+          "the same reverse.");
   }
   if (carry.shape() != lines) {
     wrong(name, "initial is a carry of lines of shape " +
@@ -74,9 +75,10 @@ Initial from_carry(const char* name, const Carry& carry, Op op, Dtype dtype,
   const StoragePtr& storage = CarryAccess::storage(carry);
   // Records that are still being computed come from elements.
   if (storage->ready().is_ready() && !carry.is_decided()) {
-    wrong(name, "initial is undecided: a result may have left the range of "
-                "the dtype on the way, which only the elements can tell. Use "
-                "carry(a, op, initial=...) instead of then().");
+    wrong(name,
+          "initial is undecided: a result may have left the range of "
+          "the dtype on the way, which only the elements can tell. Use "
+          "carry(a, op, initial=...) instead of then().");
   }
   return {Initial::Kind::carry, true, 0, storage};
 }
@@ -130,12 +132,15 @@ StoragePtr from_offsets(const char* name, const array& offsets,
                         const Shape& shape, const ScanOptions& options,
                         Stream stream) {
   if (shape.size() != 1) {
-    wrong(name, "reset holds offsets, which only an array of one axis can "
-                "have; give a bool_ mask instead.");
+    wrong(name,
+          "reset holds offsets, which only an array of one axis can "
+          "have; give a bool_ mask instead.");
   }
   if (offsets.ndim() != 1) {
-    wrong(name, "reset must be a bool_ mask or a sequence of offsets, not an "
-                "integer array of shape " + to_string(offsets.shape()) + ".");
+    wrong(name,
+          "reset must be a bool_ mask or a sequence of offsets, not an "
+          "integer array of shape " +
+              to_string(offsets.shape()) + ".");
   }
   array starts = contiguous(astype(offsets, int64, stream), stream);
   starts.wait();

@@ -11,6 +11,7 @@
 #include "carry_access.h"
 #include "core/backend.h"
 #include "core/shape.h"
+#include "host/frexp.h"
 #include "options.h"
 #include "result.h"
 #include "upsweep/ops.h"
@@ -24,12 +25,14 @@ Shape without_axis(Shape shape, int axis) {
   return shape;
 }
 
-// The array and the axis to scan: the flattened one if there is no axis.
-std::pair<array, int> along(const char* name, const array& a,
-                            std::optional<int> axis, Stream stream) {
+// Calls fn with the array and the axis to scan: the flattened one if there is
+// no axis.
+template <class Fn>
+auto along(const char* name, const array& a, std::optional<int> axis,
+           Stream stream, const Fn& fn) {
   int i = axis ? normalize_axis(name, *axis, a.ndim()) : 0;
-  if (axis || a.ndim() == 1) return {a, i};
-  return {flatten(a, 0, -1, stream), 0};
+  if (axis || a.ndim() == 1) return fn(a, i);
+  return fn(flatten(a, 0, -1, stream), 0);
 }
 
 // If one extent is 0, the product of the others may overflow.
@@ -38,45 +41,66 @@ Plan plan_of(const array& a, int axis, bool reverse, bool include_initial) {
   return make_plan(a.shape(), a.strides(), axis, reverse, include_initial);
 }
 
-// The input, converted to the dtype in which the scan computes.
-array converted(const char* name, Op op, const array& a,
-                std::optional<Dtype> dtype, Stream stream) {
-  if (!dtype) return astype(a, result_dtype(op, a.dtype()), stream);
+// The dtype in which a scan computes, and which its result has.
+Dtype computing_dtype(const char* name, Op op, const array& a,
+                      std::optional<Dtype> dtype) {
+  if (!dtype) return result_dtype(op, a.dtype());
   if (result_dtype(op, *dtype) != *dtype) {
     throw TypeError(std::string("[") + name + "] dtype is " + dtype->name() +
                     ", but " + scan_name(op) + " returns " +
                     result_dtype(op, *dtype).name() + " for it.");
   }
-  return astype(a, *dtype, stream);
+  return *dtype;
 }
 
-array scan_along(const char* name, Op op, const array& in, int axis,
+// Gives the stream the scan of an array that has the dtype of the result.
+array run(const char* name, Op op, const array& a, const Shape& shape, int axis,
+          bool reverse, bool inclusive, Stream stream,
+          const Initial& initial = {}, const StoragePtr& reset = nullptr,
+          bool include_initial = false) {
+  return produce(name, stream, [&] {
+    array out = make_result(name, shape, a.dtype(), stream);
+    backend(stream).scan(
+        stream, {op, a.dtype(), plan_of(a, axis, reverse, include_initial),
+                 inclusive, a.offset(), storage_of(a), storage_of(out), initial,
+                 reset, include_initial});
+    return out;
+  });
+}
+
+array scan_along(const char* name, Op op, const array& a, int axis,
                  const ScanOptions& options, Stream stream) {
-  array a = converted(name, op, in, options.dtype, stream);
-  if (options.skipna) a = replace_nan(name, a, op, stream);
+  Dtype dtype = computing_dtype(name, op, a, options.dtype);
+  if (dtype != a.dtype()) {
+    return scan_along(name, op, astype(a, dtype, stream), axis, options,
+                      stream);
+  }
+  if (options.skipna) {
+    ScanOptions others = options;
+    others.skipna = false;
+    return scan_along(name, op, replace_nan(name, a, op, stream), axis, others,
+                      stream);
+  }
+  bool is_plain = options.initial.index() == 0 && !options.reset &&
+                  !options.include_initial;
+  if (is_plain) {
+    return run(name, op, a, a.shape(), axis, options.reverse, options.inclusive,
+               stream);
+  }
   Initial initial =
-      make_initial(name, options.initial, op, a.dtype(), options.reverse,
+      make_initial(name, options.initial, op, dtype, options.reverse,
                    without_axis(a.shape(), axis), stream);
   StoragePtr reset =
       make_reset(name, options.reset, a.shape(), axis, options, stream);
   Shape shape = a.shape();
   int64_t& extent = shape[static_cast<size_t>(axis)];
-  bool include_initial = options.include_initial, inclusive = options.inclusive;
-  if (include_initial && extent++ == 0) {
+  if (options.include_initial && extent++ == 0) {
     // Only what the scan starts with: an exclusive scan of any one element.
-    a = zeros(shape, a.dtype(), stream);
-    include_initial = inclusive = false;
-    reset = nullptr;
+    return run(name, op, zeros(shape, dtype, stream), shape, axis,
+               options.reverse, false, stream, initial);
   }
-  return produce(name, stream, [&] {
-    array out = make_result(name, shape, a.dtype(), stream);
-    backend(stream).scan(
-        stream,
-        {op, a.dtype(), plan_of(a, axis, options.reverse, include_initial),
-         inclusive, a.offset(), storage_of(a), storage_of(out), initial, reset,
-         include_initial});
-    return out;
-  });
+  return run(name, op, a, shape, axis, options.reverse, options.inclusive,
+             stream, initial, reset, options.include_initial);
 }
 
 array scan(const char* name, Op op, const array& a, std::optional<int> axis,
@@ -89,8 +113,9 @@ array scan(const char* name, Op op, const array& a, std::optional<int> axis,
         "include_initial false.");
   }
   return with_op_name(name, [&] {
-    auto [line, i] = along(name, a, axis, stream);
-    return scan_along(name, op, line, i, options, stream);
+    return along(name, a, axis, stream, [&](const array& line, int i) {
+      return scan_along(name, op, line, i, options, stream);
+    });
   });
 }
 
@@ -121,23 +146,67 @@ Carry carry(const array& a, Op op, std::optional<int> axis,
             const CarryOptions& options) {
   constexpr char kName[] = "carry";
   Stream stream = stream_for(kName, options.stream);
-  return with_op_name(kName, [&] {
-    auto [line, i] = along(kName, a, axis, stream);
-    array in = converted(kName, op, line, {}, stream);
+  auto run = [&](const array& line, int i) {
+    Dtype dtype = result_dtype(op, line.dtype());
+    array in = astype(line, dtype, stream);
     Shape lines = without_axis(in.shape(), i);
-    Initial initial = make_initial(kName, options.initial, op, in.dtype(),
+    Initial initial = make_initial(kName, options.initial, op, dtype,
                                    options.reverse, lines, stream);
     int64_t count = checked_size(kName, lines, float64);
     StoragePtr out = backend(stream).allocate(
         stream.device, static_cast<size_t>(count) * sizeof(CarryRecord));
-    Plan plan = count == 0 ? make_plan({0}, {1}, 0, options.reverse)
-                           : make_plan(in.shape(), in.strides(), i,
-                                       options.reverse);
-    backend(stream).carry(stream, {op, in.dtype(), std::move(plan), in.offset(),
+    // Without elements, there are still lines.
+    Plan plan = count == 0
+                    ? make_plan({0}, {1}, 0, options.reverse)
+                    : make_plan(in.shape(), in.strides(), i, options.reverse);
+    backend(stream).carry(stream, {op, dtype, std::move(plan), in.offset(),
                                    storage_of(in), out, initial});
-    return CarryAccess::make(op, in.dtype(), options.reverse, std::move(lines),
+    return CarryAccess::make(op, dtype, options.reverse, std::move(lines),
                              std::move(out));
-  });
+  };
+  return with_op_name(kName,
+                      [&] { return along(kName, a, axis, stream, run); });
+}
+
+std::pair<array, array> cumprod_frexp(const array& a, std::optional<int> axis,
+                                      const FrexpOptions& options) {
+  constexpr char kName[] = "cumprod_frexp";
+  Stream stream = stream_for(kName, options.stream);
+  auto run = [&](const array& line, int i) {
+    Dtype dtype = result_dtype(Op::logaddexp, line.dtype());
+    if (dtype == complex64) {
+      throw TypeError(
+          "[cumprod_frexp] a is complex64, which has no frexp; use "
+          "real numbers.");
+    }
+    array in = astype(line, dtype, stream);
+    const Shape& shape = in.shape();
+    Initial initial =
+        make_initial(kName, options.initial, Op::prod, dtype, options.reverse,
+                     without_axis(shape, i), stream);
+    // Mantissas first, then exponents at a multiple of four bytes.
+    int64_t bytes = in.size() * static_cast<int64_t>(dtype.size());
+    int64_t offset = ceil_div(bytes, 4);
+    StoragePtr out = backend(stream).allocate(
+        stream.device, static_cast<size_t>(4 * (offset + in.size())));
+    std::vector<StoragePtr> inputs{storage_of(in)};
+    if (initial.storage) inputs.push_back(initial.storage);
+    FrexpWork work{dtype,
+                   plan_of(in, i, options.reverse, false),
+                   options.inclusive,
+                   in.offset(),
+                   storage_of(in),
+                   out,
+                   offset,
+                   std::move(initial)};
+    backend(stream).run_on_host(stream, {[work] { run_frexp(work); },
+                                         std::move(inputs), out, in.size()});
+    return std::pair{make_array(out, shape, dtype),
+                     make_array(out, shape, int32)
+                         .as_strided(shape, contiguous_strides(shape), offset)};
+  };
+  return with_op_name(kName,
+                      [&] { return along(kName, a, axis, stream, run); });
 }
 
 namespace {
@@ -146,16 +215,18 @@ array cumulative(const char* name, Op op, const array& x,
                  std::optional<int> axis, std::optional<Dtype> dtype,
                  bool include_initial, StreamOrDevice s) {
   if (x.ndim() == 0 || (!axis && x.ndim() != 1)) {
-    throw std::invalid_argument(
-        std::string("[") + name + "] axis must be given unless x has one axis; "
-        "x has shape " + to_string(x.shape()) + ".");
+    throw std::invalid_argument(std::string("[") + name +
+                                "] axis must be given unless x has one axis; "
+                                "x has shape " +
+                                to_string(x.shape()) + ".");
   }
   if (!dtype && (x.dtype() == bool_ || x.dtype().is_integer())) {
     bool is_unsigned = x.dtype().kind() == Dtype::Kind::uint;
     dtype = is_unsigned ? uint64 : int64;
   }
-  return scan(name, op, x, axis.value_or(0),
-              {.dtype = dtype, .include_initial = include_initial, .stream = s});
+  return scan(
+      name, op, x, axis.value_or(0),
+      {.dtype = dtype, .include_initial = include_initial, .stream = s});
 }
 
 }  // namespace

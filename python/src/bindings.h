@@ -26,6 +26,8 @@ void init_convert(nb::module_& m);
 void init_views(nb::module_& m);
 void init_ops(nb::module_& m);
 void init_scan(nb::module_& m);
+void init_general_scan(nb::module_& m);
+void init_carry(nb::module_& m);
 void init_memory(nb::module_& m);
 void init_function(nb::module_& m);
 
@@ -61,6 +63,13 @@ nb::object one_or_many(const nb::args& args);
 nb::object dtype_object(Dtype dtype);
 Dtype to_dtype(nb::handle h, const char* op);
 std::optional<Dtype> to_optional_dtype(nb::handle h, const char* op);
+
+// Carries (carry.cpp).
+/// What the lines of a scan start with: None, a Carry, or a value that becomes
+/// an array.
+InitialValue to_initial(nb::handle h, Dtype dtype, const char* op);
+/// The operator of this name.
+Op to_op(nb::handle h, const char* op);
 
 // Streams (device.cpp).
 StreamOrDevice to_stream_or_device(nb::handle h, const char* op);

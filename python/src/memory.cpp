@@ -1,4 +1,6 @@
-// Memory counters and limits.
+// Memory counters and limits, and the number of threads.
+#include <algorithm>
+
 #include "bindings.h"
 
 namespace upsweep::python {
@@ -54,6 +56,23 @@ The limit starts as the memory of the machine, or of its control group.)");
       nb::arg("limit"), nb::sig("def set_cache_limit(limit: int) -> int"),
       "Sets how many bytes of freed buffers are kept, and returns the previous "
       "limit.");
+  m.def("get_num_threads", &get_num_threads,
+        nb::sig("def get_num_threads() -> int"),
+        "How many threads work of the CPU may use: at first "
+        "``UPSWEEP_NUM_THREADS``, or one for each usable processor.");
+  m.def(
+      "set_num_threads",
+      [](nb::handle n) {
+        int64_t wanted = to_int64(n, "set_num_threads", "n");
+        return set_num_threads(
+            static_cast<int>(std::clamp<int64_t>(wanted, -1, 1 << 30)));
+      },
+      nb::arg("n"), nb::sig("def set_num_threads(n: int) -> int"), R"(
+Sets how many threads work of the CPU may use, and returns the previous number.
+Results never depend on it.
+
+Raises:
+    ValueError: n is not between 1 and 1024.)");
 }
 
 }  // namespace upsweep::python

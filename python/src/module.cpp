@@ -45,6 +45,8 @@ NB_MODULE(_core_once, m) {
   init_views(m);
   init_ops(m);
   init_scan(m);
+  init_carry(m);
+  init_general_scan(m);
   init_memory(m);
   init_function(m);
 }

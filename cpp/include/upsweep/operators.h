@@ -22,4 +22,12 @@ namespace upsweep {
 enum class Op { UPSWEEP_OPERATORS(UPSWEEP_OP) };
 #undef UPSWEEP_OP
 
+/// The operator's name, such as "prod".
+inline const char* op_name(Op op) {
+#define UPSWEEP_NAME(op, scan, result) #op,
+  constexpr const char* names[] = {UPSWEEP_OPERATORS(UPSWEEP_NAME)};
+#undef UPSWEEP_NAME
+  return names[static_cast<int>(op)];
+}
+
 }  // namespace upsweep

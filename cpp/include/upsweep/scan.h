@@ -12,6 +12,7 @@
 #pragma once
 
 #include <optional>
+#include <utility>
 #include <variant>
 
 #include "upsweep/array.h"
@@ -99,6 +100,25 @@ struct CarryOptions {
 /// keeps the contract for the lines of b as parts of longer lines.
 Carry carry(const array& a, Op op, std::optional<int> axis = {},
             const CarryOptions& options = {});
+
+struct FrexpOptions {
+  bool reverse = false;
+  bool inclusive = true;
+  InitialValue initial = {};
+  StreamOrDevice stream = {};
+};
+
+/// Cumulative products that cannot leave the range: mantissas and exponents
+/// whose products mantissa · 2^exponent are at most 1 ulp of the mantissa from
+/// the exact ones. As in frexp, magnitudes of mantissas are from 0.5 to below
+/// 1; a zero, infinite or NaN mantissa has the exponent 0. Mantissas have the
+/// dtype of a, float32 for integers and bool_; exponents are int32, and beyond
+/// 2^30 they stay there. Computed by the CPU, also for arrays on a GPU.
+///
+/// Errors: also TypeError for complex64.
+std::pair<array, array> cumprod_frexp(const array& a,
+                                      std::optional<int> axis = {},
+                                      const FrexpOptions& options = {});
 
 /// The cumulative functions of the array API standard (2023.12): the axis may
 /// be left out only for one axis; without a dtype, integers and bool_ give

@@ -10,4 +10,5 @@
 #include "upsweep/memory.h"
 #include "upsweep/ops.h"
 #include "upsweep/scan.h"
+#include "upsweep/threads.h"
 #include "upsweep/version.h"

@@ -6,13 +6,6 @@
 
 namespace upsweep {
 
-inline const char* op_name(Op op) {
-#define UPSWEEP_NAME(op, scan, result) #op,
-  constexpr const char* names[] = {UPSWEEP_OPERATORS(UPSWEEP_NAME)};
-#undef UPSWEEP_NAME
-  return names[static_cast<int>(op)];
-}
-
 inline const char* scan_name(Op op) {
 #define UPSWEEP_NAME(op, scan, result) #scan,
   constexpr const char* names[] = {UPSWEEP_OPERATORS(UPSWEEP_NAME)};

@@ -121,8 +121,8 @@ class SegmentedScan {
     bool columns = std::abs(plan.length.out_step) > 1;
     int64_t lines = std::max<int64_t>(plan.inner.extent, 1);
     int64_t width = columns ? std::min(lines, kWidth) : 1;
-    return {width, plan.outer_size * ceil_div(lines, width),
-            plan.length.extent, 1};
+    return {width, plan.outer_size * ceil_div(lines, width), plan.length.extent,
+            1};
   }
 
   const uint8_t* flag(const Panel& panel, int64_t row) const {
@@ -211,8 +211,17 @@ class SegmentedScan {
     int64_t elements = begin[count] - row;
     if (count < 2 || elements * 4 < longest * kWidth) return row;
     copy_in(panel, begin, count, longest, scratch);
-    Tile tile{scratch.in.data(), scratch.out.data(), longest, count,
-              1, longest, 1, longest, 0, false, kernel_.key_mask};
+    Tile tile{scratch.in.data(),
+              scratch.out.data(),
+              longest,
+              count,
+              1,
+              longest,
+              1,
+              longest,
+              0,
+              false,
+              kernel_.key_mask};
     tile.next_read = reinterpret_cast<uintptr_t>(tile.in);
     kernel_.init_carry(scratch.carry.data(), count);
     kernel_.scan(tile, scratch.carry.data(), nullptr, work_.inclusive);

@@ -119,9 +119,9 @@ struct TileKernel {
       typename R::Aggregate total{{of.aggregate}, 0};
       R::normalise(total);
       record.total = record_of(total);
-      RecordRange<R>::store(record, {std::ilogb(of.range.low),
-                                     std::ilogb(of.range.high),
-                                     of.range.special_class});
+      RecordRange<R>::store(
+          record, {std::ilogb(of.range.low), std::ilogb(of.range.high),
+                   of.range.special_class});
       return true;
     }
   }
@@ -240,13 +240,17 @@ struct TileKernel {
 };
 
 template <class M, uint64_t key_mask = 0>
-inline constexpr Kernel kKernel = {
-    TileKernel<M>::carry_size,        TileKernel<M>::summary_size,
-    TileKernel<M>::init_carry,        TileKernel<M>::reduce,
-    TileKernel<M>::try_apply_summary, TileKernel<M>::scan,
-    TileKernel<M>::prefix,            TileKernel<M>::set_prefix,
-    TileKernel<M>::describe,          SegmentedLine<M>::kHasSegments,
-    key_mask};
+inline constexpr Kernel kKernel = {TileKernel<M>::carry_size,
+                                   TileKernel<M>::summary_size,
+                                   TileKernel<M>::init_carry,
+                                   TileKernel<M>::reduce,
+                                   TileKernel<M>::try_apply_summary,
+                                   TileKernel<M>::scan,
+                                   TileKernel<M>::prefix,
+                                   TileKernel<M>::set_prefix,
+                                   TileKernel<M>::describe,
+                                   SegmentedLine<M>::kHasSegments,
+                                   key_mask};
 
 }  // namespace
 }  // namespace upsweep

@@ -37,7 +37,8 @@ void GpuBackend::scan(Stream stream, ScanWork work) {
   check_process();
   const KernelSet& kernels = kernel_set(work.op, work.dtype);
   if (work.initial.storage || work.reset || work.include_initial) {
-    return run_kernel_on_host(stream, std::move(work), host_kernels_of_cpu().scan);
+    return run_kernel_on_host(stream, std::move(work),
+                              host_kernels_of_cpu().scan);
   }
   if (!fits_kernels(work.plan)) make_contiguous(stream, work);
   std::vector<Launch> launches;

@@ -129,9 +129,9 @@ struct Methods {
 
 template <class M>
 constexpr CarryMethods kMethods = {
-    Methods<M>::identity,    Methods<M>::append_element,
+    Methods<M>::identity,        Methods<M>::append_element,
     Methods<M>::append_to_total, Methods<M>::append,
-    Methods<M>::store_value, M::kAssociative};
+    Methods<M>::store_value,     M::kAssociative};
 
 template <class T>
 const CarryMethods& methods_of(Op op) {

@@ -9,11 +9,14 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <stdexcept>
+#include <string>
 #ifdef __linux__
 #include <sched.h>
 #endif
 
 #include "upsweep/float_mode.h"
+#include "upsweep/threads.h"
 
 namespace upsweep {
 
@@ -21,6 +24,7 @@ namespace {
 
 // The least work that pays for waking another thread, in elements.
 constexpr int64_t kMinShare = 1 << 17;
+constexpr int kMaxThreads = 1024;
 // Elements that a thread claims at a time.
 constexpr int64_t kRange = 1 << 15;
 
@@ -44,7 +48,7 @@ int wanted_threads() {
   const char* text = std::getenv("UPSWEEP_NUM_THREADS");
   int count = 0;
   if (text) std::from_chars(text, text + std::strlen(text), count);
-  return count > 0 ? std::min(count, 1024) : usable_processors();
+  return count > 0 ? std::min(count, kMaxThreads) : usable_processors();
 }
 
 // Never destroyed. A forked child makes a new one, because it lacks the
@@ -63,6 +67,19 @@ Pool& pool() {
   if (the_pool.compare_exchange_strong(found, fresh)) return *fresh;
   delete fresh;
   return *found;
+}
+
+int get_num_threads() { return pool().threads(); }
+
+int set_num_threads(int threads) {
+  if (threads < 1 || threads > kMaxThreads) {
+    throw std::invalid_argument("[set_num_threads] n must be between 1 and " +
+                                std::to_string(kMaxThreads) + ", not " +
+                                std::to_string(threads) + ".");
+  }
+  int before = pool().threads();
+  pool().set_threads(threads);
+  return before;
 }
 
 int threads_for(int64_t elements) {
@@ -92,7 +109,7 @@ Pool::~Pool() {
 
 void Pool::run(int threads, const std::function<void()>& fn) {
   std::unique_lock busy(busy_, std::try_to_lock);
-  int helpers = std::min(threads, threads_) - 1;
+  int helpers = std::min(threads, this->threads()) - 1;
   if (helpers <= 0 || !busy) return fn();
   {
     std::lock_guard lock(mutex_);

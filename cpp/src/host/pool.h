@@ -1,6 +1,7 @@
 // Pool: threads that share one piece of work and sleep in between.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -16,7 +17,9 @@ class Pool {
   ~Pool();
 
   // The calling thread counts.
-  int threads() const { return threads_; }
+  int threads() const { return threads_.load(std::memory_order_relaxed); }
+  // Work that is under way keeps its threads.
+  void set_threads(int threads) { threads_ = threads; }
 
   // Calls fn on up to `threads` threads at once, including this one, and
   // returns when all have returned. If the pool is busy with another stream's
@@ -28,7 +31,7 @@ class Pool {
  private:
   void worker_loop();
 
-  const int threads_;
+  std::atomic<int> threads_;
   std::mutex busy_;  // held by the thread that is in run()
 
   std::mutex mutex_;  // guards what follows

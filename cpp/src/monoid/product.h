@@ -209,8 +209,8 @@ struct Product<double> {
   }
   // Whether prefixes of this range, applied to r, are certainly between two
   // magnitudes. The sum of the exponents gives a prefix within a factor of 4.
-  static bool keeps_within(const Prefix& r, const PrefixRange& range, double low,
-                           double high) {
+  static bool keeps_within(const Prefix& r, const PrefixRange& range,
+                           double low, double high) {
     return magnitude(r) + range.high <= std::ilogb(high) - 3 &&
            magnitude(r) + range.low >= std::ilogb(low) + 4;
   }
