@@ -92,6 +92,24 @@ struct TileKernel {
     if (tile.streaming) order_streams();
   }
 
+  static void scan_segments(const Tile& tile, const uint8_t* flags, void* carry,
+                            bool inclusive) {
+    auto* lanes = static_cast<Carry*>(carry);
+    for (int64_t first = 0; first < tile.width; first += n) {
+      int64_t width = std::min<int64_t>(n, tile.width - first);
+      Prefix r[n];
+      for (int64_t i = 0; i < width; ++i) r[i] = get(lanes, first + i);
+      Tile some = group(tile, 0, tile.length, first);
+      const uint8_t* flag = flags + first * tile.out_lane;
+      if (width == 1) {
+        scan_segments_of<1>(some, flag, r, inclusive);
+      } else {
+        scan_segments_of<n>(some, flag, r, inclusive);
+      }
+      for (int64_t i = 0; i < width; ++i) set(lanes, first + i, r[i]);
+    }
+  }
+
   static Number prefix(const void* carry, int64_t line, uint64_t key_mask) {
     return to_record(get(static_cast<const Carry*>(carry), line), key_mask);
   }
@@ -127,6 +145,28 @@ struct TileKernel {
   }
 
  private:
+  template <int most>
+  static void scan_segments_of(const Tile& tile, const uint8_t* flags,
+                               Prefix* r, bool inclusive) {
+    const int64_t width = most == 1 ? 1 : tile.width;
+    auto* in = static_cast<const Value*>(tile.in);
+    auto* out = static_cast<Value*>(tile.out);
+    const Keys<M> keys(tile.key_mask);
+    for (int64_t s = 0; s < tile.length; ++s) {
+      for (int64_t i = 0; i < width; ++i) {
+        int64_t to = s * tile.out_step + i * tile.out_lane;
+        if (flags[to]) r[i] = M::initial();
+        Value x = keys.of(in[s * tile.in_step + i * tile.in_lane]);
+        if (inclusive) {
+          out[to] = keys.element(M::advance(r[i], x));
+        } else {
+          out[to] = keys.element(M::value(r[i]));
+          M::advance(r[i], x);
+        }
+      }
+    }
+  }
+
   static Number to_record(const Prefix& r, uint64_t key_mask) {
     if constexpr (Keys<M>::kAreElements) {
       return record_of(r);
@@ -240,17 +280,13 @@ struct TileKernel {
 };
 
 template <class M, uint64_t key_mask = 0>
-inline constexpr Kernel kKernel = {TileKernel<M>::carry_size,
-                                   TileKernel<M>::summary_size,
-                                   TileKernel<M>::init_carry,
-                                   TileKernel<M>::reduce,
-                                   TileKernel<M>::try_apply_summary,
-                                   TileKernel<M>::scan,
-                                   TileKernel<M>::prefix,
-                                   TileKernel<M>::set_prefix,
-                                   TileKernel<M>::describe,
-                                   SegmentedLine<M>::kHasSegments,
-                                   key_mask};
+inline constexpr Kernel kKernel = {
+    TileKernel<M>::carry_size,        TileKernel<M>::summary_size,
+    TileKernel<M>::init_carry,        TileKernel<M>::reduce,
+    TileKernel<M>::try_apply_summary, TileKernel<M>::scan,
+    TileKernel<M>::scan_segments,     TileKernel<M>::prefix,
+    TileKernel<M>::set_prefix,        TileKernel<M>::describe,
+    SegmentedLine<M>::kHasSegments,   key_mask};
 
 }  // namespace
 }  // namespace upsweep
