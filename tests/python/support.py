@@ -9,8 +9,9 @@ import numpy as np
 import oracle
 import pytest
 import upsweep
+from operators import OPERATORS
 
-OPS = ["cumprod", "cumsum", "cummax", "cummin", "logcumsumexp"]
+OPS = list(OPERATORS)
 INTEGERS = ["uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64"]
 FLOATS = ["float16", "bfloat16", "float32", "float64"]
 DTYPES = ["bool_", *INTEGERS, *FLOATS, "complex64"]

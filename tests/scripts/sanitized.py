@@ -1,10 +1,15 @@
 """Small scans and copies of all kinds, to run under compute-sanitizer."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import upsweep
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "python"))
+from operators import OPERATORS
+
 SHAPES = [((5000,), 0), ((70000,), 0), ((40, 33), 1), ((300, 16), 0), ((7, 50, 9), 1)]
-OPS = ["cumprod", "cumsum", "cummax", "logcumsumexp"]
 DTYPES = [
     "bool_",
     "uint8",
@@ -24,7 +29,7 @@ for shape, axis in SHAPES:
     x.flat[:: x.size // 3] = [1e-30, 1e30, 0, 1][: len(x.flat[:: x.size // 3])]
     for name in DTYPES:
         a = upsweep.array(x).astype(getattr(upsweep, name))
-        for op in OPS:
+        for op in OPERATORS:
             for options in ({}, {"reverse": True, "inclusive": False}):
                 getattr(upsweep, op)(a[..., ::-1], axis, **options).tolist()
                 scans += 1

@@ -7,10 +7,26 @@
 namespace upsweep {
 namespace {
 
+// Whether a scan is a maximum; else it is a minimum. No default: the compiler
+// then warns of a new operator.
+bool is_maximum(Op op) {
+  switch (op) {
+    case Op::max:
+      return true;
+    case Op::min:
+    case Op::prod:  // of bool_, the only product here
+      return false;
+    case Op::sum:  // of bool_ both have another dtype
+    case Op::logaddexp:
+      break;
+  }
+  __builtin_unreachable();
+}
+
 template <class T>
 const Kernel* maximum_or_minimum(Op op) {
-  return op == Op::max ? &kKernel<Extremum<T, true>>
-                       : &kKernel<Extremum<T, false>>;
+  return is_maximum(op) ? &kKernel<Extremum<T, true>>
+                        : &kKernel<Extremum<T, false>>;
 }
 
 // All four orders of one size are the signed maximum of keys.
@@ -18,7 +34,7 @@ template <class T>
 const Kernel* key_maximum(Op op, bool is_signed) {
   constexpr uint64_t kSign = uint64_t{1} << (8 * sizeof(T) - 1);
   constexpr uint64_t kAll = kSign | (kSign - 1);
-  if (op == Op::max) {
+  if (is_maximum(op)) {
     return is_signed ? &kKernel<KeyMaximum<T>, 0>
                      : &kKernel<KeyMaximum<T>, kSign>;
   }
@@ -29,9 +45,9 @@ const Kernel* key_maximum(Op op, bool is_signed) {
 const Kernel* find_kernel(Op op, Dtype dtype) {
   bool is_signed = dtype.kind() == Dtype::Kind::sint;
   switch (dtype.val) {
-    case Dtype::Val::bool_:  // the product is the minimum
-      return op == Op::max ? &kKernel<TruthMaximum, 0>
-                           : &kKernel<TruthMaximum, 1>;
+    case Dtype::Val::bool_:
+      return is_maximum(op) ? &kKernel<TruthMaximum, 0>
+                            : &kKernel<TruthMaximum, 1>;
     case Dtype::Val::uint8:
     case Dtype::Val::int8:
       return key_maximum<int8_t>(op, is_signed);

@@ -7,7 +7,24 @@ namespace upsweep {
 
 namespace {
 
-const Kernel& complex_kernel(Op op) {
+const Kernel& logaddexp_kernel(Dtype dtype) {
+  switch (dtype.val) {
+    case Dtype::Val::complex64:
+      return kKernel<LogAddExp<complex64_t>>;
+    case Dtype::Val::float16:
+      return kKernel<LogAddExp<float16_t>>;
+    case Dtype::Val::bfloat16:
+      return kKernel<LogAddExp<bfloat16_t>>;
+    default:
+      return kKernel<LogAddExp<float>>;
+  }
+}
+
+}  // namespace
+
+// No default: the compiler then warns of an operator without a kernel. Most
+// operators come here with complex64 only.
+const Kernel& find_scalar_kernel(Op op, Dtype dtype) {
   switch (op) {
     case Op::prod:
       return kKernel<Product<complex64_t>>;
@@ -18,24 +35,9 @@ const Kernel& complex_kernel(Op op) {
     case Op::min:
       return kKernel<Extremum<complex64_t, false>>;
     case Op::logaddexp:
-      return kKernel<LogAddExp<complex64_t>>;
+      return logaddexp_kernel(dtype);
   }
   __builtin_unreachable();
-}
-
-}  // namespace
-
-const Kernel& find_scalar_kernel(Op op, Dtype dtype) {
-  switch (dtype.val) {
-    case Dtype::Val::complex64:
-      return complex_kernel(op);
-    case Dtype::Val::float16:
-      return kKernel<LogAddExp<float16_t>>;
-    case Dtype::Val::bfloat16:
-      return kKernel<LogAddExp<bfloat16_t>>;
-    default:
-      return kKernel<LogAddExp<float>>;
-  }
 }
 
 }  // namespace upsweep

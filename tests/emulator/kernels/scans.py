@@ -4,16 +4,17 @@ metal/params.h allows, on any view of an array."""
 import ctypes
 import math
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
 
+sys.path.append(str(Path(__file__).resolve().parents[2] / "python"))
+from operators import OPERATORS
+
 METAL = Path(__file__).resolve().parents[3] / "metal"
 MAX_OUTER = 12
 AGGREGATE_BYTES = CARRY_BYTES = 32
-SCANS = {"cumprod": "prod", "cumsum": "sum", "cummax": "max", "cummin": "min",
-         "logcumsumexp": "logaddexp"}  # fmt: skip
-
 
 # The kernels of a scan, in order.
 THREE_PASSES = ("upsweep", "spine", "downsweep")
@@ -228,7 +229,7 @@ def scan(engine, op, x, axis=-1, reverse=False, inclusive=True, geometry=None,
     if passes == LOOK_BACK:
         geometry.tiles = 1
     name = "bool_" if x.dtype == bool else x.dtype.name
-    kernel, parts = table()[SCANS[op], name]
+    kernel, parts = table()[OPERATORS[op], name]
     axis %= x.ndim
     y = np.empty(x.shape, x.dtype)
     y.view(np.uint8)[...] = 0xA5

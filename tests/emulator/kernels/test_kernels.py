@@ -5,14 +5,15 @@ import ctypes
 import mmap
 import random
 import sys
-from pathlib import Path
 
 import ml_dtypes
 import numpy as np
+import oracle
 import pytest
+import values
+from operators import OPERATORS
 from scans import (
     LOOK_BACK,
-    SCANS,
     Axis,
     Geometry,
     Params,
@@ -23,12 +24,8 @@ from scans import (
     table,
 )
 
-sys.path.append(str(Path(__file__).resolve().parents[2] / "python"))
-import oracle
-import values
-
-OPS = list(SCANS)
-CASES = [(op, dtype) for op in OPS for of, dtype in table() if of == SCANS[op]]
+OPS = list(OPERATORS)
+CASES = [(op, dtype) for op in OPS for of, dtype in table() if of == OPERATORS[op]]
 
 
 def numpy_dtype(name):

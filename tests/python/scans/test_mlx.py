@@ -10,6 +10,7 @@ from support import DTYPES, FLOATS, OPS, numpy_dtype, stream_for
 mx = pytest.importorskip("mlx.core", reason="MLX has no wheel for this system")
 mx.set_default_device(mx.cpu)
 
+OPS_OF_MLX = [op for op in OPS if hasattr(mx, op)]
 SHAPES = [(), (1,), (7,), (3, 4), (2, 3, 4), (2, 1, 3, 2)]
 EMPTY = [(0,), (2, 0), (0, 3), (2, 0, 3)]
 
@@ -52,7 +53,7 @@ def tolerance(op, name):
     return 1e-13 if name == "float64" and op != "logcumsumexp" else 1e-5
 
 
-@pytest.mark.parametrize("op", OPS)
+@pytest.mark.parametrize("op", OPS_OF_MLX)
 @pytest.mark.parametrize("name", DTYPES)
 def test_scans_agree(op, name):
     where = {"stream": stream_for(name)}
@@ -77,7 +78,7 @@ def test_scans_agree(op, name):
             )
 
 
-@pytest.mark.parametrize("op", OPS)
+@pytest.mark.parametrize("op", OPS_OF_MLX)
 @pytest.mark.parametrize("name", DTYPES)
 def test_empty_shapes_agree(op, name):
     for shape in EMPTY:

@@ -12,13 +12,14 @@ from support import DTYPES, FLOATS, INTEGERS, OPS, checked_scan, numpy_dtype, st
 from test_cumprod_property import cases
 from values import make
 
-EXACT = ["cumsum", "cummax", "cummin"]
+# cumprod has files of its own, and the oracle of logcumsumexp is slow.
+OTHERS = [op for op in OPS if op not in ("cumprod", "logcumsumexp")]
 
 
-@pytest.mark.parametrize("op", EXACT)
+@pytest.mark.parametrize("op", OTHERS)
 @pytest.mark.parametrize("name", DTYPES)
 @given(data=st.data())
-def test_sums_and_extrema_keep_the_contract(op, name, data):
+def test_they_keep_the_contract(op, name, data):
     x, a, options = data.draw(cases(numpy_dtype(name)))
     checked_scan(op, a, x, **options)
 
@@ -50,7 +51,7 @@ LONG = [
 ]
 
 
-@pytest.mark.parametrize("op", EXACT)
+@pytest.mark.parametrize("op", OTHERS)
 @pytest.mark.parametrize(("kind", "name"), LONG)
 def test_long_axes(op, kind, name):
     for shape, axis in [((2**15 + 1,), 0), ((2500, 9), 0), ((2, 1500, 5), 1)]:
@@ -106,11 +107,19 @@ def test_the_method_is_the_function(op):
     assert method.tolist() == getattr(upsweep, op)(a, **options).tolist()
 
 
-def test_identities_are_those_of_mlx():
+@pytest.mark.parametrize(
+    ("op", "identity"),
+    [
+        ("cumprod", 1),
+        ("cumsum", 0),
+        ("cummax", -math.inf),
+        ("cummin", math.inf),
+        ("logcumsumexp", -math.inf),
+    ],
+)
+def test_identities_are_those_of_mlx(op, identity):
     a = upsweep.array([5.0, 6.0])
-    first = {op: getattr(upsweep, op)(a, inclusive=False).tolist()[0] for op in OPS}
-    assert first == {"cumprod": 1, "cumsum": 0, "cummax": -math.inf, "cummin": math.inf,
-                     "logcumsumexp": -math.inf}  # fmt: skip
+    assert getattr(upsweep, op)(a, inclusive=False).tolist()[0] == identity
 
 
 @pytest.mark.parametrize("name", ["float16", "bfloat16"])

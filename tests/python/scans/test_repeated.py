@@ -69,8 +69,8 @@ def test_every_place_and_direction(op, name):
             checked_repeats(op, x, shape, axis, reverse, inclusive)
 
 
-# A single line is cut into tiles of 64 KiB.
-@pytest.mark.parametrize("op", OPS[:-1])
+# A single line is cut into tiles of 64 KiB. The oracle of logcumsumexp is slow.
+@pytest.mark.parametrize("op", [op for op in OPS if op != "logcumsumexp"])
 @pytest.mark.parametrize("name", ["uint8", "float16", "float32", "int64", "complex64"])
 def test_one_long_line_of_one_element(op, name):
     dtype = numpy_dtype(name)
