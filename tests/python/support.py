@@ -12,6 +12,8 @@ import upsweep
 from operators import OPERATORS
 
 OPS = list(OPERATORS)
+# The names of the operators of the general scan.
+SCANS = {op: scan for scan, op in OPERATORS.items()}
 INTEGERS = ["uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64"]
 FLOATS = ["float16", "bfloat16", "float32", "float64"]
 DTYPES = ["bool_", *INTEGERS, *FLOATS, "complex64"]
@@ -59,15 +61,51 @@ def checked_scan(op, a, x, **options):
     """Scans a, an upsweep array or anything a scan accepts, whose values are those of
     the NumPy array x, and checks the result against the contract. Returns the oracle's
     measure of the error."""
-    name = "bool_" if x.dtype == bool else x.dtype.name
+    name = dtype_name(x)
     result = getattr(upsweep, op)(a, stream=stream_for(name), **options)
     assert result.dtype.name == result_dtype(op, name)
     expected = (x.size,) if options.get("axis") is None else x.shape
     assert result.shape == expected
+    return oracle.check(op, x, with_canonical_nan(result), **options)
+
+
+def checked_general_scan(op, a, x, *, initial=None, before=None, dtype=None, **options):
+    """As checked_scan, for upsweep.scan. `before` is the initial value for the oracle,
+    `dtype` the name of one."""
+    name = dtype or dtype_name(x)
+    result = upsweep.scan(
+        a,
+        op,
+        initial=initial,
+        dtype=dtype and getattr(upsweep, dtype),
+        stream=stream_for("float64" if x.dtype == np.float64 else name),
+        **options,
+    )
+    assert result.dtype.name == result_dtype(SCANS[op], name)
+    axis = options.get("axis")
+    expected = [x.size] if axis is None else list(x.shape)
+    expected[axis or 0] += options.get("include_initial", False)
+    assert result.shape == tuple(expected)
+    return oracle.check(
+        SCANS[op],
+        x,
+        with_canonical_nan(result),
+        initial=before,
+        dtype=dtype and numpy_dtype(dtype),
+        **options,
+    )
+
+
+def dtype_name(x):
+    return "bool_" if x.dtype == bool else x.dtype.name
+
+
+def with_canonical_nan(result):
+    """The result as a NumPy array, whose NaNs all have the same bits."""
     y = np.asarray(result)
     if y.dtype.name in CANONICAL_NAN:
         assert set(bits(y[np.isnan(y)]).tolist()) <= {CANONICAL_NAN[y.dtype.name]}
-    return oracle.check(op, x, y, **options)
+    return y
 
 
 def run_python(*arguments, cwd=None, **environment):

@@ -6,76 +6,146 @@ If the contract leaves a choice (at the thresholds of a dtype's range), the orac
 follows every legal branch, and a result is wrong if none of them explains it.
 """
 
-import math
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import extremum, integers, logsum, product, total
+from . import extremum, frexp, integers, logsum, product, total
+from .conversion import convert
 from .formats import FORMATS
+from .frexp import pairs
+from .options import (
+    After,
+    elements_before,
+    in_scan_order,
+    lanes,
+    segment_starts,
+    without_nan,
+)
+
+__all__ = ["After", "check", "pairs"]
 
 COMPLEX = "complex64"
 
 
-def check(op, x, y, *, axis=None, reverse=False, inclusive=True):
+def check(
+    op,
+    x,
+    y,
+    *,
+    axis=None,
+    reverse=False,
+    inclusive=True,
+    initial=None,
+    reset=None,
+    dtype=None,
+    include_initial=False,
+    skipna=False,
+):
     """Raises AssertionError at the first element of y that breaks the contract.
 
+    The options are those of upsweep.scan, except that an initial value is a number, an
+    array or After(...), the elements of other lines. Of cumprod_frexp, y is
+    pairs(mantissa, exponent).
+
     Returns the largest error met, in the unit of the operator's bound: ulps for
-    cumprod and logcumsumexp, units of 2^-24 of the norm for complex cumprod,
-    fractions of the bound for cumsum.
+    cumprod, cumprod_frexp and logcumsumexp, units of 2^-24 of the norm for complex
+    cumprod, fractions of the bound for cumsum.
     """
+    result = y["mantissa"].dtype if y.dtype.names else y.dtype
+    if dtype is not None:
+        x = convert(x, dtype)
+    elif op == "cumprod_frexp" and x.dtype.kind in "biu":
+        x = convert(x, np.float32)
+    if skipna and x.dtype.kind not in "biu":
+        x = without_nan(op, x)
+    rows = lanes(y, axis)
+    before = elements_before(initial, len(rows), result, axis, reverse)
+    starts = segment_starts(reset, x.shape, axis, reverse) or [()] * len(rows)
+    lines = Lines(op, x, y, axis, reverse, inclusive, include_initial)
     if op == "cumsum" and x.dtype.name == COMPLEX:
-        options = {"axis": axis, "reverse": reverse, "inclusive": inclusive}
-        return max(check(op, x.real, y.real, **options),
-                   check(op, x.imag, y.imag, **options))  # fmt: skip
-    monoid = monoid_of(op, x.dtype.name, y.dtype.name)
-    worst = 0.0
-    for lane, (xs, ys) in enumerate(zip(lanes(x, axis), lanes(y, axis), strict=True)):
-        if reverse:
-            xs, ys = xs[::-1], ys[::-1]
-        found = walk(monoid, monoid.decode(xs), monoid.decode_result(ys), inclusive)
-        if found.position is not None:
-            at = len(xs) - 1 - found.position if reverse else found.position
-            raise AssertionError(
-                f"{op} of {x.dtype.name}{list(x.shape)}, axis={axis}, "
-                f"reverse={reverse}, inclusive={inclusive}: wrong at index "
-                f"{place(x, axis, lane, at)}, element {found.position} in scan "
-                f"order, after {xs[max(found.position - 2, 0) : found.position + 1]}: "
-                f"got {ys[found.position]!r}, expected {found.expected} "
-                f"(off by {found.error:.4g}, allowed {monoid.bound})"
+        re = lines._replace(x=x.real, y=y.real)
+        im = lines._replace(x=x.imag, y=y.imag)
+        return max(re.check(before.real, starts), im.check(before.imag, starts))
+    return lines.check(before, starts)
+
+
+class Lines(NamedTuple):
+    """The lines of a converted input and the results for them."""
+
+    op: str
+    x: Any
+    y: Any
+    axis: int | None
+    reverse: bool
+    inclusive: bool
+    include_initial: bool
+
+    def check(self, before, starts):
+        """Each line against what comes before it and where its segments start."""
+        rows, results = (
+            in_scan_order(lanes(values, self.axis), self.reverse)
+            for values in (self.x, self.y)
+        )
+        monoid = monoid_of(self.op, self.x.dtype.name, self.y.dtype)
+        worst = 0.0
+        # An empty array may have more lines than can be counted one by one.
+        for line in range(len(rows) if self.y.size else 0):
+            xs, ys = rows[line], results[line]
+            states = [monoid.start]
+            for element in monoid.decode(before[line]):
+                states = steps(monoid.step, states, element)
+            found = walk(
+                monoid,
+                states,
+                monoid.decode(xs),
+                monoid.decode_result(ys),
+                starts[line],
+                self.inclusive,
+                self.include_initial,
             )
-        worst = max(worst, found.error)
-    return worst
+            if found.position is not None:
+                self.fail(monoid, found, line, before[line], xs, ys)
+            worst = max(worst, found.error)
+        return worst
+
+    def fail(self, monoid, found, line, before, xs, ys):
+        position = found.position
+        at = len(ys) - 1 - position if self.reverse else position
+        element = position - self.include_initial
+        context = xs[max(element - 2, 0) : element + 1]
+        raise AssertionError(
+            f"{self.op} of {self.x.dtype.name}{list(self.x.shape)}, "
+            f"axis={self.axis}, reverse={self.reverse}, inclusive={self.inclusive}, "
+            f"include_initial={self.include_initial}, {before.size} elements before: "
+            f"wrong at index {place(self.y, self.axis, line, at)}, element {position} "
+            f"in scan order, after {context}: got {ys[position]!r}, expected "
+            f"{found.expected} (off by {found.error:.4g}, allowed {monoid.bound})"
+        )
 
 
-def monoid_of(op, dtype, result_dtype):
+def monoid_of(op, dtype, result):
     if op in ("cummax", "cummin"):
         return extremum.Extremum(op, dtype)
     if op == "logcumsumexp":
-        return logsum.LogSum(dtype, result_dtype)
+        return logsum.LogSum(dtype, result.name)
+    if op == "cumprod_frexp":
+        return frexp.Frexp(dtype)
     if dtype in FORMATS:
         of_floats = {"cumprod": product.Product, "cumsum": total.Total}
         return of_floats[op](FORMATS[dtype])
     if dtype == COMPLEX:
         return product.ComplexProduct()
-    return integers.Wrapping(op, dtype, result_dtype)
+    return integers.Wrapping(op, dtype, result.name)
 
 
-def lanes(values, axis):
-    """The rows to scan, outer index by outer index, axis None flattened."""
-    if axis is None:
-        return values.reshape(1, -1)
-    length = values.shape[axis]
-    rows = math.prod(values.shape) // length if length else 0
-    return np.moveaxis(values, axis, -1).reshape(rows, length)
-
-
-def place(x, axis, lane, position):
-    """The index into x of an element of a lane."""
+def place(y, axis, line, position):
+    """The index into y of an element of a line."""
     if axis is None:
         return position
-    outer = list(np.delete(x.shape, axis))
-    index = [int(i) for i in np.unravel_index(lane, outer)] if outer else []
-    index.insert(axis % x.ndim, position)
+    outer = list(np.delete(y.shape, axis))
+    index = [int(i) for i in np.unravel_index(line, outer)] if outer else []
+    index.insert(axis % y.ndim, position)
     return tuple(index)
 
 
@@ -88,34 +158,35 @@ class Found:
         self.expected = expected
 
 
-def walk(monoid, xs, ys, inclusive):
-    """Follows one lane. A state is a legal running value; there are several only
+def walk(monoid, states, xs, ys, starts, inclusive, include_initial):
+    """Follows one line. A state is a legal running value; there are several only
     after a step that the contract leaves open."""
-    states = [monoid.start]
-    step, error_of, bound = monoid.step, monoid.error, monoid.bound
+    if include_initial:
+        xs = [None, *xs]
+        starts = {at + 1 for at in starts}
     worst = 0.0
     for position, (x, y) in enumerate(zip(xs, ys, strict=True)):
-        after = step(states[0], x) if len(states) == 1 else steps(step, states, x)
+        if position in starts:
+            states = [monoid.start]
+        is_initial = include_initial and position == 0
+        after = states if is_initial else steps(monoid.step, states, x)
         judged = after if inclusive else states
-        if len(judged) == 1:
-            error = error_of(judged[0], y)
-            if error > bound:
-                return Found(error, position, monoid.show(judged[0]))
-            kept = judged
-        else:
-            errors = [error_of(state, y) for state in judged]
-            error = min(errors)
-            if error > bound:
-                return Found(error, position, " or ".join(map(monoid.show, judged)))
-            kept = [s for s, e in zip(judged, errors, strict=True) if e <= bound]
-        if error > worst:
-            worst = error
+        errors = [monoid.error(state, y) for state in judged]
+        error = min(errors)
+        if error > monoid.bound:
+            return Found(error, position, " or ".join(map(monoid.show, judged)))
+        worst = max(worst, error)
+        kept = [s for s, e in zip(judged, errors, strict=True) if e <= monoid.bound]
         if inclusive:
             states = kept
+        elif len(kept) == len(states):
+            states = after
         else:
-            states = after if kept is states else steps(step, kept, x)
+            states = steps(monoid.step, kept, x)
     return Found(worst)
 
 
 def steps(step, states, x):
+    if len(states) == 1:
+        return step(states[0], x)
     return list(dict.fromkeys(new for state in states for new in step(state, x)))

@@ -18,9 +18,9 @@ SHAPES = st.one_of(
 
 
 @st.composite
-def inputs(draw, dtype):
+def inputs(draw, dtype, shapes=SHAPES):
     """An array of one of the named kinds, or drawn element by element."""
-    shape = draw(SHAPES)
+    shape = draw(shapes)
     size = int(np.prod(shape, dtype=int))
     if dtype.kind not in "biuc" and size <= 24 and draw(st.booleans()):
         pool = st.sampled_from(special_values(dtype))
@@ -42,8 +42,8 @@ def cases(draw, dtype):
     }  # fmt: skip
 
 
-def draw_views(draw, dtype):
-    base = draw(inputs(dtype))
+def draw_views(draw, dtype, shapes=SHAPES):
+    base = draw(inputs(dtype, shapes))
     return both(base, draw(recipes(base.shape)), shared=draw(st.booleans()))
 
 
