@@ -98,13 +98,17 @@ Flags flags_of(const Shape& shape, int axis, const ScanOptions& options) {
   return flags;
 }
 
-StoragePtr from_mask(const char* name, const array& mask, const Shape& shape,
-                     int axis, const ScanOptions& options, Stream stream) {
+void check_mask(const char* name, const array& mask, const Shape& shape) {
   if (mask.shape() != shape) {
     wrong(name, "reset has shape " + to_string(mask.shape()) +
                     "; a mask must have that of the array, " +
                     to_string(shape) + ".");
   }
+}
+
+StoragePtr from_mask(const char* name, const array& mask, const Shape& shape,
+                     int axis, const ScanOptions& options, Stream stream) {
+  check_mask(name, mask, shape);
   if (!options.include_initial) {
     return storage_of(astype(mask, uint8, stream));
   }
@@ -203,6 +207,13 @@ StoragePtr make_reset(const char* name, const std::optional<array>& reset,
                     reset->dtype().name() + ".");
   }
   return from_offsets(name, *reset, shape, options, stream);
+}
+
+array flatten_reset(const char* name, const array& reset, const Shape& shape,
+                    Stream stream) {
+  if (reset.dtype() != bool_) return reset;  // offsets are flat already
+  check_mask(name, reset, shape);
+  return flatten(reset, 0, -1, stream);
 }
 
 array replace_nan(const char* name, const array& a, Op op, Stream stream) {

@@ -20,6 +20,10 @@ StoragePtr make_reset(const char* name, const std::optional<array>& reset,
                       const Shape& shape, int axis, const ScanOptions& options,
                       Stream stream);
 
+// The reset of the flattened array of the given shape.
+array flatten_reset(const char* name, const array& reset, const Shape& shape,
+                    Stream stream);
+
 // A copy with the operator's identity instead of NaN.
 array replace_nan(const char* name, const array& a, Op op, Stream stream);
 

@@ -113,6 +113,11 @@ array scan(const char* name, Op op, const array& a, std::optional<int> axis,
         "include_initial false.");
   }
   return with_op_name(name, [&] {
+    if (!axis && a.ndim() != 1 && options.reset) {
+      ScanOptions flat = options;
+      flat.reset = flatten_reset(name, *options.reset, a.shape(), stream);
+      return scan_along(name, op, flatten(a, 0, -1, stream), 0, flat, stream);
+    }
     return along(name, a, axis, stream, [&](const array& line, int i) {
       return scan_along(name, op, line, i, options, stream);
     });

@@ -133,7 +133,11 @@ struct TileKernel {
       RecordRange<R>::store(record, of.range);
       return M::is_usable(of.aggregate);
     } else {
-      if (!M::is_usable(of.aggregate)) return false;
+      // Outside of this range, a product may have lost bits on the way.
+      if (!M::is_usable(of.aggregate) || !(of.range.low > 0x1p-900) ||
+          !(of.range.high < 0x1p900)) {
+        return false;
+      }
       typename R::Aggregate total{{of.aggregate}, 0};
       R::normalise(total);
       record.total = record_of(total);

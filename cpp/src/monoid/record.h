@@ -83,7 +83,8 @@ P from_record(const Number& n) {
     // A live prefix of a narrow float is far from the ends of a double's range.
     auto exponent =
         static_cast<int>(std::clamp<int64_t>(n.exponent, -5000, 5000));
-    return std::ldexp(n.re + n.re_low, exponent);
+    // To add a zero would lose the sign of a negative one.
+    return std::ldexp(n.re_low == 0 ? n.re : n.re + n.re_low, exponent);
   } else {
     return narrow<P>(n.re);
   }
