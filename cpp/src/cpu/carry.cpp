@@ -33,15 +33,16 @@ class LineCarries {
         tiles_(plan_, tiling_, kernel_, work.dtype, work.in->data(),
                work.in_offset, nullptr, false),
         starts_(work.initial, work.op, work.dtype, plan_, kernel_),
-        records_(static_cast<CarryRecord*>(work.out->data())) {}
+        records_(static_cast<CarryRecord*>(work.out->data())),
+        lines_(static_cast<int64_t>(work.out->nbytes() / sizeof(CarryRecord))) {
+  }
 
   void run() {
-    int64_t lines = plan_.outer_size * plan_.inner.extent;
     if (plan_.length.extent == 0) {
-      for (int64_t i = 0; i < lines; ++i) records_[i] = starts_.record(i);
+      for (int64_t i = 0; i < lines_; ++i) records_[i] = starts_.record(i);
       return;
     }
-    int threads = threads_for(lines * plan_.length.extent);
+    int threads = threads_for(lines_ * plan_.length.extent);
     if (threads > 1 && tiling_.panels < threads) {
       for (int64_t panel = 0; panel < tiling_.panels; ++panel) {
         share_tiles(panel, threads);
@@ -182,6 +183,7 @@ class LineCarries {
   Tiles tiles_;
   Starts starts_;
   CarryRecord* records_;
+  int64_t lines_;
 };
 
 }  // namespace
