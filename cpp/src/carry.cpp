@@ -125,7 +125,8 @@ std::pair<array, array> Carry::mantissa_exponent() const {
   std::vector<int64_t> exponents(n);
   for (size_t i = 0; i < n; ++i) {
     const CarryRecord::Number& total = all[i].total;
-    double mantissa = total.re + total.re_low;
+    // A sum with 0 would lose the sign of -0.
+    double mantissa = total.re_low == 0 ? total.re : total.re + total.re_low;
     int shift = 0;
     if (mantissa != 0 && std::isfinite(mantissa)) {
       mantissa = std::frexp(mantissa, &shift);

@@ -160,9 +160,9 @@ Carry carry(const array& a, Op op, std::optional<int> axis,
     int64_t count = checked_size(kName, lines, float64);
     StoragePtr out = backend(stream).allocate(
         stream.device, static_cast<size_t>(count) * sizeof(CarryRecord));
-    // Without elements, there are still lines.
+    // Without elements there may be lines, and the other way round.
     Plan plan = count == 0
-                    ? make_plan({0}, {1}, 0, options.reverse)
+                    ? make_plan({0, 0}, {1, 1}, 1, options.reverse)
                     : make_plan(in.shape(), in.strides(), i, options.reverse);
     backend(stream).carry(stream, {op, dtype, std::move(plan), in.offset(),
                                    storage_of(in), out, initial});

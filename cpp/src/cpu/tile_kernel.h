@@ -133,9 +133,10 @@ struct TileKernel {
       RecordRange<R>::store(record, of.range);
       return M::is_usable(of.aggregate);
     } else {
-      // Outside of this range, a product may have lost bits on the way.
-      if (!M::is_usable(of.aggregate) || !(of.range.low > 0x1p-900) ||
-          !(of.range.high < 0x1p900)) {
+      // Outside of this range, the product of a segment, which is a quotient of
+      // prefixes, may have lost bits.
+      if (!M::is_usable(of.aggregate) || !(of.range.low > 0x1p-500) ||
+          !(of.range.high < 0x1p500)) {
         return false;
       }
       typename R::Aggregate total{{of.aggregate}, 0};

@@ -60,7 +60,8 @@ def check(
     if skipna and x.dtype.kind not in "biu":
         x = without_nan(op, x)
     rows = lanes(y, axis)
-    before = elements_before(initial, len(rows), result, axis, reverse)
+    computing = x.dtype if op == "cumprod_frexp" else result
+    before = elements_before(initial, len(rows), computing, axis, reverse)
     starts = segment_starts(reset, x.shape, axis, reverse) or [()] * len(rows)
     lines = Lines(op, x, y, axis, reverse, inclusive, include_initial)
     if op == "cumsum" and x.dtype.name == COMPLEX:

@@ -65,6 +65,6 @@ def without_nan(op, x):
     identity = IDENTITIES[op]
     if x.dtype.kind == "c" and op in ("cummax", "cummin"):
         identity = complex(identity, identity)
-    kept = x.copy()
-    kept[x != x] = identity
+    kept = np.array(x)
+    kept[np.isnan(kept)] = identity
     return kept
