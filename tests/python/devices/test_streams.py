@@ -116,8 +116,13 @@ def test_the_stream_context_and_the_defaults():
     upsweep.set_default_stream(stream)
     assert upsweep.default_stream(upsweep.cpu) == stream
     upsweep.set_default_stream(original)
-    upsweep.set_default_device(upsweep.cpu)
-    assert upsweep.default_device() == CPU
+    device = upsweep.default_device()
+    try:
+        upsweep.set_default_device(upsweep.cpu)
+        assert upsweep.default_device() == CPU
+    finally:
+        upsweep.set_default_device(device)
+    assert upsweep.default_device() == device
 
 
 @pytest.mark.parametrize("where", [None, upsweep.cpu, CPU, upsweep.default_stream(CPU)])
@@ -224,7 +229,9 @@ def test_many_threads_may_call_at_once():
     failures = []
 
     def work(number):
-        stream = upsweep.new_stream(upsweep.cpu) if number % 2 else None
+        # CPUs and GPUs round differently.
+        device = upsweep.default_device()
+        stream = upsweep.new_stream(device) if number % 2 else None
         for i in range(40):
             axis = (None, 0, 1)[(i + number) % 3]
             found = np.asarray(upsweep.cumprod(a if i % 2 else x, axis, stream=stream))
@@ -243,15 +250,16 @@ def test_many_threads_may_call_at_once():
 # Other libraries warn about their threads, which do not matter here.
 @pytest.mark.filterwarnings("ignore:.*fork")
 def test_a_forked_child_scans_while_the_parent_works():
+    # On the CPU whatever the default device: a forked child cannot use CUDA.
     stream = upsweep.new_stream(upsweep.cpu)
-    shared = upsweep.ones((2**20,), upsweep.uint32)
+    shared = upsweep.ones((2**20,), upsweep.uint32, stream=upsweep.cpu)
     upsweep.eval(shared)
     pending = slow_work(stream)
     child = os.fork()
     if child == 0:
         code = 1
         try:
-            for where in (None, stream, upsweep.new_stream(upsweep.cpu)):
+            for where in (upsweep.cpu, stream, upsweep.new_stream(upsweep.cpu)):
                 total = upsweep.cumsum(shared, stream=where)
                 wide = upsweep.cumsum(shared.reshape(1024, 1024), 0, stream=where)
                 upsweep.synchronize(where)
@@ -272,7 +280,7 @@ def test_a_forked_child_scans_while_the_parent_works():
         os.waitpid(child, 0)
     assert status == 0
     upsweep.eval(pending)
-    assert upsweep.cumsum(shared)[-1].item() == 2**20
+    assert upsweep.cumsum(shared, stream=upsweep.cpu)[-1].item() == 2**20
 
 
 @pytest.mark.skipif(upsweep.is_available(upsweep.gpu), reason="there is a gpu")
