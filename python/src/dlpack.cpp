@@ -216,6 +216,13 @@ nb::object export_dlpack(const array& a, nb::handle stream,
           "[__dlpack__] copy=False, but an array with negative strides is "
           "copied.");
     }
+    // Not whether the CPU has read it before, which leaves bytes in main memory
+    // too: what a call does must not depend on that.
+    if (!asked && wanted.type != device_of(a).type) {
+      throw nb::buffer_error(
+          "[__dlpack__] copy=False, but an array in a GPU's memory is copied "
+          "to the CPU's.");
+    }
     copied = asked;
   }
   array source = copied ? upsweep::copy(a, a.device()) : a;
@@ -366,7 +373,8 @@ Args:
     dl_device: Where the memory should be: on the CPU, or where it is.
 
 Raises:
-    BufferError: dl_device is another device, or copy is False and strides are negative.
+    BufferError: dl_device is another device, or copy is False and either strides are
+        negative or the array is in a GPU's memory and dl_device is the CPU.
     ValueError: stream is given for an array in the CPU's memory, or is 0.)");
   c.def(
       "__dlpack_device__",

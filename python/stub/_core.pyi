@@ -424,7 +424,8 @@ class array:
             dl_device: Where the memory should be: on the CPU, or where it is.
 
         Raises:
-            BufferError: dl_device is another device, or copy is False and strides are negative.
+            BufferError: dl_device is another device, or copy is False and either strides are
+                negative or the array is in a GPU's memory and dl_device is the CPU.
             ValueError: stream is given for an array in the CPU's memory, or is 0.
         """
 

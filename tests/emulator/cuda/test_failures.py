@@ -224,10 +224,15 @@ made = upsweep.ones((3,), stream=gpu)  # by the processors
 assert upsweep.from_dlpack(Tensor(made)).tolist() == [1, 1, 1]
 assert "stream" in failure(lambda: a.__dlpack__(stream=0), ValueError)
 assert "dl_device" in failure(lambda: a.__dlpack__(dl_device=(2, 1)), BufferError)
+shared = {"copy": False}
+for each in (a, made):  # the CPU has read both
+    each.__dlpack__(dl_device=(2, 0), **shared)
+    text = failure(lambda: each.__dlpack__(dl_device=(1, 0), **shared), BufferError)
+    assert "copied to the CPU" in text, text
 elsewhere = Tensor(a)
 elsewhere.__class__ = type("Other", (Tensor,), {"__dlpack_device__": lambda s: (10, 0)})
 assert "does not use" in failure(lambda: upsweep.from_dlpack(elsewhere), BufferError)
-del a, b, c, r, made, elsewhere, view
+del a, b, c, r, made, each, elsewhere, view
 """
     run(driver, program)
 
