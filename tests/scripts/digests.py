@@ -1,10 +1,10 @@
 """Prints digests of the results of many scans, as JSON: every operator, dtype and
 direction, over shapes that reach every path of the kernels."""
 
-import hashlib
 import itertools
 import json
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +52,7 @@ REPEATS = 3
 
 
 def digest(a):
-    return hashlib.sha256(np.asarray(a).view(np.uint8)).hexdigest()[:16]
+    return f"{zlib.crc32(np.asarray(a).view(np.uint8)):08x}"
 
 
 def cases():
