@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <variant>
@@ -70,6 +71,26 @@ std::optional<Dtype> to_optional_dtype(nb::handle h, const char* op);
 InitialValue to_initial(nb::handle h, Dtype dtype, const char* op);
 /// The operator of this name.
 Op to_op(nb::handle h, const char* op);
+
+/// Calls f, whose errors begin with [op], and adds the name of the argument
+/// that they are about.
+template <class F>
+auto name_argument(const char* op, const char* argument, const F& f) {
+  auto named = [&](const std::string& error) {
+    size_t end = error.find("] ");
+    std::string text = end == std::string::npos ? error : error.substr(end + 2);
+    return std::string("[") + op + "] " + argument + ": " + text;
+  };
+  try {
+    return f();
+  } catch (const TypeError& e) {
+    throw TypeError(named(e.what()));
+  } catch (const std::overflow_error& e) {
+    throw std::overflow_error(named(e.what()));
+  } catch (const std::invalid_argument& e) {
+    throw std::invalid_argument(named(e.what()));
+  }
+}
 
 // Streams (device.cpp).
 StreamOrDevice to_stream_or_device(nb::handle h, const char* op);

@@ -132,9 +132,10 @@ InitialValue to_initial(nb::handle h, Dtype dtype, const char* op) {
   if ((is_int && dtype != bool_) || (is_float && is_real) ||
       (PyComplex_Check(h.ptr()) && dtype == complex64) ||
       (PyBool_Check(h.ptr()) && dtype == bool_)) {
-    return to_array(h, dtype, std::nullopt, op);
+    return name_argument(op, "initial",
+                         [&] { return to_array(h, dtype, std::nullopt, op); });
   }
-  return to_array(h, op);
+  return name_argument(op, "initial", [&] { return to_array(h, op); });
 }
 
 void init_carry(nb::module_& m) {

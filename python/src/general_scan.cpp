@@ -13,7 +13,7 @@ std::optional<int> to_optional_axis(nb::handle axis, const array& a,
 
 std::optional<array> to_reset(nb::handle reset, const char* op) {
   if (reset.is_none()) return std::nullopt;
-  return to_array(reset, op);
+  return name_argument(op, "reset", [&] { return to_array(reset, op); });
 }
 
 // The dtype in which a scan of `a` computes.
@@ -50,7 +50,7 @@ void bind_general_scan(nb::module_& m) {
                            [&] { return scan(in, wanted, along, options); });
         });
       },
-      nb::arg().none(), nb::arg("op"), nb::arg("axis") = nb::none(),
+      nb::arg().none(), nb::arg("op").none(), nb::arg("axis") = nb::none(),
       nb::kw_only(), nb::arg("reverse") = false, nb::arg("inclusive") = true,
       nb::arg("initial") = nb::none(), nb::arg("reset") = nb::none(),
       nb::arg("dtype") = nb::none(), nb::arg("include_initial") = false,
@@ -120,7 +120,7 @@ Source:
         result.records();
         return result;
       },
-      nb::arg().none(), nb::arg("op"), nb::arg("axis") = nb::none(),
+      nb::arg().none(), nb::arg("op").none(), nb::arg("axis") = nb::none(),
       nb::kw_only(), nb::arg("reverse") = false,
       nb::arg("initial") = nb::none(), nb::arg("stream") = nb::none(),
       nb::sig("def carry(a: object, /, op: str, axis: int | None = None, *, "

@@ -66,5 +66,6 @@ def without_nan(op, x):
     if x.dtype.kind == "c" and op in ("cummax", "cummin"):
         identity = complex(identity, identity)
     kept = np.array(x)
-    kept[np.isnan(kept)] = identity
+    with np.errstate(invalid="ignore"):  # of ml_dtypes, for signalling NaNs
+        kept[np.isnan(kept)] = identity
     return kept
