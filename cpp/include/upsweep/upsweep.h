@@ -8,5 +8,6 @@
 #include "upsweep/float_mode.h"
 #include "upsweep/memory.h"
 #include "upsweep/ops.h"
+#include "upsweep/recurrence.h"
 #include "upsweep/scan.h"
 #include "upsweep/version.h"

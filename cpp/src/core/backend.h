@@ -9,6 +9,7 @@
 
 #include "op.h"
 #include "plan.h"
+#include "recurrence_plan.h"
 #include "storage.h"
 #include "upsweep/device.h"
 
@@ -49,6 +50,30 @@ struct CopyWork {
     int64_t count = 1;
     for (const Plan::Axis& axis : axes) count *= axis.extent;
     return count;
+  }
+};
+
+// out[…] = a[…] · (out before it) + b[…] along the lines of the plan.
+struct RecurrenceWork {
+  struct Input {
+    StoragePtr storage;
+    int64_t offset;  // in elements
+  };
+
+  Dtype dtype;  // of a, b, initial and out
+  RecurrencePlan plan;
+  bool inclusive;
+  Input a;
+  Input b;
+  Input initial;  // without storage, lines start with 0
+  Input reset;    // a byte for each element; may have no storage
+  StoragePtr out;
+
+  std::vector<StoragePtr> inputs() const {
+    std::vector<StoragePtr> all{a.storage, b.storage};
+    if (initial.storage) all.push_back(initial.storage);
+    if (reset.storage) all.push_back(reset.storage);
+    return all;
   }
 };
 
@@ -95,6 +120,7 @@ class Backend {
   // while the stream is far behind.
   virtual void scan(Stream stream, ScanWork work) = 0;
   virtual void copy(Stream stream, CopyWork work) = 0;
+  virtual void recurrence(Stream stream, RecurrenceWork work) = 0;
   // Work on the host's view of the storages, in the order of the stream.
   virtual void run_on_host(Stream stream, Work work) = 0;
 };
@@ -105,6 +131,9 @@ Backend* find_backend(DeviceType type);
 std::string why_no_backend(DeviceType type);
 // The backend of a stream that to_stream has checked.
 Backend& backend(Stream stream);
+// Runs a recurrence on the CPU: on the calling thread and on those of the pool.
+// The inputs are ready.
+void run_recurrence(const RecurrenceWork& work);
 // Throws std::invalid_argument if devices of the type have no memory of their
 // own.
 DeviceMemory& device_memory(DeviceType type);

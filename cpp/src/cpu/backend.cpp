@@ -5,6 +5,7 @@
 
 #include <fstream>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -84,12 +85,17 @@ class CpuBackend final : public Backend {
   void scan(Stream stream, ScanWork work) override {
     const Plan& plan = work.plan;
     int64_t elements = plan.outer_size * plan.inner.extent * plan.length.extent;
-    submit(stream, std::move(work), elements, run_scan);
+    submit(stream, {&work.in, 1}, work, elements, run_scan);
   }
 
   void copy(Stream stream, CopyWork work) override {
     int64_t elements = work.elements();
-    submit(stream, std::move(work), elements, run_copy);
+    submit(stream, {&work.in, 1}, work, elements, run_copy);
+  }
+
+  void recurrence(Stream stream, RecurrenceWork work) override {
+    int64_t elements = work.plan.elements();
+    submit(stream, work.inputs(), work, elements, run_recurrence);
   }
 
   void run_on_host(Stream stream, Work work) override {
@@ -97,19 +103,16 @@ class CpuBackend final : public Backend {
   }
 
  private:
-  // A scan or a copy, wrapped for the queue only where it has to go there.
+  // Work of one kind, wrapped for the queue only where it has to go there.
   template <class W>
-  void submit(Stream stream, W work, int64_t elements, void (*run)(const W&)) {
+  void submit(Stream stream, std::span<const StoragePtr> inputs, W& work,
+              int64_t elements, void (*run)(const W&)) {
     HostQueue& on = find(stream);
-    if (on.try_run([&] { run(work); }, {&work.in, 1}, *work.out, elements)) {
-      return;
-    }
-    StoragePtr in = work.in, out = work.out;
+    if (on.try_run([&] { run(work); }, inputs, *work.out, elements)) return;
+    Work queued{{}, {inputs.begin(), inputs.end()}, work.out, elements};
+    queued.run = [work = std::move(work), run] { run(work); };
     on.wait_for_room();
-    on.queue({[work = std::move(work), run] { run(work); },
-              {std::move(in)},
-              std::move(out),
-              elements});
+    on.queue(std::move(queued));
   }
 
   HostQueue& find(Stream stream) {

@@ -51,6 +51,21 @@ void GpuBackend::copy(Stream stream, CopyWork work) {
   launch(stream, work.in, work.out, launches);
 }
 
+// There is no kernel: the CPU runs it.
+void GpuBackend::recurrence(Stream stream, RecurrenceWork work) {
+  check_process();
+  if (work.dtype == float64) {
+    throw std::invalid_argument(
+        "[linear_recurrence] float64 is not supported on the GPU; give the "
+        "recurrence a stream of the CPU, as in stream=upsweep.cpu.");
+  }
+  std::vector<StoragePtr> inputs = work.inputs();
+  StoragePtr out = work.out;
+  int64_t elements = work.plan.elements();
+  run_on_host(stream, {[work = std::move(work)] { run_recurrence(work); },
+                       std::move(inputs), std::move(out), elements});
+}
+
 void GpuBackend::copy_on_host(Stream stream, const CopyWork& work) {
   run_on_host(
       stream,

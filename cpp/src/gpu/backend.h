@@ -15,6 +15,7 @@ class GpuBackend : public Backend {
  public:
   void scan(Stream stream, ScanWork work) final;
   void copy(Stream stream, CopyWork work) final;
+  void recurrence(Stream stream, RecurrenceWork work) final;
 
  protected:
   explicit GpuBackend(const Tuning& tuning);
