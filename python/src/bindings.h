@@ -26,6 +26,7 @@ void init_convert(nb::module_& m);
 void init_views(nb::module_& m);
 void init_ops(nb::module_& m);
 void init_scan(nb::module_& m);
+void init_recurrence(nb::module_& m);
 void init_memory(nb::module_& m);
 void init_function(nb::module_& m);
 

@@ -45,6 +45,7 @@ NB_MODULE(_core_once, m) {
   init_views(m);
   init_ops(m);
   init_scan(m);
+  init_recurrence(m);
   init_memory(m);
   init_function(m);
 }
