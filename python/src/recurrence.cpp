@@ -69,14 +69,19 @@ Dtype computed(Dtype dtype) {
 }
 
 // a and b; a Python number in the dtype of the other one.
-std::pair<array, array> to_coefficients(nb::handle a, nb::handle b) {
+std::pair<array, array> to_coefficients(nb::handle a, nb::handle b,
+                                        StreamOrDevice s) {
+  auto converted = [&](nb::handle h) {
+    array in = to_array(h, kName);
+    return astype(in, computed(in.dtype()), s);
+  };
   if (is_number(a) && !is_number(b)) {
-    array right = to_array(b, kName);
-    return {number(a, computed(right.dtype()), "a"), right};
+    array right = converted(b);
+    return {number(a, right.dtype(), "a"), right};
   }
-  array left = to_array(a, kName);
+  array left = is_number(b) ? converted(a) : to_array(a, kName);
   if (!is_number(b)) return {left, to_array(b, kName)};
-  return {left, number(b, computed(left.dtype()), "b")};
+  return {left, number(b, left.dtype(), "b")};
 }
 
 array to_initial(nb::handle h, Dtype dtype) {
@@ -95,7 +100,7 @@ void init_recurrence(nb::module_& m) {
         options.reverse = to_bool(reverse, kName, "reverse");
         options.inclusive = to_bool(inclusive, kName, "inclusive");
         StreamOrDevice s = to_stream_or_device(stream, kName);
-        auto [left, right] = to_coefficients(a, b);
+        auto [left, right] = to_coefficients(a, b, s);
         const array& more = left.ndim() >= right.ndim() ? left : right;
         int along = to_axis(axis, more, kName, "axis");
         if (!initial.is_none()) {

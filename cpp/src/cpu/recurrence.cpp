@@ -71,7 +71,9 @@ class Recurrence {
     lines_are_lanes_ = columns_ || width_ > 1;
     groups_ = ceil_div(width_, kernel_.lanes);
     panels_ = plan_.outer_size * ceil_div(lines, width_);
-    tile_ = std::max(kBlockRows, kTileBytes / itemsize_ / width_);
+    // Whole blocks, so that they are the same whether tiles count or not.
+    int64_t blocks = kTileBytes / itemsize_ / width_ / kBlockRows;
+    tile_ = std::max<int64_t>(1, blocks) * kBlockRows;
     tiles_ = ceil_div(length, tile_);
     reduces_ = !lines_are_lanes_ ||
                (columns_ && panels_ < kEnoughPanels && tiles_ > 1);
