@@ -134,12 +134,10 @@ struct RecurrenceBlocks {
     }
   }
 
-  // Sets elements of rows to 0 where there is a reset. Resets are few.
+  // Sets elements of rows to 0 where there is a reset.
   static void clear_where_reset(const RecurrenceBlock& block, char* rows) {
-    auto clear = [&](int64_t s, int64_t l) {
-      std::memset(rows + s * kRow + l * int64_t{sizeof(Unit)}, 0, sizeof(Unit));
-    };
-    // Walks resets as they lie in memory, eight at a time.
+    auto* units = reinterpret_cast<Unit*>(rows);
+    // Walks resets as they lie in memory, eight at a time: most are not set.
     bool columns = block.out_lane == 1;
     int64_t direction = columns ? 1 : block.out_step;
     int64_t lines = columns ? block.rows : block.lanes;
@@ -156,7 +154,8 @@ struct RecurrenceBlocks {
             continue;
           }
         }
-        if (line[j * direction]) columns ? clear(i, j) : clear(j, i);
+        Unit& at = units[columns ? i * n + j : j * n + i];
+        at = static_cast<Unit>(at & (line[j * direction] ? 0 : ~Unit{0}));
       }
     }
   }
@@ -177,7 +176,12 @@ struct RecurrenceBlocks {
       char* to = out + p * kPackBytes;
       auto h = Doubles::load(numbers.part + p * L::kSize);
       Mask ok = L::in_range(L::magnitude(h));
+      // Columns are far apart: the processor does not foresee the next block.
+      int64_t a_ahead = rows.a == rows.a_copy ? 0 : kBlockRows * rows.a_step;
+      int64_t b_ahead = rows.b == rows.b_copy ? 0 : kBlockRows * rows.b_step;
       auto row = [&]() UPSWEEP_INLINE {
+        __builtin_prefetch(a + a_ahead);
+        __builtin_prefetch(b + b_ahead);
         auto x = L::load(a);
         if (!inclusive) L::store(to, h);
         h = L::multiply_add(x, h, L::load(b));

@@ -48,6 +48,13 @@ struct Number {
     }
     return true;
   }
+  // Then it stays NaN.
+  bool is_nan() const {
+    for (double p : part) {
+      if (p == p) return false;
+    }
+    return true;
+  }
   bool is_zero() const {
     for (double p : part) {
       if (p != 0) return false;
@@ -184,6 +191,10 @@ void scan(const RecurrenceLine& line, RecurrenceState& state, bool inclusive) {
   h.exponent = state.exponent;
   if (h.is_finite()) h.normalise();
   for (int64_t i = 0; i < line.length; ++i) {
+    if (!line.reset && h.is_nan()) {
+      for (; i < line.length; ++i) store(out + i * line.out_step, h);
+      break;
+    }
     if (line.reset && line.reset[i * line.out_step]) h = {};
     if (!inclusive) store(out + i * line.out_step, h);
     H x = load_normalised(a + i * line.a_step);
