@@ -9,6 +9,7 @@ import numpy as np
 import oracle
 import pytest
 import upsweep
+from oracle import recurrence
 
 OPS = ["cumprod", "cumsum", "cummax", "cummin", "logcumsumexp"]
 INTEGERS = ["uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64"]
@@ -65,8 +66,24 @@ def checked_scan(op, a, x, **options):
     assert result.shape == expected
     y = np.asarray(result)
     if y.dtype.name in CANONICAL_NAN:
-        assert set(bits(y[np.isnan(y)]).tolist()) <= {CANONICAL_NAN[y.dtype.name]}
+        check_nans(y)
     return oracle.check(op, x, y, **options)
+
+
+def check_nans(y):
+    assert set(bits(y[np.isnan(y)]).tolist()) <= {CANONICAL_NAN[y.dtype.name]}
+
+
+def checked_recurrence(a, b, **options):
+    """The result of linear_recurrence of NumPy arrays of one dtype, checked against the
+    contract."""
+    name = a.dtype.name
+    result = upsweep.linear_recurrence(a, b, stream=stream_for(name), **options)
+    assert result.dtype.name == name
+    y = np.asarray(result)
+    check_nans(y.view("float32") if name == "complex64" else y)
+    recurrence.check(a, b, y, **options)
+    return y
 
 
 def run_python(*arguments, cwd=None, **environment):

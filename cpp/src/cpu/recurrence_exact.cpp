@@ -116,6 +116,7 @@ Number<parts> advance_special(const Number<parts>& a, const Number<parts>& h,
     for (double& p : finite.part) {
       if (!std::isfinite(p)) p = 0;
     }
+    finite.normalise();
     Number<parts> r = advance_finite(a, h, finite);
     for (int i = 0; i < parts; ++i) {
       r.part[i] =

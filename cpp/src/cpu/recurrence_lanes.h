@@ -87,10 +87,10 @@ struct RecurrenceLanes {
                                              const Doubles& c) {
     if constexpr (kComplex) {
       auto real = flip_pairs<0>(a), imaginary = flip_pairs<1>(a);
-      auto turned = imaginary.template as<uint64_t>() ^ minus_real();
-      return multiply_add_real(real, h,
-                               multiply_add_real(turned.template as<double>(),
-                                                 flip_pairs<-1>(h), c));
+      auto cross = imaginary.template as<uint64_t>() ^ minus_real();
+      return multiply_add_real(
+          real, h,
+          multiply_add_real(cross.template as<double>(), flip_pairs<-1>(h), c));
     } else {
       return multiply_add_real(a, h, c);
     }

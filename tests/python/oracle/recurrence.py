@@ -45,7 +45,7 @@ def check(a, b, y, *, axis=-1, reverse=False, inclusive=True, initial=None,
                 f"linear_recurrence of {name}{list(shape)}, axis={axis}, "
                 f"reverse={reverse}, inclusive={inclusive}: wrong in line {line} at "
                 f"element {position} in scan order: got {ys[turn][position]!r} after "
-                f"a={xs[turn][:position + 1][-4:]}, b={bs[turn][:position + 1][-4:]}, "
+                f"a={xs[turn][: position + 1][-4:]}, b={bs[turn][: position + 1][-4:]}, "
                 f"{error:.4g} times the bound"
             )
             worst = max(worst, error)
