@@ -780,6 +780,48 @@ def logcumsumexp(a: array, /, axis: int | None = None, *, reverse: bool = False,
         integers and bool_, otherwise of its dtype.
     """
 
+def linear_recurrence(a: array, b: array, /, axis: int = -1, *, reverse: bool = False, inclusive: bool = True, initial: object = None, reset: object = None, stream: None | Stream | Device = None) -> array:
+    """
+    The linear recurrence h[i] = a[i] * h[i - 1] + b[i] along an axis.
+
+    h is followed in wider arithmetic, whose exponent cannot overflow, and only
+    rounded for the result: a result is infinite only if h itself rounds to
+    infinity, and later results do not depend on that. With S[i] the same recurrence
+    of the magnitudes of a, b and initial, the error is at most half an ulp of h[i]
+    plus (i + 2) * u * S[i]. On the CPU, u is 2^-53 for float64, 2^-50 for complex64
+    and 2^-52 for the others. Results have the same bits on every run. If elements
+    are infinite or NaN, results are those of a loop in IEEE arithmetic.
+
+    Args:
+        a: The factors, an array, array-like or number.
+        b: The terms. a and b broadcast. Both must have the same dtype, one of
+            float16, bfloat16, float32, float64 and complex64, or be integers or
+            bool_, which gives float32. A Python number takes the dtype of the
+            other one.
+        axis: The axis, counted from the end when negative.
+        reverse: Run from the last element to the first.
+        inclusive: Whether element i of the result is h[i]. If not, it is h[i - 1].
+        initial: What h starts with: a number, or an array of the shape of the
+            result without the axis, which is converted to the dtype; None is 0.
+        reset: None, or a bool_ array of the shape of the result. Where it is True,
+            h[i - 1] counts as 0, whatever a[i] is.
+        stream: Where to run: a stream, a device for its default stream, or None
+            for the default stream of the default device.
+
+    Returns:
+        A new array of the broadcast shape and the dtype of a and b.
+
+    Raises:
+        IndexError: The result has no such axis.
+        TypeError: An argument is of the wrong type or dtype.
+        ValueError: Shapes do not match, or neither a nor b has an axis.
+        MemoryError: The result does not fit into memory.
+
+    Source:
+        G. E. Blelloch, "Prefix sums and their applications", technical report
+        CMU-CS-90-190, Carnegie Mellon University, 1990.
+    """
+
 def get_active_memory() -> int:
     """
     Bytes that arrays hold now; memory shared with other libraries does not count.

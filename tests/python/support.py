@@ -10,6 +10,7 @@ import oracle
 import pytest
 import upsweep
 from operators import OPERATORS
+from oracle import recurrence
 
 OPS = list(OPERATORS)
 # The names of the operators of the general scan.
@@ -104,7 +105,23 @@ def with_canonical_nan(result):
     """The result as a NumPy array, whose NaNs all have the same bits."""
     y = np.asarray(result)
     if y.dtype.name in CANONICAL_NAN:
-        assert set(bits(y[np.isnan(y)]).tolist()) <= {CANONICAL_NAN[y.dtype.name]}
+        check_nans(y)
+    return y
+
+
+def check_nans(y):
+    assert set(bits(y[np.isnan(y)]).tolist()) <= {CANONICAL_NAN[y.dtype.name]}
+
+
+def checked_recurrence(a, b, **options):
+    """The result of linear_recurrence of NumPy arrays of one dtype, checked against the
+    contract."""
+    name = a.dtype.name
+    result = upsweep.linear_recurrence(a, b, stream=stream_for(name), **options)
+    assert result.dtype.name == name
+    y = np.asarray(result)
+    check_nans(y.view("float32") if name == "complex64" else y)
+    recurrence.check(a, b, y, **options)
     return y
 
 

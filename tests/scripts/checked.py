@@ -1,5 +1,5 @@
-"""Checks small scans of every operator and dtype against the oracle, and prints the
-instruction set and the number of scans."""
+"""Checks small scans of every operator and dtype, and recurrences, against the oracle,
+and prints the instruction set and the number of scans."""
 
 import itertools
 import sys
@@ -8,7 +8,14 @@ from pathlib import Path
 import upsweep
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "python"))
-from support import DTYPES, OPS, checked_scan, numpy_dtype
+from support import (
+    DTYPES,
+    FLOATS,
+    OPS,
+    checked_recurrence,
+    checked_scan,
+    numpy_dtype,
+)
 from values import kinds, make
 
 # One line in segments, neighbouring lines, consecutive lines, and few lines.
@@ -27,6 +34,12 @@ def main():
             x = make(kind, numpy_dtype(name), shape, seed=scans)
             reverse, inclusive = DIRECTIONS[scans % len(DIRECTIONS)]
             checked_scan(op, x, x, axis=axis, reverse=reverse, inclusive=inclusive)
+            scans += 1
+    for name, (shape, axis) in itertools.product([*FLOATS, "complex64"], WAYS):
+        for kind in kinds(numpy_dtype(name)):
+            a, b = (make(kind, numpy_dtype(name), shape, scans + i) for i in (0, 1))
+            reverse, inclusive = DIRECTIONS[scans % len(DIRECTIONS)]
+            checked_recurrence(a, b, axis=axis, reverse=reverse, inclusive=inclusive)
             scans += 1
     print(upsweep.device_info(upsweep.cpu)["isa"], scans)
 

@@ -9,6 +9,7 @@
 #include "upsweep/float_mode.h"
 #include "upsweep/memory.h"
 #include "upsweep/ops.h"
+#include "upsweep/recurrence.h"
 #include "upsweep/scan.h"
 #include "upsweep/threads.h"
 #include "upsweep/version.h"

@@ -9,6 +9,7 @@
 
 #include "op.h"
 #include "plan.h"
+#include "recurrence_plan.h"
 #include "storage.h"
 #include "upsweep/device.h"
 
@@ -48,6 +49,17 @@ struct ScanWork {
   StoragePtr reset = nullptr;
   // Writes the initial value before the first result; the plan has room for it.
   bool include_initial = false;
+
+  // Without the options of a general scan.
+  bool is_plain() const {
+    return !initial.storage && !reset && !include_initial;
+  }
+  std::vector<StoragePtr> inputs() const {
+    std::vector<StoragePtr> all{in};
+    if (initial.storage) all.push_back(initial.storage);
+    if (reset) all.push_back(reset);
+    return all;
+  }
 };
 
 // One CarryRecord for each line.
@@ -59,6 +71,12 @@ struct CarryWork {
   StoragePtr in;
   StoragePtr out;
   Initial initial;
+
+  std::vector<StoragePtr> inputs() const {
+    std::vector<StoragePtr> all{in};
+    if (initial.storage) all.push_back(initial.storage);
+    return all;
+  }
 };
 
 // out[…] = in[…] with the dtype converted; out_step of each axis is that of a
@@ -75,6 +93,30 @@ struct CopyWork {
     int64_t count = 1;
     for (const Plan::Axis& axis : axes) count *= axis.extent;
     return count;
+  }
+};
+
+// out[…] = a[…] · (out before it) + b[…] along the lines of the plan.
+struct RecurrenceWork {
+  struct Input {
+    StoragePtr storage;
+    int64_t offset;  // in elements
+  };
+
+  Dtype dtype;  // of a, b, initial and out
+  RecurrencePlan plan;
+  bool inclusive;
+  Input a;
+  Input b;
+  Input initial;  // without storage, lines start with 0
+  Input reset;    // a byte for each element; may have no storage
+  StoragePtr out;
+
+  std::vector<StoragePtr> inputs() const {
+    std::vector<StoragePtr> all{a.storage, b.storage};
+    if (initial.storage) all.push_back(initial.storage);
+    if (reset.storage) all.push_back(reset.storage);
+    return all;
   }
 };
 
@@ -97,12 +139,6 @@ class DeviceMemory {
                            std::function<void()> release) = 0;
 };
 
-// Scans on the calling thread and the pool, on the host's view of the storages.
-struct HostKernels {
-  void (*scan)(const ScanWork& work);
-  void (*carry)(const CarryWork& work);
-};
-
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -120,8 +156,6 @@ class Backend {
   // Uninitialised memory, for work on a stream of the device to write.
   virtual StoragePtr allocate(Device device, size_t nbytes) = 0;
 
-  // nullptr for devices other than the CPU.
-  virtual const HostKernels* host_kernels() const { return nullptr; }
   // nullptr for devices that use main memory.
   virtual DeviceMemory* device_memory() { return nullptr; }
 
@@ -130,6 +164,7 @@ class Backend {
   virtual void scan(Stream stream, ScanWork work) = 0;
   virtual void carry(Stream stream, CarryWork work) = 0;
   virtual void copy(Stream stream, CopyWork work) = 0;
+  virtual void recurrence(Stream stream, RecurrenceWork work) = 0;
   // Work on the host's view of the storages, in the order of the stream.
   virtual void run_on_host(Stream stream, Work work) = 0;
 };
@@ -140,6 +175,11 @@ Backend* find_backend(DeviceType type);
 std::string why_no_backend(DeviceType type);
 // The backend of a stream that to_stream has checked.
 Backend& backend(Stream stream);
+// Run work on the CPU: on the calling thread and on those of the pool. The
+// inputs are ready.
+void run_scan(const ScanWork& work);
+void run_carry(const CarryWork& work);
+void run_recurrence(const RecurrenceWork& work);
 // Throws std::invalid_argument if devices of the type have no memory of their
 // own.
 DeviceMemory& device_memory(DeviceType type);

@@ -5,6 +5,7 @@
 
 #include <fstream>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -13,9 +14,7 @@
 #include "../host/pool.h"
 #include "../host/queue.h"
 #include "../host/stream_table.h"
-#include "carry.h"
 #include "isa.h"
-#include "scan.h"
 
 namespace upsweep {
 
@@ -82,26 +81,29 @@ class CpuBackend final : public Backend {
     return std::make_shared<CpuStorage>(nbytes);
   }
 
-  const HostKernels* host_kernels() const override {
-    static constexpr HostKernels kernels{run_scan, run_carry};
-    return &kernels;
-  }
-
   void scan(Stream stream, ScanWork work) override {
     const Plan& plan = work.plan;
     int64_t elements = plan.outer_size * plan.inner.extent * plan.length.extent;
-    submit(stream, std::move(work), elements, run_scan);
+    if (work.is_plain()) {
+      return submit(stream, {&work.in, 1}, work, elements, run_scan);
+    }
+    submit(stream, work.inputs(), work, elements, run_scan);
   }
 
   void carry(Stream stream, CarryWork work) override {
     const Plan& plan = work.plan;
     int64_t elements = plan.outer_size * plan.inner.extent * plan.length.extent;
-    submit(stream, std::move(work), elements, run_carry);
+    submit(stream, work.inputs(), work, elements, run_carry);
   }
 
   void copy(Stream stream, CopyWork work) override {
     int64_t elements = work.elements();
-    submit(stream, std::move(work), elements, run_copy);
+    submit(stream, {&work.in, 1}, work, elements, run_copy);
+  }
+
+  void recurrence(Stream stream, RecurrenceWork work) override {
+    int64_t elements = work.plan.elements();
+    submit(stream, work.inputs(), work, elements, run_recurrence);
   }
 
   void run_on_host(Stream stream, Work work) override {
@@ -109,32 +111,16 @@ class CpuBackend final : public Backend {
   }
 
  private:
-  // A scan or a copy, wrapped for the queue only where it has to go there.
+  // Work of one kind, wrapped for the queue only where it has to go there.
   template <class W>
-  void submit(Stream stream, W work, int64_t elements, void (*run)(const W&)) {
+  void submit(Stream stream, std::span<const StoragePtr> inputs, W& work,
+              int64_t elements, void (*run)(const W&)) {
     HostQueue& on = find(stream);
-    std::vector<StoragePtr> several = other_inputs(work);
-    std::span<const StoragePtr> inputs{&work.in, 1};
-    if (!several.empty()) inputs = several;
     if (on.try_run([&] { run(work); }, inputs, *work.out, elements)) return;
-    std::vector<StoragePtr> all(inputs.begin(), inputs.end());
-    StoragePtr out = work.out;
+    Work queued{{}, {inputs.begin(), inputs.end()}, work.out, elements};
+    queued.run = [work = std::move(work), run] { run(work); };
     on.wait_for_room();
-    on.queue({[work = std::move(work), run] { run(work); }, std::move(all),
-              std::move(out), elements});
-  }
-
-  // All inputs if there is more than one: a small call should not allocate.
-  static std::vector<StoragePtr> other_inputs(const CopyWork&) { return {}; }
-  template <class W>
-  static std::vector<StoragePtr> other_inputs(const W& work) {
-    std::vector<StoragePtr> inputs;
-    if (work.initial.storage) inputs.push_back(work.initial.storage);
-    if constexpr (requires { work.reset; }) {
-      if (work.reset) inputs.push_back(work.reset);
-    }
-    if (!inputs.empty()) inputs.push_back(work.in);
-    return inputs;
+    on.queue(std::move(queued));
   }
 
   HostQueue& find(Stream stream) {

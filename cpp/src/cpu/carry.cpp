@@ -2,11 +2,10 @@
 // the summaries are appended in order. Elements are read once, and once more
 // only where a summary does not tell what follows: where a prefix may leave the
 // range of the dtype, or a total that of the summary.
-#include "carry.h"
-
 #include <algorithm>
 #include <atomic>
 
+#include "../core/backend.h"
 #include "../host/pool.h"
 #include "aligned_buffer.h"
 #include "isa.h"

@@ -10,7 +10,8 @@ namespace upsweep {
 #define UPSWEEP_ISA(isa)                    \
   const Kernel* find_prod_##isa(Op, Dtype); \
   const Kernel* find_sum_##isa(Op, Dtype);  \
-  const Kernel* find_max_##isa(Op, Dtype);
+  const Kernel* find_max_##isa(Op, Dtype);  \
+  const RecurrenceKernel& find_recurrence_##isa(Dtype);
 UPSWEEP_ISA(baseline)
 #if defined(__x86_64__)
 UPSWEEP_ISA(avx2)
@@ -36,19 +37,20 @@ bool has_avx512() {
 }
 #endif
 
+#define UPSWEEP_KERNELS(isa) \
+  find_prod_##isa, find_sum_##isa, find_max_##isa, find_recurrence_##isa
 constexpr Isa kIsas[] = {
 #if defined(__x86_64__)
-    {"avx512", has_avx512, find_prod_avx512, find_sum_avx512, find_max_avx512},
-    {"avx2", has_avx2, find_prod_avx2, find_sum_avx2, find_max_avx2},
-    {"baseline", always, find_prod_baseline, find_sum_baseline,
-     find_max_baseline},
+    {"avx512", has_avx512, UPSWEEP_KERNELS(avx512)},
+    {"avx2", has_avx2, UPSWEEP_KERNELS(avx2)},
+    {"baseline", always, UPSWEEP_KERNELS(baseline)},
 #elif defined(__aarch64__)
-    {"neon", always, find_prod_baseline, find_sum_baseline, find_max_baseline},
+    {"neon", always, UPSWEEP_KERNELS(baseline)},
 #else
-    {"baseline", always, find_prod_baseline, find_sum_baseline,
-     find_max_baseline},
+    {"baseline", always, UPSWEEP_KERNELS(baseline)},
 #endif
 };
+#undef UPSWEEP_KERNELS
 
 const Isa& choose() {
   const char* forced = std::getenv("UPSWEEP_CPU_ISA");

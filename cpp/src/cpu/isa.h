@@ -4,6 +4,7 @@
 #include <span>
 
 #include "kernels.h"
+#include "recurrence_kernel.h"
 
 namespace upsweep {
 
@@ -15,6 +16,7 @@ struct Isa {
   FindKernel find_prod;
   FindKernel find_sum;  // and logaddexp
   FindKernel find_max;  // and min
+  const RecurrenceKernel& (*recurrence)(Dtype dtype);
 
   // There is one for every (op, dtype) but these: sums of bool_ are sums of
   // int32, and logaddexp of integers is one of float32.

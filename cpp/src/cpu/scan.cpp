@@ -10,8 +10,6 @@
 //
 // Only where a tile may leave the dtype's range is step 3 after step 4. Either
 // way the bits are those of one thread that scans all tiles in order.
-#include "scan.h"
-
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
@@ -21,6 +19,7 @@
 #include <thread>
 #include <vector>
 
+#include "../core/backend.h"
 #include "../host/memory.h"
 #include "../host/pool.h"
 #include "aligned_buffer.h"

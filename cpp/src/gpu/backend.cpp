@@ -24,10 +24,6 @@ bool is_cheaper_on_host(Stream stream, const CopyWork& work) {
   return elements <= kFewElements || read < work.in->nbytes() / 2;
 }
 
-const HostKernels& host_kernels_of_cpu() {
-  return *find_backend(DeviceType::cpu)->host_kernels();
-}
-
 }  // namespace
 
 GpuBackend::GpuBackend(const Tuning& tuning)
@@ -36,9 +32,8 @@ GpuBackend::GpuBackend(const Tuning& tuning)
 void GpuBackend::scan(Stream stream, ScanWork work) {
   check_process();
   const KernelSet& kernels = kernel_set(work.op, work.dtype);
-  if (work.initial.storage || work.reset || work.include_initial) {
-    return run_kernel_on_host(stream, std::move(work),
-                              host_kernels_of_cpu().scan);
+  if (!work.is_plain()) {
+    return run_kernel_on_host(stream, std::move(work), run_scan);
   }
   if (!fits_kernels(work.plan)) make_contiguous(stream, work);
   std::vector<Launch> launches;
@@ -52,17 +47,13 @@ void GpuBackend::scan(Stream stream, ScanWork work) {
 void GpuBackend::carry(Stream stream, CarryWork work) {
   check_process();
   kernel_set(work.op, work.dtype);  // throws for a dtype without kernels
-  run_kernel_on_host(stream, std::move(work), host_kernels_of_cpu().carry);
+  run_kernel_on_host(stream, std::move(work), run_carry);
 }
 
 template <class W>
 void GpuBackend::run_kernel_on_host(Stream stream, W work,
                                     void (*run)(const W&)) {
-  std::vector<StoragePtr> inputs{work.in};
-  if (work.initial.storage) inputs.push_back(work.initial.storage);
-  if constexpr (requires { work.reset; }) {
-    if (work.reset) inputs.push_back(work.reset);
-  }
+  std::vector<StoragePtr> inputs = work.inputs();
   const Plan& plan = work.plan;
   int64_t elements = plan.outer_size * plan.inner.extent * plan.length.extent;
   StoragePtr out = work.out;
@@ -78,6 +69,21 @@ void GpuBackend::copy(Stream stream, CopyWork work) {
     launches.push_back(to_launch(params, tuning_.threads));
   }
   launch(stream, work.in, work.out, launches);
+}
+
+// There is no kernel: the CPU runs it.
+void GpuBackend::recurrence(Stream stream, RecurrenceWork work) {
+  check_process();
+  if (work.dtype == float64) {
+    throw std::invalid_argument(
+        "[linear_recurrence] float64 is not supported on the GPU; give the "
+        "recurrence a stream of the CPU, as in stream=upsweep.cpu.");
+  }
+  std::vector<StoragePtr> inputs = work.inputs();
+  StoragePtr out = work.out;
+  int64_t elements = work.plan.elements();
+  run_on_host(stream, {[work = std::move(work)] { run_recurrence(work); },
+                       std::move(inputs), std::move(out), elements});
 }
 
 void GpuBackend::copy_on_host(Stream stream, const CopyWork& work) {

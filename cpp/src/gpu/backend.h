@@ -16,6 +16,7 @@ class GpuBackend : public Backend {
   void scan(Stream stream, ScanWork work) final;
   void carry(Stream stream, CarryWork work) final;
   void copy(Stream stream, CopyWork work) final;
+  void recurrence(Stream stream, RecurrenceWork work) final;
 
  protected:
   explicit GpuBackend(const Tuning& tuning);

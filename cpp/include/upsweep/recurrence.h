@@ -1,0 +1,37 @@
+// The linear recurrence. The result is a fresh, contiguous array on the
+// stream's device.
+#pragma once
+
+#include <optional>
+
+#include "upsweep/array.h"
+#include "upsweep/device.h"
+
+namespace upsweep {
+
+/// What a recurrence may be given besides its coefficients.
+struct RecurrenceOptions {
+  bool reverse = false;   // from the last element to the first
+  bool inclusive = true;  // else each result is the one before its element
+  /// What lines start with instead of 0: a 0-d array, or one of the shape of
+  /// the result without the axis. It is converted to the dtype.
+  std::optional<array> initial = {};
+  /// bool_, of the shape of the result. Where it is true, the result before the
+  /// element counts as 0, whatever a is.
+  std::optional<array> reset = {};
+};
+
+/// h[i] = a[i] · h[i - 1] + b[i] along an axis, counted from the end when
+/// negative. a and b broadcast; they have the same floating-point or complex
+/// dtype, which the result keeps, or are integers or bool_, which gives
+/// float32. h is followed without intermediate overflow or underflow and only
+/// rounded for the result. See the numerics page for the error.
+///
+/// Errors: TypeError for dtypes, std::out_of_range for the axis,
+/// std::invalid_argument for shapes and for a stream that does not exist,
+/// OutOfMemory.
+array linear_recurrence(const array& a, const array& b, int axis = -1,
+                        const RecurrenceOptions& options = {},
+                        StreamOrDevice s = {});
+
+}  // namespace upsweep

@@ -1,0 +1,172 @@
+// RecurrenceLanes: the arithmetic of recurrences in packs of doubles, and the
+// range in which it is right.
+#pragma once
+
+#include "simd_floats.h"
+
+namespace upsweep {
+namespace {
+
+// Numbers are checked every kCheckedRows rows. Between two checks no product of
+// a number in the range with elements of the dtype can leave double's range:
+// an element of a narrow dtype is 0 or between 2^-149 and 2^128, and a sum that
+// cancels has still 2^-53 of its terms.
+//
+// A segment's factor that falls below the range is taken as 0 where its sum is
+// at least kNotable, because it does not count next to that for numbers up to
+// kOrdinary.
+template <class T>
+struct RecurrenceRange {
+  static constexpr int kCheckedRows = 4;
+  static constexpr double kLow = 0x1p-200, kHigh = 0x1p500;
+  static constexpr double kNotable = 0x1p-90, kOrdinary = 0x1p40;
+};
+// Of float64 elements, those below kLowFactor leave the range, too.
+template <>
+struct RecurrenceRange<double> {
+  static constexpr int kCheckedRows = 1;
+  static constexpr double kLow = 0x1p-900, kHigh = 0x1p900;
+  static constexpr double kNotable = 0x1p-500, kOrdinary = 0x1p300;
+  static constexpr double kLowFactor = 0x1p-100;
+};
+
+template <int flip, class T, int n, int... i>
+UPSWEEP_INLINE inline Pack<T, n> flip_pairs(const Pack<T, n>& a,
+                                            std::integer_sequence<int, i...>) {
+  Pack<T, n> r;
+  for (int p = 0; p < a.kParts; ++p) {
+    r.v[p] = __builtin_shufflevector(a.v[p], a.v[p],
+                                     (flip < 0 ? i ^ 1 : (i & ~1) + flip)...);
+  }
+  return r;
+}
+// Real and imaginary parts exchanged; the real part twice; the imaginary one.
+template <int flip, class T, int n>
+UPSWEEP_INLINE inline Pack<T, n> flip_pairs(const Pack<T, n>& a) {
+  constexpr int size = Pack<T, n>::kPart / static_cast<int>(sizeof(T));
+  return flip_pairs<flip>(a, std::make_integer_sequence<int, size>());
+}
+
+template <class T>
+struct RecurrenceLanes {
+  static constexpr bool kComplex = std::is_same_v<T, complex64_t>;
+  using Scalar = std::conditional_t<kComplex, float, T>;
+  using Unit = Bits<std::conditional_t<kComplex, uint64_t, T>>;  // an element
+  using Range = RecurrenceRange<T>;
+  static constexpr int kParts = kComplex ? 2 : 1;
+  static constexpr int n = kLanes<Unit>;
+  static constexpr int kSize = kPack<Scalar>;  // doubles of a pack
+  static constexpr int kPacks = n * kParts / kSize;
+  using Doubles = Pack<double, kSize>;
+  using Mask = typename Doubles::Mask;
+
+  UPSWEEP_INLINE static Doubles load(const char* row) {
+    if constexpr (std::is_same_v<T, double>) {
+      return Doubles::load(row);
+    } else {
+      return load_widened<Scalar>(reinterpret_cast<const Bits<Scalar>*>(row));
+    }
+  }
+  UPSWEEP_INLINE static void store(char* row, const Doubles& h) {
+    if constexpr (std::is_same_v<T, double>) {
+      h.store(row);
+    } else {
+      bits_of<Scalar>(narrow(h)).store(row);
+    }
+  }
+
+  static Doubles one() {
+    double values[kSize];
+    for (int i = 0; i < kSize; ++i) values[i] = i % kParts == 0;
+    return Doubles::load(values);
+  }
+
+  // a · h + c. Doubles hold the product of narrow elements so well that it may
+  // be rounded on its own where there is no fused instruction.
+  UPSWEEP_INLINE static Doubles multiply_add(const Doubles& a, const Doubles& h,
+                                             const Doubles& c) {
+    if constexpr (kComplex) {
+      auto real = flip_pairs<0>(a), imaginary = flip_pairs<1>(a);
+      auto cross = imaginary.template as<uint64_t>() ^ minus_real();
+      return multiply_add_real(
+          real, h,
+          multiply_add_real(cross.template as<double>(), flip_pairs<-1>(h), c));
+    } else {
+      return multiply_add_real(a, h, c);
+    }
+  }
+  // The same of one number.
+  UPSWEEP_INLINE static void multiply_add(const double* a, double* h,
+                                          const double* c) {
+    if constexpr (kComplex) {
+      double real = a[0] * h[0] - a[1] * h[1] + c[0];
+      h[1] = a[0] * h[1] + a[1] * h[0] + c[1];
+      h[0] = real;
+    } else if constexpr (std::is_same_v<T, double>) {
+      *h = __builtin_fma(*a, *h, *c);
+    } else {
+      *h = *a * *h + *c;
+    }
+  }
+
+  // The magnitudes, of a complex number that of its larger part.
+  UPSWEEP_INLINE static Doubles magnitude(const Doubles& h) {
+    auto m = abs(h);
+    if constexpr (kComplex) m = max(m, flip_pairs<-1>(m));
+    return m;
+  }
+  static double magnitude(const double* h) {
+    double m = std::abs(h[0]);
+    if constexpr (kComplex) {
+      if (!(m >= std::abs(h[1]))) m = std::abs(h[1]);
+      if (h[0] != h[0]) m = h[0];
+    }
+    return m;
+  }
+
+  UPSWEEP_INLINE static Mask is_within(const Doubles& m, double low,
+                                       double high) {
+    return (Doubles::all(high) >= m) &
+           ((m >= Doubles::all(low)) | (m == Doubles::all(0)));
+  }
+  UPSWEEP_INLINE static Mask in_range(const Doubles& m) {
+    return is_within(m, Range::kLow, Range::kHigh);
+  }
+  static bool is_within(double m, double high) {
+    return m <= high && (m >= Range::kLow || m == 0);
+  }
+
+  // What every element must be for the range to hold.
+  UPSWEEP_INLINE static Mask is_usable(const Doubles& a) {
+    if constexpr (std::is_same_v<T, double>) {
+      auto m = abs(a);
+      return (m >= Doubles::all(Range::kLowFactor)) | (m == Doubles::all(0));
+    } else {
+      return Mask::all(-1);
+    }
+  }
+
+ private:
+  UPSWEEP_INLINE static Doubles multiply_add_real(const Doubles& a,
+                                                  const Doubles& h,
+                                                  const Doubles& c) {
+    if constexpr (kFused || std::is_same_v<T, double>) {
+      return fma(a, h, c);
+    } else {
+      return a * h + c;
+    }
+  }
+  // The sign bit in real parts.
+  UPSWEEP_INLINE static Pack<uint64_t, kSize> minus_real() {
+    Pack<uint64_t, kSize> r;
+    for (int p = 0; p < r.kParts; ++p) {
+      for (int i = 0; i < r.kPart / 8; ++i) {
+        r.v[p][i] = i % 2 == 0 ? uint64_t{1} << 63 : 0;
+      }
+    }
+    return r;
+  }
+};
+
+}  // namespace
+}  // namespace upsweep

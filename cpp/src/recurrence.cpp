@@ -1,0 +1,137 @@
+// The entry point of the linear recurrence: validate, normalise, plan, enqueue.
+#include "upsweep/recurrence.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "array_access.h"
+#include "axis.h"
+#include "core/backend.h"
+#include "core/shape.h"
+#include "result.h"
+#include "upsweep/ops.h"
+
+namespace upsweep {
+
+namespace {
+
+constexpr const char* kName = "linear_recurrence";
+
+bool is_countable(Dtype dtype) { return dtype == bool_ || dtype.is_integer(); }
+
+bool is_computed(Dtype dtype) { return !is_countable(dtype); }
+
+[[noreturn]] void fail_dtype(const char* argument, Dtype dtype,
+                             const std::string& why) {
+  throw TypeError(std::string("[") + kName + "] " + argument + " is " +
+                  dtype.name() + why);
+}
+
+Dtype common_dtype(Dtype a, Dtype b) {
+  if (is_countable(a) && is_countable(b)) return float32;
+  if (a == b) return a;
+  const char* other = is_computed(a) ? a.name() : b.name();
+  bool a_is_wrong = !is_computed(a);
+  fail_dtype(a_is_wrong ? "a" : "b", a_is_wrong ? a : b,
+             std::string(", but ") + (a_is_wrong ? "b" : "a") + " is " + other +
+                 "; convert it with astype, as both must have one dtype.");
+}
+
+Shape common_shape(const array& a, const array& b) {
+  const array& more = a.ndim() >= b.ndim() ? a : b;
+  const array& less = a.ndim() >= b.ndim() ? b : a;
+  Shape shape = more.shape();
+  size_t added = shape.size() - less.shape().size();
+  for (size_t i = 0; i < less.shape().size(); ++i) {
+    int64_t& extent = shape[added + i];
+    int64_t other = less.shape()[i];
+    if (extent == 1) extent = other;
+    if (other != 1 && other != extent) {
+      throw std::invalid_argument(
+          std::string("[") + kName + "] a of shape " + to_string(a.shape()) +
+          " and b of shape " + to_string(b.shape()) + " cannot be broadcast.");
+    }
+  }
+  if (shape.empty()) {
+    throw std::invalid_argument(
+        std::string("[") + kName +
+        "] a and b have no axis; give one of them at least 1 dimension.");
+  }
+  return shape;
+}
+
+// The strides of initial for the shape of the result.
+Strides initial_strides(const array& initial, const Shape& shape, int axis) {
+  Shape lines = shape;
+  lines.erase(lines.begin() + axis);
+  if (initial.ndim() == 0) return Strides(shape.size(), 0);
+  if (initial.shape() != lines) {
+    throw std::invalid_argument(std::string("[") + kName +
+                                "] initial has shape " +
+                                to_string(initial.shape()) +
+                                "; give it no axes or the shape of the result "
+                                "without the axis, " +
+                                to_string(lines) + ".");
+  }
+  Strides strides = initial.strides();
+  strides.insert(strides.begin() + axis, 0);
+  return strides;
+}
+
+array checked_initial(const array& initial, Dtype dtype, Stream stream) {
+  if (initial.dtype() == complex64 && dtype != complex64) {
+    fail_dtype("initial", complex64,
+               std::string(", but a and b are ") + dtype.name() + ".");
+  }
+  return astype(initial, dtype, stream);
+}
+
+array checked_reset(const array& reset, const Shape& shape, Stream stream) {
+  if (reset.dtype() != bool_) {
+    fail_dtype("reset", reset.dtype(), "; it must be bool_.");
+  }
+  if (reset.shape() != shape) {
+    throw std::invalid_argument(
+        std::string("[") + kName + "] reset has shape " +
+        to_string(reset.shape()) + "; give it the shape of the result, " +
+        to_string(shape) + ".");
+  }
+  return contiguous(reset, stream);
+}
+
+RecurrenceWork::Input input(const std::optional<array>& a) {
+  if (!a) return {};
+  return {storage_of(*a), a->offset()};
+}
+
+}  // namespace
+
+array linear_recurrence(const array& a, const array& b, int axis,
+                        const RecurrenceOptions& options, StreamOrDevice s) {
+  Dtype dtype = common_dtype(a.dtype(), b.dtype());
+  Shape shape = common_shape(a, b);
+  int along = normalize_axis(kName, axis, static_cast<int>(shape.size()));
+  Stream stream = stream_for(kName, s);
+  return produce(kName, stream, [&] {
+    array scale = broadcast_to(astype(a, dtype, stream), shape);
+    array added = broadcast_to(astype(b, dtype, stream), shape);
+    std::optional<array> initial, reset;
+    Strides initial_steps(shape.size(), 0);
+    if (options.initial) {
+      initial = checked_initial(*options.initial, dtype, stream);
+      initial_steps = initial_strides(*initial, shape, along);
+    }
+    if (options.reset) reset = checked_reset(*options.reset, shape, stream);
+    array out = make_result(kName, shape, dtype, stream);
+    backend(stream).recurrence(
+        stream, {dtype,
+                 make_recurrence_plan(shape, scale.strides(), added.strides(),
+                                      initial_steps, along, options.reverse),
+                 options.inclusive, input(scale), input(added), input(initial),
+                 input(reset), storage_of(out)});
+    return out;
+  });
+}
+
+}  // namespace upsweep
