@@ -211,6 +211,11 @@ def test_totals_are_products_without_a_range(name, data):
     carry = combined(
         data.draw, [upsweep.carry(part, "prod", axis, **options) for part in parts]
     )
+    checked_total(carry, x, axis)
+
+
+def checked_total(carry, x, axis):
+    """The product of x, which may be out of the range."""
     mantissa, exponent = carry.mantissa_exponent()
     assert (mantissa.dtype.name, exponent.dtype.name) == ("float64", "int64")
     assert mantissa.shape == exponent.shape == carry.shape
@@ -220,10 +225,23 @@ def test_totals_are_products_without_a_range(name, data):
         np.take(x, [], axis=axis),
         y,
         axis=axis,
-        reverse=reverse,
+        reverse=carry.reverse,
         initial=oracle.After(x),
         include_initial=True,
     )
+
+
+@pytest.mark.parametrize("count", [6, 7, 8, 9])
+@pytest.mark.parametrize("gap", [0, 3, 57, 1000])
+def test_totals_keep_their_bits_below_the_range_of_a_double(count, gap):
+    """Large factors before small ones: the product of the small ones alone is one that
+    a double rounds to few bits, though no prefix is."""
+    large = np.full(7, 1.7e38)
+    small = 2.0**-126 * np.linspace(0.008, 0.02, count)
+    ones = np.ones(gap)
+    x = np.concatenate([large, ones, small, ones, ones]).astype(np.float32)
+    for part, axis in [(x, 0), (x.reshape(1, -1), 1), (np.stack([x] * 20, 1), 0)]:
+        checked_total(upsweep.carry(part, "prod", axis), part, axis)
 
 
 @pytest.mark.parametrize(
