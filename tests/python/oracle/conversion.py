@@ -8,13 +8,14 @@ import numpy as np
 from .formats import FORMATS, INF, NAN, NEGATIVE_INF, NEGATIVE_ZERO
 
 
+@np.errstate(invalid="ignore")  # bfloat16 has signalling NaNs
 def convert(values, dtype):
     """The array in a NumPy dtype."""
     values, dtype = np.asarray(values), np.dtype(dtype)
     if values.dtype == dtype:
         return values
     if dtype.kind == "b":
-        return values != 0
+        return np.asarray(values != 0)
     if dtype.kind == "c":
         real = convert(values.real, np.float32)
         imag = convert(values.imag, np.float32)
