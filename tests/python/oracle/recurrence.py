@@ -41,11 +41,12 @@ def check(a, b, y, *, axis=-1, reverse=False, inclusive=True, initial=None,
         first = decode(starts[line : line + 1], name)[0]
         walk = follow(numbers, flags, first, FORMATS[part_name(name)], unit, inclusive)
         for position, error in enumerate(walk):
+            last = slice(max(position - 3, 0), position + 1)
             assert error <= 1, (
                 f"linear_recurrence of {name}{list(shape)}, axis={axis}, "
                 f"reverse={reverse}, inclusive={inclusive}: wrong in line {line} at "
                 f"element {position} in scan order: got {ys[turn][position]!r} after "
-                f"a={xs[turn][: position + 1][-4:]}, b={bs[turn][: position + 1][-4:]}, "
+                f"a={xs[turn][last]}, b={bs[turn][last]}, "
                 f"{error:.4g} times the bound"
             )
             worst = max(worst, error)
