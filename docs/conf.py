@@ -36,7 +36,8 @@ nitpick_ignore_regex = [
 
 # The section of reference/source.rst that a source link leads to.
 SOURCES = {
-    "scans": "cumprod cumsum cummax cummin logcumsumexp",
+    "scans": "cumprod cumsum cummax cummin logcumsumexp scan carry Carry "
+    "cumprod_frexp cumulative_prod cumulative_sum",
     "views": "__getitem__ reshape flatten transpose T swapaxes moveaxis squeeze "
     "expand_dims broadcast_to astype",
     "constructors": "zeros ones full arange",

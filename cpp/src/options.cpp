@@ -201,7 +201,8 @@ StoragePtr make_reset(const char* name, const std::optional<array>& reset,
   if (reset->dtype() == bool_) {
     return from_mask(name, *reset, shape, axis, options, stream);
   }
-  if (!reset->dtype().is_integer()) {
+  // An empty list in Python has no integers to tell its dtype.
+  if (!reset->dtype().is_integer() && reset->size() != 0) {
     throw TypeError(std::string("[") + name +
                     "] reset must be a bool_ mask or integer offsets, not " +
                     reset->dtype().name() + ".");

@@ -780,6 +780,189 @@ def logcumsumexp(a: array, /, axis: int | None = None, *, reverse: bool = False,
         integers and bool_, otherwise of its dtype.
     """
 
+class Carry:
+    """
+    What lines of elements amount to, for a scan that goes on where another one
+    ended: ``scan(b, op, initial=carry(a, op))`` is the second part of the scan of a
+    and b together. Made by :func:`carry`; immutable.
+
+    Each line has one record: the prefix, rounded nowhere and out of the range of
+    the dtype where a scan would be; the total without regard to that range; the
+    range that the prefixes went through; and what the elements do to a prefix that
+    has left it. ``numpy.asarray(carry)`` gives the records as a structured array,
+    and ``Carry(op, dtype, records)`` takes them back. The fields are described at
+    ``CarryRecord`` in the C++ reference; ``Carry.version`` counts their layouts.
+
+    Args:
+        op: The operator: "prod", "sum", "max", "min" or "logaddexp".
+        dtype: The dtype of the scan's results.
+        records: A structured array as ``numpy.asarray(carry)`` gives it.
+        reverse: Whether the lines run backwards.
+
+    Raises:
+        TypeError: The operator has no results of the dtype, or records is no such
+            array.
+    """
+
+    def __init__(self, op: str, dtype: Dtype, records: Any, *, reverse: bool = False) -> None: ...
+
+    version: int = 1
+
+    @property
+    def op(self) -> str:
+        """The operator."""
+
+    @property
+    def dtype(self) -> Dtype:
+        """The dtype of the scan's results."""
+
+    @property
+    def reverse(self) -> bool:
+        """Whether the lines run backwards."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the scanned array without the axis; () for one line."""
+
+    @property
+    def is_decided(self) -> bool:
+        """
+        Whether the results so far are known, of all lines. Those of :func:`carry` are. Those of :meth:`then` are not if a product or sum may have left the range of the dtype on the way: then only the elements can tell.
+        """
+
+    def then(self, next: Carry) -> Carry:
+        """
+        The carry of these lines followed by those of next, in scan order. It is
+        associative up to rounding, and may be undecided.
+
+        Raises:
+            ValueError: op, dtype, direction or shape differ.
+        """
+
+    def value(self) -> array:
+        """
+        The results so far, rounded to the dtype; of the shape of the carry.
+
+        Raises:
+            ValueError: A line is undecided.
+        """
+
+    def mantissa_exponent(self) -> tuple[array, array]:
+        """
+        The products of all elements, which here cannot leave the range: float64
+        mantissas of 0.5 to below 1 and int64 exponents, as in frexp. A zero, infinite
+        or NaN mantissa has the exponent 0.
+
+        Raises:
+            ValueError: op is not "prod", or the dtype not a real one.
+        """
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any: ...
+
+    def __getstate__(self) -> tuple[int, str, Dtype, bool, tuple[int, ...], bytes]: ...
+
+    def __setstate__(self, state: tuple[int, str, Dtype, bool, tuple[int, ...], bytes], /) -> None: ...
+
+    def __repr__(self) -> str: ...
+
+def scan(a: object, /, op: str, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, initial: object = None, reset: object = None, dtype: None | Dtype = None, include_initial: bool = False, skipna: bool = False, stream: None | Stream | Device = None) -> array:
+    """
+    A scan along an axis, or of the flattened array, with every option. Results are
+    those of the operator's own function, :func:`cumprod` and so on, and keep its
+    contract whatever they start with.
+
+    Args:
+        a: An array or array-like of any shape, strides and dtype.
+        op: "prod", "sum", "max", "min" or "logaddexp".
+        axis: The axis, counted from the end when negative; None scans the flattened
+            array.
+        reverse: Scan from the last element to the first.
+        inclusive: Whether an element counts in its own result.
+        initial: What each line starts with, as if it were an element before the
+            first: a number, an array of the shape of a without the axis, or a
+            :class:`Carry`. None is the identity.
+        reset: Where new segments start, each from the identity: a bool_ mask of the
+            shape of a, True at the first element of a segment in scan order; or,
+            for one axis, integer offsets of the segments, which do not decrease.
+        dtype: The dtype to which a is converted first, and of the result.
+        include_initial: One more element along the axis, before the first in scan
+            order: what the line starts with.
+        skipna: NaN counts as the identity.
+        stream: Where to run: a stream, a device for its default stream, or None
+            for the default stream of the default device.
+
+    Returns:
+        A new array of the shape of a, flattened where axis is None, with one more
+        element along the axis if include_initial is True.
+
+    Raises:
+        IndexError: The array has no such axis.
+        TypeError: An argument is of the wrong type, or initial has a dtype that the
+            scan cannot compute in.
+        ValueError: op is unknown, initial or reset does not fit a, the carry is
+            undecided, or include_initial is True and inclusive False.
+        MemoryError: The result does not fit into memory.
+
+    Source:
+        G. E. Blelloch, "Prefix sums and their applications", technical report
+        CMU-CS-90-190, Carnegie Mellon University, 1990; segmented scans are in its
+        section 1.5.
+    """
+
+def carry(a: object, /, op: str, axis: int | None = None, *, reverse: bool = False, initial: object = None, stream: None | Stream | Device = None) -> Carry:
+    """
+    What each line of an array amounts to, for a scan that goes on after it. Reads
+    the array once and writes one record for each line. Waits for the result.
+
+    Args, errors and source are those of :func:`scan`.
+
+    Returns:
+        A :class:`Carry` of the shape of a without the axis; () where axis is
+        None.
+    """
+
+def cumprod_frexp(a: object, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, initial: object = None, stream: None | Stream | Device = None) -> tuple[array, array]:
+    """
+    Cumulative products that cannot leave the range, as mantissas and exponents:
+    each product is mantissa * 2**exponent, within 1 ulp of the mantissa.
+
+    As in frexp, magnitudes of mantissas are from 0.5 to below 1; a zero, infinite
+    or NaN mantissa has the exponent 0. The CPU computes it, also for arrays on a
+    GPU.
+
+    Args, errors and source are those of :func:`scan`; complex64 is a TypeError. Of
+    a :class:`Carry` as initial, the total counts.
+
+    Returns:
+        The mantissas, of the dtype of a (float32 for integers and bool_), and the
+        exponents, as int32, which stay at 2**30 beyond it; both of the shape of a,
+        flattened where axis is None.
+    """
+
+def cumulative_prod(x: object, /, *, axis: int | None = None, dtype: None | Dtype = None, include_initial: bool = False) -> array:
+    """
+    Cumulative product, as the array API standard (2023.12) has it.
+
+    Args:
+        x: An array or array-like with at least one axis.
+        axis: The axis; it may be left out only if there is one.
+        dtype: The dtype of the result, to which x is converted first. Without it,
+            integers and bool_ give int64, and unsigned integers uint64.
+        include_initial: Whether the result begins with a 1.
+
+    Raises:
+        ValueError: x has no axis, or several and axis is None.
+        IndexError: x has no such axis.
+    """
+
+def cumulative_sum(x: object, /, *, axis: int | None = None, dtype: None | Dtype = None, include_initial: bool = False) -> array:
+    """
+    Cumulative sum, as the array API standard (2023.12) has it.
+
+    Args and errors are those of :func:`cumulative_prod`; include_initial begins the
+    result with a 0.
+    """
+
 def linear_recurrence(a: array, b: array, /, axis: int = -1, *, reverse: bool = False, inclusive: bool = True, initial: object = None, reset: object = None, stream: None | Stream | Device = None) -> array:
     """
     The linear recurrence h[i] = a[i] * h[i - 1] + b[i] along an axis.
@@ -855,6 +1038,20 @@ def get_memory_limit() -> int:
 def set_cache_limit(limit: int) -> int:
     """
     Sets how many bytes of freed buffers are kept, and returns the previous limit.
+    """
+
+def get_num_threads() -> int:
+    """
+    How many threads work of the CPU may use: at first ``UPSWEEP_NUM_THREADS``, or one for each usable processor.
+    """
+
+def set_num_threads(n: int) -> int:
+    """
+    Sets how many threads work of the CPU may use, and returns the previous number.
+    Results never depend on it.
+
+    Raises:
+        ValueError: n is not between 1 and 1024.
     """
 
 def described(function: object, parse: object) -> object:

@@ -115,9 +115,9 @@ struct Methods {
     auto prefix = from_record<typename R::Prefix>(number);
     if constexpr (kIsRealProduct) {
       // The dtype may be narrower than the monoid's.
-      using Range = Limits<Value>;
       if (R::is_live(prefix) &&
-          !R::keeps_within(prefix, range, Range::min, Range::max)) {
+          !R::keeps_within(prefix, range, Limits<Value>::min,
+                           Limits<Value>::max)) {
         return false;
       }
     }

@@ -4,6 +4,7 @@ import csv
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support import cpu_only, run_python
 
@@ -35,6 +36,14 @@ def test_volume_rendering(tmp_path):
     assert picture.startswith(b"\x89PNG\r\n\x1a\n")
     assert picture[16:24] == (96).to_bytes(4, "big") + (60).to_bytes(4, "big")
     assert len(picture) > 2000
+
+
+def test_streaming(tmp_path):
+    run("streaming", tmp_path, "--size", "100003", "--chunk", "1000")
+    returns = np.random.default_rng(0).normal(1, 1e-4, 100003).astype(np.float32)
+    results = np.fromfile(tmp_path / "products.f32", np.float32)
+    exact = np.cumprod(returns.astype(np.float64))
+    assert np.abs(results / exact - 1).max() < 1.2e-7
 
 
 def test_portfolio(tmp_path):
