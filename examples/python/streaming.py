@@ -1,7 +1,7 @@
 """The cumulative product of a file that need not fit into memory.
 
-The file is read and scanned in chunks. A Carry hands on what the chunks before amount to,
-so the results are those of one scan of the whole file.
+The file is read and scanned in chunks. A Carry hands on what the chunks before amount
+to, so the results are those of one scan of the whole file.
 """
 
 import argparse
