@@ -20,6 +20,7 @@ from scans import (
     copy_kernels,
     memory,
     scan,
+    segmented,
     table,
 )
 
@@ -121,11 +122,10 @@ def test_looking_back_keeps_the_contract(small_engine, op, name, seed):
 
 
 def test_every_kernel_of_the_list_exists(engine):
-    scans = [
-        f"{each}_{kernel}"
-        for each in engine.tuning.passes
-        for kernel in {kernel for kernel, _ in table().values()}
-    ]
+    kernels = {kernel for kernel, _ in table().values()}
+    for (op, _), computed in segmented().items():
+        kernels.add(f"segmented_{table()[op, computed][0]}")
+    scans = [f"{each}_{kernel}" for each in engine.tuning.passes for kernel in kernels]
     assert engine.kernel_names() == sorted(scans + copy_kernels())
 
 
@@ -287,12 +287,12 @@ def test_a_store_outside_the_result_is_refused(engine):
 
 
 class Less:
-    """An engine that binds a result that is too short."""
+    """An engine that binds a buffer that is too short: the result."""
 
-    def __init__(self, engine):
-        self.engine, self.tuning = engine, engine.tuning
+    def __init__(self, engine, buffer=1):
+        self.engine, self.tuning, self.buffer = engine, engine.tuning, buffer
 
     def run(self, kernel, bindings, groups):
-        (data, size) = bindings[1]
-        bindings[1] = (data, size - 4)
+        (data, size) = bindings[self.buffer]
+        bindings[self.buffer] = (data, size - 4)
         return self.engine.run(kernel, bindings, groups)
