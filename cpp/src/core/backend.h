@@ -33,6 +33,10 @@ struct ScanWork {
   int64_t in_offset;
   StoragePtr in;
   StoragePtr out;
+  // nullptr if none. One byte, 0 or 1, for each element, at the index of its
+  // result in `out`: whether it starts a new segment, whose prefix is the
+  // identity.
+  StoragePtr reset = nullptr;
 };
 
 // out[…] = in[…] with the dtype converted; out_step of each axis is that of a

@@ -21,7 +21,7 @@ class GpuBackend : public Backend {
 
   // Gives the stream one piece of work: the launches, one after the other. A
   // result without elements has none.
-  virtual void launch(Stream stream, const StoragePtr& in,
+  virtual void launch(Stream stream, const LaunchInputs& inputs,
                       const StoragePtr& out,
                       const std::vector<Launch>& launches) = 0;
 
@@ -30,7 +30,8 @@ class GpuBackend : public Backend {
 
  private:
   void copy_on_host(Stream stream, const CopyWork& work);
-  void make_contiguous(Stream stream, ScanWork& work);
+  void scan_as(Stream stream, ScanWork work, Dtype dtype);
+  void make_contiguous(Stream stream, ScanWork& work, Dtype dtype);
 
   Tuning tuning_;
   uint32_t generation_;

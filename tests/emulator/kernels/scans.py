@@ -34,7 +34,7 @@ def table():
 
 def segmented():
     """{(op, dtype): dtype to compute in} of scans with resets."""
-    pattern = r"UPSWEEP_RESETS\((\w+), (\w+), (\w+)\)\n"
+    pattern = r"(?m)^UPSWEEP_RESETS\((\w+), (\w+), (\w+)\)\n"
     found = re.findall(pattern, (METAL / "kernels.def").read_text())
     return {(op, dtype): computed for op, dtype, computed in found}
 
