@@ -1,10 +1,10 @@
-// Resets: a scan in which an element may start a new segment, whose results are
-// those of a line that begins there. Segmented<M> is the monoid M with resets.
+// Resets: elements at which a scan starts afresh, as at the beginning of a
+// line. WithResets<M> is the monoid M with resets.
 //
 // Its Aggregate combines the elements since the last reset. What came before
 // that, out of the range or not, has no part in results after it. Each element
-// has one byte in `resets`, at the index of its result: whether it starts a
-// segment. Threads read those of their items into a mask.
+// has one byte in `resets`, at the index of its result, which is not 0 if the
+// element is a reset. Threads read those of their items into a mask.
 //
 // There is no fast path.
 #pragma once
@@ -18,7 +18,7 @@ struct ResetMask {
 };
 
 template <class M>
-struct Segmented {
+struct WithResets {
   using Value = typename M::Value;
   using Prefix = typename M::Prefix;
   static constant constexpr bool kCanExitRange = M::kCanExitRange;
@@ -40,7 +40,8 @@ struct Segmented {
   }
   // The Prefix that the elements since the last reset continue.
   static METAL_FUNC Prefix before(Prefix s, Aggregate t) {
-    return t.has_reset != 0 ? M::initial() : s;
+    if (t.has_reset != 0) return M::initial();
+    return s;
   }
   static METAL_FUNC Prefix apply(Prefix s, Aggregate t) {
     return M::apply(before(s, t), t.since);
@@ -48,7 +49,7 @@ struct Segmented {
 };
 
 template <class M>
-struct ThreadItems<Segmented<M>> {
+struct ThreadItems<WithResets<M>> {
   using Value = typename M::Value;
   static constant constexpr uint kItems = items(sizeof(Value));
   static_assert(kItems <= 128, "room in a mask");
@@ -67,12 +68,12 @@ struct ThreadItems<Segmented<M>> {
 };
 
 template <class M>
-struct Resets<Segmented<M>> {
-  using Items = ThreadItems<Segmented<M>>;
+struct Resets<WithResets<M>> {
+  using Items = ThreadItems<WithResets<M>>;
   static constant constexpr uint kBytes = kResetBytes;
 
   // Completes the items of a thread, of a tile that begins at `first`.
-  static METAL_FUNC Items read(Task<Segmented<M>> task,
+  static METAL_FUNC Items read(Task<WithResets<M>> task,
                                constant ScanParams& params, int64_t first,
                                Items items) {
     int64_t at = task.panel.out +
@@ -105,10 +106,10 @@ struct Resets<Segmented<M>> {
 };
 
 template <class M>
-struct ExactPath<Segmented<M>> {
+struct ExactPath<WithResets<M>> {
   using Prefix = typename M::Prefix;
-  using Aggregate = typename Segmented<M>::Aggregate;
-  using Items = ThreadItems<Segmented<M>>;
+  using Aggregate = typename WithResets<M>::Aggregate;
+  using Items = ThreadItems<WithResets<M>>;
 
   static METAL_FUNC Aggregate reduce(Items items) {
     typename M::Aggregate since = M::identity();
@@ -133,24 +134,24 @@ struct ExactPath<Segmented<M>> {
 };
 
 template <class M>
-struct ThreadScan<Segmented<M>> {
+struct ThreadScan<WithResets<M>> {
   using Prefix = typename M::Prefix;
-  using Aggregate = typename Segmented<M>::Aggregate;
-  using Items = ThreadItems<Segmented<M>>;
+  using Aggregate = typename WithResets<M>::Aggregate;
+  using Items = ThreadItems<WithResets<M>>;
 
   static METAL_FUNC Aggregate reduce(Items items, thread bool& is_fast) {
     is_fast = false;
-    return ExactPath<Segmented<M>>::reduce(items);
+    return ExactPath<WithResets<M>>::reduce(items);
   }
   static METAL_FUNC void scan(Items items, Prefix state, Aggregate, bool,
                               bool inclusive) {
-    ExactPath<Segmented<M>>::scan(items, state, inclusive);
+    ExactPath<WithResets<M>>::scan(items, state, inclusive);
   }
 };
 
 // The first exit since the last reset, as a monoid for group_scan.
 template <class M>
-struct SegmentExit {
+struct ExitSinceReset {
   struct Aggregate {
     typename M::RangeExit since;
     uint has_reset;
@@ -168,31 +169,31 @@ struct SegmentExit {
 
 // As for M, but an exit counts only up to the next reset.
 template <class M>
-struct RangeExits<Segmented<M>, true> {
+struct RangeExits<WithResets<M>, true> {
   using Prefix = typename M::Prefix;
   using RangeExit = typename M::RangeExit;
-  using Aggregate = typename Segmented<M>::Aggregate;
-  using Items = ThreadItems<Segmented<M>>;
-  using Exits = SegmentExit<M>;
+  using Aggregate = typename WithResets<M>::Aggregate;
+  using Items = ThreadItems<WithResets<M>>;
+  using SinceReset = ExitSinceReset<M>;
 
   // Whether the Prefix after `total` is in doubt.
   static METAL_FUNC bool may_exit(Prefix carry, Aggregate total) {
-    return !M::is_safe(Segmented<M>::before(carry, total), total.since);
+    return !M::is_safe(WithResets<M>::before(carry, total), total.since);
   }
 
-  static METAL_FUNC bool resolve(Task<Segmented<M>> task, Items items,
+  static METAL_FUNC bool resolve(Task<WithResets<M>> task, Items items,
                                  uint span, Prefix carry, Aggregate own,
                                  thread Prefix& state, thread Prefix& next) {
     bool mine = task.coord.is_active && (!M::is_safe(carry, M::identity()) ||
                                          !is_safe(items, state, own));
     if (!any_thread(mine, task.shared.any_flag)) return false;
-    ScanResult<Exits> exits = group_scan<Exits>(
+    ScanResult<SinceReset> exits = group_scan<SinceReset>(
         last_exit(items, state), task.thread_layout, task.thread_id,
         (threadgroup
-         typename Exits::Aggregate*)task.shared.simdgroup_aggregates);
-    typename Exits::Aggregate entering = {M::exit_of_carry(carry), 0};
-    RangeExit before = Exits::combine(entering, exits.before).since;
-    RangeExit last = Exits::combine(entering, exits.total).since;
+         typename SinceReset::Aggregate*)task.shared.simdgroup_aggregates);
+    typename SinceReset::Aggregate entering = {M::exit_of_carry(carry), 0};
+    RangeExit before = SinceReset::combine(entering, exits.before).since;
+    RangeExit last = SinceReset::combine(entering, exits.total).since;
     if (M::has_exited(before)) {
       state = M::resume(state, before, items.line, items.position);
     }
@@ -231,8 +232,8 @@ struct RangeExits<Segmented<M>, true> {
     return safe && M::is_safe(state, piece);
   }
 
-  static METAL_FUNC typename Exits::Aggregate last_exit(Items items,
-                                                        Prefix state) {
+  static METAL_FUNC typename SinceReset::Aggregate last_exit(Items items,
+                                                             Prefix state) {
     RangeExit exit = M::no_exit();
     UPSWEEP_ROLL
     for (uint i = 0; i < items.count; ++i) {

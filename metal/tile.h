@@ -23,7 +23,7 @@ struct Task {
   using Value = typename M::Value;
   device const Value* in;
   device Value* out;
-  device const uchar* resets;  // of Segmented
+  device const uchar* resets;  // of WithResets
   Panel panel;
   ThreadCoord coord;
   ThreadLayout thread_layout;

@@ -34,8 +34,7 @@ struct ScanWork {
   StoragePtr in;
   StoragePtr out;
   // nullptr if none. One byte, 0 or 1, for each element, at the index of its
-  // result in `out`: whether it starts a new segment, whose prefix is the
-  // identity.
+  // result in `out`: whether the scan starts afresh at it, from the identity.
   StoragePtr reset = nullptr;
 };
 

@@ -218,7 +218,7 @@ const KernelSet& reset_kernel_set(Op op, Dtype dtype) {
 #define UPSWEEP_SCAN(op, dtype, name, components) \
   {Op::op,                                        \
    dtype,                                         \
-   {"segmented_" #name, components, element_size(dtype, components), true}},
+   {"resets_" #name, components, element_size(dtype, components), true}},
 #include "../../../metal/kernels.def"
 #undef UPSWEEP_SCAN
   };

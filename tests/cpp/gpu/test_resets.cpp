@@ -121,7 +121,7 @@ TEST_CASE("a dtype for scans with resets is its own such dtype") {
     CHECK(reset_dtype(c.op, c.computed) == c.computed);
     const KernelSet& with = reset_kernel_set(c.op, c.computed);
     const KernelSet& without = kernel_set(c.op, c.computed);
-    CHECK(with.name == std::string("segmented_") + without.name);
+    CHECK(with.name == std::string("resets_") + without.name);
     CHECK(with.has_resets);
     CHECK(!without.has_resets);
   }

@@ -32,7 +32,7 @@ def table():
     return {(op, dtype): (name, int(parts)) for op, dtype, name, parts in found}
 
 
-def segmented():
+def reset_dtypes():
     """{(op, dtype): dtype to compute in} of scans with resets."""
     pattern = r"(?m)^UPSWEEP_RESETS\((\w+), (\w+), (\w+)\)\n"
     found = re.findall(pattern, (METAL / "kernels.def").read_text())
@@ -250,7 +250,7 @@ def scan(engine, op, x, axis=-1, reverse=False, inclusive=True, geometry=None,
     flags = ys  # something has to be bound
     room = 0
     if reset is not None:
-        kernel, room = f"segmented_{kernel}", RESET_BYTES
+        kernel, room = f"resets_{kernel}", RESET_BYTES
         begin = memory(ys)[1] // parts
         flags = np.zeros(begin + x.size, np.uint8)
         flags[begin:] = reset.ravel()

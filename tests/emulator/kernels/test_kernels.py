@@ -19,8 +19,8 @@ from scans import (
     Refused,
     copy_kernels,
     memory,
+    reset_dtypes,
     scan,
-    segmented,
     table,
 )
 
@@ -123,8 +123,8 @@ def test_looking_back_keeps_the_contract(small_engine, op, name, seed):
 
 def test_every_kernel_of_the_list_exists(engine):
     kernels = {kernel for kernel, _ in table().values()}
-    for (op, _), computed in segmented().items():
-        kernels.add(f"segmented_{table()[op, computed][0]}")
+    for (op, _), computed in reset_dtypes().items():
+        kernels.add(f"resets_{table()[op, computed][0]}")
     scans = [f"{each}_{kernel}" for each in engine.tuning.passes for kernel in kernels]
     assert engine.kernel_names() == sorted(scans + copy_kernels())
 

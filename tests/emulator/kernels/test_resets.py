@@ -13,8 +13,8 @@ from scans import (
     THREE_PASSES,
     Geometry,
     Refused,
+    reset_dtypes,
     scan,
-    segmented,
     table,
 )
 from test_kernels import Less, draw_geometry, draw_input, draw_view, numpy_dtype
@@ -28,7 +28,7 @@ OPS = list(SCANS)
 CASES = [
     (op, dtype)
     for op in OPS
-    for (of, dtype), computed in segmented().items()
+    for (of, dtype), computed in reset_dtypes().items()
     if of == SCANS[op] and computed == dtype
 ]
 
@@ -190,7 +190,7 @@ def test_flags_beyond_their_buffer_are_not_read(engine):
 
 
 def test_each_scan_on_the_gpu_has_one_with_resets():
-    assert {*segmented()} == {*table()}
-    for (op, _), computed in segmented().items():
-        assert segmented()[op, computed] == computed
+    assert {*reset_dtypes()} == {*table()}
+    for (op, _), computed in reset_dtypes().items():
+        assert reset_dtypes()[op, computed] == computed
     assert RESET_BYTES % 16 == 0
