@@ -50,15 +50,15 @@
 //   buffer(0)  in: elements, as integers of their size
 //   buffer(1)  out: likewise; only downsweep writes it
 //   buffer(2)  ScanParams, by setBytes
-//   buffer(3)  aggregates: kAggregateBytes each
+//   buffer(3)  aggregates: kAggregateBytes each, and kResetBytes with resets
 //   buffer(4)  carries: kCarryBytes each
 //   buffer(5)  resets: one byte for each element of the dtype, at the index of
 //              its result; only the kernels with resets (resets.h) read it
 //
 // For lookback, buffer 3 holds a ticket in 16 bytes, then states of
-// tile_state_bytes each, all 0 before: a carry for each line of each chunk;
-// unless the radix is 1, an aggregate for each of them and one for each line
-// of each group.
+// tile_state_bytes each, and kResetBytes with resets, all 0 before: a carry for
+// each line of each chunk; unless the radix is 1, an aggregate for each of them
+// and one for each line of each group.
 //
 // Unused buffers are bound too, to any buffer. Buffers 0 and 1 start at
 // multiples of 16 bytes; in_start gives the offset of an array within.
