@@ -88,10 +88,10 @@ template <class M>
 struct TileStates {
   using Aggregate = typename M::Aggregate;
   using Prefix = typename M::Prefix;
-  static_assert(TileState<Aggregate>::kVectors * 16 <=
-                        tile_state_bytes(sizeof(typename M::Value)) &&
-                    TileState<Prefix>::kVectors * 16 <=
-                        tile_state_bytes(sizeof(typename M::Value)),
+  static constant constexpr uint kBytes =
+      tile_state_bytes(sizeof(typename M::Value)) + Resets<M>::kBytes;
+  static_assert(TileState<Aggregate>::kVectors * 16 <= kBytes &&
+                    TileState<Prefix>::kVectors * 16 <= kBytes,
                 "tile_state_bytes is too small for a state");
 
   device uint4* carries;

@@ -16,6 +16,9 @@ enum : uint32_t { kMaxOuterAxes = 12 };
 // Room that a host gives to one aggregate and to one carry.
 enum : uint32_t { kAggregateBytes = 32, kCarryBytes = 32 };
 
+// The same for resets: more for an aggregate, and for a state of look-back.
+enum : uint32_t { kResetBytes = 16 };
+
 // Room that a host gives to a state of look-back, for elements of a size.
 constexpr uint32_t tile_state_bytes(uint32_t element_size) {
   return element_size == 8 ? 48 : 32;
@@ -73,13 +76,16 @@ struct ScanParams {
   uint32_t items_per_thread;  // of a line's span, at most
   // Look-back: tiles of a group, and groups of a set; a power of two.
   uint32_t look_back_radix;
+  // Of an element's index, the bits that tell parts of an element of the dtype
+  // apart, which have one reset in common.
+  uint32_t reset_shift;
   TileLayout in_tile;  // of a whole tile
   TileLayout out_tile;
 };
 
 static_assert(sizeof(ScanAxis) == 24, "layout of ScanAxis");
 static_assert(sizeof(TileLayout) == 80, "layout of TileLayout");
-static_assert(sizeof(ScanParams) == 304 + 24 * kMaxOuterAxes,
+static_assert(sizeof(ScanParams) == 312 + 24 * kMaxOuterAxes,
               "layout of ScanParams");
 
 }  // namespace upsweep

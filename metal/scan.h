@@ -24,6 +24,7 @@
 #include "register_tile.h"
 #include "thread_scan.h"
 #include "tile.h"
+#include "resets.h"
 #include "spine.h"
 #ifdef UPSWEEP_LOOK_BACK
 #include "look_back.h"

@@ -45,18 +45,20 @@
 //   tuning file) and less than 2^32 threads in all; panel · chunks + chunk is a
 //   threadgroup's index.
 //
-// Arguments, the same for all three
+// Arguments, the same for all
 //
 //   buffer(0)  in: elements, as integers of their size
 //   buffer(1)  out: likewise; only downsweep writes it
 //   buffer(2)  ScanParams, by setBytes
-//   buffer(3)  aggregates: kAggregateBytes each
+//   buffer(3)  aggregates: kAggregateBytes each, and kResetBytes with resets
 //   buffer(4)  carries: kCarryBytes each
+//   buffer(5)  resets: one byte for each element of the dtype, at the index of
+//              its result; only the kernels with resets (resets.h) read it
 //
 // For lookback, buffer 3 holds a ticket in 16 bytes, then states of
-// tile_state_bytes each, all 0 before: a carry for each line of each chunk;
-// unless the radix is 1, an aggregate for each of them and one for each line
-// of each group.
+// tile_state_bytes each, and kResetBytes with resets, all 0 before: a carry for
+// each line of each chunk; unless the radix is 1, an aggregate for each of them
+// and one for each line of each group.
 //
 // Unused buffers are bound too, to any buffer. Buffers 0 and 1 start at
 // multiples of 16 bytes; in_start gives the offset of an array within.
@@ -78,6 +80,7 @@ template <class M>
     device typename M::Value* out [[buffer(1)]],
     constant ScanParams& params [[buffer(2)]],
     device typename M::Aggregate* aggregates [[buffer(3)]],
+    device const uchar* resets [[buffer(5)]],
     uint group [[threadgroup_position_in_grid]],
     uint lane [[thread_index_in_simdgroup]],
     uint simdgroup [[simdgroup_index_in_threadgroup]]) {
@@ -89,7 +92,7 @@ template <class M>
   if (chunk == params.chunks - 1) return;
   Shared<M> shared = {(threadgroup uint*)tile, simdgroup_aggregates, &any_flag};
   Task<M> task =
-      make_task<M>(in, out, params, panel, {lane, simdgroup}, shared);
+      make_task<M>(in, out, resets, params, panel, {lane, simdgroup}, shared);
   typename M::Aggregate total = reduce_chunk(task, params, chunk);
   if (task.coord.is_active && task.coord.line_thread == 0) {
     aggregates[chunk_index(params, panel, chunk, task.coord)] = total;
@@ -103,6 +106,7 @@ template <class M>
     constant ScanParams& params [[buffer(2)]],
     device const typename M::Aggregate* aggregates [[buffer(3)]],
     device typename M::Prefix* carries [[buffer(4)]],
+    device const uchar* resets [[buffer(5)]],
     uint group [[threadgroup_position_in_grid]],
     uint lane [[thread_index_in_simdgroup]],
     uint simdgroup [[simdgroup_index_in_threadgroup]]) {
@@ -111,7 +115,7 @@ template <class M>
   threadgroup atomic_uint any_flag;
   Shared<M> shared = {(threadgroup uint*)tile, simdgroup_aggregates, &any_flag};
   Task<M> task =
-      make_task<M>(in, out, params, group, {lane, simdgroup}, shared);
+      make_task<M>(in, out, resets, params, group, {lane, simdgroup}, shared);
   scan_spine(task, params, {aggregates, carries});
 }
 
@@ -121,6 +125,7 @@ template <class M>
     device typename M::Value* out [[buffer(1)]],
     constant ScanParams& params [[buffer(2)]],
     device const typename M::Prefix* carries [[buffer(4)]],
+    device const uchar* resets [[buffer(5)]],
     uint group [[threadgroup_position_in_grid]],
     uint lane [[thread_index_in_simdgroup]],
     uint simdgroup [[simdgroup_index_in_threadgroup]]) {
@@ -131,7 +136,7 @@ template <class M>
   uint chunk = group - panel * params.chunks;
   Shared<M> shared = {(threadgroup uint*)tile, simdgroup_aggregates, &any_flag};
   Task<M> task =
-      make_task<M>(in, out, params, panel, {lane, simdgroup}, shared);
+      make_task<M>(in, out, resets, params, panel, {lane, simdgroup}, shared);
   typename M::Prefix carry = M::initial();
   if (chunk != 0 && task.coord.is_active) {
     carry = carries[chunk_index(params, panel, chunk, task.coord)];
@@ -146,6 +151,7 @@ template <class M>
     device typename M::Value* out [[buffer(1)]],
     constant ScanParams& params [[buffer(2)]],
     device atomic_uint* counter [[buffer(3)]],
+    device const uchar* resets [[buffer(5)]],
     uint group [[threadgroup_position_in_grid]],
     uint lane [[thread_index_in_simdgroup]],
     uint simdgroup [[simdgroup_index_in_threadgroup]]) {
@@ -165,7 +171,8 @@ template <class M>
   }
   uint panel = order - chunk * params.panels;
   Shared<M> shared = {(threadgroup uint*)tile, simdgroup_aggregates, &any_flag};
-  Task<M> task = make_task<M>(in, out, params, panel, thread_id, shared);
+  Task<M> task =
+      make_task<M>(in, out, resets, params, panel, thread_id, shared);
   scan_tile(task, params, chunk,
             TileStates<M>::of((device uint4*)counter + 1, params, panel,
                               task.coord.column));

@@ -23,6 +23,7 @@ struct Task {
   using Value = typename M::Value;
   device const Value* in;
   device Value* out;
+  device const uchar* resets;  // of WithResets
   Panel panel;
   ThreadCoord coord;
   ThreadLayout thread_layout;
@@ -33,13 +34,24 @@ struct Task {
 template <class M>
 METAL_FUNC Task<M> make_task(device const typename M::Value* in,
                              device typename M::Value* out,
+                             device const uchar* resets,
                              constant ScanParams& params, uint panel_index,
                              ThreadId thread_id, Shared<M> shared) {
   Panel panel = make_panel(params, panel_index);
   ThreadCoord coord = make_coord(params, panel, index_of(thread_id));
   ThreadLayout thread_layout = {params.column_threads, params.line_threads};
-  return {in, out, panel, coord, thread_layout, thread_id, shared};
+  return {in, out, resets, panel, coord, thread_layout, thread_id, shared};
 }
+
+// What resets add to a thread's items (resets.h): nothing where M has none.
+template <class M>
+struct Resets {
+  static constant constexpr uint kBytes = 0;
+  static METAL_FUNC ThreadItems<M> read(Task<M>, constant ScanParams&, int64_t,
+                                        ThreadItems<M> items) {
+    return items;
+  }
+};
 
 template <class M>
 constexpr uint32_t tile_vectors() {
@@ -158,6 +170,7 @@ METAL_FUNC ThreadItems<M> load_tile(Task<M> task, constant ScanParams& params,
   }
   ThreadItems<M> items =
       thread_items_at(task, params, span, layout.tile, shift);
+  items = Resets<M>::read(task, params, first, items);
   await_copies();
   threadgroup_barrier(mem_flags::mem_threadgroup);
   return items;

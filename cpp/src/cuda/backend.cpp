@@ -24,7 +24,7 @@ using cuda::driver;
 constexpr Tuning kTuning{kThreads, items, 0, true};
 
 // A launch with everything it needs. On CUDA a launch is one kernel, which uses
-// buffer 3 at most.
+// no buffer 4.
 struct Prepared {
   cuda::Function function;
   int64_t groups;
@@ -32,17 +32,24 @@ struct Prepared {
   CudaStoragePtr scratch;
 };
 
-void run(cuda::Stream stream, const CudaStorage& in, const CudaStorage& out,
+// What the GPU reads for the storages of LaunchInputs.
+struct CudaInputs {
+  CudaStoragePtr in;
+  CudaStoragePtr reset;  // nullptr if there is none
+};
+
+void run(cuda::Stream stream, const CudaInputs& inputs, const CudaStorage& out,
          const Prepared& prepared) {
-  cuda::Address from = in.address(), to = out.address(), scratch = to;
+  // Every argument must be bound, used or not.
+  cuda::Address from = inputs.in->address(), to = out.address(), scratch = to;
+  cuda::Address reset = inputs.reset ? inputs.reset->address() : to;
   if (const CudaStoragePtr& memory = prepared.scratch) {
     scratch = memory->address();
     check(driver().clear(scratch, 0, memory->nbytes(), stream),
           "clearing memory");
   }
   std::vector<std::byte> params = prepared.params;
-  // Every argument must be bound, used or not.
-  void* arguments[] = {&from, &to, params.data(), &scratch, &scratch};
+  void* arguments[] = {&from, &to, params.data(), &scratch, &scratch, &reset};
   check(
       driver().launch(prepared.function, static_cast<unsigned>(prepared.groups),
                       1, 1, kThreads, 1, 1, 0, stream, arguments, nullptr),
@@ -114,7 +121,7 @@ class CudaBackend final : public GpuBackend, public DeviceMemory {
   }
 
  private:
-  void launch(Stream stream, const StoragePtr& from, const StoragePtr& to,
+  void launch(Stream stream, const LaunchInputs& from, const StoragePtr& to,
               const std::vector<Launch>& launches) override {
     CudaStream& on = find(stream);
     auto out = std::static_pointer_cast<CudaStorage>(to);
@@ -127,13 +134,19 @@ class CudaBackend final : public GpuBackend, public DeviceMemory {
       out->set_written(nullptr);
       return on.run_on_host({[] {}, {}, out, 0});
     }
-    CudaStoragePtr in = device_copy(out->device(), from);
-    on.run_on_gpu(
-        {[in, result = out.get(), all = std::move(all)](cuda::Stream on_gpu) {
-           for (const Prepared& each : all) run(on_gpu, *in, *result, each);
-         },
-         {from, in},
-         out});
+    CudaInputs inputs{device_copy(out->device(), from.in), nullptr};
+    std::vector<CudaInput> read{{from.in, inputs.in}};
+    if (from.reset) {
+      inputs.reset = device_copy(out->device(), from.reset);
+      read.push_back({from.reset, inputs.reset});
+    }
+    on.run_on_gpu({[inputs, result = out.get(),
+                    all = std::move(all)](cuda::Stream on_gpu) {
+                     for (const Prepared& each : all) {
+                       run(on_gpu, inputs, *result, each);
+                     }
+                   },
+                   std::move(read), out});
   }
 
   Gpu& find(int index) const {

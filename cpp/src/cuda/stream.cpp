@@ -1,6 +1,8 @@
 // Launches work, and tracks what was launched.
 #include "stream.h"
 
+#include <algorithm>
+
 namespace upsweep {
 
 using cuda::check;
@@ -14,22 +16,25 @@ CudaStream::CudaStream(CudaDevice& device) : device_(device) {
 
 void CudaStream::run_on_gpu(CudaWork work) {
   host_.wait_for_room();
-  const auto& [storage, on_device] = work.input;
-  if (!on_device->is_on_gpu()) {
+  std::vector<StoragePtr> storages;
+  for (const CudaInput& input : work.inputs) storages.push_back(input.storage);
+  auto is_on_gpu = [](const CudaInput& in) {
+    return in.on_device->is_on_gpu();
+  };
+  if (!std::all_of(work.inputs.begin(), work.inputs.end(), is_on_gpu)) {
     auto run = [this, work] {
-      work.input.on_device->fill_on_gpu(*work.input.storage);
+      for (const CudaInput& input : work.inputs) {
+        input.on_device->fill_on_gpu(*input.storage);
+      }
       launch(work)->wait();
     };
-    return host_.queue({run, {storage}, work.output, 0});
+    return host_.queue({run, std::move(storages), work.output, 0});
   }
   CudaEventPtr done = launch(work);
   work.output->ready().set_fast_wait([done] { return done->spin_wait(); });
-  host_.queue({[done, work = CudaWork{std::move(work.launch), work.input, {}}] {
-                 done->wait();
-               },
-               {storage},
-               std::move(work.output),
-               0});
+  auto run = [done, launch = std::move(work.launch),
+              inputs = std::move(work.inputs)] { done->wait(); };
+  host_.queue({std::move(run), std::move(storages), std::move(work.output), 0});
 }
 
 void CudaStream::adopt(const CudaStoragePtr& storage) {
@@ -52,9 +57,11 @@ void CudaStream::run_on_host(Work work) {
 CudaEventPtr CudaStream::launch(const CudaWork& work) {
   cuda::Current current(device_.context());
   std::lock_guard lock(mutex_);
-  CudaEventPtr written = work.input.on_device->written();
-  if (written && !work.input.storage->ready().is_ready()) {
-    check(driver().wait_for(stream_, written->handle(), 0), "waiting");
+  for (const CudaInput& input : work.inputs) {
+    CudaEventPtr written = input.on_device->written();
+    if (written && !input.storage->ready().is_ready()) {
+      check(driver().wait_for(stream_, written->handle(), 0), "waiting");
+    }
   }
   work.launch(stream_);
   work.output->set_written(mark());

@@ -30,7 +30,7 @@ struct CudaInput {
 struct CudaWork {
   // Its captures stay alive until the GPU is done.
   std::function<void(cuda::Stream)> launch;
-  CudaInput input;
+  std::vector<CudaInput> inputs;
   CudaStoragePtr output;
 };
 

@@ -31,17 +31,23 @@ GpuBackend::GpuBackend(const Tuning& tuning)
 
 void GpuBackend::scan(Stream stream, ScanWork work) {
   check_process();
-  const KernelSet& kernels = kernel_set(work.op, work.dtype);
-  if (!work.is_plain()) {
+  if (work.initial.storage || work.include_initial) {
+    kernel_set(work.op, work.dtype);  // throws for a dtype without kernels
     return run_kernel_on_host(stream, std::move(work), run_scan);
   }
-  if (!fits_kernels(work.plan)) make_contiguous(stream, work);
+  if (work.reset) {
+    Dtype dtype = reset_dtype(work.op, work.dtype);
+    if (dtype != work.dtype) return scan_as(stream, std::move(work), dtype);
+  }
+  const KernelSet& kernels = work.reset ? reset_kernel_set(work.op, work.dtype)
+                                        : kernel_set(work.op, work.dtype);
+  if (!fits_kernels(work.plan)) make_contiguous(stream, work, work.dtype);
   std::vector<Launch> launches;
   for (const Passes& passes : make_passes(work.plan, kernels, work.in_offset,
                                           work.inclusive, tuning_)) {
     launches.push_back(to_launch(passes, kernels));
   }
-  launch(stream, work.in, work.out, launches);
+  launch(stream, {work.in, work.reset}, work.out, launches);
 }
 
 void GpuBackend::carry(Stream stream, CarryWork work) {
@@ -68,7 +74,7 @@ void GpuBackend::copy(Stream stream, CopyWork work) {
   for (const CopyParams& params : make_copies(work)) {
     launches.push_back(to_launch(params, tuning_.threads));
   }
-  launch(stream, work.in, work.out, launches);
+  launch(stream, {work.in}, work.out, launches);
 }
 
 // There is no kernel: the CPU runs it.
@@ -100,13 +106,33 @@ void GpuBackend::check_process() const {
   }
 }
 
-// Copies an input that has more axes than the kernels support.
-void GpuBackend::make_contiguous(Stream stream, ScanWork& work) {
-  StoragePtr in = allocate(stream.device, work.out->nbytes());
+// Scans in another dtype, and converts the input before and the results after.
+void GpuBackend::scan_as(Stream stream, ScanWork work, Dtype dtype) {
+  Dtype result_dtype = work.dtype;
+  StoragePtr result = work.out;
+  size_t elements = result->nbytes() / result_dtype.size();
+  StoragePtr out = allocate(stream.device, elements * dtype.size());
+  make_contiguous(stream, work, dtype);
+  work.out = out;
+  scan(stream, std::move(work));
+  copy(stream, {{{static_cast<int64_t>(elements), 1, 1}},
+                dtype,
+                result_dtype,
+                0,
+                out,
+                result});
+}
+
+// Copies the input, as an array of a dtype: one that has more axes than the
+// kernels support, or another dtype than they.
+void GpuBackend::make_contiguous(Stream stream, ScanWork& work, Dtype dtype) {
+  size_t elements = work.out->nbytes() / work.dtype.size();
+  StoragePtr in = allocate(stream.device, elements * dtype.size());
   CopiedInput copied = copy_input(work.plan);
-  copy(stream, {std::move(copied.axes), work.dtype, work.dtype, work.in_offset,
+  copy(stream, {std::move(copied.axes), work.dtype, dtype, work.in_offset,
                 work.in, in});
   work.in = std::move(in);
+  work.dtype = dtype;
   work.in_offset = 0;
   work.plan = std::move(copied.plan);
 }

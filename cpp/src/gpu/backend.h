@@ -23,7 +23,7 @@ class GpuBackend : public Backend {
 
   // Gives the stream one piece of work: the launches, one after the other. A
   // result without elements has none.
-  virtual void launch(Stream stream, const StoragePtr& in,
+  virtual void launch(Stream stream, const LaunchInputs& inputs,
                       const StoragePtr& out,
                       const std::vector<Launch>& launches) = 0;
 
@@ -34,7 +34,8 @@ class GpuBackend : public Backend {
   void copy_on_host(Stream stream, const CopyWork& work);
   template <class W>
   void run_kernel_on_host(Stream stream, W work, void (*run)(const W&));
-  void make_contiguous(Stream stream, ScanWork& work);
+  void scan_as(Stream stream, ScanWork work, Dtype dtype);
+  void make_contiguous(Stream stream, ScanWork& work, Dtype dtype);
 
   Tuning tuning_;
   uint32_t generation_;

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "../core/backend.h"
+
 namespace upsweep {
 
 // The kernel <stage>_<set>; kernels.def lists the sets.
@@ -14,6 +16,12 @@ struct Kernel {
   const char* stage;
   const char* set;
   int64_t groups;  // threadgroups of its grid
+};
+
+// What a launch reads.
+struct LaunchInputs {
+  StoragePtr in;               // buffer 0
+  StoragePtr reset = nullptr;  // buffer 5; nullptr if the kernels read none
 };
 
 struct Launch {

@@ -182,27 +182,56 @@ uint32_t element_size(Dtype dtype, uint32_t components) {
   return static_cast<uint32_t>(dtype.size()) / components;
 }
 
-}  // namespace
+// A row of a table in kernels.def.
+template <class T>
+struct Entry {
+  Op op;
+  Dtype dtype;
+  T value;
+};
 
-const KernelSet& kernel_set(Op op, Dtype dtype) {
-  struct Entry {
-    Op op;
-    Dtype dtype;
-    KernelSet kernels;
-  };
-  static const Entry entries[] = {
-#define UPSWEEP_SCAN(op, dtype, name, components) \
-  {Op::op, dtype, {#name, components, element_size(dtype, components)}},
-#include "../../../metal/kernels.def"
-#undef UPSWEEP_SCAN
-  };
-  for (const Entry& entry : entries) {
-    if (entry.op == op && entry.dtype == dtype) return entry.kernels;
+template <class T, size_t n>
+const T& find(const Entry<T> (&entries)[n], Op op, Dtype dtype) {
+  for (const Entry<T>& entry : entries) {
+    if (entry.op == op && entry.dtype == dtype) return entry.value;
   }
   throw std::invalid_argument(
       std::string("[") + scan_name(op) + "] " + dtype.name() +
       " is not supported on the GPU; give the scan a stream of the CPU, as in "
       "stream=upsweep.cpu.");
+}
+
+}  // namespace
+
+const KernelSet& kernel_set(Op op, Dtype dtype) {
+  static const Entry<KernelSet> entries[] = {
+#define UPSWEEP_SCAN(op, dtype, name, components) \
+  {Op::op, dtype, {#name, components, element_size(dtype, components), false}},
+#include "../../../metal/kernels.def"
+#undef UPSWEEP_SCAN
+  };
+  return find(entries, op, dtype);
+}
+
+const KernelSet& reset_kernel_set(Op op, Dtype dtype) {
+  static const Entry<KernelSet> entries[] = {
+#define UPSWEEP_SCAN(op, dtype, name, components) \
+  {Op::op,                                        \
+   dtype,                                         \
+   {"resets_" #name, components, element_size(dtype, components), true}},
+#include "../../../metal/kernels.def"
+#undef UPSWEEP_SCAN
+  };
+  return find(entries, op, dtype);
+}
+
+Dtype reset_dtype(Op op, Dtype dtype) {
+  static const Entry<Dtype> entries[] = {
+#define UPSWEEP_RESETS(op, dtype, computed) {Op::op, dtype, computed},
+#include "../../../metal/kernels.def"
+#undef UPSWEEP_RESETS
+  };
+  return find(entries, op, dtype);
 }
 
 bool fits_kernels(const Plan& plan) {
@@ -219,12 +248,14 @@ std::vector<Passes> make_passes(const Plan& plan, const KernelSet& kernels,
   int64_t components = kernels.components;
   Passes passes{};
   passes.itemsize = kernels.itemsize;
+  passes.has_resets = kernels.has_resets;
   ScanParams& p = passes.params;
   p.in_start = (plan.in_start + in_offset) * components;
   p.out_start = plan.out_start * components;
   p.length = {plan.length.extent, plan.length.in_step * components,
               plan.length.out_step * components};
   p.inclusive = inclusive;
+  p.reset_shift = kernels.components - 1;
   place_axes(line_axes(plan, kernels.components), p, tuning.threads);
   choose_tile(p, kernels, tuning);
   passes.panels = count_panels(p);

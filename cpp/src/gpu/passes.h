@@ -20,14 +20,20 @@ struct Tuning {
   bool look_back;  // whether its kernels use look-back, in a single pass
 };
 
-// The kernels of one (op, dtype).
+// The kernels of one (op, dtype), with resets or without.
 struct KernelSet {
   const char* name;     // as in upsweep_<name>, spine_<name>, downsweep_<name>
   uint32_t components;  // kernel elements in one element of the dtype
   uint32_t itemsize;    // bytes of the kernel's element
+  bool has_resets;
 };
 // Throws std::invalid_argument if no GPU can compute in the dtype.
 const KernelSet& kernel_set(Op op, Dtype dtype);
+// Only for a dtype that reset_dtype returns.
+const KernelSet& reset_kernel_set(Op op, Dtype dtype);
+// The dtype to which a scan with resets converts elements before, and from
+// which it converts results. Throws like kernel_set.
+Dtype reset_dtype(Op op, Dtype dtype);
 
 // Launches for all lines of a scan, or for some of them if one grid cannot hold
 // all: up-sweep over panels · chunks threadgroups, spine over panels,
@@ -36,6 +42,7 @@ const KernelSet& kernel_set(Op op, Dtype dtype);
 struct Passes {
   ScanParams params;
   uint32_t itemsize;  // bytes of the kernels' element
+  bool has_resets;
   int64_t panels;
   bool look_back;
 
@@ -44,11 +51,12 @@ struct Passes {
   // Look-back has no buffer of carries; its other buffer holds the ticket and
   // the states.
   size_t aggregate_bytes() const {
-    if (!look_back) return entries() * kAggregateBytes;
+    uint32_t more = has_resets ? uint32_t{kResetBytes} : 0;
+    if (!look_back) return entries() * (kAggregateBytes + more);
     size_t states = entries();
     if (params.look_back_radix != 1)
       states += entries() + lines() * groups_of_tiles();
-    return 16 + states * tile_state_bytes(itemsize);
+    return 16 + states * (tile_state_bytes(itemsize) + more);
   }
   size_t carry_bytes() const { return look_back ? 0 : entries() * kCarryBytes; }
 

@@ -33,10 +33,20 @@ struct Prepared {
   MetalStoragePtr scratch[2];
 };
 
-void encode(MTL::ComputeCommandEncoder* encoder, const MetalStorage& in,
+// What the GPU reads for the storages of LaunchInputs.
+struct MetalInputs {
+  MetalStoragePtr in;
+  MetalStoragePtr reset;
+};
+
+void encode(MTL::ComputeCommandEncoder* encoder, const MetalInputs& inputs,
             const MetalStorage& out, const Prepared& prepared) {
-  const MetalStorage* bound[] = {&in, &out, nullptr, prepared.scratch[0].get(),
-                                 prepared.scratch[1].get()};
+  const MetalStorage* bound[] = {inputs.in.get(),
+                                 &out,
+                                 nullptr,
+                                 prepared.scratch[0].get(),
+                                 prepared.scratch[1].get(),
+                                 inputs.reset.get()};
   for (size_t i = 0; i < std::size(bound); ++i) {
     if (bound[i]) encoder->setBuffer(bound[i]->buffer(), 0, i);
   }
@@ -89,7 +99,7 @@ class MetalBackend final : public GpuBackend {
   }
 
  private:
-  void launch(Stream stream, const StoragePtr& from, const StoragePtr& to,
+  void launch(Stream stream, const LaunchInputs& from, const StoragePtr& to,
               const std::vector<Launch>& launches) override {
     AutoreleaseScope scope;
     MetalStream& on = find(stream);
@@ -97,14 +107,19 @@ class MetalBackend final : public GpuBackend {
     std::vector<Prepared> all;
     for (const Launch& launch : launches) all.push_back(prepare(launch, out));
     if (all.empty()) return on.run_on_host({[] {}, {}, out, 0});
-    MetalStoragePtr in = device_view(stream, from);
-    on.run_on_gpu({[in, out, all = std::move(all)](auto* encoder) {
+    // Something has to be bound, used or not.
+    MetalInputs inputs{device_view(stream, from.in), out};
+    std::vector<StoragePtr> read{inputs.in, from.in};
+    if (from.reset) {
+      inputs.reset = device_view(stream, from.reset);
+      read.insert(read.end(), {inputs.reset, from.reset});
+    }
+    on.run_on_gpu({[inputs, out, all = std::move(all)](auto* encoder) {
                      for (const Prepared& prepared : all) {
-                       encode(encoder, *in, *out, prepared);
+                       encode(encoder, inputs, *out, prepared);
                      }
                    },
-                   {in, from},
-                   out});
+                   std::move(read), out});
   }
 
   MetalStream& find(Stream stream) {
@@ -122,7 +137,6 @@ class MetalBackend final : public GpuBackend {
     }
     for (size_t i = 0; i < std::size(launch.scratch); ++i) {
       size_t nbytes = launch.scratch[i];
-      // Something has to be bound, used or not.
       prepared.scratch[i] =
           nbytes == 0 ? out
                       : std::make_shared<MetalStorage>(nbytes, out->device());

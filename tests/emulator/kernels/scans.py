@@ -15,6 +15,7 @@ from operators import OPERATORS
 METAL = Path(__file__).resolve().parents[3] / "metal"
 MAX_OUTER = 12
 AGGREGATE_BYTES = CARRY_BYTES = 32
+RESET_BYTES = 16  # more of each with resets
 
 # The kernels of a scan, in order.
 THREE_PASSES = ("upsweep", "spine", "downsweep")
@@ -30,6 +31,13 @@ def table():
     pattern = r"UPSWEEP_SCAN\((\w+), (\w+), (\w+), (\d)\)\n"
     found = re.findall(pattern, (METAL / "kernels.def").read_text())
     return {(op, dtype): (name, int(parts)) for op, dtype, name, parts in found}
+
+
+def reset_dtypes():
+    """{(op, dtype): dtype to compute in} of scans with resets."""
+    pattern = r"(?m)^UPSWEEP_RESETS\((\w+), (\w+), (\w+)\)\n"
+    found = re.findall(pattern, (METAL / "kernels.def").read_text())
+    return {(op, dtype): computed for op, dtype, computed in found}
 
 
 def copy_kernels():
@@ -78,7 +86,7 @@ class Params(ctypes.Structure):
         *((f, ctypes.c_uint32) for f in (
             "outer_axes", "inclusive", "width", "batches", "span", "column_threads",
             "line_threads", "tiles", "chunks", "column_panels", "batch_panels",
-            "panels", "items_per_thread", "look_back_radix")),
+            "panels", "items_per_thread", "look_back_radix", "reset_shift")),
         # Not given: the kernel then computes them.
         ("in_tile", TileLayout), ("out_tile", TileLayout),
     ]  # fmt: skip
@@ -222,8 +230,9 @@ def halves(z):
 
 
 def scan(engine, op, x, axis=-1, reverse=False, inclusive=True, geometry=None,
-         passes=None):  # fmt: skip
-    """Scans x; returns the result, and bytes read and written for each byte of x."""
+         passes=None, reset=None):  # fmt: skip
+    """Scans x, with resets if there are some; returns the result, and bytes read and
+    written for each byte of x."""
     passes = passes or engine.tuning.passes
     geometry = geometry or Geometry()
     if passes == LOOK_BACK:
@@ -238,16 +247,25 @@ def scan(engine, op, x, axis=-1, reverse=False, inclusive=True, geometry=None,
         xs, ys = halves(x), halves(y)
     p = make_params(xs, ys, axis, reverse, inclusive, xs.itemsize, engine.tuning,
                     geometry)  # fmt: skip
+    p.reset_shift = parts - 1
+    flags = ys  # something has to be bound
+    room = 0
+    if reset is not None:
+        kernel, room = f"resets_{kernel}", RESET_BYTES
+        begin = memory(ys)[1] // parts
+        flags = np.zeros(begin + x.size, np.uint8)
+        flags[begin:] = reset.ravel()
     panels = panels_of(p)
     entries = panels * p.chunks * p.width * p.batches
-    aggregates = np.full(entries * AGGREGATE_BYTES, 0xC3, np.uint8)
+    aggregates = np.full(entries * (AGGREGATE_BYTES + room), 0xC3, np.uint8)
     carries = np.full(entries * CARRY_BYTES, 0xC3, np.uint8)
     if passes == LOOK_BACK:
         states = 2 * entries + panels * p.width * -(-p.chunks // p.look_back_radix)
-        aggregates = np.zeros(16 + states * tile_state_bytes(xs.itemsize), np.uint8)
+        state = tile_state_bytes(xs.itemsize) + room
+        aggregates = np.zeros(16 + states * state, np.uint8)
     bindings = [
         memory(xs)[0], memory(ys)[0], (ctypes.addressof(p), ctypes.sizeof(p)),
-        memory(aggregates)[0], memory(carries)[0],
+        memory(aggregates)[0], memory(carries)[0], memory(flags)[0],
     ]  # fmt: skip
     moved = np.zeros(2)
     for each in passes if p.chunks > 1 or passes == LOOK_BACK else ("downsweep",):

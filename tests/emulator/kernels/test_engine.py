@@ -147,6 +147,7 @@ def objects(built, tmp_path_factory):
         (copy / "kernels.def").write_text(
             "UPSWEEP_KERNEL(prod_float32, Product<Float32>)\n"
             "UPSWEEP_KERNEL(prod_complex64, ComplexProduct)\n"
+            "UPSWEEP_KERNEL(resets_prod_complex64, WithResets<ComplexProduct>)\n"
         )
         tuning = (copy / "tuning_apple.h").read_text()
         (copy / "tuning_apple.h").write_text(f"#define UPSWEEP_LOOK_BACK\n{tuning}")
@@ -186,6 +187,7 @@ def scans_that_take_every_barrier(engine):
     z = np.full(4000, 1 + 0.001j, np.complex64)
     z[1006:1008] = 1e30 + 1e30j
     scan(engine, "cumprod", z)
+    scan(engine, "cumprod", z, reset=np.arange(4000) == 1000)
 
 
 def test_kernels_with_all_their_barriers_pass(objects):

@@ -20,6 +20,7 @@ from scans import (
     Refused,
     copy_kernels,
     memory,
+    reset_dtypes,
     scan,
     table,
 )
@@ -118,11 +119,10 @@ def test_looking_back_keeps_the_contract(small_engine, op, name, seed):
 
 
 def test_every_kernel_of_the_list_exists(engine):
-    scans = [
-        f"{each}_{kernel}"
-        for each in engine.tuning.passes
-        for kernel in {kernel for kernel, _ in table().values()}
-    ]
+    kernels = {kernel for kernel, _ in table().values()}
+    for (op, _), computed in reset_dtypes().items():
+        kernels.add(f"resets_{table()[op, computed][0]}")
+    scans = [f"{each}_{kernel}" for each in engine.tuning.passes for kernel in kernels]
     assert engine.kernel_names() == sorted(scans + copy_kernels())
 
 
@@ -257,7 +257,7 @@ def test_the_last_chunk_of_a_line_of_more_than_2_32_elements(engine, reverse):
     carries[chunk * 4 : chunk * 4 + 4] = [2, 0, 0, 0]
     totals = Sparse(p.chunks * 32).array
     bound = [memory(x)[0], memory(y)[0], (ctypes.addressof(p), ctypes.sizeof(p)),
-             memory(totals)[0], memory(carries)[0]]  # fmt: skip
+             memory(totals)[0], memory(carries)[0], memory(y)[0]]  # fmt: skip
     engine.run("downsweep_max_uint8", bound, p.chunks, [chunk])
     results = y[: n - first][::-1] if reverse else y[first:]
     assert results[0] == results[99] == 3
@@ -284,12 +284,12 @@ def test_a_store_outside_the_result_is_refused(engine):
 
 
 class Less:
-    """An engine that binds a result that is too short."""
+    """An engine that binds a buffer that is too short: the result."""
 
-    def __init__(self, engine):
-        self.engine, self.tuning = engine, engine.tuning
+    def __init__(self, engine, buffer=1):
+        self.engine, self.tuning, self.buffer = engine, engine.tuning, buffer
 
     def run(self, kernel, bindings, groups):
-        (data, size) = bindings[1]
-        bindings[1] = (data, size - 4)
+        (data, size) = bindings[self.buffer]
+        bindings[self.buffer] = (data, size - 4)
         return self.engine.run(kernel, bindings, groups)
