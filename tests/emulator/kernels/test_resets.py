@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scans import (
     LOOK_BACK,
-    RESET_BYTES,
     OPERATORS,
+    RESET_BYTES,
     THREE_PASSES,
     Geometry,
     Refused,
