@@ -1,7 +1,7 @@
 """Draws the rooms of the code from its #includes: docs/_static/organisation.svg.
 
-    python docs/draw_rooms.py writes the drawing python docs/draw_rooms.py --check fails
-    if it differs from the sources
+    python docs/draw_rooms.py           writes the drawing
+    python docs/draw_rooms.py --check   fails if it differs from the sources
 
 A room is a folder. An include from one room to another is an arrow. Both forms fail if
 an arrow breaks the rules: a room includes only rooms below it, and only the registry

@@ -1,7 +1,8 @@
-"""The cumulative product of a file that need not fit into memory.
+"""The cumulative product or sum of a file that need not fit into memory.
 
-The file is read and scanned in chunks. A Carry hands on what the chunks before amount
-to, so the results are those of one scan of the whole file.
+The file, of float32 numbers, is read and scanned in chunks. A Carry hands on what the
+chunks before amount to, so the results are those of one scan of the whole file. Without
+a file, the program makes one of daily returns.
 """
 
 import argparse
@@ -12,37 +13,62 @@ import numpy as np
 import upsweep
 
 
-def scan_file(source, target, chunk):
-    """Writes the running product of the float32 numbers in a file to another file, with
-    the memory of one chunk. Returns the product of all."""
-    size = Path(source).stat().st_size // 4
-    numbers = np.memmap(source, np.float32, "r", shape=(size,))
-    results = np.memmap(target, np.float32, "w+", shape=(size,))
-    carry = None
+def chunks_of(path, mode, size, chunk):
+    """Maps one chunk of a file of float32 numbers at a time, so that memory holds no
+    more than that."""
     for first in range(0, size, chunk):
-        part = np.array(numbers[first : first + chunk])
-        results[first : first + chunk] = upsweep.scan(part, "prod", initial=carry)
-        carry = upsweep.carry(part, "prod", initial=carry)
-        done = min(first + chunk, size)
+        shape = (min(chunk, size - first),)
+        yield np.memmap(path, np.float32, mode, offset=4 * first, shape=shape)
+
+
+def scan_file(source, target, op, chunk):
+    """Writes the scan of the numbers in a file to another file. Returns the result of
+    all numbers."""
+    size = source.stat().st_size // 4
+    with target.open("wb") as file:
+        file.truncate(4 * size)
+    carry = upsweep.carry(np.float32([]), op)
+    done = 0
+    for numbers, results in zip(
+        chunks_of(source, "r", size, chunk),
+        chunks_of(target, "r+", size, chunk),
+        strict=True,
+    ):
+        results[:] = upsweep.scan(numbers, op, initial=carry)
+        carry = upsweep.carry(numbers, op, initial=carry)
+        done += len(numbers)
         print(f"\r{done:,} of {size:,}", end="", file=sys.stderr)
     print(file=sys.stderr)
-    results.flush()
-    return carry.value()
+    return carry.value().item()
+
+
+def make_returns(path, size, chunk):
+    random = np.random.default_rng(0)
+    with path.open("wb") as file:
+        for first in range(0, size, chunk):
+            returns = random.normal(1, 1e-4, min(chunk, size - first))
+            returns.astype(np.float32).tofile(file)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", default="products.f32", help="file of the results")
-    parser.add_argument("--size", type=int, default=10_000_000, help="numbers")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("file", type=Path, nargs="?", help="float32 numbers")
+    parser.add_argument("-o", "--out", type=Path, default="scanned.f32")
+    parser.add_argument("--op", choices=["prod", "sum"], default="prod")
     parser.add_argument("--chunk", type=int, default=1_000_000, help="numbers at once")
-    options = parser.parse_args()
-    returns = np.random.default_rng(0).normal(1, 1e-4, options.size)
-    source = Path(options.out).with_suffix(".in.f32")
-    returns.astype(np.float32).tofile(source)
-    last = scan_file(source, options.out, options.chunk)
-    source.unlink()
-    print(f"the product of all is {np.asarray(last).item():.6g}")
-    print(f"wrote {options.out}")
+    parser.add_argument("--size", type=int, default=10_000_000, help="of a made file")
+    args = parser.parse_args()
+
+    source = args.file
+    if source is None:
+        source = args.out.with_suffix(".in.f32")
+        make_returns(source, args.size, args.chunk)
+    last = scan_file(source, args.out, args.op, args.chunk)
+    if args.file is None:
+        source.unlink()
+    print(f"the {args.op} of all is {last:.6g}")
+    print(f"at most {upsweep.get_peak_memory():,} bytes of results were in memory")
+    print(f"wrote {args.out}")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,10 @@
 """Runs the examples and checks what they write."""
 
 import csv
+import re
+import runpy
 import xml.etree.ElementTree as ElementTree
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -38,12 +41,43 @@ def test_volume_rendering(tmp_path):
     assert len(picture) > 2000
 
 
-def test_streaming(tmp_path):
-    run("streaming", tmp_path, "--size", "100003", "--chunk", "1000")
-    returns = np.random.default_rng(0).normal(1, 1e-4, 100003).astype(np.float32)
-    results = np.fromfile(tmp_path / "products.f32", np.float32)
-    exact = np.cumprod(returns.astype(np.float64))
+@pytest.mark.parametrize(("op", "scan"), [("prod", np.cumprod), ("sum", np.cumsum)])
+def test_streaming(tmp_path, op, scan):
+    size, chunk = 100003, 1000
+    options = ("--op", op, "--size", str(size), "--chunk", str(chunk))
+    printed = run("streaming", tmp_path, *options)
+    returns = np.random.default_rng(0).normal(1, 1e-4, size).astype(np.float32)
+    results = np.fromfile(tmp_path / "scanned.f32", np.float32)
+    exact = scan(returns.astype(np.float64))
     assert np.abs(results / exact - 1).max() < 1.2e-7
+    assert f"the {op} of all is {exact[-1]:.6g}" in printed
+    peak = re.search(r"at most ([\d,]+) bytes", printed).group(1)
+    assert int(peak.replace(",", "")) < 8 * chunk
+
+
+def test_streaming_reads_a_file(tmp_path):
+    np.float32([1, 2, 3, 4]).tofile(tmp_path / "numbers")
+    run("streaming", tmp_path, "numbers", "--chunk", "3", "-o", "products")
+    results = np.fromfile(tmp_path / "products", np.float32)
+    assert results.tolist() == [1, 2, 6, 24]
+    assert (tmp_path / "numbers").exists()
+
+
+def test_ragged_rays(tmp_path):
+    printed = run("ragged_rays", tmp_path, "--rays", "20")
+    assert "padded" in printed
+    assert "light at the wall" in printed
+    picture = ElementTree.parse(tmp_path / "rays.svg")
+    assert len(picture.findall(".//{*}path")) == 16
+
+    example = runpy.run_path(str(EXAMPLES / "ragged_rays.py"))
+    _, offsets, density = example["march"](20)
+    reaching, at_wall = example["transmittance"](density, offsets)
+    clear = np.exp(-density * example["STEP"]).astype(np.float64)
+    for ray, (first, end) in enumerate(pairwise(offsets)):
+        exact = np.cumprod(np.append(1, clear[first:end]))
+        np.testing.assert_allclose(reaching[first:end], exact[:-1], 1.2e-7)
+        np.testing.assert_allclose(at_wall[ray], exact[-1], 2.4e-7)
 
 
 def test_portfolio(tmp_path):
