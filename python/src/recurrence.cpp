@@ -100,7 +100,9 @@ void init_recurrence(nb::module_& m) {
         options.reverse = to_bool(reverse, kName, "reverse");
         options.inclusive = to_bool(inclusive, kName, "inclusive");
         StreamOrDevice s = to_stream_or_device(stream, kName);
-        auto [left, right] = to_coefficients(a, b, s);
+        // Not a structured binding, which older compilers cannot capture.
+        auto coefficients = to_coefficients(a, b, s);
+        const array &left = coefficients.first, &right = coefficients.second;
         const array& more = left.ndim() >= right.ndim() ? left : right;
         int along = to_axis(axis, more, kName, "axis");
         if (!initial.is_none()) {
