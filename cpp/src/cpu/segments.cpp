@@ -60,15 +60,14 @@ class SegmentedScan {
       Scratch scratch(*this);
       for (int64_t i; (i = taken.fetch_add(1)) < tiling_.panels * shares;) {
         Panel panel = find_panel(plan_, tiling_, i / shares);
-        int64_t share = i % shares;
-        int64_t first =
-            share == 0 ? 0
-                       : next_reset(panel, share * kShare, plan_.length.extent);
-        int64_t last =
-            share + 1 == shares
-                ? plan_.length.extent
-                : next_reset(panel, (share + 1) * kShare, plan_.length.extent);
-        if (share == 0) {
+        int64_t from = i % shares * kShare;
+        int64_t to = std::min(from + kShare, plan_.length.extent);
+        if (shares == 1) to = plan_.length.extent;
+        // A share without a reset belongs to the segment of an earlier one.
+        int64_t first = from == 0 ? 0 : next_reset(panel, from, to);
+        if (first == to && from != 0) continue;
+        int64_t last = next_reset(panel, to, plan_.length.extent);
+        if (from == 0) {
           start(panel, scratch);
         } else {
           kernel_.init_carry(scratch.carry.data(), panel.width);
