@@ -9,7 +9,7 @@
 
 namespace upsweep {
 
-/// What a recurrence may be given besides its coefficients.
+/// The options of a recurrence.
 struct RecurrenceOptions {
   bool reverse = false;   // from the last element to the first
   bool inclusive = true;  // else each result is the one before its element

@@ -273,7 +273,7 @@ class Recurrence {
     std::copy_n(state.part, parts_, numbers.h.part + l * parts_);
     numbers.exponent[l] = state.exponent;
   }
-  // The numbers for the fast path, which leaves lanes with a NaN alone.
+  // The numbers for the fast path, which does not touch lanes with a NaN.
   LaneNumbers starts(const Numbers& numbers) const {
     LaneNumbers h = numbers.h;
     for (int l = 0; l * parts_ < kMaxLanes; ++l) {
@@ -331,8 +331,8 @@ class Recurrence {
         first += rows;
         continue;
       }
-      // What is left behind whole blocks has shorter segments, of multiples of
-      // 4 for the sake of the transposition, and then is one short segment.
+      // After the whole blocks, segments are shorter: first multiples of 4,
+      // which the transposition needs, then one short segment.
       int64_t rows = std::min(kBlockRows, (last - first) / lanes / 4 * 4);
       int64_t segments = rows > 0 ? lanes : 1;
       if (rows == 0) rows = std::min(kBlockRows, last - first);
