@@ -24,11 +24,19 @@ constexpr uint32_t tile_state_bytes(uint32_t element_size) {
   return element_size == 8 ? 48 : 32;
 }
 
+// Elements of each array in a thread's items of a tile, if there are two arrays
+// as inputs: whole vectors, in the room of those of one.
+constexpr uint32_t pair_items(uint32_t element_size) {
+  return items(2 * element_size) * element_size < 16 ? 16 / element_size
+                                                     : items(2 * element_size);
+}
+
 // Steps are in elements and of any sign; zero repeats an element.
 struct ScanAxis {
   int64_t extent;
   int64_t in_step;
   int64_t out_step;
+  int64_t second_step = 0;  // of a second input
 };
 
 // A scan of `length` over many independent lines. The axes of lines are
@@ -79,13 +87,16 @@ struct ScanParams {
   // Of an element's index, the bits that tell parts of an element of the dtype
   // apart, which have one reset in common.
   uint32_t reset_shift;
-  TileLayout in_tile;  // of a whole tile
+  uint32_t reads_resets;  // of a recurrence
+  int64_t second_start;   // as in_start
+  TileLayout in_tile;     // of a whole tile
   TileLayout out_tile;
+  TileLayout second_tile;
 };
 
-static_assert(sizeof(ScanAxis) == 24, "layout of ScanAxis");
+static_assert(sizeof(ScanAxis) == 32, "layout of ScanAxis");
 static_assert(sizeof(TileLayout) == 80, "layout of TileLayout");
-static_assert(sizeof(ScanParams) == 312 + 24 * kMaxOuterAxes,
+static_assert(sizeof(ScanParams) == 424 + 32 * kMaxOuterAxes,
               "layout of ScanParams");
 
 }  // namespace upsweep

@@ -17,6 +17,47 @@ struct ResetMask {
   ulong high;  // of the items from the 64th on
 };
 
+template <uint items>
+METAL_FUNC bool is_reset(ResetMask mask, uint i) {
+  ulong word = items > 64 && i >= 64 ? mask.high : mask.low;
+  return (uint(word >> (i & 63)) & 1) != 0;
+}
+METAL_FUNC bool has_reset(ResetMask mask) {
+  return (mask.low | mask.high) != 0;
+}
+
+// Flags that a thread loads before it uses the first.
+constant constexpr uint kFlagBatch = 8;
+
+// Those of a tile that begins at `first`.
+template <class M>
+METAL_FUNC ResetMask read_resets(Task<M> task, constant ScanParams& params,
+                                 int64_t first, ThreadItems<M> items) {
+  int64_t at = task.panel.out +
+               (first + items.position) * params.length.out_step +
+               int64_t(task.coord.column) * params.column.out_step +
+               int64_t(task.coord.batch) * params.batch.out_step;
+  int64_t step = params.length.out_step >> params.reset_shift;
+  device const uchar* flags = task.resets + (at >> params.reset_shift);
+  ResetMask mask = {0, 0};
+  UPSWEEP_ROLL
+  for (uint begin = 0; begin < items.count; begin += kFlagBatch) {
+    uint some = 0;
+    UPSWEEP_UNROLL
+    for (uint j = 0; j < kFlagBatch; ++j) {
+      uint i = begin + j;
+      if (i < items.count) some |= uint(flags[int64_t(i) * step] != 0) << j;
+    }
+    ulong bits = ulong(some) << (begin & 63);
+    if (begin < 64) {
+      mask.low |= bits;
+    } else {
+      mask.high |= bits;
+    }
+  }
+  return mask;
+}
+
 template <class M>
 struct WithResets {
   using Value = typename M::Value;
@@ -52,6 +93,7 @@ template <class M>
 struct ThreadItems<WithResets<M>> {
   using Value = typename M::Value;
   static constant constexpr uint kItems = items(sizeof(Value));
+  static constant constexpr uint kArrays = 1;
   static_assert(kItems <= 128, "room in a mask");
   Line<Value> line;
   uint position;  // of the first element in the line
@@ -59,11 +101,10 @@ struct ThreadItems<WithResets<M>> {
   ResetMask resets = {0, 0};
 
   static METAL_FUNC bool is_reset(ThreadItems here, uint i) {
-    ulong word = kItems > 64 && i >= 64 ? here.resets.high : here.resets.low;
-    return (uint(word >> (i & 63)) & 1) != 0;
+    return upsweep::is_reset<kItems>(here.resets, i);
   }
   static METAL_FUNC bool has_reset(ThreadItems here) {
-    return (here.resets.low | here.resets.high) != 0;
+    return upsweep::has_reset(here.resets);
   }
 };
 
@@ -72,37 +113,12 @@ struct Resets<WithResets<M>> {
   using Items = ThreadItems<WithResets<M>>;
   static constant constexpr uint kBytes = kResetBytes;
 
-  // Completes the items of a thread, of a tile that begins at `first`.
   static METAL_FUNC Items read(Task<WithResets<M>> task,
                                constant ScanParams& params, int64_t first,
                                Items items) {
-    int64_t at = task.panel.out +
-                 (first + items.position) * params.length.out_step +
-                 int64_t(task.coord.column) * params.column.out_step +
-                 int64_t(task.coord.batch) * params.batch.out_step;
-    int64_t step = params.length.out_step >> params.reset_shift;
-    device const uchar* flags = task.resets + (at >> params.reset_shift);
-    UPSWEEP_ROLL
-    for (uint begin = 0; begin < items.count; begin += kBatch) {
-      uint some = 0;
-      UPSWEEP_UNROLL
-      for (uint j = 0; j < kBatch; ++j) {
-        uint i = begin + j;
-        if (i < items.count) some |= uint(flags[int64_t(i) * step] != 0) << j;
-      }
-      ulong bits = ulong(some) << (begin & 63);
-      if (begin < 64) {
-        items.resets.low |= bits;
-      } else {
-        items.resets.high |= bits;
-      }
-    }
+    items.resets = read_resets(task, params, first, items);
     return items;
   }
-
- private:
-  // Flags that a thread loads before it uses the first.
-  static constant constexpr uint kBatch = 8;
 };
 
 template <class M>

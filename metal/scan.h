@@ -37,6 +37,8 @@
 #include "sum.h"
 #include "logaddexp.h"
 #include "complex_logaddexp.h"
+#include "recurrence.h"
+#include "recurrence_scan.h"
 
 #include "convert.h"
 #include "copy.h"

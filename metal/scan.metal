@@ -81,6 +81,7 @@ template <class M>
     constant ScanParams& params [[buffer(2)]],
     device typename M::Aggregate* aggregates [[buffer(3)]],
     device const uchar* resets [[buffer(5)]],
+    device const typename M::Value* second [[buffer(7)]],
     uint group [[threadgroup_position_in_grid]],
     uint lane [[thread_index_in_simdgroup]],
     uint simdgroup [[simdgroup_index_in_threadgroup]]) {
@@ -92,7 +93,7 @@ template <class M>
   if (chunk == params.chunks - 1) return;
   Shared<M> shared = {(threadgroup uint*)tile, simdgroup_aggregates, &any_flag};
   Task<M> task =
-      make_task<M>(in, out, resets, params, panel, {lane, simdgroup}, shared);
+      make_task<M>(in, out, resets, second, params, panel, {lane, simdgroup}, shared);
   typename M::Aggregate total = reduce_chunk(task, params, chunk);
   if (task.coord.is_active && task.coord.line_thread == 0) {
     aggregates[chunk_index(params, panel, chunk, task.coord)] = total;
@@ -107,6 +108,7 @@ template <class M>
     device const typename M::Aggregate* aggregates [[buffer(3)]],
     device typename M::Prefix* carries [[buffer(4)]],
     device const uchar* resets [[buffer(5)]],
+    device const typename M::Value* second [[buffer(7)]],
     uint group [[threadgroup_position_in_grid]],
     uint lane [[thread_index_in_simdgroup]],
     uint simdgroup [[simdgroup_index_in_threadgroup]]) {
@@ -115,7 +117,7 @@ template <class M>
   threadgroup atomic_uint any_flag;
   Shared<M> shared = {(threadgroup uint*)tile, simdgroup_aggregates, &any_flag};
   Task<M> task =
-      make_task<M>(in, out, resets, params, group, {lane, simdgroup}, shared);
+      make_task<M>(in, out, resets, second, params, group, {lane, simdgroup}, shared);
   scan_spine(task, params, {aggregates, carries});
 }
 
@@ -126,6 +128,7 @@ template <class M>
     constant ScanParams& params [[buffer(2)]],
     device const typename M::Prefix* carries [[buffer(4)]],
     device const uchar* resets [[buffer(5)]],
+    device const typename M::Value* second [[buffer(7)]],
     uint group [[threadgroup_position_in_grid]],
     uint lane [[thread_index_in_simdgroup]],
     uint simdgroup [[simdgroup_index_in_threadgroup]]) {
@@ -136,7 +139,7 @@ template <class M>
   uint chunk = group - panel * params.chunks;
   Shared<M> shared = {(threadgroup uint*)tile, simdgroup_aggregates, &any_flag};
   Task<M> task =
-      make_task<M>(in, out, resets, params, panel, {lane, simdgroup}, shared);
+      make_task<M>(in, out, resets, second, params, panel, {lane, simdgroup}, shared);
   typename M::Prefix carry = M::initial();
   if (chunk != 0 && task.coord.is_active) {
     carry = carries[chunk_index(params, panel, chunk, task.coord)];
@@ -152,6 +155,7 @@ template <class M>
     constant ScanParams& params [[buffer(2)]],
     device atomic_uint* counter [[buffer(3)]],
     device const uchar* resets [[buffer(5)]],
+    device const typename M::Value* second [[buffer(7)]],
     uint group [[threadgroup_position_in_grid]],
     uint lane [[thread_index_in_simdgroup]],
     uint simdgroup [[simdgroup_index_in_threadgroup]]) {
@@ -172,7 +176,7 @@ template <class M>
   uint panel = order - chunk * params.panels;
   Shared<M> shared = {(threadgroup uint*)tile, simdgroup_aggregates, &any_flag};
   Task<M> task =
-      make_task<M>(in, out, resets, params, panel, thread_id, shared);
+      make_task<M>(in, out, resets, second, params, panel, thread_id, shared);
   scan_tile(task, params, chunk,
             TileStates<M>::of((device uint4*)counter + 1, params, panel,
                               task.coord.column));

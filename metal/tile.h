@@ -24,6 +24,7 @@ struct Task {
   device const Value* in;
   device Value* out;
   device const uchar* resets;  // of WithResets
+  device const Value* second;  // input of a recurrence
   Panel panel;
   ThreadCoord coord;
   ThreadLayout thread_layout;
@@ -35,15 +36,18 @@ template <class M>
 METAL_FUNC Task<M> make_task(device const typename M::Value* in,
                              device typename M::Value* out,
                              device const uchar* resets,
+                             device const typename M::Value* second,
                              constant ScanParams& params, uint panel_index,
                              ThreadId thread_id, Shared<M> shared) {
   Panel panel = make_panel(params, panel_index);
   ThreadCoord coord = make_coord(params, panel, index_of(thread_id));
   ThreadLayout thread_layout = {params.column_threads, params.line_threads};
-  return {in, out, resets, panel, coord, thread_layout, thread_id, shared};
+  return {in,    out,           resets,    second, panel,
+          coord, thread_layout, thread_id, shared};
 }
 
-// What resets add to a thread's items (resets.h): nothing where M has none.
+// What resets and a second input add to a thread's items (resets.h,
+// recurrence_scan.h): nothing where M has none.
 template <class M>
 struct Resets {
   static constant constexpr uint kBytes = 0;
@@ -55,7 +59,8 @@ struct Resets {
 
 template <class M>
 constexpr uint32_t tile_vectors() {
-  return tile_vectors(uint(kThreads) * ThreadItems<M>::kItems,
+  return ThreadItems<M>::kArrays *
+         tile_vectors(uint(kThreads) * ThreadItems<M>::kItems,
                       sizeof(typename M::Value));
 }
 
@@ -161,7 +166,8 @@ template <class M>
 METAL_FUNC ThreadItems<M> load_tile(Task<M> task, constant ScanParams& params,
                                     int64_t first, uint span) {
   using Value = typename M::Value;
-  Layout<Value> layout = layout_in<Value>(params, task.panel, first, span);
+  Layout<Value> layout = layout_in<Value, ThreadItems<M>::kArrays == 2>(
+      params, task.panel, first, span);
   uint shift = layout_out<Value>(params, task.panel, first, span).shift;
   TileIO<Value, ThreadItems<M>::kItems>::load(task.in, task.shared.tile, layout,
                                               shift, index_of(task.thread_id));
@@ -181,7 +187,8 @@ template <class M>
 METAL_FUNC void store_tile(Task<M> task, constant ScanParams& params,
                            int64_t first, uint span, ThreadItems<M> items) {
   using Value = typename M::Value;
-  Layout<Value> in = layout_in<Value>(params, task.panel, first, span);
+  Layout<Value> in = layout_in<Value, ThreadItems<M>::kArrays == 2>(
+      params, task.panel, first, span);
   Layout<Value> out = layout_out<Value>(params, task.panel, first, span);
   if (!Layout<Value>::are_equal(in, out)) {
     move_items(items, thread_items_at(task, params, span, out.tile, out.shift));
