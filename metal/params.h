@@ -25,10 +25,11 @@ constexpr uint32_t tile_state_bytes(uint32_t element_size) {
 }
 
 // Elements of each array in a thread's items of a tile, if there are two arrays
-// as inputs: whole vectors, in the room of those of one.
-constexpr uint32_t pair_items(uint32_t element_size) {
-  return items(2 * element_size) * element_size < 16 ? 16 / element_size
-                                                     : items(2 * element_size);
+// as inputs: whole vectors, in the room of those of one. `of_double_size` is
+// what items gives for twice the element size.
+constexpr uint32_t pair_items(uint32_t of_double_size, uint32_t element_size) {
+  return of_double_size * element_size < 16 ? 16 / element_size
+                                            : of_double_size;
 }
 
 // Steps are in elements and of any sign; zero repeats an element.
@@ -87,8 +88,11 @@ struct ScanParams {
   // Of an element's index, the bits that tell parts of an element of the dtype
   // apart, which have one reset in common.
   uint32_t reset_shift;
-  uint32_t reads_resets;  // of a recurrence
-  int64_t second_start;   // as in_start
+  // Of a recurrence: whether it has resets, and where they and the second input
+  // start.
+  uint32_t reads_resets;
+  int64_t reset_start;
+  int64_t second_start;
   TileLayout in_tile;     // of a whole tile
   TileLayout out_tile;
   TileLayout second_tile;
@@ -96,7 +100,7 @@ struct ScanParams {
 
 static_assert(sizeof(ScanAxis) == 32, "layout of ScanAxis");
 static_assert(sizeof(TileLayout) == 80, "layout of TileLayout");
-static_assert(sizeof(ScanParams) == 424 + 32 * kMaxOuterAxes,
+static_assert(sizeof(ScanParams) == 432 + 32 * kMaxOuterAxes,
               "layout of ScanParams");
 
 }  // namespace upsweep

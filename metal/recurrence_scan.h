@@ -10,7 +10,7 @@ namespace upsweep {
 template <class F>
 struct ThreadItems<Recurrence<F>> {
   using Value = typename F::Value;
-  static constant constexpr uint kItems = pair_items(sizeof(Value));
+  static constant constexpr uint kItems = pair_items(items(2 * sizeof(Value)), sizeof(Value));
   static constant constexpr uint kArrays = 2;
   Line<Value> line;
   uint position;  // of the first element in the line
@@ -45,6 +45,7 @@ struct Resets<Recurrence<F>> {
                                        shift, index_of(task.thread_id));
     items.terms = thread_items_at(task, params, span, layout.tile, shift).line;
     if (params.reads_resets != 0) {
+      task.resets = task.resets + params.reset_start;
       items.resets = read_resets(task, params, first, items);
     }
     return items;

@@ -93,7 +93,7 @@ class Params(ctypes.Structure):
             "line_threads", "tiles", "chunks", "column_panels", "batch_panels",
             "panels", "items_per_thread", "look_back_radix", "reset_shift",
             "reads_resets")),
-        ("second_start", ctypes.c_int64),
+        ("reset_start", ctypes.c_int64), ("second_start", ctypes.c_int64),
         # Not given: the kernel then computes them.
         ("in_tile", TileLayout), ("out_tile", TileLayout), ("second_tile", TileLayout),
     ]  # fmt: skip
