@@ -77,7 +77,6 @@ void GpuBackend::copy(Stream stream, CopyWork work) {
   launch(stream, {work.in}, work.out, launches);
 }
 
-// There is no kernel: the CPU runs it.
 void GpuBackend::recurrence(Stream stream, RecurrenceWork work) {
   check_process();
   if (work.dtype == float64) {
@@ -85,11 +84,25 @@ void GpuBackend::recurrence(Stream stream, RecurrenceWork work) {
         "[linear_recurrence] float64 is not supported on the GPU; give the "
         "recurrence a stream of the CPU, as in stream=upsweep.cpu.");
   }
-  std::vector<StoragePtr> inputs = work.inputs();
-  StoragePtr out = work.out;
-  int64_t elements = work.plan.elements();
-  run_on_host(stream, {[work = std::move(work)] { run_recurrence(work); },
-                       std::move(inputs), std::move(out), elements});
+  const KernelSet* kernels = recurrence_kernel_set(work.dtype);
+  if (!kernels || work.initial.storage) {
+    std::vector<StoragePtr> inputs = work.inputs();
+    StoragePtr out = work.out;
+    int64_t elements = work.plan.elements();
+    return run_on_host(stream,
+                       {[work = std::move(work)] { run_recurrence(work); },
+                        std::move(inputs), std::move(out), elements});
+  }
+  if (!fits_kernels(work.plan)) make_contiguous(stream, work);
+  std::vector<Launch> launches;
+  for (const Passes& passes : make_passes(work, *kernels, tuning_)) {
+    launches.push_back(to_launch(passes, *kernels));
+  }
+  launch(stream,
+         {.in = work.a.storage,
+          .reset = work.reset.storage,
+          .second = work.b.storage},
+         work.out, launches);
 }
 
 void GpuBackend::copy_on_host(Stream stream, const CopyWork& work) {
@@ -135,6 +148,26 @@ void GpuBackend::make_contiguous(Stream stream, ScanWork& work, Dtype dtype) {
   work.dtype = dtype;
   work.in_offset = 0;
   work.plan = std::move(copied.plan);
+}
+
+// The same of the inputs of a recurrence.
+void GpuBackend::make_contiguous(Stream stream, RecurrenceWork& work) {
+  using Plan = RecurrencePlan;
+  auto copy_of = [&](const RecurrenceWork::Input& from, auto axes) {
+    int64_t elements = 1;
+    for (const auto& axis : axes) elements *= axis.extent;
+    StoragePtr to = allocate(stream.device,
+                             static_cast<size_t>(elements) * work.dtype.size());
+    copy(stream, {std::move(axes), work.dtype, work.dtype, from.offset,
+                  from.storage, to});
+    return RecurrenceWork::Input{to, 0};
+  };
+  work.a = copy_of(work.a, copied_axes(work.plan, Plan::a));
+  work.b = copy_of(work.b, copied_axes(work.plan, Plan::b));
+  if (work.initial.storage) {
+    work.initial = copy_of(work.initial, copied_initial_axes(work.plan));
+  }
+  work.plan = copied_plan(work.plan);
 }
 
 }  // namespace upsweep
