@@ -10,7 +10,8 @@ namespace upsweep {
 template <class F>
 struct ThreadItems<Recurrence<F>> {
   using Value = typename F::Value;
-  static constant constexpr uint kItems = pair_items(items(2 * sizeof(Value)), sizeof(Value));
+  static constant constexpr uint kItems =
+      pair_items(items(2 * sizeof(Value)), sizeof(Value));
   static constant constexpr uint kArrays = 2;
   Line<Value> line;
   uint position;  // of the first element in the line

@@ -63,6 +63,7 @@ struct WithResets {
   using Value = typename M::Value;
   using Prefix = typename M::Prefix;
   static constant constexpr bool kCanExitRange = M::kCanExitRange;
+  static constant constexpr bool kHasCarryNumbers = M::kHasCarryNumbers;
 
   struct Aggregate {
     typename M::Aggregate since;  // of the elements since the last reset
@@ -78,6 +79,13 @@ struct WithResets {
   static METAL_FUNC Aggregate shuffle_up(Aggregate t, ushort delta) {
     return {M::shuffle_up(t.since, delta),
             upsweep::shuffle_up(t.has_reset, delta)};
+  }
+  static METAL_FUNC Prefix advance_unchecked(Prefix s, Value x) {
+    return M::advance_unchecked(s, x);
+  }
+  static METAL_FUNC Value value(Prefix s) { return M::value(s); }
+  static METAL_FUNC Prefix from_carry(CarryNumber number) {
+    return CarryPrefix<M, kHasCarryNumbers>::of(number);
   }
   // The Prefix that the elements since the last reset continue.
   static METAL_FUNC Prefix before(Prefix s, Aggregate t) {
@@ -217,6 +225,10 @@ struct RangeExits<WithResets<M>, true> {
     // Other threads may still read the tile.
     threadgroup_barrier(mem_flags::mem_threadgroup);
     return true;
+  }
+
+  static METAL_FUNC Prefix advance(Prefix s, typename M::Value x) {
+    return M::advance(s, x);
   }
 
   static METAL_FUNC void scan(Items items, Prefix state, bool inclusive) {

@@ -23,8 +23,9 @@ struct Task {
   using Value = typename M::Value;
   device const Value* in;
   device Value* out;
-  device const uchar* resets;  // of WithResets
-  device const Value* second;  // input of a recurrence
+  device const uchar* resets;    // of WithResets and of recurrences
+  device const uchar* initials;  // of the kind that the parameters say
+  device const Value* second;    // the terms b of a recurrence
   Panel panel;
   ThreadCoord coord;
   ThreadLayout thread_layout;
@@ -36,14 +37,15 @@ template <class M>
 METAL_FUNC Task<M> make_task(device const typename M::Value* in,
                              device typename M::Value* out,
                              device const uchar* resets,
+                             device const uchar* initials,
                              device const typename M::Value* second,
                              constant ScanParams& params, uint panel_index,
                              ThreadId thread_id, Shared<M> shared) {
   Panel panel = make_panel(params, panel_index);
   ThreadCoord coord = make_coord(params, panel, index_of(thread_id));
   ThreadLayout thread_layout = {params.column_threads, params.line_threads};
-  return {in,    out,           resets,    second, panel,
-          coord, thread_layout, thread_id, shared};
+  return {in,    out,   resets,        initials,  second,
+          panel, coord, thread_layout, thread_id, shared};
 }
 
 // What resets and a second input add to a thread's items (resets.h,
@@ -106,6 +108,10 @@ struct RangeExits {
     return true;
   }
 
+  static METAL_FUNC Prefix advance(Prefix s, typename M::Value x) {
+    return M::advance(s, x);
+  }
+
   // Scans items step by step.
   static METAL_FUNC void scan(ThreadItems<M> items, Prefix state,
                               bool inclusive) {
@@ -141,6 +147,9 @@ struct RangeExits<M, false> {
                                  typename M::Aggregate, thread Prefix&,
                                  thread Prefix&) {
     return false;
+  }
+  static METAL_FUNC Prefix advance(Prefix s, typename M::Value x) {
+    return M::advance_unchecked(s, x);
   }
   static METAL_FUNC void scan(ThreadItems<M>, Prefix, bool) {}
 };

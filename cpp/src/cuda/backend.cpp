@@ -35,8 +35,9 @@ struct Prepared {
 // What the GPU reads for the storages of LaunchInputs.
 struct CudaInputs {
   CudaStoragePtr in;
-  CudaStoragePtr reset;   // nullptr if there is none
-  CudaStoragePtr second;  // likewise
+  CudaStoragePtr reset;    // nullptr if there is none
+  CudaStoragePtr initial;  // likewise
+  CudaStoragePtr second;
 };
 
 void run(cuda::Stream stream, const CudaInputs& inputs, const CudaStorage& out,
@@ -44,6 +45,7 @@ void run(cuda::Stream stream, const CudaInputs& inputs, const CudaStorage& out,
   // Every argument must be bound, used or not.
   cuda::Address from = inputs.in->address(), to = out.address(), scratch = to;
   cuda::Address reset = inputs.reset ? inputs.reset->address() : to;
+  cuda::Address initial = inputs.initial ? inputs.initial->address() : to;
   if (const CudaStoragePtr& memory = prepared.scratch) {
     scratch = memory->address();
     check(driver().clear(scratch, 0, memory->nbytes(), stream),
@@ -52,7 +54,7 @@ void run(cuda::Stream stream, const CudaInputs& inputs, const CudaStorage& out,
   cuda::Address second = inputs.second ? inputs.second->address() : to;
   std::vector<std::byte> params = prepared.params;
   void* arguments[] = {&from,    &to,    params.data(), &scratch,
-                       &scratch, &reset, &reset,        &second};
+                       &scratch, &reset, &initial,      &second};
   check(
       driver().launch(prepared.function, static_cast<unsigned>(prepared.groups),
                       1, 1, kThreads, 1, 1, 0, stream, arguments, nullptr),
@@ -146,6 +148,7 @@ class CudaBackend final : public GpuBackend, public DeviceMemory {
     };
     add(inputs.in, from.in);
     add(inputs.reset, from.reset);
+    add(inputs.initial, from.initial);
     add(inputs.second, from.second);
     on.run_on_gpu({[inputs, result = out.get(),
                     all = std::move(all)](cuda::Stream on_gpu) {

@@ -1,10 +1,12 @@
 // Turns a scan or a copy into launches.
 #include "backend.h"
 
+#include <algorithm>
 #include <stdexcept>
 #include <utility>
 
 #include "../host/copy.h"
+#include "carry_numbers.h"
 #include "copies.h"
 
 namespace upsweep {
@@ -31,9 +33,9 @@ GpuBackend::GpuBackend(const Tuning& tuning)
 
 void GpuBackend::scan(Stream stream, ScanWork work) {
   check_process();
-  if (work.initial.storage || work.include_initial) {
-    kernel_set(work.op, work.dtype);  // throws for a dtype without kernels
-    return run_kernel_on_host(stream, std::move(work), run_scan);
+  kernel_set(work.op, work.dtype);  // throws for a dtype without kernels
+  if (work.initial.kind == Initial::Kind::carry) {
+    work.initial = convert_carries(stream, work);
   }
   if (work.reset) {
     Dtype dtype = reset_dtype(work.op, work.dtype);
@@ -43,11 +45,11 @@ void GpuBackend::scan(Stream stream, ScanWork work) {
                                         : kernel_set(work.op, work.dtype);
   if (!fits_kernels(work.plan)) make_contiguous(stream, work, work.dtype);
   std::vector<Launch> launches;
-  for (const Passes& passes : make_passes(work.plan, kernels, work.in_offset,
-                                          work.inclusive, tuning_)) {
+  for (const Passes& passes : make_passes(work, kernels, tuning_)) {
     launches.push_back(to_launch(passes, kernels));
   }
-  launch(stream, {work.in, work.reset}, work.out, launches);
+  launch(stream, {work.in, work.reset, work.initial.storage}, work.out,
+         launches);
 }
 
 void GpuBackend::carry(Stream stream, CarryWork work) {
@@ -85,7 +87,7 @@ void GpuBackend::recurrence(Stream stream, RecurrenceWork work) {
         "recurrence a stream of the CPU, as in stream=upsweep.cpu.");
   }
   const KernelSet* kernels = recurrence_kernel_set(work.dtype);
-  if (!kernels || work.initial.storage) {
+  if (!kernels) {
     std::vector<StoragePtr> inputs = work.inputs();
     StoragePtr out = work.out;
     int64_t elements = work.plan.elements();
@@ -94,14 +96,13 @@ void GpuBackend::recurrence(Stream stream, RecurrenceWork work) {
                         std::move(inputs), std::move(out), elements});
   }
   if (!fits_kernels(work.plan)) make_contiguous(stream, work);
+  Initial initial = convert_initial(stream, work);
   std::vector<Launch> launches;
-  for (const Passes& passes : make_passes(work, *kernels, tuning_)) {
+  for (const Passes& passes : make_passes(work, initial, *kernels, tuning_)) {
     launches.push_back(to_launch(passes, *kernels));
   }
   launch(stream,
-         {.in = work.a.storage,
-          .reset = work.reset.storage,
-          .second = work.b.storage},
+         {work.a.storage, work.reset.storage, initial.storage, work.b.storage},
          work.out, launches);
 }
 
@@ -125,6 +126,9 @@ void GpuBackend::scan_as(Stream stream, ScanWork work, Dtype dtype) {
   StoragePtr result = work.out;
   size_t elements = result->nbytes() / result_dtype.size();
   StoragePtr out = allocate(stream.device, elements * dtype.size());
+  if (work.initial.kind == Initial::Kind::element) {
+    work.initial = convert_elements(stream, work, dtype);
+  }
   make_contiguous(stream, work, dtype);
   work.out = out;
   scan(stream, std::move(work));
@@ -134,6 +138,36 @@ void GpuBackend::scan_as(Stream stream, ScanWork work, Dtype dtype) {
                 0,
                 out,
                 result});
+}
+
+// The initial elements in another dtype.
+Initial GpuBackend::convert_elements(Stream stream, const ScanWork& work,
+                                     Dtype dtype) {
+  const Initial& from = work.initial;
+  auto count = from.per_line ? static_cast<int64_t>(work.plan.outer_size) *
+                                   work.plan.inner.extent
+                             : 1;
+  StoragePtr to =
+      allocate(stream.device, static_cast<size_t>(count) * dtype.size());
+  copy(stream,
+       {{{count, 1, 1}}, work.dtype, dtype, from.offset, from.storage, to});
+  return {from.kind, from.per_line, 0, to};
+}
+
+// Carries as the kernels read them.
+Initial GpuBackend::convert_carries(Stream stream, const ScanWork& work) {
+  const StoragePtr& from = work.initial.storage;
+  size_t count = from->nbytes() / sizeof(CarryRecord);
+  StoragePtr to =
+      allocate(stream.device, count * carry_number_bytes(work.op, work.dtype));
+  auto run = [op = work.op, dtype = work.dtype, from, count, to] {
+    write_carry_numbers(op, dtype, static_cast<CarryRecord*>(from->data()),
+                        count, to->data());
+  };
+  run_on_host(stream, {run, {from}, to, static_cast<int64_t>(count)});
+  using Kind = Initial::Kind;
+  bool numbers = has_carry_numbers(work.op, work.dtype);
+  return {numbers ? Kind::carry : Kind::element, true, 0, to};
 }
 
 // Copies the input, as an array of a dtype: one that has more axes than the
@@ -153,21 +187,44 @@ void GpuBackend::make_contiguous(Stream stream, ScanWork& work, Dtype dtype) {
 // The same of the inputs of a recurrence.
 void GpuBackend::make_contiguous(Stream stream, RecurrenceWork& work) {
   using Plan = RecurrencePlan;
-  auto copy_of = [&](const RecurrenceWork::Input& from, auto axes) {
-    int64_t elements = 1;
-    for (const auto& axis : axes) elements *= axis.extent;
-    StoragePtr to = allocate(stream.device,
-                             static_cast<size_t>(elements) * work.dtype.size());
-    copy(stream, {std::move(axes), work.dtype, work.dtype, from.offset,
-                  from.storage, to});
-    return RecurrenceWork::Input{to, 0};
-  };
-  work.a = copy_of(work.a, copied_axes(work.plan, Plan::a));
-  work.b = copy_of(work.b, copied_axes(work.plan, Plan::b));
+  work.a = copy_input(stream, work, work.a, copied_axes(work.plan, Plan::a));
+  work.b = copy_input(stream, work, work.b, copied_axes(work.plan, Plan::b));
   if (work.initial.storage) {
-    work.initial = copy_of(work.initial, copied_initial_axes(work.plan));
+    work.initial =
+        copy_input(stream, work, work.initial, copied_initial_axes(work.plan));
   }
   work.plan = copied_plan(work.plan);
+}
+
+RecurrenceWork::Input GpuBackend::copy_input(Stream stream,
+                                             const RecurrenceWork& work,
+                                             const RecurrenceWork::Input& from,
+                                             std::vector<Plan::Axis> axes) {
+  CopyWork copied{std::move(axes), work.dtype,   work.dtype,
+                  from.offset,     from.storage, nullptr};
+  copied.out = allocate(stream.device, static_cast<size_t>(copied.elements()) *
+                                           work.dtype.size());
+  copy(stream, copied);
+  return {copied.out, 0};
+}
+
+// What lines start with, as the kernels read it: one number for all, or one for
+// each in the order of lines.
+Initial GpuBackend::convert_initial(Stream stream, const RecurrenceWork& work) {
+  RecurrenceWork::Input initial = work.initial;
+  if (!initial.storage) return {};
+  std::vector<Plan::Axis> axes = copied_initial_axes(work.plan);
+  auto is_shared = [](const Plan::Axis& axis) {
+    return axis.extent == 1 || axis.in_step == 0;
+  };
+  auto is_in_place = [](const Plan::Axis& axis) {
+    return axis.extent == 1 || axis.in_step == axis.out_step;
+  };
+  bool per_line = !std::all_of(axes.begin(), axes.end(), is_shared);
+  if (per_line && !std::all_of(axes.begin(), axes.end(), is_in_place)) {
+    initial = copy_input(stream, work, initial, std::move(axes));
+  }
+  return {Initial::Kind::element, per_line, initial.offset, initial.storage};
 }
 
 }  // namespace upsweep

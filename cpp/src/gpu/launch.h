@@ -22,8 +22,9 @@ struct Kernel {
 struct LaunchInputs {
   StoragePtr in;  // buffer 0
   // nullptr if the kernels read none.
-  StoragePtr reset = nullptr;   // buffer 5
-  StoragePtr second = nullptr;  // buffer 7
+  StoragePtr reset = nullptr;    // buffer 5
+  StoragePtr initial = nullptr;  // buffer 6
+  StoragePtr second = nullptr;   // buffer 7
 };
 
 struct Launch {

@@ -113,6 +113,21 @@ void place_axes(std::vector<ScanAxis> axes, ScanParams& p, uint32_t threads) {
   std::copy(axes.begin(), axes.end(), p.outer);
 }
 
+// For results with `out_extent` elements in each line, the initial one included
+// if they have it.
+void set_initial(const Initial& initial, int64_t out_extent, int64_t components,
+                 ScanParams& p) {
+  using Kind = Initial::Kind;
+  p.initial_kind = initial.kind == Kind::identity  ? kInitialIdentity
+                   : initial.kind == Kind::element ? kInitialElement
+                                                   : kInitialCarry;
+  p.initial_per_line = initial.per_line;
+  p.first_out = p.out_start;
+  p.lines_after = std::abs(p.length.out_step);
+  p.line_block = p.lines_after * out_extent;
+  p.initial_start = initial.offset * components;
+}
+
 // The shape of a tile.
 void choose_tile(ScanParams& p, const KernelSet& kernels,
                  const Tuning& tuning) {
@@ -298,24 +313,27 @@ bool fits_kernels(const RecurrencePlan& plan) {
   return plan.outer.size() + 1 <= kMaxOuterAxes;
 }
 
-std::vector<Passes> make_passes(const Plan& plan, const KernelSet& kernels,
-                                int64_t in_offset, bool inclusive,
+std::vector<Passes> make_passes(const ScanWork& work, const KernelSet& kernels,
                                 const Tuning& tuning) {
+  const Plan& plan = work.plan;
   if (plan.length.extent * plan.inner.extent * plan.outer_size == 0) return {};
   int64_t components = kernels.components;
   Passes passes{};
   ScanParams& p = passes.params;
-  p.in_start = (plan.in_start + in_offset) * components;
+  p.in_start = (plan.in_start + work.in_offset) * components;
   p.out_start = plan.out_start * components;
   p.length = {plan.length.extent, plan.length.in_step * components,
               plan.length.out_step * components};
-  p.inclusive = inclusive;
+  p.inclusive = work.inclusive;
   p.reset_shift = kernels.components - 1;
+  set_initial(work.initial, plan.out_extent, components, p);
+  p.include_initial = work.include_initial;
   return make_passes(passes, line_axes(plan, kernels.components), kernels,
                      tuning);
 }
 
 std::vector<Passes> make_passes(const RecurrenceWork& work,
+                                const Initial& initial,
                                 const KernelSet& kernels,
                                 const Tuning& tuning) {
   using Plan = RecurrencePlan;
@@ -330,6 +348,7 @@ std::vector<Passes> make_passes(const RecurrenceWork& work,
   p.inclusive = work.inclusive;
   p.reads_resets = work.reset.storage != nullptr;
   p.reset_start = work.reset.offset;
+  set_initial(initial, plan.length.extent, 1, p);
   return make_passes(passes, line_axes(plan), kernels, tuning);
 }
 

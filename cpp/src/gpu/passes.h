@@ -80,13 +80,13 @@ struct Passes {
 bool fits_kernels(const Plan& plan);
 bool fits_kernels(const RecurrencePlan& plan);
 
-// For a plan that fits. in_offset is in elements of the dtype. An empty scan
-// has no passes.
-std::vector<Passes> make_passes(const Plan& plan, const KernelSet& kernels,
-                                int64_t in_offset, bool inclusive,
+// For work whose plan fits. An empty scan has no passes.
+std::vector<Passes> make_passes(const ScanWork& work, const KernelSet& kernels,
                                 const Tuning& tuning);
 
+// `initial` is that of the work as the kernels read it.
 std::vector<Passes> make_passes(const RecurrenceWork& work,
+                                const Initial& initial,
                                 const KernelSet& kernels, const Tuning& tuning);
 
 Launch to_launch(const Passes& passes, const KernelSet& kernels);

@@ -37,6 +37,7 @@ struct Prepared {
 struct MetalInputs {
   MetalStoragePtr in;
   MetalStoragePtr reset;
+  MetalStoragePtr initial;
   MetalStoragePtr second;
 };
 
@@ -48,7 +49,7 @@ void encode(MTL::ComputeCommandEncoder* encoder, const MetalInputs& inputs,
                                  prepared.scratch[0].get(),
                                  prepared.scratch[1].get(),
                                  inputs.reset.get(),
-                                 nullptr,
+                                 inputs.initial.get(),
                                  inputs.second.get()};
   for (size_t i = 0; i < std::size(bound); ++i) {
     if (bound[i]) encoder->setBuffer(bound[i]->buffer(), 0, i);
@@ -119,6 +120,7 @@ class MetalBackend final : public GpuBackend {
       read.insert(read.end(), {input, storage});
     };
     add(inputs.reset, from.reset);
+    add(inputs.initial, from.initial);
     add(inputs.second, from.second);
     on.run_on_gpu({[inputs, out, all = std::move(all)](auto* encoder) {
                      for (const Prepared& prepared : all) {

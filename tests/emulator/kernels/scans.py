@@ -92,8 +92,10 @@ class Params(ctypes.Structure):
             "outer_axes", "inclusive", "width", "batches", "span", "column_threads",
             "line_threads", "tiles", "chunks", "column_panels", "batch_panels",
             "panels", "items_per_thread", "look_back_radix", "reset_shift",
-            "reads_resets")),
-        ("reset_start", ctypes.c_int64), ("second_start", ctypes.c_int64),
+            "initial_kind", "initial_per_line", "include_initial", "reads_resets")),
+        *((f, ctypes.c_int64) for f in (
+            "first_out", "line_block", "lines_after", "initial_start", "reset_start",
+            "second_start")),
         # Not given: the kernel then computes them.
         ("in_tile", TileLayout), ("out_tile", TileLayout), ("second_tile", TileLayout),
     ]  # fmt: skip
@@ -242,9 +244,10 @@ def halves(z):
 
 
 def scan(engine, op, x, axis=-1, reverse=False, inclusive=True, geometry=None,
-         passes=None, reset=None):  # fmt: skip
-    """Scans x, with resets if there are some; returns the result, and bytes read and
-    written for each byte of x."""
+         passes=None, reset=None, initial=None, include_initial=False):  # fmt: skip
+    """Scans x, with resets and initial values if there are some; returns the result,
+    and bytes read and written for each byte of x. initial has no axes, or those of x
+    without the scanned one."""
     passes = passes or engine.tuning.passes
     geometry = geometry or Geometry()
     if passes == LOOK_BACK:
@@ -252,21 +255,45 @@ def scan(engine, op, x, axis=-1, reverse=False, inclusive=True, geometry=None,
     name = "bool_" if x.dtype == bool else x.dtype.name
     kernel, parts = table()[OPERATORS[op], name]
     axis %= x.ndim
-    y = np.empty(x.shape, x.dtype)
+    extents = list(x.shape)
+    extents[axis] += include_initial
+    y = np.empty(extents, x.dtype)
     y.view(np.uint8)[...] = 0xA5
-    xs, ys = x, y
+    results = y
+    if include_initial:
+        ends = slice(-1) if reverse else slice(1, None)
+        results = y[(slice(None),) * axis + (ends,)]
+    xs, ys = x, results
     if parts == 2:
-        xs, ys = halves(x), halves(y)
-    p = make_params(xs, ys, axis, reverse, inclusive,
-                    engine.tuning.items(xs.itemsize), engine.tuning, geometry)  # fmt: skip
+        xs, ys = halves(x), halves(results)
+    items = engine.tuning.items(xs.itemsize)
+    p = make_params(xs, ys, axis, reverse, inclusive, items, engine.tuning, geometry)
     p.reset_shift = parts - 1
+    whole = memory(y)[0]
+    p.out_start += (memory(ys)[0][0] - whole[0]) // ys.itemsize
+    p.include_initial = include_initial
+    initials = set_initial(p, initial, y, axis, parts)
     flags = ys  # something has to be bound
     if reset is not None:
         kernel = f"resets_{kernel}"
         flags = flags_of(reset, memory(ys)[1] // parts)
     room = 0 if reset is None else RESET_BYTES
-    moved = launch(engine, kernel, p, passes, room, xs, ys, flags, ys)
+    buffers = memory(xs)[0], whole, memory(flags)[0], memory(initials)[0], whole
+    moved = launch(engine, kernel, p, passes, xs.itemsize, room, buffers)
     return y, moved / max(x.nbytes, 1)
+
+
+def set_initial(p, initial, y, axis, parts):
+    """Sets what the parameters say of initial values, and returns their buffer."""
+    p.first_out = p.out_start
+    p.lines_after = abs(p.length.out_step)
+    p.line_block = p.lines_after * y.shape[axis]
+    if initial is None:
+        return y  # something has to be bound
+    initials = np.ascontiguousarray(initial, y.dtype)
+    p.initial_kind, p.initial_per_line = 1, initials.size != 1
+    p.initial_start = memory(initials)[1] * parts
+    return initials
 
 
 def flags_of(reset, begin):
@@ -276,21 +303,20 @@ def flags_of(reset, begin):
     return flags
 
 
-def launch(engine, kernel, p, passes, room, xs, ys, flags, second):
-    """Runs the passes; returns bytes read and written. `room` is what aggregates and
-    states need in addition."""
+def launch(engine, kernel, p, passes, itemsize, room, buffers):
+    """Runs the passes with buffers 0, 1, 5, 6 and 7; returns bytes read and written.
+    `room` is what aggregates and states need in addition."""
     panels = panels_of(p)
     entries = panels * p.chunks * p.width * p.batches
     aggregates = np.full(entries * (AGGREGATE_BYTES + room), 0xC3, np.uint8)
     carries = np.full(entries * CARRY_BYTES, 0xC3, np.uint8)
     if passes == LOOK_BACK:
         states = 2 * entries + panels * p.width * -(-p.chunks // p.look_back_radix)
-        state = tile_state_bytes(xs.itemsize) + room
+        state = tile_state_bytes(itemsize) + room
         aggregates = np.zeros(16 + states * state, np.uint8)
     bindings = [
-        memory(xs)[0], memory(ys)[0], (ctypes.addressof(p), ctypes.sizeof(p)),
-        memory(aggregates)[0], memory(carries)[0], memory(flags)[0], memory(ys)[0],
-        memory(second)[0],
+        *buffers[:2], (ctypes.addressof(p), ctypes.sizeof(p)),
+        memory(aggregates)[0], memory(carries)[0], *buffers[2:],
     ]  # fmt: skip
     moved = np.zeros(2)
     for each in passes if p.chunks > 1 or passes == LOOK_BACK else ("downsweep",):
@@ -300,7 +326,7 @@ def launch(engine, kernel, p, passes, room, xs, ys, flags, second):
 
 
 def recurrence(engine, a, b, axis=-1, reverse=False, inclusive=True, reset=None,
-               geometry=None, passes=None):  # fmt: skip
+               initial=None, geometry=None, passes=None):  # fmt: skip
     """As scan, of two arrays of one shape, which may be broadcast."""
     passes = passes or engine.tuning.passes
     geometry = geometry or Geometry()
@@ -308,12 +334,15 @@ def recurrence(engine, a, b, axis=-1, reverse=False, inclusive=True, reset=None,
         geometry.tiles = 1
     y = np.empty(a.shape, a.dtype)
     y.view(np.uint8)[...] = 0xA5
-    p = make_params(a, y, axis % a.ndim, reverse, inclusive,
-                    engine.tuning.pair_items(a.itemsize), engine.tuning, geometry, b)  # fmt: skip
+    axis %= a.ndim
+    items = engine.tuning.pair_items(a.itemsize)
+    p = make_params(a, y, axis, reverse, inclusive, items, engine.tuning, geometry, b)
     flags = y
     if reset is not None:
         p.reads_resets = 1
         flags = flags_of(reset, memory(y)[1])
+    initials = set_initial(p, initial, y, axis, 1)
+    buffers = [memory(each)[0] for each in (a, y, flags, initials, b)]
     kernel = f"recurrence_{a.dtype.name}"
-    moved = launch(engine, kernel, p, passes, RESET_BYTES, a, y, flags, b)
+    moved = launch(engine, kernel, p, passes, a.itemsize, RESET_BYTES, buffers)
     return y, moved / max(y.nbytes, 1)

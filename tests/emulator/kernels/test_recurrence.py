@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scans import LOOK_BACK, THREE_PASSES, Geometry, Refused, recurrence
-from test_kernels import Less, draw_geometry, draw_view, numpy_dtype
+from test_kernels import Less, draw_geometry, numpy_dtype
 from test_resets import draw_resets
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "python"))
@@ -75,8 +75,12 @@ def check_random_recurrences(engine, name, seed, count, most, passes=None):
             "reverse": r.random() < 0.5,
             "inclusive": r.random() < 0.5,
             "reset": draw_resets(r, shape) if r.random() < 0.5 else None,
+            "initial": None,
             "geometry": draw_geometry(r, engine.tuning),
         }
+        if r.random() < 0.5:
+            lines = tuple(np.delete(shape, options["axis"]))
+            options["initial"] = draw_values(r, dtype, r.choice([(), lines]))
         try:
             checked(engine, a, b, passes=passes, **options)
         except AssertionError as error:
@@ -117,8 +121,8 @@ def test_infinity_and_nan_follow_the_loop(small_engine, passes, name, inclusive)
     specials = [np.inf, -np.inf, np.nan]
     for place in (0, 1, tile - 2, tile - 1, tile, tile + 5):
         for distance in (None, -1, 0, 1, 3, tile):
-            a, b = (rng.choice([0, 1, -1, 0.5, 2], 3 * tile, p=p).astype(dtype)
-                    for p in ([0, 0.3, 0.3, 0.2, 0.2], [0.6, 0.1, 0.1, 0.1, 0.1]))  # fmt: skip
+            a = rng.choice([1, -1, 0.5, 2], 3 * tile).astype(dtype)
+            b = rng.choice([0, 0, 0, 1, -1], 3 * tile).astype(dtype)
             a[rng.random(a.size) < 0.01] = 0
             for x in (a, b):
                 if rng.random() < 0.7:
@@ -150,7 +154,7 @@ def test_numbers_that_leave_every_range_come_back(small_engine, passes, name, pe
 
 @PASSES
 @pytest.mark.parametrize("name", NAMES)
-def test_what_cancels_leaves_an_error_next_to_the_magnitudes(small_engine, passes, name):
+def test_the_error_is_small_next_to_the_magnitudes(small_engine, passes, name):
     dtype = numpy_dtype(name)
     rng = np.random.default_rng(2)
     for scale in (1, 2.0**-14, 2.0**14):
@@ -199,8 +203,9 @@ def test_a_reset_starts_a_line(small_engine, passes, name, reverse):
     for share in (0.003, 0.1, 0.6, 1):
         reset = rng.random(a.shape) < share
         for inclusive in (True, False):
-            y = checked(small_engine, a, b, reverse=reverse, inclusive=inclusive,
-                        passes=passes, reset=reset, geometry=Geometry(tiles=1))  # fmt: skip
+            options = {"reverse": reverse, "inclusive": inclusive, "reset": reset}
+            y = checked(small_engine, a, b, passes=passes, geometry=Geometry(tiles=1),
+                        **options)  # fmt: skip
             assert inclusive or (y[reset] == 0).all()
 
 
@@ -232,6 +237,6 @@ def test_traffic(engine, shape, axis, name, reverse):
 
 def test_what_lies_beyond_a_buffer_is_not_read(engine):
     a = np.ones(5000, np.float32)
-    for buffer, what in ((0, "buffer 0"), (1, "buffer 1"), (5, "buffer 5"), (7, "buffer 7")):
-        with pytest.raises(Refused, match=f"outside {what}"):
+    for buffer in (0, 1, 5, 7):
+        with pytest.raises(Refused, match=f"outside buffer {buffer}"):
             recurrence(Less(engine, buffer), a, a.copy(), reset=a == 1)
