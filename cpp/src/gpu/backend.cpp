@@ -187,19 +187,19 @@ void GpuBackend::make_contiguous(Stream stream, ScanWork& work, Dtype dtype) {
 // The same of the inputs of a recurrence.
 void GpuBackend::make_contiguous(Stream stream, RecurrenceWork& work) {
   using Plan = RecurrencePlan;
-  work.a = copy_input(stream, work, work.a, copied_axes(work.plan, Plan::a));
-  work.b = copy_input(stream, work, work.b, copied_axes(work.plan, Plan::b));
+  work.a = copy_of(stream, work, work.a, copied_axes(work.plan, Plan::a));
+  work.b = copy_of(stream, work, work.b, copied_axes(work.plan, Plan::b));
   if (work.initial.storage) {
     work.initial =
-        copy_input(stream, work, work.initial, copied_initial_axes(work.plan));
+        copy_of(stream, work, work.initial, copied_initial_axes(work.plan));
   }
   work.plan = copied_plan(work.plan);
 }
 
-RecurrenceWork::Input GpuBackend::copy_input(Stream stream,
-                                             const RecurrenceWork& work,
-                                             const RecurrenceWork::Input& from,
-                                             std::vector<Plan::Axis> axes) {
+RecurrenceWork::Input GpuBackend::copy_of(Stream stream,
+                                          const RecurrenceWork& work,
+                                          const RecurrenceWork::Input& from,
+                                          std::vector<Plan::Axis> axes) {
   CopyWork copied{std::move(axes), work.dtype,   work.dtype,
                   from.offset,     from.storage, nullptr};
   copied.out = allocate(stream.device, static_cast<size_t>(copied.elements()) *
@@ -222,7 +222,7 @@ Initial GpuBackend::convert_initial(Stream stream, const RecurrenceWork& work) {
   };
   bool per_line = !std::all_of(axes.begin(), axes.end(), is_shared);
   if (per_line && !std::all_of(axes.begin(), axes.end(), is_in_place)) {
-    initial = copy_input(stream, work, initial, std::move(axes));
+    initial = copy_of(stream, work, initial, std::move(axes));
   }
   return {Initial::Kind::element, per_line, initial.offset, initial.storage};
 }

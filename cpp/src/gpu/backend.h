@@ -39,9 +39,9 @@ class GpuBackend : public Backend {
   Initial convert_elements(Stream stream, const ScanWork& work, Dtype dtype);
   Initial convert_carries(Stream stream, const ScanWork& work);
   void make_contiguous(Stream stream, RecurrenceWork& work);
-  RecurrenceWork::Input copy_input(Stream stream, const RecurrenceWork& work,
-                                   const RecurrenceWork::Input& from,
-                                   std::vector<Plan::Axis> axes);
+  RecurrenceWork::Input copy_of(Stream stream, const RecurrenceWork& work,
+                                const RecurrenceWork::Input& from,
+                                std::vector<Plan::Axis> axes);
   Initial convert_initial(Stream stream, const RecurrenceWork& work);
 
   Tuning tuning_;

@@ -13,17 +13,16 @@ from test_resets import draw_resets
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "python"))
 import values
-from oracle.recurrence import check
+from oracle.recurrence import GPU_UNIT, check
 
-NAMES = ["float16", "bfloat16", "float32"]
-UNIT = -44
+NAMES = [*GPU_UNIT]
 
 
 def checked(engine, a, b, **options):
     """The result for arrays of one shape, checked against the contract."""
     y, _ = recurrence(engine, a, b, **options)
     of_kernel = ("geometry", "passes")
-    check(a, b, y, unit=UNIT,
+    check(a, b, y, unit=GPU_UNIT[y.dtype.name],
           **{k: v for k, v in options.items() if k not in of_kernel})  # fmt: skip
     return y
 
