@@ -92,16 +92,20 @@ struct ScanParams {
   uint32_t reset_shift;
   uint32_t initial_kind;
   uint32_t initial_per_line;  // else one is for all lines
+  // Whether the buffer of results gets a ChunkCarry for each line of each chunk
+  // instead, at chunk · lines + the number of the line.
+  uint32_t gives_carries;
+  uint32_t reads_resets;  // of a recurrence
   // Whether the initial value comes before the first result of each line. The
   // result has room for it.
   uint32_t include_initial;
-  uint32_t reads_resets;  // of a recurrence
   // The number of a line, from the place `at` of its first result after that of
   // the first line: at / line_block · lines_after + at % line_block.
   int64_t first_out;
   int64_t line_block;
   int64_t lines_after;
   int64_t initial_start;  // of the first initial element
+  int64_t lines;
   // Of a recurrence: the reset of the first result, and the start of b.
   int64_t reset_start;
   int64_t second_start;
@@ -112,7 +116,7 @@ struct ScanParams {
 
 static_assert(sizeof(ScanAxis) == 32, "layout of ScanAxis");
 static_assert(sizeof(TileLayout) == 80, "layout of TileLayout");
-static_assert(sizeof(ScanParams) == 480 + 32 * kMaxOuterAxes,
+static_assert(sizeof(ScanParams) == 488 + 32 * kMaxOuterAxes,
               "layout of ScanParams");
 
 }  // namespace upsweep

@@ -218,4 +218,12 @@ struct ThreadScan<Recurrence<F>> {
   }
 };
 
+// Recurrences have no carries to give.
+template <class F>
+struct CarryOutput<Recurrence<F>> {
+  using M = Recurrence<F>;
+  static METAL_FUNC void store(Task<M>, constant ScanParams&, uint,
+                               typename M::Prefix, typename M::Aggregate) {}
+};
+
 }  // namespace upsweep

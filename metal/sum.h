@@ -51,7 +51,7 @@ struct Sum {
     if ((first.special & (kInfinite | kNaN)) != 0) {
       return add_number(initial(), first);
     }
-    bool large = number.exponent >= S::kLarge;
+    bool large = first.special == 0 && number.exponent >= S::kLarge;
     int exponent = number.exponent + (large ? S::kDown : S::kUp);
     return {scale({number.re, number.re_low}, power_of_two(exponent)),
             large ? kHasLarge : 0};
@@ -69,6 +69,23 @@ struct Sum {
       t.reach += abs(scaled(number.mantissa, number.exponent + S::kDown));
     }
     return t;
+  }
+
+  static METAL_FUNC CarryNumber to_carry(Prefix s) {
+    if ((s.kinds & kSpecial) != 0) {
+      float special = as_type<float>(F::widen(value(s)));
+      return {special, 0, 0, 0, 0, 0, {0, 0}};
+    }
+    bool large = (s.kinds & kHasLarge) != 0;
+    return {s.sum.hi, s.sum.lo, 0, 0, large ? -S::kDown : -S::kUp, 0, {0, 0}};
+  }
+  // The bounds are rounded up, and count small elements.
+  static METAL_FUNC ChunkCarry chunk_carry(Prefix s, Aggregate t) {
+    CarryNumber total = to_carry(t.sum);
+    float reach = t.reach * (1.001f * power_of_two(-S::kDown)) +
+                  (S::kUp == 0 ? 0.0f : 4.0f);
+    bool special = (t.sum.kinds & kSpecial) != 0;
+    return {total, to_carry(s), -reach, reach, special ? total.re : 0, 0};
   }
 
   static METAL_FUNC Aggregate combine(Aggregate a, Aggregate b) {

@@ -314,9 +314,9 @@ bool fits_kernels(const RecurrencePlan& plan) {
 }
 
 std::vector<Passes> make_passes(const ScanWork& work, const KernelSet& kernels,
-                                const Tuning& tuning) {
+                                const Tuning& tuning, bool gives_carries) {
   const Plan& plan = work.plan;
-  if (plan.length.extent * plan.inner.extent * plan.outer_size == 0) return {};
+  if (plan.elements() == 0) return {};
   int64_t components = kernels.components;
   Passes passes{};
   ScanParams& p = passes.params;
@@ -328,6 +328,8 @@ std::vector<Passes> make_passes(const ScanWork& work, const KernelSet& kernels,
   p.reset_shift = kernels.components - 1;
   set_initial(work.initial, plan.out_extent, components, p);
   p.include_initial = work.include_initial;
+  p.gives_carries = gives_carries;
+  p.lines = plan.lines() * components;
   return make_passes(passes, line_axes(plan, kernels.components), kernels,
                      tuning);
 }

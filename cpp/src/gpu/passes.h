@@ -80,9 +80,11 @@ struct Passes {
 bool fits_kernels(const Plan& plan);
 bool fits_kernels(const RecurrencePlan& plan);
 
-// For work whose plan fits. An empty scan has no passes.
+// For work whose plan fits. An empty scan has no passes. With `gives_carries`,
+// the output has a ChunkCarry for each line of each chunk, instead of results.
 std::vector<Passes> make_passes(const ScanWork& work, const KernelSet& kernels,
-                                const Tuning& tuning);
+                                const Tuning& tuning,
+                                bool gives_carries = false);
 
 // `initial` is that of the work as the kernels read it.
 std::vector<Passes> make_passes(const RecurrenceWork& work,
