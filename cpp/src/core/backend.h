@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -109,6 +110,9 @@ struct CopyWork {
   int64_t in_offset;
   StoragePtr in;
   StoragePtr out;
+  // The bits of what replaces NaN, also a complex number with one NaN part;
+  // only without a conversion.
+  std::optional<uint64_t> nan_as = std::nullopt;
 
   int64_t elements() const {
     int64_t count = 1;
