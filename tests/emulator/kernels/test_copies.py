@@ -27,7 +27,8 @@ class CopyParams(ctypes.Structure):
         ("nan_as", ctypes.c_uint64),
         ("axis", CopyAxis * MAX_AXES),
         *((f, ctypes.c_uint32) for f in (
-            "axes", "count", "in_size", "out_size", "source", "to", "quiets", "replaces_nan")),
+            "axes", "count", "in_size", "out_size", "source", "to", "quiets",
+            "replaces_nan")),
     ]  # fmt: skip
 
 
