@@ -24,7 +24,7 @@
 #include "register_tile.h"
 #include "thread_scan.h"
 #include "tile.h"
-#include "resets.h"
+#include "reset_flags.h"
 #include "spine.h"
 #ifdef UPSWEEP_LOOK_BACK
 #include "look_back.h"
@@ -37,6 +37,7 @@
 #include "sum.h"
 #include "logaddexp.h"
 #include "complex_logaddexp.h"
+#include "resets.h"
 
 #include "convert.h"
 #include "copy.h"
