@@ -1,6 +1,7 @@
 // Flags of resets: one byte for each element, at the index of its result, which
-// is not 0 if the element is a reset. They become bits in threadgroup memory, in
-// the order of the result's device memory, and then a mask for each thread.
+// is not 0 if the element is a reset. They become bits in threadgroup memory,
+// in the order of the result's device memory, and then a mask for each thread.
+// The padding of the tile has room for the bits (tile_io.h).
 #pragma once
 
 namespace upsweep {
@@ -13,9 +14,10 @@ struct ResetMask {
   ulong low;
   ulong high;  // of the items from the 64th on
 
-  // Without the first n < 128 items.
+  // Without the first n items.
   static METAL_FUNC ResetMask after(ResetMask mask, uint n) {
     if (n == 0) return mask;
+    if (n >= 128) return {0, 0};
     if (n >= 64) return {mask.high >> (n - 64), 0};
     return {(mask.low >> n) | (mask.high << (64 - n)), mask.high >> n};
   }
@@ -57,8 +59,8 @@ struct FlagLayout {
   static METAL_FUNC FlagLayout of(Layout<V> out, uint shift) {
     bool close = out.tile.m0 == 1 && shift == 0;
     bool dense = close && out.tile.n0 == out.tile.count;
-    uint rest = uint(out.base) | uint(out.tile.m1) | uint(out.tile.m2) |
-                out.tile.n0;
+    uint rest =
+        uint(out.base) | uint(out.tile.m1) | uint(out.tile.m2) | out.tile.n0;
     return {out, dense ? uint(out.base) % kSet : 0, shift,
             dense || (close && rest % kSet == 0),
             close && !dense && rest % 4 == 0};
@@ -76,8 +78,8 @@ struct FlagLayout {
     uint i = index(here, set), n = here.out.tile.count;
     return here.sets && i < n && n - i >= kSet;
   }
-  static METAL_FUNC uint4 load_whole(FlagLayout here,
-                                     device const uchar* flags, uint set) {
+  static METAL_FUNC uint4 load_whole(FlagLayout here, device const uchar* flags,
+                                     uint set) {
     int64_t at = Layout<V>::address(here.out, index(here, set));
     return ((device const uint4*)(flags + at))[0];
   }
@@ -105,19 +107,34 @@ struct FlagLayout {
   }
 };
 
+// Bits in the padding of a tile's first rows, four words in each.
+struct FlagBits {
+  static METAL_FUNC uint place(uint word) {
+    return word / 4 * (kRowBytes / 4 + 4) + kRowBytes / 4 + word % 4;
+  }
+  static METAL_FUNC uint get(threadgroup const uint* tile, uint word) {
+    return tile[place(word)];
+  }
+  static METAL_FUNC void put_set(threadgroup uint* tile, uint set, uint bits) {
+    ((threadgroup ushort*)tile)[2 * place(set / 2) + set % 2] = ushort(bits);
+  }
+};
+
 template <class M>
 struct Resets<WithResets<M>> {
   using Value = typename M::Value;
   using Items = ThreadItems<WithResets<M>>;
   using Flags = FlagLayout<Value>;
   static constant constexpr uint kBytes = kResetBytes;
+  static constant constexpr uint kBits = kThreads * Items::kItems;
+  // A row more if the last bits need it.
   static constant constexpr uint kVectors =
-      kThreads * Items::kItems / 128 + 1;  // one bit for each flag
+      kBits / 128 < kBits * sizeof(Value) / kRowBytes ? 0 : kRowBytes / 16;
 
   // Puts the bits of a tile into threadgroup memory.
   static METAL_FUNC void load(Task<WithResets<M>> task,
                               constant ScanParams& params, Layout<Value> out) {
-    threadgroup ushort* bits = (threadgroup ushort*)bits_of(task);
+    threadgroup uint* tile = task.shared.tile;
     Flags here = Flags::of(out, params.reset_shift);
     uint thread_index = index_of(task.thread_id);
     uint count = Flags::count(here);
@@ -136,13 +153,15 @@ struct Resets<WithResets<M>> {
       UPSWEEP_UNROLL
       for (uint r = 0; r < kBatch; ++r) {
         uint set = first + r * kThreads;
-        if (Flags::is_whole(here, set)) bits[set] = ushort(flag_bits(loaded[r]));
+        if (Flags::is_whole(here, set)) {
+          FlagBits::put_set(tile, set, flag_bits(loaded[r]));
+        }
       }
     }
     UPSWEEP_ROLL
     for (uint set = thread_index; set < count; set += kThreads) {
       if (Flags::is_whole(here, set)) continue;
-      bits[set] = ushort(Flags::load_parts(here, task.resets, set));
+      FlagBits::put_set(tile, set, Flags::load_parts(here, task.resets, set));
     }
   }
 
@@ -150,19 +169,18 @@ struct Resets<WithResets<M>> {
   static METAL_FUNC Items read(Task<WithResets<M>> task,
                                constant ScanParams& params, uint span,
                                Layout<Value> out, Items items) {
-    if (items.count == 0) return items;
     uint lead = Flags::of(out, params.reset_shift).lead;
     Items at = thread_items_at(task, params, span, out.tile, lead);
     int step = at.line.step;
     int first = at.line.first + step * int(at.position);
-    threadgroup const uint* bits = bits_of(task);
+    threadgroup const uint* tile = task.shared.tile;
     if (step == 1) {
-      items.resets = forward(bits, uint(first), items.count);
+      items.resets = forward(tile, uint(first), items.count);
     } else if (step == -1) {
-      uint low = uint(first) - (items.count - 1);
-      items.resets = backward(forward(bits, low, items.count), items.count);
+      uint low = uint(first) - items.count + 1;
+      items.resets = backward(forward(tile, low, items.count), items.count);
     } else {
-      items.resets = strided(bits, first, step, items.count);
+      items.resets = strided(tile, first, step, items.count);
     }
     return items;
   }
@@ -171,19 +189,15 @@ struct Resets<WithResets<M>> {
   // Sets that a thread loads before it uses the first.
   static constant constexpr uint kBatch = 4;
 
-  static METAL_FUNC threadgroup uint* bits_of(Task<WithResets<M>> task) {
-    return task.shared.tile +
-           4 * (tile_vectors<WithResets<M>>() - uint(kVectors));
-  }
-
-  static METAL_FUNC ResetMask forward(threadgroup const uint* bits, uint first,
+  static METAL_FUNC ResetMask forward(threadgroup const uint* tile, uint first,
                                       uint count) {
-    uint last = (first + count - 1) / 32;
+    uint end = (first + count + 31) / 32;
     ulong part[3] = {0, 0, 0};
     UPSWEEP_UNROLL
     for (uint w = 0; w <= (Items::kItems + 31) / 32; ++w) {
       uint at = first / 32 + w;
-      if (at <= last) part[w / 2] |= ulong(bits[at]) << (w % 2 * 32);
+      if (at < end && count != 0)
+        part[w / 2] |= ulong(FlagBits::get(tile, at)) << (w % 2 * 32);
     }
     uint shift = first % 32;
     ResetMask mask = ResetMask::after({part[0], part[1]}, shift);
@@ -201,7 +215,7 @@ struct Resets<WithResets<M>> {
     return ulong(reverse_bits(uint(x))) << 32 | reverse_bits(uint(x >> 32));
   }
 
-  static METAL_FUNC ResetMask strided(threadgroup const uint* bits, int first,
+  static METAL_FUNC ResetMask strided(threadgroup const uint* tile, int first,
                                       int step, uint count) {
     ResetMask mask = {0, 0};
     UPSWEEP_ROLL
@@ -210,7 +224,9 @@ struct Resets<WithResets<M>> {
       UPSWEEP_UNROLL
       for (uint j = 0; j < 8; ++j) {
         uint at = uint(first + step * int(begin + j));
-        if (begin + j < count) some |= (bits[at / 32] >> (at % 32) & 1) << j;
+        if (begin + j < count) {
+          some |= (FlagBits::get(tile, at / 32) >> (at % 32) & 1) << j;
+        }
       }
       ulong word = ulong(some) << (begin & 63);
       if (begin < 64) {

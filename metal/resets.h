@@ -84,8 +84,7 @@ struct WithResets {
     return {Fast::fast_normalize(q.since), q.earlier};
   }
   static METAL_FUNC bool fast_is_valid(FastAggregate q) {
-    return Fast::fast_is_valid(q.since) &&
-           q.earlier < power_of_two(kFastRange);
+    return Fast::fast_is_valid(q.since) && q.earlier < power_of_two(kFastRange);
   }
   static METAL_FUNC Aggregate fast_aggregate(FastAggregate q) {
     return {Fast::fast_bounded(Fast::fast_aggregate(q.since), q.earlier), 0};
@@ -144,8 +143,7 @@ struct ItemResets<WithResets<M>> {
                                                    FastPrefix q) {
     return is_reset(here, i) ? Fast::fast_prefix(M::initial()) : q;
   }
-  static METAL_FUNC Value result_before(ItemResets here, uint i,
-                                        Value before) {
+  static METAL_FUNC Value result_before(ItemResets here, uint i, Value before) {
     return is_reset(here, i) ? M::value(M::initial()) : before;
   }
   static METAL_FUNC Aggregate complete(ItemResets here, Aggregate t) {

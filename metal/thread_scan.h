@@ -222,21 +222,25 @@ struct ThreadScan {
     SharedView<M> here = SharedView<M>::of(items);
     ItemResets<M> resets = ItemResets<M>::of(items);
     Value before = M::value(state);
-    bool is_constant = is_fast && !ItemResets<M>::any(resets) &&
-                       Fast::is_constant(state);
+    bool is_constant =
+        is_fast && !ItemResets<M>::any(resets) && Fast::is_constant(state);
     if (!is_constant && (!is_fast || !Fast::fast_applies(state, own))) {
       ExactPath<M>::scan(items, state, inclusive);
       return;
     }
     typename Fast::FastPrefix q = Fast::fast_prefix(state);
     if (here.pattern == kForward) {
-      PatternScan<M, kForward>::scan(here, resets, q, before, is_constant, inclusive);
+      PatternScan<M, kForward>::scan(here, resets, q, before, is_constant,
+                                     inclusive);
     } else if (here.pattern == kBackward) {
-      PatternScan<M, kBackward>::scan(here, resets, q, before, is_constant, inclusive);
+      PatternScan<M, kBackward>::scan(here, resets, q, before, is_constant,
+                                      inclusive);
     } else if (here.pattern == kPeriodic) {
-      PatternScan<M, kPeriodic>::scan(here, resets, q, before, is_constant, inclusive);
+      PatternScan<M, kPeriodic>::scan(here, resets, q, before, is_constant,
+                                      inclusive);
     } else {
-      PatternScan<M, kStrided>::scan(here, resets, q, before, is_constant, inclusive);
+      PatternScan<M, kStrided>::scan(here, resets, q, before, is_constant,
+                                     inclusive);
     }
   }
 };
