@@ -33,6 +33,7 @@ struct ComplexLogAddExp {
   using Value = uint2;
   static constant constexpr bool kCanExitRange = false;
   static constant constexpr bool kHasFastPath = false;
+  static constant constexpr bool kHasCarryNumbers = true;
 
   struct Aggregate {
     float exponent;
@@ -78,6 +79,14 @@ struct ComplexLogAddExp {
   }
 
   static METAL_FUNC Prefix initial() { return identity(); }
+  static METAL_FUNC Prefix from_carry(CarryNumber n) {
+    uint bits = as_type<uint>(n.re);
+    uint kind = (bits & kFractionBits) != 0 ? kNaN : kOverflown;
+    if ((bits & kInfinityBits) == kInfinityBits) {
+      return {0, {0, 0}, {0, 0}, kind};
+    }
+    return {n.scale, {n.re, n.re_low}, {n.im, n.im_low}, 0};
+  }
   static METAL_FUNC Prefix apply(Prefix s, Aggregate t) {
     return combine(s, t);
   }

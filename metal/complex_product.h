@@ -23,6 +23,7 @@ struct ComplexProduct {
   using Value = uint2;
   static constant constexpr bool kCanExitRange = true;
   static constant constexpr bool kHasFastPath = true;
+  static constant constexpr bool kHasCarryNumbers = true;
 
   struct Prefix {
     Wide re;
@@ -49,6 +50,13 @@ struct ComplexProduct {
     return {{power_of_two(kLift), 0}, {0, 0}, -kLift, 0};
   }
   static METAL_FUNC Aggregate identity() { return {initial(), 0, 0}; }
+  static METAL_FUNC Prefix from_carry(CarryNumber n) {
+    uint2 first = uint2(as_type<uint>(n.re), as_type<uint>(n.im));
+    uint special = element(first).special;
+    if (special == kZero) return saturated(kZero);
+    if (special != 0) return pair(n.re, n.im);
+    return {{n.re, n.re_low}, {n.im, n.im_low}, n.exponent, 0};
+  }
 
   static METAL_FUNC Prefix advance_unchecked(Prefix s, Value x) {
     Element e = element(x);

@@ -72,6 +72,7 @@ struct LogAddExp {
   using Value = typename F::Value;
   static constant constexpr bool kCanExitRange = false;
   static constant constexpr bool kHasFastPath = false;
+  static constant constexpr bool kHasCarryNumbers = true;
 
   struct Aggregate {
     float exponent;
@@ -110,6 +111,12 @@ struct LogAddExp {
   }
 
   static METAL_FUNC Prefix initial() { return identity(); }
+  static METAL_FUNC Prefix from_carry(CarryNumber n) {
+    uint bits = as_type<uint>(n.re);
+    uint kind = (bits & kFractionBits) != 0 ? kNaN : kOverflown;
+    if ((bits & kInfinityBits) == kInfinityBits) return {0, {0, 0}, kind};
+    return {n.scale, {n.re, n.re_low}, 0};
+  }
   static METAL_FUNC Prefix apply(Prefix s, Aggregate t) {
     return combine(s, t);
   }

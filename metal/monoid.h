@@ -40,6 +40,12 @@
 //
 // tile.h explains how these work together.
 //
+// kHasCarryNumbers: a carry is a CarryNumber, and M has
+//
+//   Prefix from_carry(number)
+//
+// Otherwise a carry is an element.
+//
 // kHasFastPath: M has cheaper arithmetic for elements that are not special, and
 //
 //   FastAggregate fast_identity()

@@ -24,6 +24,9 @@ constexpr uint32_t tile_state_bytes(uint32_t element_size) {
   return element_size == 8 ? 48 : 32;
 }
 
+// What lines start with: the identity, elements, or carries (CarryNumber).
+enum : uint32_t { kInitialIdentity, kInitialElement, kInitialCarry };
+
 // Steps are in elements and of any sign; zero repeats an element.
 struct ScanAxis {
   int64_t extent;
@@ -77,15 +80,26 @@ struct ScanParams {
   // Look-back: tiles of a group, and groups of a set; a power of two.
   uint32_t look_back_radix;
   // Of an element's index, the bits that tell parts of an element of the dtype
-  // apart, which have one reset in common.
+  // apart, which have one reset in common, but an initial value each.
   uint32_t reset_shift;
-  TileLayout in_tile;  // of a whole tile
+  uint32_t initial_kind;
+  uint32_t initial_per_line;  // else one is for all lines
+  // Whether the initial value comes before the first result of each line. The
+  // result has room for it.
+  uint32_t include_initial;
+  // The number of a line, from the place `at` of its first result after that of
+  // the first line: at / line_block · lines_after + at % line_block.
+  int64_t first_out;
+  int64_t line_block;
+  int64_t lines_after;
+  int64_t initial_start;  // of the first initial element
+  TileLayout in_tile;     // of a whole tile
   TileLayout out_tile;
 };
 
 static_assert(sizeof(ScanAxis) == 24, "layout of ScanAxis");
 static_assert(sizeof(TileLayout) == 80, "layout of TileLayout");
-static_assert(sizeof(ScanParams) == 312 + 24 * kMaxOuterAxes,
+static_assert(sizeof(ScanParams) == 352 + 24 * kMaxOuterAxes,
               "layout of ScanParams");
 
 }  // namespace upsweep

@@ -198,14 +198,15 @@ using metal::copy_in;
 
 // A kernel: its buffers by their index, the parameters in constant memory.
 #define UPSWEEP_KERNEL_FUNC __device__ __forceinline__
-#define UPSWEEP_GIVEN(params) \
-  const void *b0, void *b1, const params &b2, void *b3, void *b4, const void *b5
+#define UPSWEEP_GIVEN(params)                                     \
+  const void *b0, void *b1, const params &b2, void *b3, void *b4, \
+      const void *b5, const void *b6
 #define UPSWEEP_GROUP blockIdx.x
 #define UPSWEEP_THREAD threadIdx.x
 #define UPSWEEP_ARGUMENT(index, ...) (__VA_ARGS__)(b##index)
 #define UPSWEEP_REGISTER(name, params, ...)                             \
   extern "C" __global__ void __launch_bounds__(kThreads, kResident)     \
       name(const void* b0, void* b1, const __grid_constant__ params b2, \
-           void* b3, void* b4, const void* b5) {                        \
-    __VA_ARGS__(b0, b1, b2, b3, b4, b5);                                \
+           void* b3, void* b4, const void* b5, const void* b6) {        \
+    __VA_ARGS__(b0, b1, b2, b3, b4, b5, b6);                            \
   }

@@ -29,6 +29,7 @@ struct Product {
   using Value = typename F::Value;
   static constant constexpr bool kCanExitRange = true;
   static constant constexpr bool kHasFastPath = true;
+  static constant constexpr bool kHasCarryNumbers = true;
 
   // After a special element, only the kinds and the sign of the mantissa count.
   struct Prefix {
@@ -50,6 +51,11 @@ struct Product {
 
   static METAL_FUNC Prefix initial() { return {{1, 0}, 0, 0}; }
   static METAL_FUNC Aggregate identity() { return {initial(), 0, 0}; }
+  static METAL_FUNC Prefix from_carry(CarryNumber number) {
+    Number first = split(as_type<uint>(number.re));
+    if (first.special != 0) return {{first.mantissa, 0}, 0, first.special};
+    return {{number.re, number.re_low}, number.exponent, 0};
+  }
 
   // For as many factors as a thread has: the two floats of the mantissa are not
   // renormalised, and the mantissa is brought back to [1, 2) only for short

@@ -34,6 +34,7 @@ struct WithResets {
   using Fast = typename FastPath<M, M::kHasFastPath>::Fast;
   static constant constexpr bool kCanExitRange = M::kCanExitRange;
   static constant constexpr bool kHasFastPath = true;
+  static constant constexpr bool kHasCarryNumbers = M::kHasCarryNumbers;
 
   struct Aggregate {
     typename M::Aggregate since;  // of the elements since the last reset
@@ -52,6 +53,9 @@ struct WithResets {
   static METAL_FUNC Aggregate shuffle_up(Aggregate t, ushort delta) {
     return {M::shuffle_up(t.since, delta),
             upsweep::shuffle_up(t.has_reset, delta)};
+  }
+  static METAL_FUNC Prefix from_carry(CarryNumber number) {
+    return CarryPrefix<M, kHasCarryNumbers>::of(number);
   }
   // The Prefix that the elements since the last reset continue.
   static METAL_FUNC Prefix before(Prefix s, Aggregate t) {
@@ -209,6 +213,10 @@ struct RangeExits<WithResets<M>, true> {
     // Other threads may still read the tile.
     threadgroup_barrier(mem_flags::mem_threadgroup);
     return true;
+  }
+
+  static METAL_FUNC Prefix advance(Prefix s, typename M::Value x) {
+    return M::advance(s, x);
   }
 
   static METAL_FUNC void scan(Items items, Prefix state, bool inclusive) {

@@ -11,6 +11,7 @@
 // clang-format off
 #include "tuning_apple.h"
 #include "params.h"
+#include "carry_number.h"
 #include "copy_params.h"
 
 #include "floats.h"
@@ -24,6 +25,7 @@
 #include "register_tile.h"
 #include "thread_scan.h"
 #include "tile.h"
+#include "initial.h"
 #include "reset_flags.h"
 #include "spine.h"
 #ifdef UPSWEEP_LOOK_BACK

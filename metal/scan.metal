@@ -54,6 +54,7 @@
 //   buffer(4)  carries: kCarryBytes each
 //   buffer(5)  resets: one byte for each element of the dtype, at the index of
 //              its result; only the kernels with resets (resets.h) read it
+//   buffer(6)  initial values (initial.h): elements, or a CarryNumber each
 //
 // For lookback, buffer 3 holds a ticket in 16 bytes, then states of
 // tile_state_bytes each, and kResetBytes with resets, all 0 before: a carry for
@@ -81,6 +82,7 @@ template <class M>
     constant ScanParams& params [[buffer(2)]],
     device typename M::Aggregate* aggregates [[buffer(3)]],
     device const uchar* resets [[buffer(5)]],
+    device const uchar* initials [[buffer(6)]],
     uint group [[threadgroup_position_in_grid]],
     uint lane [[thread_index_in_simdgroup]],
     uint simdgroup [[simdgroup_index_in_threadgroup]]) {
@@ -92,7 +94,7 @@ template <class M>
   if (chunk == params.chunks - 1) return;
   Shared<M> shared = {(threadgroup uint*)tile, simdgroup_aggregates, &any_flag};
   Task<M> task =
-      make_task<M>(in, out, resets, params, panel, {lane, simdgroup}, shared);
+      make_task<M>(in, out, resets, initials, params, panel, {lane, simdgroup}, shared);
   typename M::Aggregate total = reduce_chunk(task, params, chunk);
   if (task.coord.is_active && task.coord.line_thread == 0) {
     aggregates[chunk_index(params, panel, chunk, task.coord)] = total;
@@ -107,6 +109,7 @@ template <class M>
     device const typename M::Aggregate* aggregates [[buffer(3)]],
     device typename M::Prefix* carries [[buffer(4)]],
     device const uchar* resets [[buffer(5)]],
+    device const uchar* initials [[buffer(6)]],
     uint group [[threadgroup_position_in_grid]],
     uint lane [[thread_index_in_simdgroup]],
     uint simdgroup [[simdgroup_index_in_threadgroup]]) {
@@ -115,7 +118,7 @@ template <class M>
   threadgroup atomic_uint any_flag;
   Shared<M> shared = {(threadgroup uint*)tile, simdgroup_aggregates, &any_flag};
   Task<M> task =
-      make_task<M>(in, out, resets, params, group, {lane, simdgroup}, shared);
+      make_task<M>(in, out, resets, initials, params, group, {lane, simdgroup}, shared);
   scan_spine(task, params, {aggregates, carries});
 }
 
@@ -126,6 +129,7 @@ template <class M>
     constant ScanParams& params [[buffer(2)]],
     device const typename M::Prefix* carries [[buffer(4)]],
     device const uchar* resets [[buffer(5)]],
+    device const uchar* initials [[buffer(6)]],
     uint group [[threadgroup_position_in_grid]],
     uint lane [[thread_index_in_simdgroup]],
     uint simdgroup [[simdgroup_index_in_threadgroup]]) {
@@ -136,9 +140,12 @@ template <class M>
   uint chunk = group - panel * params.chunks;
   Shared<M> shared = {(threadgroup uint*)tile, simdgroup_aggregates, &any_flag};
   Task<M> task =
-      make_task<M>(in, out, resets, params, panel, {lane, simdgroup}, shared);
+      make_task<M>(in, out, resets, initials, params, panel, {lane, simdgroup}, shared);
   typename M::Prefix carry = M::initial();
-  if (chunk != 0 && task.coord.is_active) {
+  if (chunk == 0) {
+    carry = initial_prefix(task, params);
+    store_initial(task, params, carry);
+  } else if (task.coord.is_active) {
     carry = carries[chunk_index(params, panel, chunk, task.coord)];
   }
   scan_chunk<M, true>(task, params, chunk, carry);
@@ -152,6 +159,7 @@ template <class M>
     constant ScanParams& params [[buffer(2)]],
     device atomic_uint* counter [[buffer(3)]],
     device const uchar* resets [[buffer(5)]],
+    device const uchar* initials [[buffer(6)]],
     uint group [[threadgroup_position_in_grid]],
     uint lane [[thread_index_in_simdgroup]],
     uint simdgroup [[simdgroup_index_in_threadgroup]]) {
@@ -172,7 +180,7 @@ template <class M>
   uint panel = order - chunk * params.panels;
   Shared<M> shared = {(threadgroup uint*)tile, simdgroup_aggregates, &any_flag};
   Task<M> task =
-      make_task<M>(in, out, resets, params, panel, thread_id, shared);
+      make_task<M>(in, out, resets, initials, params, panel, thread_id, shared);
   scan_tile(task, params, chunk,
             TileStates<M>::of((device uint4*)counter + 1, params, panel,
                               task.coord.column));

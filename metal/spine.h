@@ -30,7 +30,7 @@ METAL_FUNC void scan_spine(Task<M> task, constant ScanParams& params,
   using Prefix = typename M::Prefix;
   using Aggregate = typename M::Aggregate;
   uint last = params.chunks - 1;  // its carry is not needed
-  Prefix carry = M::initial();
+  Prefix carry = initial_prefix(task, params);
   uint from = 0;
   for (;;) {
     uint run =

@@ -32,6 +32,7 @@ struct Sum {
   using S = Scaling<F>;
   static constant constexpr bool kCanExitRange = true;
   static constant constexpr bool kHasFastPath = true;
+  static constant constexpr bool kHasCarryNumbers = true;
 
   struct Prefix {
     Wide sum;
@@ -45,6 +46,16 @@ struct Sum {
 
   static METAL_FUNC Prefix initial() { return {{0, 0}, 0}; }
   static METAL_FUNC Aggregate identity() { return {initial(), 0}; }
+  static METAL_FUNC Prefix from_carry(CarryNumber number) {
+    Number first = split(as_type<uint>(number.re));
+    if ((first.special & (kInfinite | kNaN)) != 0) {
+      return add_number(initial(), first);
+    }
+    bool large = number.exponent >= S::kLarge;
+    int exponent = number.exponent + (large ? S::kDown : S::kUp);
+    return {scale({number.re, number.re_low}, power_of_two(exponent)),
+            large ? kHasLarge : 0};
+  }
 
   static METAL_FUNC Prefix advance_unchecked(Prefix s, Value x) {
     return add_number(s, split(F::widen(x)));

@@ -23,7 +23,8 @@ struct Task {
   using Value = typename M::Value;
   device const Value* in;
   device Value* out;
-  device const uchar* resets;  // of WithResets
+  device const uchar* resets;    // of WithResets
+  device const uchar* initials;  // of the kind that the parameters say
   Panel panel;
   ThreadCoord coord;
   ThreadLayout thread_layout;
@@ -35,12 +36,14 @@ template <class M>
 METAL_FUNC Task<M> make_task(device const typename M::Value* in,
                              device typename M::Value* out,
                              device const uchar* resets,
+                             device const uchar* initials,
                              constant ScanParams& params, uint panel_index,
                              ThreadId thread_id, Shared<M> shared) {
   Panel panel = make_panel(params, panel_index);
   ThreadCoord coord = make_coord(params, panel, index_of(thread_id));
   ThreadLayout thread_layout = {params.column_threads, params.line_threads};
-  return {in, out, resets, panel, coord, thread_layout, thread_id, shared};
+  return {in,    out,           resets,    initials, panel,
+          coord, thread_layout, thread_id, shared};
 }
 
 // What resets add to a tile and to a thread's items (reset_flags.h): nothing
@@ -122,6 +125,10 @@ struct RangeExits {
     return true;
   }
 
+  static METAL_FUNC Prefix advance(Prefix s, typename M::Value x) {
+    return M::advance(s, x);
+  }
+
   static METAL_FUNC void scan(ThreadItems<M> items, Prefix state,
                               bool inclusive) {
     scan_stepwise<M>(items, state, inclusive);
@@ -151,6 +158,9 @@ struct RangeExits<M, false> {
                                  typename M::Aggregate, thread Prefix&,
                                  thread Prefix&) {
     return false;
+  }
+  static METAL_FUNC Prefix advance(Prefix s, typename M::Value x) {
+    return M::advance_unchecked(s, x);
   }
   static METAL_FUNC void scan(ThreadItems<M>, Prefix, bool) {}
 };

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "../host/copy.h"
+#include "carry_numbers.h"
 #include "copies.h"
 
 namespace upsweep {
@@ -31,9 +32,9 @@ GpuBackend::GpuBackend(const Tuning& tuning)
 
 void GpuBackend::scan(Stream stream, ScanWork work) {
   check_process();
-  if (work.initial.storage || work.include_initial) {
-    kernel_set(work.op, work.dtype);  // throws for a dtype without kernels
-    return run_kernel_on_host(stream, std::move(work), run_scan);
+  kernel_set(work.op, work.dtype);  // throws for a dtype without kernels
+  if (work.initial.kind == Initial::Kind::carry) {
+    work.initial = convert_carries(stream, work);
   }
   if (work.reset) {
     Dtype dtype = reset_dtype(work.op, work.dtype);
@@ -43,11 +44,11 @@ void GpuBackend::scan(Stream stream, ScanWork work) {
                                         : kernel_set(work.op, work.dtype);
   if (!fits_kernels(work.plan)) make_contiguous(stream, work, work.dtype);
   std::vector<Launch> launches;
-  for (const Passes& passes : make_passes(work.plan, kernels, work.in_offset,
-                                          work.inclusive, tuning_)) {
+  for (const Passes& passes : make_passes(work, kernels, tuning_)) {
     launches.push_back(to_launch(passes, kernels));
   }
-  launch(stream, {work.in, work.reset}, work.out, launches);
+  launch(stream, {work.in, work.reset, work.initial.storage}, work.out,
+         launches);
 }
 
 void GpuBackend::carry(Stream stream, CarryWork work) {
@@ -112,6 +113,9 @@ void GpuBackend::scan_as(Stream stream, ScanWork work, Dtype dtype) {
   StoragePtr result = work.out;
   size_t elements = result->nbytes() / result_dtype.size();
   StoragePtr out = allocate(stream.device, elements * dtype.size());
+  if (work.initial.kind == Initial::Kind::element) {
+    work.initial = convert_elements(stream, work, dtype);
+  }
   make_contiguous(stream, work, dtype);
   work.out = out;
   scan(stream, std::move(work));
@@ -121,6 +125,36 @@ void GpuBackend::scan_as(Stream stream, ScanWork work, Dtype dtype) {
                 0,
                 out,
                 result});
+}
+
+// The initial elements in another dtype.
+Initial GpuBackend::convert_elements(Stream stream, const ScanWork& work,
+                                     Dtype dtype) {
+  const Initial& from = work.initial;
+  auto count = from.per_line ? static_cast<int64_t>(work.plan.outer_size) *
+                                   work.plan.inner.extent
+                             : 1;
+  StoragePtr to =
+      allocate(stream.device, static_cast<size_t>(count) * dtype.size());
+  copy(stream,
+       {{{count, 1, 1}}, work.dtype, dtype, from.offset, from.storage, to});
+  return {from.kind, from.per_line, 0, to};
+}
+
+// Carries as the kernels read them.
+Initial GpuBackend::convert_carries(Stream stream, const ScanWork& work) {
+  const StoragePtr& from = work.initial.storage;
+  size_t count = from->nbytes() / sizeof(CarryRecord);
+  StoragePtr to =
+      allocate(stream.device, count * carry_number_bytes(work.op, work.dtype));
+  auto run = [op = work.op, dtype = work.dtype, from, count, to] {
+    write_carry_numbers(op, dtype, static_cast<CarryRecord*>(from->data()),
+                        count, to->data());
+  };
+  run_on_host(stream, {run, {from}, to, static_cast<int64_t>(count)});
+  using Kind = Initial::Kind;
+  bool numbers = has_carry_numbers(work.op, work.dtype);
+  return {numbers ? Kind::carry : Kind::element, true, 0, to};
 }
 
 // Copies the input, as an array of a dtype: one that has more axes than the

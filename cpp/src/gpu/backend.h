@@ -36,6 +36,8 @@ class GpuBackend : public Backend {
   void run_kernel_on_host(Stream stream, W work, void (*run)(const W&));
   void scan_as(Stream stream, ScanWork work, Dtype dtype);
   void make_contiguous(Stream stream, ScanWork& work, Dtype dtype);
+  Initial convert_elements(Stream stream, const ScanWork& work, Dtype dtype);
+  Initial convert_carries(Stream stream, const ScanWork& work);
 
   Tuning tuning_;
   uint32_t generation_;

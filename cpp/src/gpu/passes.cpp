@@ -96,6 +96,20 @@ void place_axes(std::vector<ScanAxis> axes, ScanParams& p, uint32_t threads) {
   std::copy(axes.begin(), axes.end(), p.outer);
 }
 
+void set_initial(const ScanWork& work, int64_t components, ScanParams& p) {
+  using Kind = Initial::Kind;
+  const Initial& initial = work.initial;
+  p.initial_kind = initial.kind == Kind::identity  ? kInitialIdentity
+                   : initial.kind == Kind::element ? kInitialElement
+                                                   : kInitialCarry;
+  p.initial_per_line = initial.per_line;
+  p.include_initial = work.include_initial;
+  p.first_out = p.out_start;
+  p.lines_after = std::abs(p.length.out_step);
+  p.line_block = p.lines_after * work.plan.out_extent;
+  p.initial_start = initial.offset * components;
+}
+
 // The shape of a tile.
 void choose_tile(ScanParams& p, const KernelSet& kernels,
                  const Tuning& tuning) {
@@ -240,22 +254,23 @@ bool fits_kernels(const Plan& plan) {
   return plan.outer.size() + 1 <= kMaxOuterAxes;
 }
 
-std::vector<Passes> make_passes(const Plan& plan, const KernelSet& kernels,
-                                int64_t in_offset, bool inclusive,
+std::vector<Passes> make_passes(const ScanWork& work, const KernelSet& kernels,
                                 const Tuning& tuning) {
   std::vector<Passes> all;
+  const Plan& plan = work.plan;
   if (plan.length.extent * plan.inner.extent * plan.outer_size == 0) return all;
   int64_t components = kernels.components;
   Passes passes{};
   passes.itemsize = kernels.itemsize;
   passes.has_resets = kernels.has_resets;
   ScanParams& p = passes.params;
-  p.in_start = (plan.in_start + in_offset) * components;
+  p.in_start = (plan.in_start + work.in_offset) * components;
   p.out_start = plan.out_start * components;
   p.length = {plan.length.extent, plan.length.in_step * components,
               plan.length.out_step * components};
-  p.inclusive = inclusive;
+  p.inclusive = work.inclusive;
   p.reset_shift = kernels.components - 1;
+  set_initial(work, components, p);
   place_axes(line_axes(plan, kernels.components), p, tuning.threads);
   choose_tile(p, kernels, tuning);
   passes.panels = count_panels(p);

@@ -76,10 +76,8 @@ struct Passes {
 // Whether the kernels can walk the plan; if not, they can after copy_input.
 bool fits_kernels(const Plan& plan);
 
-// For a plan that fits. in_offset is in elements of the dtype. An empty scan
-// has no passes.
-std::vector<Passes> make_passes(const Plan& plan, const KernelSet& kernels,
-                                int64_t in_offset, bool inclusive,
+// For work whose plan fits. An empty scan has no passes.
+std::vector<Passes> make_passes(const ScanWork& work, const KernelSet& kernels,
                                 const Tuning& tuning);
 
 Launch to_launch(const Passes& passes, const KernelSet& kernels);

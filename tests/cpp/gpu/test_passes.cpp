@@ -16,6 +16,10 @@ namespace {
 constexpr uint32_t kFew = 8;
 const Tuning tuning{kFew, [](uint32_t) { return 2u; }, 6, false};
 
+ScanWork work_of(const Plan& plan, int64_t in_offset = 0) {
+  return {Op::prod, float32, plan, true, in_offset, nullptr, nullptr};
+}
+
 void check_rules(const Passes& passes) {
   const ScanParams& p = passes.params;
   CHECK(std::has_single_bit(p.column_threads));
@@ -106,7 +110,7 @@ void check(const Shape& shape, const Strides& strides, int64_t in_offset, Op op,
       REQUIRE(fits_kernels(plan));
       Offsets found;
       for (const Passes& passes :
-           make_passes(plan, kernels, in_offset, true, tuning)) {
+           make_passes(work_of(plan, in_offset), kernels, tuning)) {
         check_rules(passes);
         walk(passes, found);
       }
@@ -171,7 +175,7 @@ TEST_CASE("threads have something to do whatever the order of axes") {
     int64_t elements = 1, threads = 0;
     for (int64_t extent : shape) elements *= extent;
     for (const Passes& passes :
-         make_passes(plan, kernel_set(Op::prod, float32), 0, true, usual)) {
+         make_passes(work_of(plan), kernel_set(Op::prod, float32), usual)) {
       threads += passes.groups() * usual.threads;
     }
     CAPTURE(shape[1]);
@@ -183,7 +187,7 @@ TEST_CASE("grids too large are divided") {
   // 2^34 lines of one element, which no tile can join.
   Shape shape{int64_t{1} << 34, 2, 3};
   Plan plan = make_plan(shape, {6, 1, 2}, 1, false);
-  auto all = make_passes(plan, kernel_set(Op::prod, float32), 0, true, tuning);
+  auto all = make_passes(work_of(plan), kernel_set(Op::prod, float32), tuning);
   CHECK(all.size() > 1);
   int64_t lines = 0;
   for (const Passes& passes : all) {
@@ -218,7 +222,7 @@ TEST_CASE("what has too many axes for the kernels is copied as it lies") {
       REQUIRE(fits_kernels(copied));
       Offsets found;
       for (const Passes& passes : make_passes(
-               copied, kernel_set(Op::prod, float32), 0, true, tuning)) {
+               work_of(copied), kernel_set(Op::prod, float32), tuning)) {
         walk(passes, found);
       }
       CHECK(found == expected(shape, contiguous_strides(shape),

@@ -86,7 +86,10 @@ class Params(ctypes.Structure):
         *((f, ctypes.c_uint32) for f in (
             "outer_axes", "inclusive", "width", "batches", "span", "column_threads",
             "line_threads", "tiles", "chunks", "column_panels", "batch_panels",
-            "panels", "items_per_thread", "look_back_radix", "reset_shift")),
+            "panels", "items_per_thread", "look_back_radix", "reset_shift",
+            "initial_kind", "initial_per_line", "include_initial")),
+        *((f, ctypes.c_int64) for f in (
+            "first_out", "line_block", "lines_after", "initial_start")),
         # Not given: the kernel then computes them.
         ("in_tile", TileLayout), ("out_tile", TileLayout),
     ]  # fmt: skip
@@ -230,9 +233,10 @@ def halves(z):
 
 
 def scan(engine, op, x, axis=-1, reverse=False, inclusive=True, geometry=None,
-         passes=None, reset=None):  # fmt: skip
-    """Scans x, with resets if there are some; returns the result, and bytes read and
-    written for each byte of x."""
+         passes=None, reset=None, initial=None, include_initial=False):  # fmt: skip
+    """Scans x, with resets and initial values if there are some; returns the result,
+    and bytes read and written for each byte of x. initial has no axes, or those of x
+    without the scanned one."""
     passes = passes or engine.tuning.passes
     geometry = geometry or Geometry()
     if passes == LOOK_BACK:
@@ -240,14 +244,31 @@ def scan(engine, op, x, axis=-1, reverse=False, inclusive=True, geometry=None,
     name = "bool_" if x.dtype == bool else x.dtype.name
     kernel, parts = table()[OPERATORS[op], name]
     axis %= x.ndim
-    y = np.empty(x.shape, x.dtype)
+    extents = list(x.shape)
+    extents[axis] += include_initial
+    y = np.empty(extents, x.dtype)
     y.view(np.uint8)[...] = 0xA5
-    xs, ys = x, y
+    results = y
+    if include_initial:
+        ends = slice(-1) if reverse else slice(1, None)
+        results = y[(slice(None),) * axis + (ends,)]
+    xs, ys = x, results
     if parts == 2:
-        xs, ys = halves(x), halves(y)
+        xs, ys = halves(x), halves(results)
     p = make_params(xs, ys, axis, reverse, inclusive, xs.itemsize, engine.tuning,
                     geometry)  # fmt: skip
     p.reset_shift = parts - 1
+    whole = memory(y)[0]
+    p.out_start += (memory(ys)[0][0] - whole[0]) // ys.itemsize
+    p.include_initial = include_initial
+    p.first_out = p.out_start
+    p.lines_after = abs(p.length.out_step)
+    p.line_block = p.lines_after * y.shape[axis]
+    initials = ys  # something has to be bound
+    if initial is not None:
+        initials = np.ascontiguousarray(initial, x.dtype)
+        p.initial_kind, p.initial_per_line = 1, initials.size != 1
+        p.initial_start = memory(initials)[1] * (parts if parts == 2 else 1)
     flags = ys  # something has to be bound
     room = 0
     if reset is not None:
@@ -264,8 +285,9 @@ def scan(engine, op, x, axis=-1, reverse=False, inclusive=True, geometry=None,
         state = tile_state_bytes(xs.itemsize) + room
         aggregates = np.zeros(16 + states * state, np.uint8)
     bindings = [
-        memory(xs)[0], memory(ys)[0], (ctypes.addressof(p), ctypes.sizeof(p)),
+        memory(xs)[0], whole, (ctypes.addressof(p), ctypes.sizeof(p)),
         memory(aggregates)[0], memory(carries)[0], memory(flags)[0],
+        memory(initials)[0],
     ]  # fmt: skip
     moved = np.zeros(2)
     for each in passes if p.chunks > 1 or passes == LOOK_BACK else ("downsweep",):
