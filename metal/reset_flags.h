@@ -174,11 +174,10 @@ struct Resets<WithResets<M>> {
     int step = at.line.step;
     int first = at.line.first + step * int(at.position);
     threadgroup const uint* tile = task.shared.tile;
-    if (step == 1) {
-      items.resets = forward(tile, uint(first), items.count);
-    } else if (step == -1) {
-      uint low = uint(first) - items.count + 1;
-      items.resets = backward(forward(tile, low, items.count), items.count);
+    if (step == 1 || step == -1) {
+      uint low = step > 0 ? uint(first) : uint(first) - items.count + 1;
+      items.resets = adjacent(tile, low, items.count);
+      if (step < 0) items.resets = reversed(items.resets, items.count);
     } else {
       items.resets = strided(tile, first, step, items.count);
     }
@@ -187,29 +186,32 @@ struct Resets<WithResets<M>> {
 
  private:
   // Sets that a thread loads before it uses the first.
-  static constant constexpr uint kBatch = 4;
+  static constant constexpr uint kBatch = 2;
 
-  static METAL_FUNC ResetMask forward(threadgroup const uint* tile, uint first,
-                                      uint count) {
-    uint end = (first + count + 31) / 32;
+  static METAL_FUNC ResetMask adjacent(threadgroup const uint* tile, uint first,
+                                       uint count) {
+    uint end = count == 0 ? 0 : (first + count + 31) / 32;
     ulong part[3] = {0, 0, 0};
     UPSWEEP_UNROLL
     for (uint w = 0; w <= (Items::kItems + 31) / 32; ++w) {
       uint at = first / 32 + w;
-      if (at < end && count != 0)
+      if (at < end)
         part[w / 2] |= ulong(FlagBits::get(tile, at)) << (w % 2 * 32);
     }
     uint shift = first % 32;
     ResetMask mask = ResetMask::after({part[0], part[1]}, shift);
-    if (Items::kItems > 64 && shift != 0) mask.high |= part[2] << (64 - shift);
     // Not those of the next thread.
-    ResetMask ones = ResetMask::after({~ulong(0), ~ulong(0)}, 128 - count);
-    return {mask.low & ones.low, mask.high & ones.high};
+    if (count < 64) mask.low &= (ulong(1) << count) - 1;
+    if (Items::kItems <= 64 || count <= 64) return {mask.low, 0};
+    if (shift != 0) mask.high |= part[2] << (64 - shift);
+    return {mask.low, mask.high & (~ulong(0) >> (128 - count))};
   }
 
-  static METAL_FUNC ResetMask backward(ResetMask mask, uint count) {
-    return ResetMask::after({reversed(mask.high), reversed(mask.low)},
-                            128 - count);
+  // In the opposite order.
+  static METAL_FUNC ResetMask reversed(ResetMask mask, uint count) {
+    ulong low = reversed(mask.low);
+    if (Items::kItems <= 64) return {low >> ((64 - count) & 63), 0};
+    return ResetMask::after({reversed(mask.high), low}, 128 - count);
   }
   static METAL_FUNC ulong reversed(ulong x) {
     return ulong(reverse_bits(uint(x))) << 32 | reverse_bits(uint(x >> 32));
