@@ -127,6 +127,8 @@ struct Resets<WithResets<M>> {
   using Flags = FlagLayout<Value>;
   static constant constexpr uint kBytes = kResetBytes;
   static constant constexpr uint kBits = kThreads * Items::kItems;
+  static_assert(kBits / 128 <= kBits * sizeof(Value) / kRowBytes,
+                "room in the padding");
   // A row more if the last bits need it.
   static constant constexpr uint kVectors =
       kBits / 128 < kBits * sizeof(Value) / kRowBytes ? 0 : kRowBytes / 16;

@@ -6,9 +6,9 @@
 // thread's items, the bounds of an aggregate hold for all: the results before a
 // reset are bounded too.
 //
-// The fast path is M's. It restarts at each reset, whose bits select what goes
-// on (reset_flags.h), so that threads with resets take no other way than those
-// without.
+// The fast path is M's. It restarts where the mask of a thread's items has a bit
+// (reset_flags.h), by selection, so that threads with resets and those without
+// go the same way.
 #pragma once
 
 namespace upsweep {
@@ -75,7 +75,7 @@ struct WithResets {
 
   struct FastAggregate {
     typename Fast::FastAggregate since;
-    float earlier;  // what M keeps of the elements before
+    float earlier;  // what M keeps of those before
   };
   using FastPrefix = typename Fast::FastPrefix;
   static METAL_FUNC FastAggregate fast_identity() {
