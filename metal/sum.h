@@ -51,7 +51,7 @@ struct Sum {
     if ((first.special & (kInfinite | kNaN)) != 0) {
       return add_number(initial(), first);
     }
-    bool large = number.exponent >= S::kLarge;
+    bool large = first.special == 0 && number.exponent >= S::kLarge;
     int exponent = number.exponent + (large ? S::kDown : S::kUp);
     return {scale({number.re, number.re_low}, power_of_two(exponent)),
             large ? kHasLarge : 0};

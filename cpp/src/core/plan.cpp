@@ -96,9 +96,8 @@ CopiedInput copy_input(const Plan& plan) {
     axes[i].out_step = step;
     step *= axes[i].extent;
   }
-  int64_t lines = plan.outer_size * plan.inner.extent;
   int64_t after = length.out_step;
-  Shape shape{lines / after, length.extent, after};
+  Shape shape{plan.lines() / after, length.extent, after};
   bool include_initial = plan.out_extent != length.extent;
   return {std::move(axes), make_plan(shape, contiguous_strides(shape), 1,
                                      reverse, include_initial)};

@@ -33,6 +33,7 @@ GpuBackend::GpuBackend(const Tuning& tuning)
 void GpuBackend::scan(Stream stream, ScanWork work) {
   check_process();
   kernel_set(work.op, work.dtype);  // throws for a dtype without kernels
+  if (work.plan.elements() == 0) return launch(stream, {work.in}, work.out, {});
   if (work.initial.kind == Initial::Kind::carry) {
     work.initial = convert_carries(stream, work);
   }
@@ -61,8 +62,7 @@ template <class W>
 void GpuBackend::run_kernel_on_host(Stream stream, W work,
                                     void (*run)(const W&)) {
   std::vector<StoragePtr> inputs = work.inputs();
-  const Plan& plan = work.plan;
-  int64_t elements = plan.outer_size * plan.inner.extent * plan.length.extent;
+  int64_t elements = work.plan.elements();
   StoragePtr out = work.out;
   run_on_host(stream, {[work = std::move(work), run] { run(work); },
                        std::move(inputs), std::move(out), elements});
@@ -131,9 +131,7 @@ void GpuBackend::scan_as(Stream stream, ScanWork work, Dtype dtype) {
 Initial GpuBackend::convert_elements(Stream stream, const ScanWork& work,
                                      Dtype dtype) {
   const Initial& from = work.initial;
-  auto count = from.per_line ? static_cast<int64_t>(work.plan.outer_size) *
-                                   work.plan.inner.extent
-                             : 1;
+  int64_t count = from.per_line ? work.plan.lines() : 1;
   StoragePtr to =
       allocate(stream.device, static_cast<size_t>(count) * dtype.size());
   copy(stream,

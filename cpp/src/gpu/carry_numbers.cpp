@@ -68,8 +68,11 @@ CarryNumber logarithm(const Number& n) {
   if (n.scale == -kInfinity) return {};
   if (!std::isfinite(n.scale)) return special(n.scale, 0);
   double power = std::rint(n.scale / kLog4);
-  double rest = std::fma(-power, kLog4, n.scale) - power * kLog4Low;
-  double factor = std::exp(rest);
+  // Beyond 2^23 a float has no place for the rest.
+  double factor = 1;
+  if (std::abs(power) < 0x1p23) {
+    factor = std::exp(std::fma(-power, kLog4, n.scale) - power * kLog4Low);
+  }
   CarryNumber number = make(n.re * factor, 0, n.im * factor, 0, 0);
   number.scale = static_cast<float>(power);
   return number;

@@ -258,7 +258,7 @@ std::vector<Passes> make_passes(const ScanWork& work, const KernelSet& kernels,
                                 const Tuning& tuning) {
   std::vector<Passes> all;
   const Plan& plan = work.plan;
-  if (plan.length.extent * plan.inner.extent * plan.outer_size == 0) return all;
+  if (plan.elements() == 0) return all;
   int64_t components = kernels.components;
   Passes passes{};
   passes.itemsize = kernels.itemsize;
