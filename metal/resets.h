@@ -6,9 +6,9 @@
 // thread's items, the bounds of an aggregate hold for all: the results before a
 // reset are bounded too.
 //
-// The fast path is M's. It restarts where the mask of a thread's items has a bit
-// (reset_flags.h), by selection, so that threads with resets and those without
-// go the same way.
+// The fast path is M's. It restarts where the mask of a thread's items has a
+// bit (reset_flags.h), by selection, so that threads with resets and those
+// without go the same way.
 #pragma once
 
 namespace upsweep {
