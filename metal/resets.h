@@ -141,14 +141,17 @@ struct ItemResets<WithResets<M>> {
     return q;
   }
   static METAL_FUNC Prefix restart_prefix(ItemResets here, uint i, Prefix s) {
-    return is_reset(here, i) ? M::initial() : s;
+    if (is_reset(here, i)) return M::initial();
+    return s;
   }
   static METAL_FUNC FastPrefix restart_fast_prefix(ItemResets here, uint i,
                                                    FastPrefix q) {
-    return is_reset(here, i) ? Fast::fast_prefix(M::initial()) : q;
+    if (is_reset(here, i)) return Fast::fast_prefix(M::initial());
+    return q;
   }
   static METAL_FUNC Value result_before(ItemResets here, uint i, Value before) {
-    return is_reset(here, i) ? M::value(M::initial()) : before;
+    if (is_reset(here, i)) return M::value(M::initial());
+    return before;
   }
   static METAL_FUNC Aggregate complete(ItemResets here, Aggregate t) {
     return {t.since, uint(any(here))};
