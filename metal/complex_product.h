@@ -81,6 +81,22 @@ struct ComplexProduct {
             max(a.high, magnitude(a.product) + b.high + 2)};
   }
 
+  static METAL_FUNC CarryNumber to_carry(Prefix s) {
+    if (s.special == 0) {
+      return {s.re.hi, s.re.lo, s.im.hi, s.im.lo, s.exponent, 0, {0, 0}};
+    }
+    uint2 bits = value(s);
+    return {as_type<float>(bits.x), 0, as_type<float>(bits.y), 0, 0, 0, {0, 0}};
+  }
+  static METAL_FUNC ChunkCarry chunk_carry(Prefix s, Aggregate t) {
+    return {to_carry(t.product),
+            to_carry(s),
+            float(t.low),
+            float(t.high),
+            t.product.special == 0 ? 1.0f : 0.0f,
+            0};
+  }
+
   static METAL_FUNC Aggregate shuffle_up(Aggregate t, ushort delta) {
     return {{upsweep::shuffle_up(t.product.re, delta),
              upsweep::shuffle_up(t.product.im, delta),
@@ -286,7 +302,10 @@ struct ComplexProduct {
     return scaled(x.mantissa, x.exponent - exponent);
   }
 
-  static METAL_FUNC int magnitude(Prefix s) { return s.exponent + kLift; }
+  // The exponent of the larger component, clamped as in product.h.
+  static METAL_FUNC int magnitude(Prefix s) {
+    return clamp(s.exponent + kLift, -kFarLevel, kFarLevel);
+  }
 
   static METAL_FUNC Prefix multiplied(Prefix a, Prefix b) {
     Wide minus = {-b.im.hi, -b.im.lo};

@@ -17,13 +17,12 @@ struct CarryPrefix<M, false> {
   static METAL_FUNC typename M::Prefix of(CarryNumber) { return M::initial(); }
 };
 
-// The index of the initial value of a thread's line, in kernel elements.
+// The number of a thread's line.
 template <class M>
-METAL_FUNC int64_t initial_index(Task<M> task, constant ScanParams& params) {
+METAL_FUNC int64_t line_number(Task<M> task, constant ScanParams& params) {
   int64_t at = task.panel.out - params.first_out +
                int64_t(task.coord.column) * params.column.out_step +
                int64_t(task.coord.batch) * params.batch.out_step;
-  if (params.initial_per_line == 0) return at & ((1 << params.reset_shift) - 1);
   int64_t outer = at / params.line_block;
   return outer * params.lines_after + (at - outer * params.line_block);
 }
@@ -36,7 +35,8 @@ METAL_FUNC typename M::Prefix initial_prefix(Task<M> task,
   if (params.initial_kind == kInitialIdentity || !task.coord.is_active) {
     return M::initial();
   }
-  int64_t at = initial_index(task, params);
+  int64_t at = line_number(task, params);
+  if (params.initial_per_line == 0) at &= (1 << params.reset_shift) - 1;
   if (params.initial_kind == kInitialCarry) {
     device const CarryNumber* carries =
         (device const CarryNumber*)task.initials;

@@ -124,6 +124,19 @@ struct LogAddExp {
     return accumulate(s, x);
   }
 
+  static METAL_FUNC CarryNumber to_carry(Prefix s) {
+    if ((s.special & kNaN) != 0) {
+      return {as_type<float>(kNaNBits), 0, 0, 0, 0, 0, {0, 0}};
+    }
+    if (s.special != 0) {
+      return {as_type<float>(kInfinityBits), 0, 0, 0, 0, 0, {0, 0}};
+    }
+    return {s.sum.hi, s.sum.lo, 0, 0, 0, s.exponent, {0, 0}};
+  }
+  static METAL_FUNC ChunkCarry chunk_carry(Prefix s, Aggregate t) {
+    return {to_carry(t), to_carry(s), 0, 0, 0, 0};
+  }
+
   static METAL_FUNC Value value(Prefix s) {
     if ((s.special & kNaN) != 0) return F::narrow(kNaNBits);
     if (s.special != 0) return F::narrow(kInfinityBits);

@@ -309,8 +309,8 @@ METAL_FUNC void scan_tile(Task<M> task, constant ScanParams& params, uint chunk,
   ScanResult<M> scanned = group_scan<M>(own, task.thread_layout, task.thread_id,
                                         task.shared.simdgroup_aggregates);
   Prefix carry = initial_prefix(task, params);
-  bool must_publish =
-      chunk != params.chunks - 1 && LookBack<M>::is_line_leader(task);
+  bool is_leader = LookBack<M>::is_line_leader(task);
+  bool must_publish = is_leader && chunk != params.chunks - 1;
   if (params.chunks != 1) {
     carry = LookBack<M>::prefix_of_tile(task, params, states, chunk, carry,
                                         scanned.total, must_publish);
@@ -318,11 +318,19 @@ METAL_FUNC void scan_tile(Task<M> task, constant ScanParams& params, uint chunk,
   if (chunk == 0) store_initial(task, params, carry);
   Prefix state = M::apply(carry, scanned.before);
   Prefix next = state;
-  if (must_publish) next = M::apply(carry, scanned.total);
+  if (must_publish || (is_leader && params.gives_carries != 0)) {
+    next = M::apply(carry, scanned.total);
+  }
   bool has_exits = RangeExits<M, M::kCanExitRange>::resolve(
       task, items, span, carry, own, state, next);
   if (must_publish)
     TileState<Prefix>::publish(TileStates<M>::carry(states, chunk), next);
+  if (params.gives_carries != 0) {
+    if (is_leader) {
+      CarryOutput<M>::store(task, params, chunk, next, scanned.total);
+    }
+    return;
+  }
   finish_tile(task, params, first, span, items, has_exits, state, own, is_fast);
 }
 

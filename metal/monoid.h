@@ -45,6 +45,8 @@
 // kHasCarryNumbers: a carry is a CarryNumber, and M has
 //
 //   Prefix from_carry(number)
+//   ChunkCarry chunk_carry(p, a)     of a chunk's aggregate a and the prefix p
+//                                    after it
 //
 // Otherwise a carry is an element.
 //

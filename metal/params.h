@@ -84,6 +84,10 @@ struct ScanParams {
   uint32_t reset_shift;
   uint32_t initial_kind;
   uint32_t initial_per_line;  // else one is for all lines
+  // Whether the buffer of results gets a ChunkCarry for each line of each chunk
+  // instead, at chunk · lines + the number of the line.
+  uint32_t gives_carries;
+  uint32_t unused;
   // Whether the initial value comes before the first result of each line. The
   // result has room for it.
   uint32_t include_initial;
@@ -93,13 +97,14 @@ struct ScanParams {
   int64_t line_block;
   int64_t lines_after;
   int64_t initial_start;  // of the first initial element
-  TileLayout in_tile;     // of a whole tile
+  int64_t lines;
+  TileLayout in_tile;  // of a whole tile
   TileLayout out_tile;
 };
 
 static_assert(sizeof(ScanAxis) == 24, "layout of ScanAxis");
 static_assert(sizeof(TileLayout) == 80, "layout of TileLayout");
-static_assert(sizeof(ScanParams) == 352 + 24 * kMaxOuterAxes,
+static_assert(sizeof(ScanParams) == 368 + 24 * kMaxOuterAxes,
               "layout of ScanParams");
 
 }  // namespace upsweep

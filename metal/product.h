@@ -8,9 +8,11 @@
 
 namespace upsweep {
 
-// The exponent of an aggregate is clamped to this: a product that gets so far
-// has left the range on its way, and its exponent is not used again.
-constant constexpr int kFarExponent = 1 << 12;
+// The exponent of an aggregate is clamped to the first, so that sums of two do
+// not overflow. In bounds it is clamped to the second: a product that gets so
+// far has left the range.
+constant constexpr int kFarExponent = 1 << 28;
+constant constexpr int kFarLevel = 1 << 12;
 
 // Logarithms to base 2 as integers, in kBinade units to a binade: that of x is
 // between level_of(x) and kLevelError more. Between powers of two the bits of a
@@ -88,6 +90,23 @@ struct Product {
             counts ? high : a.high};
   }
 
+  static METAL_FUNC CarryNumber to_carry(Prefix s) {
+    if (s.special == 0) {
+      return {s.mantissa.hi, s.mantissa.lo, 0, 0, s.exponent, 0, {0, 0}};
+    }
+    return {as_type<float>(special_of(s)), 0, 0, 0, 0, 0, {0, 0}};
+  }
+  static METAL_FUNC ChunkCarry chunk_carry(Prefix s, Aggregate t) {
+    CarryNumber total = to_carry(t.product);
+    float sign = total.re < 0 ? -1 : 1;
+    return {total,
+            to_carry(s),
+            floor(float(t.low) / kBinade),
+            floor(float(t.high) / kBinade),
+            t.product.special == 0 ? sign : total.re,
+            0};
+  }
+
   static METAL_FUNC Aggregate shuffle_up(Aggregate t, ushort delta) {
     return {{upsweep::shuffle_up(t.product.mantissa, delta),
              upsweep::shuffle_up(t.product.exponent, delta),
@@ -107,12 +126,8 @@ struct Product {
   }
 
   static METAL_FUNC Value value(Prefix s) {
-    float mantissa = s.mantissa.hi + s.mantissa.lo;
-    if (s.special != 0) {
-      uint sign = as_type<uint>(mantissa) & kSignBit;
-      return F::narrow(special_bits(s.special, sign));
-    }
-    return F::narrow(join_bits(mantissa, s.exponent));
+    if (s.special != 0) return F::narrow(special_of(s));
+    return F::narrow(join_bits(s.mantissa.hi + s.mantissa.lo, s.exponent));
   }
 
   // Leaves a binade on each side for rounding.
@@ -217,6 +232,11 @@ struct Product {
   }
 
  private:
+  // The bits of a special prefix as a float32.
+  static METAL_FUNC uint special_of(Prefix s) {
+    uint sign = as_type<uint>(s.mantissa.hi + s.mantissa.lo) & kSignBit;
+    return special_bits(s.special, sign);
+  }
   static METAL_FUNC float as_float(Value x) {
     return as_type<float>(F::widen(x));
   }
@@ -227,7 +247,8 @@ struct Product {
   }
 
   static METAL_FUNC int level_of(Prefix s) {
-    return s.exponent * kBinade + upsweep::level_of(s.mantissa.hi);
+    int exponent = clamp(s.exponent, -kFarLevel, kFarLevel);
+    return exponent * kBinade + upsweep::level_of(s.mantissa.hi);
   }
   // Whether all products from s through t are between two powers of two.
   static METAL_FUNC bool is_within(Prefix s, Aggregate t, int lowest,

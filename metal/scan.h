@@ -27,6 +27,7 @@
 #include "tile.h"
 #include "initial.h"
 #include "reset_flags.h"
+#include "chunk_carry.h"
 #include "spine.h"
 #ifdef UPSWEEP_LOOK_BACK
 #include "look_back.h"

@@ -31,8 +31,9 @@
 //                     reads elements only where a result may leave the range
 //                     of the dtype within a chunk, which decides what follows
 //                     and cannot be told from aggregates. Grid: panels.
-//   downsweep_<name>  the results. Grid: panels · chunks. With chunks == 1 it
-//                     needs no pass before it and reads no carries.
+//   downsweep_<name>  the results, or what chunks amount to (chunk_carry.h).
+//                     Grid: panels · chunks. With chunks == 1 it needs no pass
+//                     before it and reads no carries.
 //
 //   lookback_<name>   all of it at once, where the tuning file has it: tiles is
 //                     1. Grid: panels · chunks. With chunks == 1 it uses no
@@ -48,7 +49,7 @@
 // Arguments, the same for all
 //
 //   buffer(0)  in: elements, as integers of their size
-//   buffer(1)  out: likewise; only downsweep writes it
+//   buffer(1)  out: likewise, or ChunkCarries; only downsweep writes it
 //   buffer(2)  ScanParams, by setBytes
 //   buffer(3)  aggregates: kAggregateBytes each, and kResetBytes with resets
 //   buffer(4)  carries: kCarryBytes each
@@ -127,6 +128,7 @@ template <class M>
     device const typename M::Value* in [[buffer(0)]],
     device typename M::Value* out [[buffer(1)]],
     constant ScanParams& params [[buffer(2)]],
+    device const typename M::Aggregate* aggregates [[buffer(3)]],
     device const typename M::Prefix* carries [[buffer(4)]],
     device const uchar* resets [[buffer(5)]],
     device const uchar* initials [[buffer(6)]],
@@ -148,7 +150,11 @@ template <class M>
   } else if (task.coord.is_active) {
     carry = carries[chunk_index(params, panel, chunk, task.coord)];
   }
-  scan_chunk<M, true>(task, params, chunk, carry);
+  if (params.gives_carries == 0) {
+    scan_chunk<M, true>(task, params, chunk, carry);
+  } else {
+    store_chunk_carry(task, params, aggregates, chunk, carry);
+  }
 }
 
 #ifdef UPSWEEP_LOOK_BACK

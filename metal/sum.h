@@ -71,6 +71,23 @@ struct Sum {
     return t;
   }
 
+  static METAL_FUNC CarryNumber to_carry(Prefix s) {
+    if ((s.kinds & kSpecial) != 0) {
+      float special = as_type<float>(F::widen(value(s)));
+      return {special, 0, 0, 0, 0, 0, {0, 0}};
+    }
+    bool large = (s.kinds & kHasLarge) != 0;
+    return {s.sum.hi, s.sum.lo, 0, 0, large ? -S::kDown : -S::kUp, 0, {0, 0}};
+  }
+  // The bounds are rounded up, and count small elements.
+  static METAL_FUNC ChunkCarry chunk_carry(Prefix s, Aggregate t) {
+    CarryNumber total = to_carry(t.sum);
+    float reach = t.reach * (1.001f * power_of_two(-S::kDown)) +
+                  (S::kUp == 0 ? 0.0f : 4.0f);
+    bool special = (t.sum.kinds & kSpecial) != 0;
+    return {total, to_carry(s), -reach, reach, special ? total.re : 0, 0};
+  }
+
   static METAL_FUNC Aggregate combine(Aggregate a, Aggregate b) {
     return {add_prefixes(a.sum, b.sum), a.reach + b.reach};
   }

@@ -232,13 +232,20 @@ METAL_FUNC void finish_tile(Task<M> task, constant ScanParams& params,
   store_tile(task, params, first, span, items);
 }
 
-// Scans a chunk and returns the carry after it; stores results if `stores`.
+// What a chunk of a line leads to.
+template <class M>
+struct ChunkResult {
+  typename M::Prefix carry;  // after it
+  typename M::Aggregate total;
+};
+
+// Scans a chunk; stores results if `stores`, else computes the total.
 template <class M, bool stores>
-METAL_FUNC typename M::Prefix scan_chunk(Task<M> task,
-                                         constant ScanParams& params,
-                                         uint chunk, typename M::Prefix carry) {
+METAL_FUNC ChunkResult<M> scan_chunk(Task<M> task, constant ScanParams& params,
+                                     uint chunk, typename M::Prefix carry) {
   using Prefix = typename M::Prefix;
   using Aggregate = typename M::Aggregate;
+  Aggregate total = M::identity();
   int64_t first = int64_t(chunk) * params.tiles * params.span;
   for (uint t = 0; t < params.tiles && first < params.length.extent; ++t) {
     uint span = uint(min(params.length.extent - first, int64_t(params.span)));
@@ -256,11 +263,13 @@ METAL_FUNC typename M::Prefix scan_chunk(Task<M> task,
     if (stores) {
       finish_tile(task, params, first, span, items, has_exits, state, own,
                   is_fast);
+    } else {
+      total = M::combine(total, scanned.total);
     }
     threadgroup_barrier(mem_flags::mem_threadgroup);
     first += span;
   }
-  return carry;
+  return {carry, total};
 }
 
 // The total of each line of a chunk.

@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "../../../metal/carry_number.h"
 #include "../host/copy.h"
 #include "carry_numbers.h"
 #include "copies.h"
@@ -14,6 +15,10 @@ namespace {
 
 // The CPU copies this many elements in less time than a GPU takes to start.
 constexpr int64_t kFewElements = 1024;
+// A carry is left to the CPU if there are fewer elements for each ChunkCarry.
+constexpr int64_t kLeastChunk = 64;
+// What it costs the CPU to read one, in elements.
+constexpr int64_t kFoldCost = 64;
 
 // Whether the CPU does a copy whose input is in main memory: one of few
 // elements, or one that reads less than half of the input, all of which would
@@ -34,9 +39,7 @@ void GpuBackend::scan(Stream stream, ScanWork work) {
   check_process();
   kernel_set(work.op, work.dtype);  // throws for a dtype without kernels
   if (work.plan.elements() == 0) return launch(stream, {work.in}, work.out, {});
-  if (work.initial.kind == Initial::Kind::carry) {
-    work.initial = convert_carries(stream, work);
-  }
+  work.initial = convert_carries(stream, work.initial, work.op, work.dtype);
   if (work.reset) {
     Dtype dtype = reset_dtype(work.op, work.dtype);
     if (dtype != work.dtype) return scan_as(stream, std::move(work), dtype);
@@ -52,20 +55,43 @@ void GpuBackend::scan(Stream stream, ScanWork work) {
          launches);
 }
 
+// The kernels read the elements; the CPU puts together what they make of the
+// chunks.
 void GpuBackend::carry(Stream stream, CarryWork work) {
   check_process();
-  kernel_set(work.op, work.dtype);  // throws for a dtype without kernels
-  run_kernel_on_host(stream, std::move(work), run_carry);
-}
-
-template <class W>
-void GpuBackend::run_kernel_on_host(Stream stream, W work,
-                                    void (*run)(const W&)) {
-  std::vector<StoragePtr> inputs = work.inputs();
+  const KernelSet& kernels = kernel_set(work.op, work.dtype);
+  auto passes_from = [&](const Initial& initial) {
+    return make_passes({work.op, work.dtype, work.plan, true, work.in_offset,
+                        work.in, nullptr, initial},
+                       kernels, tuning_, true);
+  };
+  std::vector<Passes> all;
+  if (fits_kernels(work.plan)) all = passes_from({});
   int64_t elements = work.plan.elements();
+  int64_t chunks = all.empty() ? 0 : all.front().params.chunks;
+  int64_t carries = chunks * work.plan.lines() * kernels.components;
+  std::vector<StoragePtr> inputs = work.inputs();
   StoragePtr out = work.out;
-  run_on_host(stream, {[work = std::move(work), run] { run(work); },
-                       std::move(inputs), std::move(out), elements});
+  if (elements < carries * kLeastChunk || carries == 0) {
+    return run_on_host(stream, {[work = std::move(work)] { run_carry(work); },
+                                std::move(inputs), std::move(out), elements});
+  }
+  Initial initial = convert_carries(stream, work.initial, work.op, work.dtype);
+  std::vector<Launch> launches;
+  for (const Passes& passes : passes_from(initial)) {
+    launches.push_back(to_launch(passes, kernels));
+  }
+  StoragePtr of_chunks = allocate(
+      stream.device, static_cast<size_t>(carries) * sizeof(ChunkCarry));
+  launch(stream, {work.in, nullptr, initial.storage}, of_chunks, launches);
+  inputs = {of_chunks};
+  if (work.initial.storage) inputs.push_back(work.initial.storage);
+  work.in = nullptr;
+  auto fold = [work = std::move(work), of_chunks, chunks] {
+    fold_chunk_carries(work, of_chunks->data(), chunks);
+  };
+  run_on_host(stream, {std::move(fold), std::move(inputs), std::move(out),
+                       carries * kFoldCost});
 }
 
 void GpuBackend::copy(Stream stream, CopyWork work) {
@@ -139,19 +165,21 @@ Initial GpuBackend::convert_elements(Stream stream, const ScanWork& work,
   return {from.kind, from.per_line, 0, to};
 }
 
-// Carries as the kernels read them.
-Initial GpuBackend::convert_carries(Stream stream, const ScanWork& work) {
-  const StoragePtr& from = work.initial.storage;
+// Carries, if there are some, as the kernels read them.
+Initial GpuBackend::convert_carries(Stream stream, const Initial& initial,
+                                    Op op, Dtype dtype) {
+  using Kind = Initial::Kind;
+  if (initial.kind != Kind::carry) return initial;
+  const StoragePtr& from = initial.storage;
   size_t count = from->nbytes() / sizeof(CarryRecord);
   StoragePtr to =
-      allocate(stream.device, count * carry_number_bytes(work.op, work.dtype));
-  auto run = [op = work.op, dtype = work.dtype, from, count, to] {
+      allocate(stream.device, count * carry_number_bytes(op, dtype));
+  auto run = [op, dtype, from, count, to] {
     write_carry_numbers(op, dtype, static_cast<CarryRecord*>(from->data()),
                         count, to->data());
   };
   run_on_host(stream, {run, {from}, to, static_cast<int64_t>(count)});
-  using Kind = Initial::Kind;
-  bool numbers = has_carry_numbers(work.op, work.dtype);
+  bool numbers = has_carry_numbers(op, dtype);
   return {numbers ? Kind::carry : Kind::element, true, 0, to};
 }
 

@@ -32,12 +32,11 @@ class GpuBackend : public Backend {
 
  private:
   void copy_on_host(Stream stream, const CopyWork& work);
-  template <class W>
-  void run_kernel_on_host(Stream stream, W work, void (*run)(const W&));
   void scan_as(Stream stream, ScanWork work, Dtype dtype);
   void make_contiguous(Stream stream, ScanWork& work, Dtype dtype);
   Initial convert_elements(Stream stream, const ScanWork& work, Dtype dtype);
-  Initial convert_carries(Stream stream, const ScanWork& work);
+  Initial convert_carries(Stream stream, const Initial& carries, Op op,
+                          Dtype dtype);
 
   Tuning tuning_;
   uint32_t generation_;

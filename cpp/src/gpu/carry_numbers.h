@@ -1,9 +1,10 @@
-// Carries as the kernels read them: CarryNumbers, or elements.
+// Carries as the kernels read and write them: CarryNumbers and ChunkCarries, or
+// elements.
 #pragma once
 
 #include <cstddef>
 
-#include "../core/op.h"
+#include "../core/backend.h"
 #include "upsweep/carry.h"
 
 namespace upsweep {
@@ -17,5 +18,9 @@ size_t carry_number_bytes(Op op, Dtype dtype);
 // Writes the prefixes of `count` carries.
 void write_carry_numbers(Op op, Dtype dtype, const CarryRecord* from,
                          size_t count, void* to);
+
+// Writes the carries of the work's lines, from ChunkCarries of `chunks` chunks.
+void fold_chunk_carries(const CarryWork& work, const void* from,
+                        int64_t chunks);
 
 }  // namespace upsweep

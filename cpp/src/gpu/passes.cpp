@@ -255,7 +255,7 @@ bool fits_kernels(const Plan& plan) {
 }
 
 std::vector<Passes> make_passes(const ScanWork& work, const KernelSet& kernels,
-                                const Tuning& tuning) {
+                                const Tuning& tuning, bool gives_carries) {
   std::vector<Passes> all;
   const Plan& plan = work.plan;
   if (plan.elements() == 0) return all;
@@ -271,6 +271,8 @@ std::vector<Passes> make_passes(const ScanWork& work, const KernelSet& kernels,
   p.inclusive = work.inclusive;
   p.reset_shift = kernels.components - 1;
   set_initial(work, components, p);
+  p.gives_carries = gives_carries;
+  p.lines = plan.lines() * components;
   place_axes(line_axes(plan, kernels.components), p, tuning.threads);
   choose_tile(p, kernels, tuning);
   passes.panels = count_panels(p);

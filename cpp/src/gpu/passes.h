@@ -76,9 +76,11 @@ struct Passes {
 // Whether the kernels can walk the plan; if not, they can after copy_input.
 bool fits_kernels(const Plan& plan);
 
-// For work whose plan fits. An empty scan has no passes.
+// For work whose plan fits. An empty scan has no passes. With `gives_carries`,
+// the output has a ChunkCarry for each line of each chunk, instead of results.
 std::vector<Passes> make_passes(const ScanWork& work, const KernelSet& kernels,
-                                const Tuning& tuning);
+                                const Tuning& tuning,
+                                bool gives_carries = false);
 
 Launch to_launch(const Passes& passes, const KernelSet& kernels);
 

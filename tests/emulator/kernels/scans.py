@@ -87,9 +87,10 @@ class Params(ctypes.Structure):
             "outer_axes", "inclusive", "width", "batches", "span", "column_threads",
             "line_threads", "tiles", "chunks", "column_panels", "batch_panels",
             "panels", "items_per_thread", "look_back_radix", "reset_shift",
-            "initial_kind", "initial_per_line", "include_initial")),
+            "initial_kind", "initial_per_line", "gives_carries", "unused",
+            "include_initial")),
         *((f, ctypes.c_int64) for f in (
-            "first_out", "line_block", "lines_after", "initial_start")),
+            "first_out", "line_block", "lines_after", "initial_start", "lines")),
         # Not given: the kernel then computes them.
         ("in_tile", TileLayout), ("out_tile", TileLayout),
     ]  # fmt: skip
