@@ -8,6 +8,12 @@ METAL_FUNC CarryNumber element_carry(uint low, uint high) {
   return {0, 0, 0, 0, 0, 0, {low, high}};
 }
 METAL_FUNC CarryNumber element_carry(uint x) { return element_carry(x, 0); }
+METAL_FUNC CarryNumber element_carry(ushort x) {
+  return element_carry(uint(x), 0);
+}
+METAL_FUNC CarryNumber element_carry(uchar x) {
+  return element_carry(uint(x), 0);
+}
 METAL_FUNC CarryNumber element_carry(uint2 x) {
   return element_carry(x.x, x.y);
 }

@@ -125,11 +125,9 @@ struct LogAddExp {
   }
 
   static METAL_FUNC CarryNumber to_carry(Prefix s) {
-    if ((s.special & kNaN) != 0) {
-      return {as_type<float>(kNaNBits), 0, 0, 0, 0, 0, {0, 0}};
-    }
     if (s.special != 0) {
-      return {as_type<float>(kInfinityBits), 0, 0, 0, 0, 0, {0, 0}};
+      uint bits = (s.special & kNaN) != 0 ? kNaNBits : kInfinityBits;
+      return {as_type<float>(bits), 0, 0, 0, 0, 0, {0, 0}};
     }
     return {s.sum.hi, s.sum.lo, 0, 0, 0, s.exponent, {0, 0}};
   }

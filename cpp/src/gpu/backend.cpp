@@ -44,6 +44,11 @@ void GpuBackend::scan(Stream stream, ScanWork work) {
     Dtype dtype = reset_dtype(work.op, work.dtype);
     if (dtype != work.dtype) return scan_as(stream, std::move(work), dtype);
   }
+  launch_scan(stream, std::move(work));
+}
+
+// Of what the kernels can compute.
+void GpuBackend::launch_scan(Stream stream, ScanWork work) {
   const KernelSet& kernels = work.reset ? reset_kernel_set(work.op, work.dtype)
                                         : kernel_set(work.op, work.dtype);
   if (!fits_kernels(work.plan)) make_contiguous(stream, work, work.dtype);
@@ -144,7 +149,7 @@ void GpuBackend::scan_as(Stream stream, ScanWork work, Dtype dtype) {
   }
   make_contiguous(stream, work, dtype);
   work.out = out;
-  scan(stream, std::move(work));
+  launch_scan(stream, std::move(work));
   copy(stream, {{{static_cast<int64_t>(elements), 1, 1}},
                 dtype,
                 result_dtype,

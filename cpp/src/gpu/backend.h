@@ -32,6 +32,7 @@ class GpuBackend : public Backend {
 
  private:
   void copy_on_host(Stream stream, const CopyWork& work);
+  void launch_scan(Stream stream, ScanWork work);
   void scan_as(Stream stream, ScanWork work, Dtype dtype);
   void make_contiguous(Stream stream, ScanWork& work, Dtype dtype);
   Initial convert_elements(Stream stream, const ScanWork& work, Dtype dtype);
