@@ -117,6 +117,10 @@ struct Product {
             upsweep::shuffle_up(t.high, delta)};
   }
 
+  static METAL_FUNC Aggregate restart(Aggregate t) {
+    return {initial(), t.low, t.high};
+  }
+
   static METAL_FUNC Prefix apply(Prefix s, Aggregate t) {
     s = multiply_prefixes(s, t.product);
     if (s.special != 0) s.exponent = 0;
@@ -194,6 +198,11 @@ struct Product {
   static METAL_FUNC FastAggregate fast_normalize(FastAggregate q) {
     return {fast_two_sum(q.product.hi, q.product.lo), q.least, q.most};
   }
+  // A product that is not finite leaves a NaN.
+  static METAL_FUNC FastAggregate fast_restart(FastAggregate q, thread float&) {
+    return {{fma(q.product.hi, 0.0f, 1.0f), 0}, q.least, q.most};
+  }
+  static METAL_FUNC Aggregate fast_bounded(Aggregate t, float) { return t; }
   static METAL_FUNC bool fast_is_valid(FastAggregate q) {
     return q.least >= power_of_two(-kFastRange) &&
            q.most < power_of_two(kFastRange) && q.product.hi == q.product.hi;

@@ -26,7 +26,7 @@
 #include "thread_scan.h"
 #include "tile.h"
 #include "initial.h"
-#include "resets.h"
+#include "reset_flags.h"
 #include "chunk_carry.h"
 #include "spine.h"
 #ifdef UPSWEEP_LOOK_BACK
@@ -41,6 +41,7 @@
 #include "sum.h"
 #include "logaddexp.h"
 #include "complex_logaddexp.h"
+#include "resets.h"
 
 #include "convert.h"
 #include "copy.h"
