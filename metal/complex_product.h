@@ -106,6 +106,12 @@ struct ComplexProduct {
             upsweep::shuffle_up(t.high, delta)};
   }
 
+  // A special element leaves bounds that are never safe.
+  static METAL_FUNC Aggregate restart(Aggregate t) {
+    int low = t.product.special != 0 ? -2 * kFarExponent : t.low;
+    return {initial(), low, t.high};
+  }
+
   static METAL_FUNC Prefix apply(Prefix s, Aggregate t) {
     if (s.special == 0) return multiplied(s, t.product);
     if (s.special == kZero && (t.product.special & kInfinite) == 0) return s;
@@ -208,6 +214,15 @@ struct ComplexProduct {
     return {two_sum(q.re.hi, q.re.lo), two_sum(q.im.hi, q.im.lo), q.least,
             q.most, q.least_component};
   }
+  // A product that is not finite leaves a NaN.
+  static METAL_FUNC FastAggregate fast_restart(FastAggregate q, thread float&) {
+    return {{fma(q.re.hi, 0.0f, 1.0f), 0},
+            {fma(q.im.hi, 0.0f, 0.0f), 0},
+            q.least,
+            q.most,
+            q.least_component};
+  }
+  static METAL_FUNC Aggregate fast_bounded(Aggregate t, float) { return t; }
   static METAL_FUNC bool fast_is_valid(FastAggregate q) {
     float least = power_of_two(-kFastRange);
     return q.least >= least && q.most < power_of_two(kFastRange) &&

@@ -106,17 +106,15 @@ struct ScanParams {
   int64_t lines_after;
   int64_t initial_start;  // of the first initial element
   int64_t lines;
-  // Of a recurrence: the reset of the first result, and the start of b.
-  int64_t reset_start;
-  int64_t second_start;
-  TileLayout in_tile;  // of a whole tile
+  int64_t second_start;  // as in_start
+  TileLayout in_tile;    // of a whole tile
   TileLayout out_tile;
   TileLayout second_tile;
 };
 
 static_assert(sizeof(ScanAxis) == 32, "layout of ScanAxis");
 static_assert(sizeof(TileLayout) == 80, "layout of TileLayout");
-static_assert(sizeof(ScanParams) == 488 + 32 * kMaxOuterAxes,
+static_assert(sizeof(ScanParams) == 480 + 32 * kMaxOuterAxes,
               "layout of ScanParams");
 
 }  // namespace upsweep

@@ -70,6 +70,7 @@ METAL_FUNC float abs(float x) { return fabsf(x); }
 METAL_FUNC float fma(float a, float b, float c) { return fmaf(a, b, c); }
 METAL_FUNC float rint(float x) { return rintf(x); }
 METAL_FUNC uint clz(uint x) { return static_cast<uint>(__clz(int(x))); }
+METAL_FUNC uint reverse_bits(uint x) { return __brev(x); }
 METAL_FUNC uint ctz(uint x) { return static_cast<uint>(__ffs(int(x)) - 1); }
 
 namespace precise {
@@ -181,6 +182,7 @@ using metal::fma;
 using metal::half;
 using metal::max;
 using metal::min;
+using metal::reverse_bits;
 using metal::rint;
 using metal::uchar;
 using metal::uint;

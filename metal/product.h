@@ -11,8 +11,10 @@ namespace upsweep {
 // The exponent of an aggregate is clamped to the first, so that sums of two do
 // not overflow. In bounds it is clamped to the second: a product that gets so
 // far has left the range.
-constant constexpr int kFarExponent = 1 << 28;
+constant constexpr int kFarExponent = (1 << 30) - 1;
 constant constexpr int kFarLevel = 1 << 12;
+// The most that a result of cumprod_frexp has.
+constant constexpr int kMostFrexpExponent = 1 << 30;
 
 // Logarithms to base 2 as integers, in kBinade units to a binade: that of x is
 // between level_of(x) and kLevelError more. Between powers of two the bits of a
@@ -115,6 +117,10 @@ struct Product {
             upsweep::shuffle_up(t.high, delta)};
   }
 
+  static METAL_FUNC Aggregate restart(Aggregate t) {
+    return {initial(), t.low, t.high};
+  }
+
   static METAL_FUNC Prefix apply(Prefix s, Aggregate t) {
     s = multiply_prefixes(s, t.product);
     if (s.special != 0) s.exponent = 0;
@@ -138,6 +144,19 @@ struct Product {
       if (magnitude == 0) s.special = kZero;
       if (magnitude == F::kInfinity) s.special = kInfinite;
     }
+    return s;
+  }
+
+  // The bits of a special prefix as a float32.
+  static METAL_FUNC uint special_of(Prefix s) {
+    uint sign = as_type<uint>(s.mantissa.hi + s.mantissa.lo) & kSignBit;
+    return special_bits(s.special, sign);
+  }
+
+  static METAL_FUNC Prefix multiply_prefixes(Prefix a, Prefix b) {
+    Prefix s = renormalized({multiply(a.mantissa, b.mantissa),
+                             a.exponent + b.exponent, a.special | b.special});
+    s.exponent = clamp(s.exponent, -kFarExponent, kFarExponent);
     return s;
   }
 
@@ -179,6 +198,11 @@ struct Product {
   static METAL_FUNC FastAggregate fast_normalize(FastAggregate q) {
     return {fast_two_sum(q.product.hi, q.product.lo), q.least, q.most};
   }
+  // A product that is not finite leaves a NaN.
+  static METAL_FUNC FastAggregate fast_restart(FastAggregate q, thread float&) {
+    return {{fma(q.product.hi, 0.0f, 1.0f), 0}, q.least, q.most};
+  }
+  static METAL_FUNC Aggregate fast_bounded(Aggregate t, float) { return t; }
   static METAL_FUNC bool fast_is_valid(FastAggregate q) {
     return q.least >= power_of_two(-kFastRange) &&
            q.most < power_of_two(kFastRange) && q.product.hi == q.product.hi;
@@ -223,11 +247,6 @@ struct Product {
   }
 
  private:
-  // The bits of a special prefix as a float32.
-  static METAL_FUNC uint special_of(Prefix s) {
-    uint sign = as_type<uint>(s.mantissa.hi + s.mantissa.lo) & kSignBit;
-    return special_bits(s.special, sign);
-  }
   static METAL_FUNC float as_float(Value x) {
     return as_type<float>(F::widen(x));
   }
@@ -257,13 +276,6 @@ struct Product {
     int excess = exponent_of(s.mantissa.hi);
     return {scale(s.mantissa, power_of_two(-excess)), s.exponent + excess,
             s.special};
-  }
-
-  static METAL_FUNC Prefix multiply_prefixes(Prefix a, Prefix b) {
-    Prefix s = renormalized({multiply(a.mantissa, b.mantissa),
-                             a.exponent + b.exponent, a.special | b.special});
-    s.exponent = clamp(s.exponent, -kFarExponent, kFarExponent);
-    return s;
   }
 };
 

@@ -1,8 +1,8 @@
 // How a thread's items of a recurrence are loaded, reduced and scanned: like
 // those of a scan, but in pairs. The tile of the terms b follows that of the
 // factors a in threadgroup memory, at the same shift; results replace the
-// factors. Resets are read as in resets.h. On the fast path they are factors of
-// 0.
+// factors. Resets are read as in reset_flags.h. On the fast path they are
+// factors of 0.
 #pragma once
 
 namespace upsweep {
@@ -12,7 +12,7 @@ struct ThreadItems<Recurrence<F>> {
   using Value = typename F::Value;
   static constant constexpr uint kItems =
       pair_items(items(2 * sizeof(Value)), sizeof(Value));
-  static constant constexpr uint kArrays = 2;
+  static_assert(kItems <= 64, "room in the low half of a mask");
   Line<Value> line;
   uint position;  // of the first element in the line
   uint count;
@@ -24,6 +24,12 @@ struct ThreadItems<Recurrence<F>> {
     here.line = here.terms;
     return here;
   }
+  static METAL_FUNC bool is_reset(ThreadItems here, uint i) {
+    return (uint(here.resets.low >> i) & 1) != 0;
+  }
+  static METAL_FUNC bool has_reset(ThreadItems here) {
+    return here.resets.low != 0;
+  }
 };
 
 template <class F>
@@ -31,25 +37,37 @@ struct Resets<Recurrence<F>> {
   using M = Recurrence<F>;
   using Value = typename F::Value;
   using Items = ThreadItems<M>;
+  using Flags = ResetFlags<M>;
+  using TileOut = Layout<Value>;
+  static constant constexpr uint kTileVectors =
+      tile_vectors(uint(kThreads) * Items::kItems, sizeof(Value));
   static constant constexpr uint kBytes = kResetBytes;
+  static constant constexpr uint kVectors = Flags::kVectors + kTileVectors;
+  static constant constexpr bool kHasSecond = true;
+
+  static METAL_FUNC void load(Task<M> task, constant ScanParams& params,
+                              int64_t first, uint span, TileOut out) {
+    if (params.reads_resets != 0) Flags::load(task, params, out);
+    Layout<Value> terms = layout_second<Value>(params, task.panel, first, span);
+    TileIO<Value, Items::kItems>::load(task.second, tile_of_terms(task), terms,
+                                       out.shift, index_of(task.thread_id));
+  }
 
   static METAL_FUNC Items read(Task<M> task, constant ScanParams& params,
-                               int64_t first, Items items) {
-    uint span = uint(min(params.length.extent - first, int64_t(params.span)));
-    Layout<Value> layout =
-        layout_second<Value>(params, task.panel, first, span);
-    uint shift = layout_out<Value>(params, task.panel, first, span).shift;
-    task.shared.tile =
-        task.shared.tile +
-        4 * tile_vectors(uint(kThreads) * Items::kItems, sizeof(Value));
-    TileIO<Value, Items::kItems>::load(task.second, task.shared.tile, layout,
-                                       shift, index_of(task.thread_id));
-    items.terms = thread_items_at(task, params, span, layout.tile, shift).line;
+                               uint span, TileOut out, Items items) {
     if (params.reads_resets != 0) {
-      task.resets = task.resets + params.reset_start;
-      items.resets = read_resets(task, params, first, items);
+      items = Flags::read(task, params, span, out, items);
     }
+    TileLayout tile = layout_second<Value>(params, task.panel, 0, span).tile;
+    items.terms = thread_items_at(task, params, span, tile, out.shift).line;
+    items.terms.tile = tile_of_terms(task);
     return items;
+  }
+
+ private:
+  // Behind that of the factors, and the flags that its padding has no room for.
+  static METAL_FUNC threadgroup uint* tile_of_terms(Task<M> task) {
+    return task.shared.tile + 4 * (kTileVectors + Flags::kVectors);
   }
 };
 
@@ -64,7 +82,7 @@ struct ExactPath<Recurrence<F>> {
   static METAL_FUNC Aggregate element(Items items, uint i) {
     return M::element(get(items.line, items.position + i),
                       get(items.terms, items.position + i),
-                      is_reset<Items::kItems>(items.resets, i));
+                      Items::is_reset(items, i));
   }
 
   static METAL_FUNC Aggregate reduce(Items items) {
@@ -175,7 +193,7 @@ struct ThreadScan<Recurrence<F>> {
       q = PatternScan<M, kStrided>::reduce(factors, terms);
     }
     is_fast = M::fast_is_valid(q);
-    return is_fast ? M::fast_aggregate(q, has_reset(items.resets))
+    return is_fast ? M::fast_aggregate(q, Items::has_reset(items))
                    : ExactPath<M>::reduce(items);
   }
 
@@ -205,10 +223,10 @@ struct ThreadScan<Recurrence<F>> {
  private:
   // Puts zeros where the resets are.
   static METAL_FUNC void clear_resets(Items items) {
-    if (!has_reset(items.resets)) return;
+    if (!Items::has_reset(items)) return;
     UPSWEEP_ROLL
     for (uint i = 0; i < items.count; ++i) {
-      if (!is_reset<Items::kItems>(items.resets, i)) continue;
+      if (!Items::is_reset(items, i)) continue;
       put(items.line, items.position + i, typename F::Value(0));
     }
   }

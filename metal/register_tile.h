@@ -8,7 +8,6 @@ template <class M>
 struct ThreadItems {
   using Value = typename M::Value;
   static constant constexpr uint kItems = items(sizeof(Value));
-  static constant constexpr uint kArrays = 1;  // that are loaded
   Line<Value> line;
   uint position;  // of the first element in the line
   uint count;

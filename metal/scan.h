@@ -26,7 +26,7 @@
 #include "thread_scan.h"
 #include "tile.h"
 #include "initial.h"
-#include "resets.h"
+#include "reset_flags.h"
 #include "chunk_carry.h"
 #include "spine.h"
 #ifdef UPSWEEP_LOOK_BACK
@@ -36,10 +36,12 @@
 #include "integers.h"
 #include "extremum.h"
 #include "product.h"
+#include "frexp.h"
 #include "complex_product.h"
 #include "sum.h"
 #include "logaddexp.h"
 #include "complex_logaddexp.h"
+#include "resets.h"
 #include "recurrence.h"
 #include "recurrence_scan.h"
 

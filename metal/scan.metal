@@ -64,7 +64,7 @@
 // each line of each chunk; unless the radix is 1, an aggregate for each of them
 // and one for each line of each group.
 //
-// Unused buffers are bound too, to any buffer. Buffers 0 and 1 start at
+// Unused buffers are bound too, to any buffer. Buffers 0, 1 and 5 start at
 // multiples of 16 bytes; in_start gives the offset of an array within.
 
 #include <metal_stdlib>

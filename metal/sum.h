@@ -98,6 +98,10 @@ struct Sum {
             upsweep::shuffle_up(t.reach, delta)};
   }
 
+  static METAL_FUNC Aggregate restart(Aggregate t) {
+    return {initial(), t.reach};
+  }
+
   static METAL_FUNC Prefix apply(Prefix s, Aggregate t) {
     return add_prefixes(s, t.sum);
   }
@@ -165,6 +169,16 @@ struct Sum {
   }
   static METAL_FUNC FastAggregate fast_normalize(FastAggregate q) {
     return {two_sum(q.sum.hi, q.sum.lo), q.least, q.reach};
+  }
+  // What it keeps is the largest sum of magnitudes before; one that is not
+  // finite leaves a NaN.
+  static METAL_FUNC FastAggregate fast_restart(FastAggregate q,
+                                               thread float& earlier) {
+    earlier = max(earlier, q.reach);
+    return {{0, 0}, q.least, q.reach * 0.0f};
+  }
+  static METAL_FUNC Aggregate fast_bounded(Aggregate t, float earlier) {
+    return {t.sum, max(t.reach, earlier * power_of_two(S::kDown))};
   }
   static METAL_FUNC bool fast_is_valid(FastAggregate q) {
     return q.least >= 2 * as_type<uint>(power_of_two(-kFastRange)) - 1 &&

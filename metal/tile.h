@@ -48,22 +48,28 @@ METAL_FUNC Task<M> make_task(device const typename M::Value* in,
           panel, coord, thread_layout, thread_id, shared};
 }
 
-// What resets and a second input add to a thread's items (resets.h,
-// recurrence_scan.h): nothing where M has none.
+// What resets and a second input add to a tile and to a thread's items
+// (reset_flags.h, recurrence_scan.h): nothing where M has none.
 template <class M>
 struct Resets {
-  static constant constexpr uint kBytes = 0;
-  static METAL_FUNC ThreadItems<M> read(Task<M>, constant ScanParams&, int64_t,
-                                        ThreadItems<M> items) {
+  using TileOut = Layout<typename M::Value>;
+  static constant constexpr uint kBytes = 0;          // of a state
+  static constant constexpr uint kVectors = 0;        // of threadgroup memory
+  static constant constexpr bool kHasSecond = false;  // input
+
+  static METAL_FUNC void load(Task<M>, constant ScanParams&, int64_t, uint,
+                              TileOut) {}
+  static METAL_FUNC ThreadItems<M> read(Task<M>, constant ScanParams&, uint,
+                                        TileOut, ThreadItems<M> items) {
     return items;
   }
 };
 
 template <class M>
 constexpr uint32_t tile_vectors() {
-  return ThreadItems<M>::kArrays *
-         tile_vectors(uint(kThreads) * ThreadItems<M>::kItems,
-                      sizeof(typename M::Value));
+  return tile_vectors(uint(kThreads) * ThreadItems<M>::kItems,
+                      sizeof(typename M::Value)) +
+         Resets<M>::kVectors;
 }
 
 // Whether `mine` is true in any thread of the group. The flag is 0 before.
@@ -71,6 +77,21 @@ METAL_FUNC bool any_thread(bool mine, threadgroup atomic_uint* any_flag) {
   if (mine) atomic_store_explicit(any_flag, 1, memory_order_relaxed);
   threadgroup_barrier(mem_flags::mem_threadgroup);
   return atomic_load_explicit(any_flag, memory_order_relaxed) != 0;
+}
+
+// Scans a thread's items step by step, in the range or not.
+template <class M>
+METAL_FUNC void scan_stepwise(ThreadItems<M> items, typename M::Prefix state,
+                              bool inclusive) {
+  ItemResets<M> resets = ItemResets<M>::of(items);
+  UPSWEEP_ROLL
+  for (uint i = 0; i < items.count; ++i) {
+    state = ItemResets<M>::restart_prefix(resets, i, state);
+    typename M::Prefix after =
+        M::advance(state, get(items.line, items.position + i));
+    put(items.line, items.position + i, M::value(inclusive ? after : state));
+    state = after;
+  }
 }
 
 // For results that can leave the range. `resolve` corrects `state`, the prefix
@@ -112,15 +133,9 @@ struct RangeExits {
     return M::advance(s, x);
   }
 
-  // Scans items step by step.
   static METAL_FUNC void scan(ThreadItems<M> items, Prefix state,
                               bool inclusive) {
-    UPSWEEP_ROLL
-    for (uint i = 0; i < items.count; ++i) {
-      Prefix after = M::advance(state, get(items.line, items.position + i));
-      put(items.line, items.position + i, M::value(inclusive ? after : state));
-      state = after;
-    }
+    scan_stepwise<M>(items, state, inclusive);
   }
 
  private:
@@ -175,20 +190,21 @@ template <class M>
 METAL_FUNC ThreadItems<M> load_tile(Task<M> task, constant ScanParams& params,
                                     int64_t first, uint span) {
   using Value = typename M::Value;
-  Layout<Value> layout = layout_in<Value, ThreadItems<M>::kArrays == 2>(
-      params, task.panel, first, span);
-  uint shift = layout_out<Value>(params, task.panel, first, span).shift;
+  Layout<Value> layout =
+      layout_in<Value, Resets<M>::kHasSecond>(params, task.panel, first, span);
+  Layout<Value> out = layout_out<Value>(params, task.panel, first, span);
+  uint shift = out.shift;
   TileIO<Value, ThreadItems<M>::kItems>::load(task.in, task.shared.tile, layout,
                                               shift, index_of(task.thread_id));
+  Resets<M>::load(task, params, first, span, out);
   if (index_of(task.thread_id) == 0) {
     atomic_store_explicit(task.shared.any_flag, 0, memory_order_relaxed);
   }
   ThreadItems<M> items =
       thread_items_at(task, params, span, layout.tile, shift);
-  items = Resets<M>::read(task, params, first, items);
   await_copies();
   threadgroup_barrier(mem_flags::mem_threadgroup);
-  return items;
+  return Resets<M>::read(task, params, span, out, items);
 }
 
 // Stores the results, which have replaced the elements.
@@ -196,8 +212,8 @@ template <class M>
 METAL_FUNC void store_tile(Task<M> task, constant ScanParams& params,
                            int64_t first, uint span, ThreadItems<M> items) {
   using Value = typename M::Value;
-  Layout<Value> in = layout_in<Value, ThreadItems<M>::kArrays == 2>(
-      params, task.panel, first, span);
+  Layout<Value> in =
+      layout_in<Value, Resets<M>::kHasSecond>(params, task.panel, first, span);
   Layout<Value> out = layout_out<Value>(params, task.panel, first, span);
   if (!Layout<Value>::are_equal(in, out)) {
     move_items(items, thread_items_at(task, params, span, out.tile, out.shift));

@@ -47,6 +47,11 @@ void GpuBackend::scan(Stream stream, ScanWork work) {
   }
   const KernelSet& kernels = work.reset ? reset_kernel_set(work.op, work.dtype)
                                         : kernel_set(work.op, work.dtype);
+  launch_scan(stream, std::move(work), kernels);
+}
+
+void GpuBackend::launch_scan(Stream stream, ScanWork work,
+                             const KernelSet& kernels) {
   if (!fits_kernels(work.plan)) make_contiguous(stream, work, work.dtype);
   std::vector<Launch> launches;
   for (const Passes& passes : make_passes(work, kernels, tuning_)) {
@@ -95,6 +100,37 @@ void GpuBackend::carry(Stream stream, CarryWork work) {
                        carries * kFoldCost});
 }
 
+// The kernels scan pairs of a float32 and an exponent. An element becomes a
+// pair as it becomes a complex number; copies take the results apart.
+FrexpResult GpuBackend::frexp(Stream stream, FrexpWork work) {
+  check_process();
+  const KernelSet& kernels = frexp_kernel_set(work.dtype);
+  int64_t elements = work.plan.elements();
+  auto n = static_cast<size_t>(elements);
+  FrexpResult result{allocate(stream.device, n * work.dtype.size()),
+                     allocate(stream.device, n * int32.size()), 0};
+  if (elements == 0) {
+    launch(stream, {work.in}, result.mantissas, {});
+    launch(stream, {work.in}, result.exponents, {});
+    return result;
+  }
+  StoragePtr pairs = allocate(stream.device, n * complex64.size());
+  ScanWork scan{Op::prod,       work.dtype, work.plan, work.inclusive,
+                work.in_offset, work.in,    pairs,     work.initial};
+  if (scan.initial.kind == Initial::Kind::carry) {
+    scan.initial = convert_carries(stream, work.initial, Op::prod, work.dtype,
+                                   &CarryRecord::total);
+  } else if (scan.initial.kind == Initial::Kind::element) {
+    scan.initial = convert_elements(stream, scan, complex64);
+  }
+  make_contiguous(stream, scan, complex64);
+  launch_scan(stream, std::move(scan), kernels);
+  std::vector<Plan::Axis> alternate{{elements, 2, 1}};
+  copy(stream, {alternate, float32, work.dtype, 0, pairs, result.mantissas});
+  copy(stream, {alternate, int32, int32, 1, pairs, result.exponents});
+  return result;
+}
+
 void GpuBackend::copy(Stream stream, CopyWork work) {
   check_process();
   if (is_cheaper_on_host(stream, work)) return copy_on_host(stream, work);
@@ -122,6 +158,11 @@ void GpuBackend::recurrence(Stream stream, RecurrenceWork work) {
                         std::move(inputs), std::move(out), elements});
   }
   if (!fits_kernels(work.plan)) make_contiguous(stream, work);
+  if (work.reset.storage && work.reset.offset != 0) {
+    // Kernels find a reset at the index of its result.
+    work.reset =
+        copy_of(stream, bool_, work.reset, {{work.plan.elements(), 1, 1}});
+  }
   Initial initial = convert_initial(stream, work);
   std::vector<Launch> launches;
   for (const Passes& passes : make_passes(work, initial, *kernels, tuning_)) {
@@ -157,7 +198,8 @@ void GpuBackend::scan_as(Stream stream, ScanWork work, Dtype dtype) {
   }
   make_contiguous(stream, work, dtype);
   work.out = out;
-  scan(stream, std::move(work));
+  const KernelSet& kernels = reset_kernel_set(work.op, dtype);
+  launch_scan(stream, std::move(work), kernels);
   copy(stream, {{{static_cast<int64_t>(elements), 1, 1}},
                 dtype,
                 result_dtype,
@@ -180,16 +222,17 @@ Initial GpuBackend::convert_elements(Stream stream, const ScanWork& work,
 
 // Carries, if there are some, as the kernels read them.
 Initial GpuBackend::convert_carries(Stream stream, const Initial& initial,
-                                    Op op, Dtype dtype) {
+                                    Op op, Dtype dtype,
+                                    CarryRecord::Number CarryRecord::* which) {
   using Kind = Initial::Kind;
   if (initial.kind != Kind::carry) return initial;
   const StoragePtr& from = initial.storage;
   size_t count = from->nbytes() / sizeof(CarryRecord);
   StoragePtr to =
       allocate(stream.device, count * carry_number_bytes(op, dtype));
-  auto run = [op, dtype, from, count, to] {
+  auto run = [op, dtype, which, from, count, to] {
     write_carry_numbers(op, dtype, static_cast<CarryRecord*>(from->data()),
-                        count, to->data());
+                        which, count, to->data());
   };
   run_on_host(stream, {run, {from}, to, static_cast<int64_t>(count)});
   bool numbers = has_carry_numbers(op, dtype);
@@ -199,7 +242,7 @@ Initial GpuBackend::convert_carries(Stream stream, const Initial& initial,
 // Copies the input, as an array of a dtype: one that has more axes than the
 // kernels support, or another dtype than they.
 void GpuBackend::make_contiguous(Stream stream, ScanWork& work, Dtype dtype) {
-  size_t elements = work.out->nbytes() / work.dtype.size();
+  auto elements = static_cast<size_t>(work.plan.elements());
   StoragePtr in = allocate(stream.device, elements * dtype.size());
   CopiedInput copied = copy_input(work.plan);
   copy(stream, {std::move(copied.axes), work.dtype, dtype, work.in_offset,
@@ -213,23 +256,22 @@ void GpuBackend::make_contiguous(Stream stream, ScanWork& work, Dtype dtype) {
 // The same of the inputs of a recurrence.
 void GpuBackend::make_contiguous(Stream stream, RecurrenceWork& work) {
   using Plan = RecurrencePlan;
-  work.a = copy_of(stream, work, work.a, copied_axes(work.plan, Plan::a));
-  work.b = copy_of(stream, work, work.b, copied_axes(work.plan, Plan::b));
+  work.a = copy_of(stream, work.dtype, work.a, copied_axes(work.plan, Plan::a));
+  work.b = copy_of(stream, work.dtype, work.b, copied_axes(work.plan, Plan::b));
   if (work.initial.storage) {
-    work.initial =
-        copy_of(stream, work, work.initial, copied_initial_axes(work.plan));
+    work.initial = copy_of(stream, work.dtype, work.initial,
+                           copied_initial_axes(work.plan));
   }
   work.plan = copied_plan(work.plan);
 }
 
-RecurrenceWork::Input GpuBackend::copy_of(Stream stream,
-                                          const RecurrenceWork& work,
+RecurrenceWork::Input GpuBackend::copy_of(Stream stream, Dtype dtype,
                                           const RecurrenceWork::Input& from,
                                           std::vector<Plan::Axis> axes) {
-  CopyWork copied{std::move(axes), work.dtype,   work.dtype,
+  CopyWork copied{std::move(axes), dtype,        dtype,
                   from.offset,     from.storage, nullptr};
-  copied.out = allocate(stream.device, static_cast<size_t>(copied.elements()) *
-                                           work.dtype.size());
+  copied.out = allocate(stream.device,
+                        static_cast<size_t>(copied.elements()) * dtype.size());
   copy(stream, copied);
   return {copied.out, 0};
 }
@@ -248,7 +290,7 @@ Initial GpuBackend::convert_initial(Stream stream, const RecurrenceWork& work) {
   };
   bool per_line = !std::all_of(axes.begin(), axes.end(), is_shared);
   if (per_line && !std::all_of(axes.begin(), axes.end(), is_in_place)) {
-    initial = copy_of(stream, work, initial, std::move(axes));
+    initial = copy_of(stream, work.dtype, initial, std::move(axes));
   }
   return {Initial::Kind::element, per_line, initial.offset, initial.storage};
 }

@@ -261,9 +261,7 @@ const T& find(const Entry<T> (&entries)[n], Op op, Dtype dtype) {
 const KernelSet& kernel_set(Op op, Dtype dtype) {
   static const Entry<KernelSet> entries[] = {
 #define UPSWEEP_SCAN(op, dtype, name, components) \
-  {Op::op,                                        \
-   dtype,                                         \
-   {#name, components, element_size(dtype, components), false, 1}},
+  {Op::op, dtype, {#name, components, element_size(dtype, components), false}},
 #include "../../../metal/kernels.def"
 #undef UPSWEEP_SCAN
   };
@@ -275,11 +273,20 @@ const KernelSet& reset_kernel_set(Op op, Dtype dtype) {
 #define UPSWEEP_SCAN(op, dtype, name, components) \
   {Op::op,                                        \
    dtype,                                         \
-   {"resets_" #name, components, element_size(dtype, components), true, 1}},
+   {"resets_" #name, components, element_size(dtype, components), true}},
 #include "../../../metal/kernels.def"
 #undef UPSWEEP_SCAN
   };
   return find(entries, op, dtype);
+}
+
+const KernelSet& frexp_kernel_set(Dtype dtype) {
+  static const Entry<KernelSet> entries[] = {
+#define UPSWEEP_FREXP(dtype, name) {Op::prod, dtype, {#name, 1, 8, false}},
+#include "../../../metal/kernels.def"
+#undef UPSWEEP_FREXP
+  };
+  return find(entries, Op::prod, dtype);
 }
 
 Dtype reset_dtype(Op op, Dtype dtype) {
@@ -349,7 +356,6 @@ std::vector<Passes> make_passes(const RecurrenceWork& work,
   p.length = to_axis(plan.length);
   p.inclusive = work.inclusive;
   p.reads_resets = work.reset.storage != nullptr;
-  p.reset_start = work.reset.offset;
   set_initial(initial, plan.length.extent, 1, p);
   return make_passes(passes, line_axes(plan), kernels, tuning);
 }

@@ -40,6 +40,14 @@ def reset_dtypes():
     return {(op, dtype): computed for op, dtype, computed in found}
 
 
+def frexp_kernels():
+    """{dtype: kernel} of cumprod_frexp."""
+    found = re.findall(
+        r"(?m)^UPSWEEP_FREXP\((\w+), (\w+)\)\n", (METAL / "kernels.def").read_text()
+    )
+    return dict(found)
+
+
 def copy_kernels():
     """The kernels that copy, as kernels.def has them."""
     found = re.findall(
@@ -96,7 +104,7 @@ class Params(ctypes.Structure):
             "include_initial")),
         *((f, ctypes.c_int64) for f in (
             "first_out", "line_block", "lines_after", "initial_start", "lines",
-            "reset_start", "second_start")),
+            "second_start")),
         # Not given: the kernel then computes them.
         ("in_tile", TileLayout), ("out_tile", TileLayout), ("second_tile", TileLayout),
     ]  # fmt: skip
