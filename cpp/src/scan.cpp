@@ -188,7 +188,7 @@ std::pair<array, array> cumprod_frexp(const array& a, std::optional<int> axis,
     const Shape& shape = in.shape();
     Initial initial =
         make_initial(kName, options.initial, Op::prod, dtype, options.reverse,
-                     without_axis(shape, i), stream);
+                     without_axis(shape, i), stream, CarryPart::total);
     // Mantissas first, then exponents at a multiple of four bytes.
     int64_t bytes = in.size() * static_cast<int64_t>(dtype.size());
     int64_t offset = ceil_div(bytes, 4);
