@@ -105,6 +105,7 @@ fuzz() {
     --seed 1 --findings "$work"
 }
 fuzz_scans() { fuzz scans; }
+fuzz_general() { fuzz general; }
 fuzz_imports() { fuzz imports; }
 
 metal_cpp() { python tests/scripts/metal_cpp.py "$work"; }

@@ -79,7 +79,7 @@ TEST_CASE("lines of another axis, each with its own initial value") {
     CHECK(holds(
         linear_recurrence(
             a, b, 0, {.reverse = true, .initial = initial, .reset = reset}),
-        {3.f, 4.f, 1.f, -1.f}, {2, 2}));
+        {3.f, -2.f, 1.f, -1.f}, {2, 2}));
     CHECK(holds(linear_recurrence(array{2, 3}, array{true, true}), {1.f, 4.f}));
     array i{complex64_t(0, 1), complex64_t(0, 1)};
     CHECK(holds(linear_recurrence(i, i),

@@ -1,5 +1,5 @@
 // How threads share a recurrence. Neighbouring lines are the lanes of a block,
-// element after element. The stripes of a long line are lanes, too: each is
+// element after element. The segments of a long line are lanes, too: each is
 // first reduced to what it makes of the number before it, which tells what the
 // next one starts with. Where there are few lines, threads take tiles in order
 // and hand on the numbers between them: each reduces its tile, waits for the
@@ -213,11 +213,11 @@ class Recurrence {
         set(numbers, 0, state);
         return;
       }
-      const LaneNumbers stripes = h;
+      const LaneNumbers segments = h;
       LaneSet within = kernel_.scan(block, rows, h, work_.inclusive);
       for (int l = 0; l < block.lanes; ++l) {
         if (within >> l & 1) continue;
-        RecurrenceState state = get({stripes, {}}, l);
+        RecurrenceState state = get({segments, {}}, l);
         scan_exactly(block, l, state);
       }
       set(numbers, 0, {{end[0], end[1]}, 0});
@@ -331,15 +331,15 @@ class Recurrence {
         first += rows;
         continue;
       }
-      // After the whole blocks, stripes are shorter: first multiples of 4,
-      // which the transposition needs, then one short stripe.
+      // After the whole blocks, segments are shorter: first multiples of 4,
+      // which the transposition needs, then one short segment.
       int64_t rows = std::min(kBlockRows, (last - first) / lanes / 4 * 4);
-      int64_t stripes = rows > 0 ? lanes : 1;
+      int64_t segments = rows > 0 ? lanes : 1;
       if (rows == 0) rows = std::min(kBlockRows, last - first);
-      Plan::Axis stripe = plan_.length;
-      for (int64_t& step : stripe.step) step *= rows;
-      fn(Position{block(panel, first, 0, rows, stripes, stripe), 0});
-      first += rows * stripes;
+      Plan::Axis segment = plan_.length;
+      for (int64_t& step : segment.step) step *= rows;
+      fn(Position{block(panel, first, 0, rows, segments, segment), 0});
+      first += rows * segments;
     }
   }
 
@@ -383,7 +383,7 @@ class Recurrence {
   int64_t itemsize_;
   int parts_;
   bool columns_;
-  bool lines_are_lanes_;  // else stripes are
+  bool lines_are_lanes_;  // else segments are
   bool reduces_;          // blocks, before they are computed
   int64_t width_;         // lines of a panel
   int64_t groups_;        // of the lines of a panel

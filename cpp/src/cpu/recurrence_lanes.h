@@ -12,7 +12,7 @@ namespace {
 // an element of a narrow dtype is 0 or between 2^-149 and 2^128, and a sum that
 // cancels has still 2^-53 of its terms.
 //
-// A stripe's factor that falls below the range is taken as 0 where its sum is
+// A segment's factor that falls below the range is taken as 0 where its sum is
 // at least kNotable, because it does not count next to that for numbers up to
 // kOrdinary.
 template <class T>
