@@ -140,9 +140,10 @@ on_software_gpu() {
 metal_failures() { on_software_gpu -n "$(nproc)" tests/emulator; }
 
 # The suite with the software GPU as the default device. What is undefined on a
-# GPU follows from the seed.
+# GPU follows from the seed and the test, whichever worker runs it.
 metal_suite() {
-  UPSWEEP_TEST_DEVICE=gpu UPSWEEP_EMULATOR_SEED=1 on_software_gpu tests/python
+  UPSWEEP_TEST_DEVICE=gpu UPSWEEP_EMULATOR_SEED=1 on_software_gpu \
+    -n "$(nproc)" --dist loadfile tests/python
 }
 
 # The CUDA backend, with kernels that nvcc compiled.
