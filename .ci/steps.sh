@@ -101,7 +101,7 @@ foreign() {
 # From one seed, so that only a change decides the outcome; run.py chooses others.
 fuzz() {
   has_atheris || return 0
-  PYTHONPATH="$work/sanitized" python tests/fuzz/run.py "$1" --seconds 60 \
+  UPSWEEP_VERDICTS='' PYTHONPATH="$work/sanitized" python tests/fuzz/run.py "$1" --seconds 60 \
     --seed 1 --findings "$work"
 }
 fuzz_scans() { fuzz scans; }
@@ -170,7 +170,8 @@ cuda_failures() {
 
 cuda_suite() {
   LD_LIBRARY_PATH="$work/software-cuda" UPSWEEP_TEST_DEVICE=gpu \
-    "$work/cuda/bin/python" -m pytest -n 2 --dist loadfile -p no:cacheprovider tests/python
+    "$work/cuda/bin/python" -m pytest -n "$(nproc)" --dist loadfile \
+    -p no:cacheprovider tests/python
 }
 
 macos() {
