@@ -115,7 +115,9 @@ struct StripedLine {
       if (length == 0) return;
       Tile block = tile;
       block.in = static_cast<const Value*>(tile.in) + done * tile.in_step;
-      block.out = static_cast<Value*>(tile.out) + done * tile.out_step;
+      if (tile.out) {  // else there are no results to write
+        block.out = static_cast<Value*>(tile.out) + done * tile.out_step;
+      }
       block.next_read =
           tile.next_read + static_cast<uintptr_t>(done) * sizeof(Value);
       block.length = length;
