@@ -51,7 +51,7 @@ Initial from_array(const char* name, const array& value, Dtype dtype,
 }
 
 Initial from_carry(const char* name, const Carry& carry, Op op, Dtype dtype,
-                   bool reverse, const Shape& lines) {
+                   bool reverse, const Shape& lines, CarryPart part) {
   if (carry.op() != op) {
     wrong(name, std::string("initial is a carry of ") + op_name(carry.op()) +
                     ", not of " + op_name(op) + ".");
@@ -72,7 +72,8 @@ Initial from_carry(const char* name, const Carry& carry, Op op, Dtype dtype,
   }
   const StoragePtr& storage = CarryAccess::storage(carry);
   // Records that are still being computed come from elements.
-  if (storage->ready().is_ready() && !carry.is_decided()) {
+  if (part == CarryPart::prefix && storage->ready().is_ready() &&
+      !carry.is_decided()) {
     wrong(name,
           "initial is undecided: a result may have left the range of "
           "the dtype on the way, which only the elements can tell. Use "
@@ -171,12 +172,12 @@ StoragePtr from_offsets(const char* name, const array& offsets,
 
 Initial make_initial(const char* name, const InitialValue& initial, Op op,
                      Dtype dtype, bool reverse, const Shape& lines,
-                     Stream stream) {
+                     Stream stream, CarryPart part) {
   if (auto* value = std::get_if<array>(&initial)) {
     return from_array(name, *value, dtype, lines, stream);
   }
   if (auto* carry = std::get_if<Carry>(&initial)) {
-    return from_carry(name, *carry, op, dtype, reverse, lines);
+    return from_carry(name, *carry, op, dtype, reverse, lines, part);
   }
   return {};
 }

@@ -187,7 +187,7 @@ std::pair<array, array> cumprod_frexp(const array& a, std::optional<int> axis,
     const Shape& shape = in.shape();
     Initial initial =
         make_initial(kName, options.initial, Op::prod, dtype, options.reverse,
-                     without_axis(shape, i), stream);
+                     without_axis(shape, i), stream, CarryPart::total);
     FrexpResult result = backend(stream).frexp(
         stream,
         {dtype, plan_of(in, i, options.reverse, false), options.inclusive,

@@ -203,14 +203,15 @@ def test_any_byte_but_0_is_a_reset_wherever_lines_begin(
 def test_a_reset_forgets_how_large_elements_were(small_engine, name):
     """A sum of small elements is not scaled like the large ones before a reset, and
     large ones before it still count for the results there."""
-    tile = small_engine.tuning.threads * small_engine.tuning.items(2)
     dtype = numpy_dtype(name)
-    small = float(np.finfo(np.float32).tiny) if name != "float16" else 6e-8
-    large = 6e4 if name == "float16" else 3e38
-    for place in range(4):
+    items = small_engine.tuning.items(dtype.itemsize)
+    tile = small_engine.tuning.threads * items
+    small, large = (6e-8, 6e4) if name == "float16" else (1e-38, 3e38)
+    for place in range(1, 4):
         x = np.full(2 * tile, small).astype(dtype)
+        x[:items] = 0
         x[:place] = 1
-        x[tile : tile + place] = np.array(large).astype(dtype)
+        x[tile : tile + 3] = np.array([large, large, -large]).astype(dtype)
         reset = np.zeros(x.shape, bool)
         reset[[place, tile, tile + place]] = True
         y, _ = scan(small_engine, "cumsum", x, passes=LOOK_BACK, reset=reset)
