@@ -80,7 +80,7 @@ example() {
 
 # atheris has wheels for some versions of Python only.
 test_tools() {
-  python -m pip install '.[test]'
+  python -m pip install 'upsweep[test]'  # the installed one, which needs no build
   python -m pip install --only-binary=:all: atheris 2>&1 | tee "$work/atheris" && return
   # Any other failure is one.
   grep 'No matching distribution' "$work/atheris"
@@ -101,10 +101,11 @@ foreign() {
 # From one seed, so that only a change decides the outcome; run.py chooses others.
 fuzz() {
   has_atheris || return 0
-  PYTHONPATH="$work/sanitized" python tests/fuzz/run.py "$1" --seconds 60 \
+  UPSWEEP_VERDICTS='' PYTHONPATH="$work/sanitized" python tests/fuzz/run.py "$1" --seconds 60 \
     --seed 1 --findings "$work"
 }
 fuzz_scans() { fuzz scans; }
+fuzz_general() { fuzz general; }
 fuzz_imports() { fuzz imports; }
 
 metal_cpp() { python tests/scripts/metal_cpp.py "$work"; }
@@ -139,9 +140,10 @@ on_software_gpu() {
 metal_failures() { on_software_gpu -n "$(nproc)" tests/emulator; }
 
 # The suite with the software GPU as the default device. What is undefined on a
-# GPU follows from the seed.
+# GPU follows from the seed and the test, whichever worker runs it.
 metal_suite() {
-  UPSWEEP_TEST_DEVICE=gpu UPSWEEP_EMULATOR_SEED=1 on_software_gpu tests/python
+  UPSWEEP_TEST_DEVICE=gpu UPSWEEP_EMULATOR_SEED=1 on_software_gpu \
+    -n "$(nproc)" --dist loadfile tests/python
 }
 
 # The CUDA backend, with kernels that nvcc compiled.
@@ -168,7 +170,8 @@ cuda_failures() {
 
 cuda_suite() {
   LD_LIBRARY_PATH="$work/software-cuda" UPSWEEP_TEST_DEVICE=gpu \
-    "$work/cuda/bin/python" -m pytest -n 2 --dist loadfile -p no:cacheprovider tests/python
+    "$work/cuda/bin/python" -m pytest -n "$(nproc)" --dist loadfile \
+    -p no:cacheprovider tests/python
 }
 
 macos() {

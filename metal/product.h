@@ -11,8 +11,10 @@ namespace upsweep {
 // The exponent of an aggregate is clamped to the first, so that sums of two do
 // not overflow. In bounds it is clamped to the second: a product that gets so
 // far has left the range.
-constant constexpr int kFarExponent = 1 << 28;
+constant constexpr int kFarExponent = (1 << 30) - 1;
 constant constexpr int kFarLevel = 1 << 12;
+// The most that a result of cumprod_frexp has.
+constant constexpr int kMostFrexpExponent = 1 << 30;
 
 // Logarithms to base 2 as integers, in kBinade units to a binade: that of x is
 // between level_of(x) and kLevelError more. Between powers of two the bits of a
@@ -145,6 +147,19 @@ struct Product {
     return s;
   }
 
+  // The bits of a special prefix as a float32.
+  static METAL_FUNC uint special_of(Prefix s) {
+    uint sign = as_type<uint>(s.mantissa.hi + s.mantissa.lo) & kSignBit;
+    return special_bits(s.special, sign);
+  }
+
+  static METAL_FUNC Prefix multiply_prefixes(Prefix a, Prefix b) {
+    Prefix s = renormalized({multiply(a.mantissa, b.mantissa),
+                             a.exponent + b.exponent, a.special | b.special});
+    s.exponent = clamp(s.exponent, -kFarExponent, kFarExponent);
+    return s;
+  }
+
   static METAL_FUNC bool is_live(Prefix s) { return s.special == 0; }
   static METAL_FUNC RangeExit no_exit() { return 0; }
   static METAL_FUNC RangeExit exit_at(Prefix s, int) { return s.special; }
@@ -232,11 +247,6 @@ struct Product {
   }
 
  private:
-  // The bits of a special prefix as a float32.
-  static METAL_FUNC uint special_of(Prefix s) {
-    uint sign = as_type<uint>(s.mantissa.hi + s.mantissa.lo) & kSignBit;
-    return special_bits(s.special, sign);
-  }
   static METAL_FUNC float as_float(Value x) {
     return as_type<float>(F::widen(x));
   }
@@ -266,13 +276,6 @@ struct Product {
     int excess = exponent_of(s.mantissa.hi);
     return {scale(s.mantissa, power_of_two(-excess)), s.exponent + excess,
             s.special};
-  }
-
-  static METAL_FUNC Prefix multiply_prefixes(Prefix a, Prefix b) {
-    Prefix s = renormalized({multiply(a.mantissa, b.mantissa),
-                             a.exponent + b.exponent, a.special | b.special});
-    s.exponent = clamp(s.exponent, -kFarExponent, kFarExponent);
-    return s;
   }
 };
 

@@ -36,6 +36,7 @@
 #include "integers.h"
 #include "extremum.h"
 #include "product.h"
+#include "frexp.h"
 #include "complex_product.h"
 #include "sum.h"
 #include "logaddexp.h"

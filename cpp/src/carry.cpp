@@ -1,6 +1,7 @@
 // Carry: arithmetic on records, line by line.
 #include "upsweep/carry.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <stdexcept>
@@ -130,7 +131,8 @@ std::pair<array, array> Carry::mantissa_exponent() const {
     int shift = 0;
     if (mantissa != 0 && std::isfinite(mantissa)) {
       mantissa = std::frexp(mantissa, &shift);
-      exponents[i] = total.exponent + shift;
+      exponents[i] = shift + std::clamp(total.exponent, -kMaxCarryExponent,
+                                        kMaxCarryExponent);
     }
     mantissas[i] = mantissa;
   }

@@ -8,11 +8,15 @@
 
 namespace upsweep {
 
+// What counts of a carry: the prefixes, which then must be decided, or the
+// totals.
+enum class CarryPart { prefix, total };
+
 // What lines of the given shape start with. Throws std::invalid_argument or
 // TypeError for an initial value that does not fit.
 Initial make_initial(const char* name, const InitialValue& initial, Op op,
                      Dtype dtype, bool reverse, const Shape& lines,
-                     Stream stream);
+                     Stream stream, CarryPart part = CarryPart::prefix);
 
 // The flags of ScanWork::reset for an array of the given shape, or nullptr
 // without resets.

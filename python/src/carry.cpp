@@ -171,6 +171,10 @@ Raises:
               "numpy.asarray(carry) gives it.");
         }
         nb::object all = records.attr("tobytes")();
+        if (!nb::isinstance<nb::bytes>(all)) {
+          throw TypeError("[Carry] records.tobytes() must return bytes, not " +
+                          type_of(all) + ".");
+        }
         nb::bytes bytes = nb::borrow<nb::bytes>(all);
         construct(self, "Carry", op, dtype, reverse, records.attr("shape"),
                   bytes.c_str(), bytes.size());

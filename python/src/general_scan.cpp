@@ -16,13 +16,6 @@ std::optional<array> to_reset(nb::handle reset, const char* op) {
   return name_argument(op, "reset", [&] { return to_array(reset, op); });
 }
 
-// The dtype in which a scan of `a` computes.
-Dtype computing_dtype(Op op, Dtype dtype) {
-  bool countable = dtype == bool_ || dtype.is_integer();
-  if (op == Op::logaddexp && countable) return float32;
-  return op == Op::sum && dtype == bool_ ? int32 : dtype;
-}
-
 void bind_general_scan(nb::module_& m) {
   m.def(
       "scan",
@@ -43,7 +36,7 @@ void bind_general_scan(nb::module_& m) {
         options.reset = to_reset(reset, kOp);
         return apply(a, kOp, [&](const array& in) {
           Dtype computing =
-              computing_dtype(wanted, options.dtype.value_or(in.dtype()));
+              result_dtype(wanted, options.dtype.value_or(in.dtype()));
           options.initial = to_initial(initial, computing, kOp);
           auto along = to_optional_axis(axis, in, kOp);
           return give_work(in,
@@ -112,7 +105,7 @@ Source:
         options.stream = to_stream_or_device(stream, kOp);
         array in = to_array(a, kOp);
         options.initial =
-            to_initial(initial, computing_dtype(wanted, in.dtype()), kOp);
+            to_initial(initial, result_dtype(wanted, in.dtype()), kOp);
         auto along = to_optional_axis(axis, in, kOp);
         WithoutGil released;
         Carry result = carry(in, wanted, along, options);
@@ -148,8 +141,8 @@ void bind_frexp(nb::module_& m) {
         options.inclusive = to_bool(inclusive, kOp, "inclusive");
         options.stream = to_stream_or_device(stream, kOp);
         array in = to_array(a, kOp);
-        options.initial = to_initial(
-            initial, computing_dtype(Op::logaddexp, in.dtype()), kOp);
+        options.initial =
+            to_initial(initial, result_dtype(Op::logaddexp, in.dtype()), kOp);
         auto along = to_optional_axis(axis, in, kOp);
         auto [mantissa, exponent] = [&] {
           WithoutGil released;
@@ -174,7 +167,7 @@ or NaN mantissa has the exponent 0. The CPU computes it, also for arrays on a
 GPU.
 
 Args, errors and source are those of :func:`scan`; complex64 is a TypeError. Of
-a :class:`Carry` as initial, the total counts.
+a :class:`Carry` as initial, the total counts, so it may be undecided.
 
 Returns:
     The mantissas, of the dtype of a (float32 for integers and bool_), and the

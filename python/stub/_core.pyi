@@ -931,7 +931,7 @@ def cumprod_frexp(a: object, /, axis: int | None = None, *, reverse: bool = Fals
     GPU.
 
     Args, errors and source are those of :func:`scan`; complex64 is a TypeError. Of
-    a :class:`Carry` as initial, the total counts.
+    a :class:`Carry` as initial, the total counts, so it may be undecided.
 
     Returns:
         The mantissas, of the dtype of a (float32 for integers and bool_), and the

@@ -7,7 +7,7 @@
 #include <limits>
 #include <random>
 
-#include "upsweep/upsweep.h"
+#include "expect.h"
 
 using namespace upsweep;
 
@@ -66,19 +66,53 @@ TEST_CASE("numbers far outside the range of double come back") {
   }
 }
 
-TEST_CASE("errors name the argument") {
-  array a = ones({2, 3});
-  CHECK_THROWS_AS(linear_recurrence(a, ones({2, 3}, float64)), TypeError);
-  CHECK_THROWS_AS(linear_recurrence(a, ones({2, 4})), std::invalid_argument);
-  CHECK_THROWS_AS(linear_recurrence(a, a, 2), std::out_of_range);
-  CHECK_THROWS_AS(linear_recurrence(array(1.f), array(1.f)),
-                  std::invalid_argument);
-  CHECK_THROWS_AS(linear_recurrence(a, a, 0, {.initial = ones({2})}),
-                  std::invalid_argument);
-  CHECK_THROWS_AS(linear_recurrence(a, a, 0, {.reset = ones({3}, bool_)}),
-                  std::invalid_argument);
-  CHECK_THROWS_AS(linear_recurrence(a, a, 0, {.reset = a}), TypeError);
-  CHECK(linear_recurrence(ones({2, 3}, int32), ones({3}, bool_)).dtype() ==
-        float32);
-  CHECK(linear_recurrence(ones({0, 3}), ones({1, 3})).shape() == Shape{0, 3});
+TEST_CASE("lines of another axis, each with its own initial value") {
+  on_every_device([] {
+    array a{2.f, 3.f}, b = reshape(array{1.f, 1.f, 1.f, 2.f}, {2, 2});
+    array initial{1.f, -1.f};
+    // From 1: 3 and 7; from -1: -2 and -4.
+    CHECK(holds(linear_recurrence(a, b, 0, {.initial = initial}),
+                {3.f, -2.f, 7.f, -4.f}, {2, 2}));
+    CHECK(holds(linear_recurrence(a, b, -1, {.initial = initial}),
+                {3.f, 10.f, -1.f, -1.f}, {2, 2}));
+    array reset = reshape(array{false, false, true, false}, {2, 2});
+    CHECK(holds(
+        linear_recurrence(
+            a, b, 0, {.reverse = true, .initial = initial, .reset = reset}),
+        {3.f, -2.f, 1.f, -1.f}, {2, 2}));
+    CHECK(holds(linear_recurrence(array{2, 3}, array{true, true}), {1.f, 4.f}));
+    array i{complex64_t(0, 1), complex64_t(0, 1)};
+    CHECK(holds(linear_recurrence(i, i),
+                {complex64_t(0, 1), complex64_t(-1, 1)}));
+  });
+}
+
+TEST_CASE("linear_recurrence: errors name the argument") {
+  on_every_device([] {
+    array a = ones({2, 3});
+    auto wrong = [&](const char* argument, const array& b,
+                     const RecurrenceOptions& options) {
+      return fails<std::invalid_argument>("linear_recurrence", argument, [&] {
+        linear_recurrence(a, b, 0, options);
+      });
+    };
+    auto wrong_type = [&](const char* argument, const array& b,
+                          const RecurrenceOptions& options) {
+      return fails<TypeError>("linear_recurrence", argument,
+                              [&] { linear_recurrence(a, b, 0, options); });
+    };
+    CHECK(wrong_type("b is", ones({2, 3}, int32), {}));
+    CHECK(wrong_type("float16", ones({2, 3}, float16), {}));
+    CHECK(wrong_type("initial", a, {.initial = ones({}, complex64)}));
+    CHECK(wrong_type("reset", a, {.reset = a}));
+    CHECK(wrong("b of shape", ones({2, 4}), {}));
+    CHECK(wrong("initial", a, {.initial = ones({2})}));
+    CHECK(wrong("reset", a, {.reset = ones({3}, bool_)}));
+    CHECK(fails<std::out_of_range>("linear_recurrence", "Axis",
+                                   [&] { linear_recurrence(a, a, 2); }));
+    CHECK(fails<std::invalid_argument>("linear_recurrence", "a and b", [] {
+      linear_recurrence(array(1.f), array(1.f));
+    }));
+    CHECK(linear_recurrence(ones({0, 3}), ones({1, 3})).shape() == Shape{0, 3});
+  });
 }

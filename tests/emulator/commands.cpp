@@ -271,6 +271,10 @@ void ComputeEncoder::end() {
 }  // namespace upsweep::emulator
 
 extern "C" {
+__attribute__((visibility("default"))) void upsweep_emulator_seed(
+    uint64_t seed) {
+  upsweep::emulator::set_seed(seed);
+}
 __attribute__((visibility("default"))) uint64_t upsweep_emulator_read() {
   return upsweep::emulator::bytes_read;
 }

@@ -1,5 +1,5 @@
 """Coverage-guided fuzzing of the native code, against exact arithmetic:
-`python tests/fuzz/run.py scans` or `imports`.
+`python tests/fuzz/run.py scans`, `general` or `imports`.
 
 Needs atheris, what the tests need, and upsweep built by clang with sanitizers and
 with the counters that guide libFuzzer:
@@ -28,7 +28,7 @@ from pathlib import Path
 import package
 
 HERE = Path(__file__).parent
-TARGETS = ["scans", "imports"]
+TARGETS = ["scans", "general", "imports"]
 # The seeds: all bytes mean something, and these reach most of the code.
 SEEDS, SEED_LENGTHS = 400, range(30, 120)
 

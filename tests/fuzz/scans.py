@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import upsweep
 import verdict
-from elements import fill, read_filling
+from elements import read_filling
 from layouts import Layout, read_layout, read_shape
+from operands import values_of, view_of
 from source import Source
 from support import DTYPES, OPS, numpy_dtype
 
@@ -42,19 +43,6 @@ def read(data):
     return Scan(op, dtype, importer, options, layout, filling, source.rest())
 
 
-def view_of(scan):
-    """The memory, no larger than necessary, and the view of it."""
-    dtype, layout = numpy_dtype(scan.dtype), scan.layout
-    memory = np.zeros(layout.nbytes, np.uint8)
-    itemsize = dtype.itemsize
-    start = layout.offset % itemsize
-    whole = (layout.nbytes - start) // itemsize * itemsize
-    fill(memory[start : start + whole], scan.dtype, scan.filling, scan.data)
-    return memory, np.ndarray(
-        layout.shape, dtype, memory, layout.offset, layout.strides
-    )
-
-
 def one(data):
     scan = read(data)
     memory, view = view_of(scan)
@@ -68,8 +56,5 @@ def one(data):
         assert not -view.ndim <= axis < view.ndim
         return
     y = np.asarray(result)
-    x = view.copy()
-    if scan.dtype == "bool_":
-        x = x.view(np.uint8) != 0
-    verdict.check(scan.op, x, y, **scan.options)
+    verdict.check(scan.op, values_of(view), y, **scan.options)
     assert memory.tobytes() == before, "the input has changed"

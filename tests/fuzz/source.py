@@ -27,6 +27,9 @@ class Source:
         """Any of 64 bits."""
         return int.from_bytes(self._next(8), "little", signed=signed)
 
+    def few_bytes(self):
+        return self._next(8)
+
     def pick(self, options):
         return options[self.byte() % len(options)]
 

@@ -15,6 +15,10 @@ namespace upsweep {
 /// The version of the layout of CarryRecord.
 inline constexpr int kCarryVersion = 1;
 
+/// Exponents of products of real numbers whose magnitude is beyond this count
+/// as this.
+inline constexpr int64_t kMaxCarryExponent = int64_t{1} << 60;
+
 /// What one line amounts to. The order of the fields is that of NumPy's
 /// structured array.
 struct CarryRecord {

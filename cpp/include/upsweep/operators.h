@@ -2,6 +2,8 @@
 // use it.
 #pragma once
 
+#include "upsweep/dtype.h"
+
 /// OPERATOR(op, scan, result) for each operator, in the order of the reference:
 /// the operator, the name of its scan, and the dtype of the scan's result,
 /// which is also the dtype it computes in:
@@ -28,6 +30,23 @@ inline const char* op_name(Op op) {
   constexpr const char* names[] = {UPSWEEP_OPERATORS(UPSWEEP_NAME)};
 #undef UPSWEEP_NAME
   return names[static_cast<int>(op)];
+}
+
+/// The dtype of a scan's result, in which the scan computes.
+inline Dtype result_dtype(Op op, Dtype dtype) {
+  enum class Result { same, countable, floating };
+#define UPSWEEP_RESULT(op, scan, result) Result::result,
+  constexpr Result results[] = {UPSWEEP_OPERATORS(UPSWEEP_RESULT)};
+#undef UPSWEEP_RESULT
+  bool is_bool = dtype == bool_;
+  switch (results[static_cast<int>(op)]) {
+    case Result::same:
+      return dtype;
+    case Result::countable:
+      return is_bool ? int32 : dtype;
+    default:
+      return is_bool || dtype.is_integer() ? float32 : dtype;
+  }
 }
 
 }  // namespace upsweep

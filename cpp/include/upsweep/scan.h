@@ -104,6 +104,7 @@ Carry carry(const array& a, Op op, std::optional<int> axis = {},
 struct FrexpOptions {
   bool reverse = false;
   bool inclusive = true;
+  /// Of a carry the totals count, so it may be undecided.
   InitialValue initial = {};
   StreamOrDevice stream = {};
 };

@@ -17,11 +17,11 @@
 //   Exact      always right; finish returns false if a lane saturated
 //   Saturated  Fast or Exact, whichever computes saturated lanes
 //
-// If kHasSegments is true, a long line can be cut into segments, one for each
+// If kHasStripes is true, a long line can be cut into stripes, one for each
 // lane. Then there is also what reduce.h needs:
 //
-//   start_segments  sets the Carry of each segment, from the Prefix before the
-//                   first segment and the aggregates of what lies between
+//   start_stripes   sets the Carry of each stripe, from the Prefix before the
+//                   first stripe and the aggregates of what lies between
 //   identity        the aggregates of no rows, in registers
 //   accumulate      aggregates and a row, or the row at an address
 //   combine         aggregates and aggregates, of any number of lanes
@@ -120,7 +120,7 @@ template <class M>
 struct Lanes {
   using Value = typename M::Value;
   using Prefix = typename M::Prefix;
-  static constexpr bool kHasSegments = false;
+  static constexpr bool kHasStripes = false;
 
   struct Carry {
     Prefix lane[kLanes<Value>];

@@ -61,7 +61,7 @@ struct AssociativeLanes {
   using Value = typename M::Value;
   using Row = Pack<Bits<Value>>;
   using Held = Pack<Lane, kPack<Value>>;
-  static constexpr bool kHasSegments = true;
+  static constexpr bool kHasStripes = true;
 
   struct Carry {
     Value lane[kLanes<Value>];
@@ -94,8 +94,8 @@ struct AssociativeLanes {
   using Saturated = Exact;
 
   template <class Aggregate>
-  static void start_segments(Carry& carry, Value start,
-                             const Aggregate* aggregates) {
+  static void start_stripes(Carry& carry, Value start,
+                            const Aggregate* aggregates) {
     for (int i = 0; i < kLanes<Value>; ++i) {
       Value r = start;
       M::combine(r, aggregates[i]);
@@ -126,7 +126,7 @@ struct AssociativeLanes {
     bool is_violated() const { return false; }
   };
   // The first of equal elements counts. Only zeros can be equal and yet differ,
-  // in sign, so an aggregate of zero becomes the first zero of its segment.
+  // in sign, so an aggregate of zero becomes the first zero of its stripe.
   static void resolve_ties(const Tile& tile, Value* aggregates) {
     if constexpr (is_real<Value>) {
       for (int l = 0; l < kLanes<Value>; ++l) {

@@ -86,7 +86,7 @@ struct DoubleLanes {
   static constexpr int n = kPack<double>;
   using Sums = DoublePair<n>;
   using Prefix = typename M::Prefix;
-  static constexpr bool kHasSegments = true;
+  static constexpr bool kHasStripes = true;
   static constexpr bool kProduct = Op::kProduct;
 
   // Bounds of the prefixes, for products of their magnitudes. Ignores NaN.
@@ -233,8 +233,8 @@ struct DoubleLanes {
   using Exact = LaneByLane<M, Carry>;
 
   template <class Aggregate>
-  static void start_segments(Carry& carry, const Prefix& start,
-                             const Aggregate* aggregates) {
+  static void start_stripes(Carry& carry, const Prefix& start,
+                            const Aggregate* aggregates) {
     for (int i = 0; i < kLanes<double>; ++i) {
       carry.set(i, M::apply(start, aggregates[i]));
     }

@@ -79,7 +79,7 @@ struct NarrowLanes {
   using Doubles = Pack<double, n>;
   using Mask = Pack<int32_t, n>;
   using Magnitudes = Pack<uint32_t, n>;
-  static constexpr bool kHasSegments = true;
+  static constexpr bool kHasStripes = true;
 
   // Rounds to float32. A sum of 16-bit numbers is rounded again later, and the
   // two roundings must equal one, so the first rounds to odd: if bits are lost,
@@ -186,8 +186,8 @@ struct NarrowLanes {
 
   using Saturated = Exact;
 
-  static void start_segments(Carry& carry, double start,
-                             const double* aggregates) {
+  static void start_stripes(Carry& carry, double start,
+                            const double* aggregates) {
     for (int i = 0; i < kLanes<Value>; i += n) {
       Op::combine(Doubles::all(start), Doubles::load(aggregates + i))
           .store(carry.lane + i);

@@ -1,4 +1,4 @@
-// Reductions: the aggregates of lines or segments, side by side.
+// Reductions: the aggregates of lines or stripes, side by side.
 #pragma once
 
 #include "lane_group.h"
@@ -114,13 +114,13 @@ UPSWEEP_INLINE inline Sum reduce_square(Sum* sums) {
   }
 }
 
-// As reduce_lanes, for segments of kRows elements of a line along memory. Any
+// As reduce_lanes, for stripes of kRows elements of a line along memory. Any
 // lane can take any element, so nothing is transposed; resolve_ties corrects
 // what depends on order. Returns false if another order could lose precision,
 // whether `bounded` or not.
 template <class M, bool bounded>
-bool reduce_segments(const Tile& tile, AggregateOf<M>* aggregates,
-                     PrefixRangeOf<M>* ranges) {
+bool reduce_stripes(const Tile& tile, AggregateOf<M>* aggregates,
+                    PrefixRangeOf<M>* ranges) {
   using L = Lanes<M>;
   using U = Bits<typename M::Value>;
   constexpr int n = kLanes<U>, size = kPack<U>;

@@ -1,11 +1,11 @@
-// TileKernel: the kernel of any monoid: a single long line by segments, or the
+// TileKernel: the kernel of any monoid: a single long line by stripes, or the
 // lines of a panel group by group.
 #pragma once
 
 #include <new>
 
 #include "../monoid/record.h"
-#include "segmented_line.h"
+#include "striped_line.h"
 
 namespace upsweep {
 namespace {
@@ -24,7 +24,7 @@ struct TileKernel {
     return sizeof(Carry) * static_cast<size_t>(groups(width));
   }
   static size_t summary_size(int64_t width, int64_t length) {
-    return width == 1 ? SegmentedLine<M>::summary_size(length)
+    return width == 1 ? StripedLine<M>::summary_size(length)
                       : sizeof(Summary<M>) * static_cast<size_t>(width);
   }
 
@@ -37,14 +37,14 @@ struct TileKernel {
 
   static void reduce(const Tile& tile, void* summary, bool bounded) {
     if (tile.width == 1) {
-      bounded ? SegmentedLine<M>::template reduce<true>(tile, summary)
-              : SegmentedLine<M>::template reduce<false>(tile, summary);
+      bounded ? StripedLine<M>::template reduce<true>(tile, summary)
+              : StripedLine<M>::template reduce<false>(tile, summary);
       return;
     }
     auto* lines = static_cast<Summary<M>*>(summary);
     for (int64_t i = 0; i < tile.width; ++i) new (lines + i) Summary<M>();
     int64_t done = 0;
-    if constexpr (L::kHasSegments) {
+    if constexpr (L::kHasStripes) {
       for (; done + n <= tile.width; done += n) {
         reduce_group(group(tile, 0, tile.length, done), lines + done);
       }
@@ -85,7 +85,7 @@ struct TileKernel {
                    bool inclusive) {
     auto* lanes = static_cast<Carry*>(carry);
     if (tile.width == 1) {
-      SegmentedLine<M>::scan(tile, *lanes, summary, inclusive);
+      StripedLine<M>::scan(tile, *lanes, summary, inclusive);
     } else {
       scan_panel(tile, lanes, summary, inclusive);
     }
@@ -133,7 +133,7 @@ struct TileKernel {
       RecordRange<R>::store(record, of.range);
       return M::is_usable(of.aggregate);
     } else {
-      // Outside of this range, the product of a segment, which is a quotient of
+      // Outside of this range, the product of a stripe, which is a quotient of
       // prefixes, may have lost bits.
       if (!M::is_usable(of.aggregate) || !(of.range.low > 0x1p-500) ||
           !(of.range.high < 0x1p500)) {
@@ -191,8 +191,8 @@ struct TileKernel {
     if constexpr (!M::kAssociative) {
       for (int64_t i = 0; lines && i < tile.width; ++i) {
         set(lanes, i,
-            SegmentedLine<M>::carry_after(get(before, i), lines[i].aggregate,
-                                          get(lanes, i)));
+            StripedLine<M>::carry_after(get(before, i), lines[i].aggregate,
+                                        get(lanes, i)));
       }
     }
   }
@@ -291,7 +291,7 @@ inline constexpr Kernel kKernel = {
     TileKernel<M>::try_apply_summary, TileKernel<M>::scan,
     TileKernel<M>::scan_segments,     TileKernel<M>::prefix,
     TileKernel<M>::set_prefix,        TileKernel<M>::describe,
-    SegmentedLine<M>::kHasSegments,   key_mask};
+    StripedLine<M>::kHasStripes,      key_mask};
 
 }  // namespace
 }  // namespace upsweep

@@ -35,8 +35,9 @@ class Tiles {
 
   // `length` elements of each line of a panel, from element `first` on.
   Tile rows(const Panel& panel, int64_t first, int64_t length) const {
+    int64_t out = (panel.out + first * plan_.length.out_step) * itemsize_;
     Tile tile{in_ + (panel.in + first * plan_.length.in_step) * itemsize_,
-              out_ + (panel.out + first * plan_.length.out_step) * itemsize_,
+              out_ ? out_ + out : nullptr,  // without results to write
               length,
               panel.width,
               plan_.length.in_step,

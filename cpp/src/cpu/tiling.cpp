@@ -12,7 +12,7 @@ namespace {
 
 // Bytes of one tile. A tile, its result and the next tile fit the second-level
 // cache, handing on a carry costs little compared with scanning a tile, and a
-// tile holds whole blocks of segments for every dtype.
+// tile holds whole blocks of stripes for every dtype.
 constexpr int64_t kTileBytes = 1 << 16;
 // From as many panels on, threads share panels rather than lines.
 constexpr int64_t kEnoughPanels = 16;

@@ -44,13 +44,13 @@ void GpuBackend::scan(Stream stream, ScanWork work) {
     Dtype dtype = reset_dtype(work.op, work.dtype);
     if (dtype != work.dtype) return scan_as(stream, std::move(work), dtype);
   }
-  launch_scan(stream, std::move(work));
-}
-
-// Of what the kernels can compute.
-void GpuBackend::launch_scan(Stream stream, ScanWork work) {
   const KernelSet& kernels = work.reset ? reset_kernel_set(work.op, work.dtype)
                                         : kernel_set(work.op, work.dtype);
+  launch_scan(stream, std::move(work), kernels);
+}
+
+void GpuBackend::launch_scan(Stream stream, ScanWork work,
+                             const KernelSet& kernels) {
   if (!fits_kernels(work.plan)) make_contiguous(stream, work, work.dtype);
   std::vector<Launch> launches;
   for (const Passes& passes : make_passes(work, kernels, tuning_)) {
@@ -97,6 +97,37 @@ void GpuBackend::carry(Stream stream, CarryWork work) {
   };
   run_on_host(stream, {std::move(fold), std::move(inputs), std::move(out),
                        carries * kFoldCost});
+}
+
+// The kernels scan pairs of a float32 and an exponent. An element becomes a
+// pair as it becomes a complex number; copies take the results apart.
+FrexpResult GpuBackend::frexp(Stream stream, FrexpWork work) {
+  check_process();
+  const KernelSet& kernels = frexp_kernel_set(work.dtype);
+  int64_t elements = work.plan.elements();
+  auto n = static_cast<size_t>(elements);
+  FrexpResult result{allocate(stream.device, n * work.dtype.size()),
+                     allocate(stream.device, n * int32.size()), 0};
+  if (elements == 0) {
+    launch(stream, {work.in}, result.mantissas, {});
+    launch(stream, {work.in}, result.exponents, {});
+    return result;
+  }
+  StoragePtr pairs = allocate(stream.device, n * complex64.size());
+  ScanWork scan{Op::prod,       work.dtype, work.plan, work.inclusive,
+                work.in_offset, work.in,    pairs,     work.initial};
+  if (scan.initial.kind == Initial::Kind::carry) {
+    scan.initial = convert_carries(stream, work.initial, Op::prod, work.dtype,
+                                   &CarryRecord::total);
+  } else if (scan.initial.kind == Initial::Kind::element) {
+    scan.initial = convert_elements(stream, scan, complex64);
+  }
+  make_contiguous(stream, scan, complex64);
+  launch_scan(stream, std::move(scan), kernels);
+  std::vector<Plan::Axis> alternate{{elements, 2, 1}};
+  copy(stream, {alternate, float32, work.dtype, 0, pairs, result.mantissas});
+  copy(stream, {alternate, int32, int32, 1, pairs, result.exponents});
+  return result;
 }
 
 void GpuBackend::copy(Stream stream, CopyWork work) {
@@ -149,7 +180,8 @@ void GpuBackend::scan_as(Stream stream, ScanWork work, Dtype dtype) {
   }
   make_contiguous(stream, work, dtype);
   work.out = out;
-  launch_scan(stream, std::move(work));
+  const KernelSet& kernels = reset_kernel_set(work.op, dtype);
+  launch_scan(stream, std::move(work), kernels);
   copy(stream, {{{static_cast<int64_t>(elements), 1, 1}},
                 dtype,
                 result_dtype,
@@ -172,16 +204,17 @@ Initial GpuBackend::convert_elements(Stream stream, const ScanWork& work,
 
 // Carries, if there are some, as the kernels read them.
 Initial GpuBackend::convert_carries(Stream stream, const Initial& initial,
-                                    Op op, Dtype dtype) {
+                                    Op op, Dtype dtype,
+                                    CarryRecord::Number CarryRecord::* which) {
   using Kind = Initial::Kind;
   if (initial.kind != Kind::carry) return initial;
   const StoragePtr& from = initial.storage;
   size_t count = from->nbytes() / sizeof(CarryRecord);
   StoragePtr to =
       allocate(stream.device, count * carry_number_bytes(op, dtype));
-  auto run = [op, dtype, from, count, to] {
+  auto run = [op, dtype, which, from, count, to] {
     write_carry_numbers(op, dtype, static_cast<CarryRecord*>(from->data()),
-                        count, to->data());
+                        which, count, to->data());
   };
   run_on_host(stream, {run, {from}, to, static_cast<int64_t>(count)});
   bool numbers = has_carry_numbers(op, dtype);
@@ -191,7 +224,7 @@ Initial GpuBackend::convert_carries(Stream stream, const Initial& initial,
 // Copies the input, as an array of a dtype: one that has more axes than the
 // kernels support, or another dtype than they.
 void GpuBackend::make_contiguous(Stream stream, ScanWork& work, Dtype dtype) {
-  size_t elements = work.out->nbytes() / work.dtype.size();
+  auto elements = static_cast<size_t>(work.plan.elements());
   StoragePtr in = allocate(stream.device, elements * dtype.size());
   CopiedInput copied = copy_input(work.plan);
   copy(stream, {std::move(copied.axes), work.dtype, dtype, work.in_offset,

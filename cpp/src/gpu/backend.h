@@ -8,6 +8,7 @@
 #include "../core/backend.h"
 #include "launch.h"
 #include "passes.h"
+#include "upsweep/carry.h"
 
 namespace upsweep {
 
@@ -15,6 +16,7 @@ class GpuBackend : public Backend {
  public:
   void scan(Stream stream, ScanWork work) final;
   void carry(Stream stream, CarryWork work) final;
+  FrexpResult frexp(Stream stream, FrexpWork work) final;
   void copy(Stream stream, CopyWork work) final;
   void recurrence(Stream stream, RecurrenceWork work) final;
 
@@ -32,12 +34,13 @@ class GpuBackend : public Backend {
 
  private:
   void copy_on_host(Stream stream, const CopyWork& work);
-  void launch_scan(Stream stream, ScanWork work);
+  void launch_scan(Stream stream, ScanWork work, const KernelSet& kernels);
   void scan_as(Stream stream, ScanWork work, Dtype dtype);
   void make_contiguous(Stream stream, ScanWork& work, Dtype dtype);
   Initial convert_elements(Stream stream, const ScanWork& work, Dtype dtype);
-  Initial convert_carries(Stream stream, const Initial& carries, Op op,
-                          Dtype dtype);
+  Initial convert_carries(
+      Stream stream, const Initial& carries, Op op, Dtype dtype,
+      CarryRecord::Number CarryRecord::* which = &CarryRecord::prefix);
 
   Tuning tuning_;
   uint32_t generation_;

@@ -22,7 +22,7 @@ constexpr double kLog4Low = 4.638093628255206e-17;  // log(4) - kLog4
 // The exponent of the larger part of a complex product.
 constexpr int kLift = 30;
 // A product that gets so far has left the range.
-constexpr int64_t kFarExponent = 1 << 12;
+constexpr int64_t kFarExponent = (1 << 30) - 1;
 
 // A number as two floats.
 struct Pair {
@@ -54,6 +54,7 @@ CarryNumber normalized(const Number& n, int lift) {
   auto scaled = [&](double x) { return std::ldexp(x, -shift); };
   int64_t exponent =
       std::clamp(n.exponent, -kFarExponent, kFarExponent) + shift;
+  exponent = std::clamp(exponent, -kFarExponent, kFarExponent);
   return make(scaled(n.re), scaled(n.re_low), scaled(n.im), scaled(n.im_low),
               static_cast<int>(exponent));
 }
@@ -173,11 +174,11 @@ size_t carry_number_bytes(Op op, Dtype dtype) {
 }
 
 void write_carry_numbers(Op op, Dtype dtype, const CarryRecord* from,
-                         size_t count, void* to) {
+                         Number CarryRecord::* which, size_t count, void* to) {
   const CarryMethods& methods = carry_methods(op, dtype);
   size_t bytes = carry_number_bytes(op, dtype);
   auto write = [&](const CarryRecord& record, char* at) {
-    const Number& n = record.prefix;
+    const Number& n = record.*which;
     auto* out = reinterpret_cast<CarryNumber*>(at);
     if (!has_carry_numbers(op, dtype)) {
       methods.store_value(record, at);

@@ -15,9 +15,10 @@ bool has_carry_numbers(Op op, Dtype dtype);
 // Bytes of a carry. A complex sum has a CarryNumber for each part.
 size_t carry_number_bytes(Op op, Dtype dtype);
 
-// Writes the prefixes of `count` carries.
+// Writes the prefixes, or the totals, of `count` carries.
 void write_carry_numbers(Op op, Dtype dtype, const CarryRecord* from,
-                         size_t count, void* to);
+                         CarryRecord::Number CarryRecord::* which, size_t count,
+                         void* to);
 
 // Writes the carries of the work's lines, from ChunkCarries of `chunks` chunks.
 void fold_chunk_carries(const CarryWork& work, const void* from,

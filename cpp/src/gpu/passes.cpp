@@ -239,6 +239,15 @@ const KernelSet& reset_kernel_set(Op op, Dtype dtype) {
   return find(entries, op, dtype);
 }
 
+const KernelSet& frexp_kernel_set(Dtype dtype) {
+  static const Entry<KernelSet> entries[] = {
+#define UPSWEEP_FREXP(dtype, name) {Op::prod, dtype, {#name, 1, 8, false}},
+#include "../../../metal/kernels.def"
+#undef UPSWEEP_FREXP
+  };
+  return find(entries, Op::prod, dtype);
+}
+
 Dtype reset_dtype(Op op, Dtype dtype) {
   static const Entry<Dtype> entries[] = {
 #define UPSWEEP_RESETS(op, dtype, computed) {Op::op, dtype, computed},

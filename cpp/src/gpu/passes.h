@@ -31,6 +31,8 @@ struct KernelSet {
 const KernelSet& kernel_set(Op op, Dtype dtype);
 // Only for a dtype that reset_dtype returns.
 const KernelSet& reset_kernel_set(Op op, Dtype dtype);
+// The kernels of cumprod_frexp, whose elements are pairs (metal/frexp.h).
+const KernelSet& frexp_kernel_set(Dtype dtype);
 // The dtype to which a scan with resets converts elements before, and from
 // which it converts results. Throws like kernel_set.
 Dtype reset_dtype(Op op, Dtype dtype);

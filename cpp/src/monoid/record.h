@@ -59,11 +59,22 @@ Number record_of(T r) {
   return {0, 0, 0, 0, static_cast<int64_t>(r), 0};
 }
 
+// Records may come from anywhere, and `then` may double exponents any number of
+// times. Sums of some limited ones do not overflow.
+inline int64_t limited(int64_t exponent) {
+  return std::clamp(exponent, -kMaxCarryExponent, kMaxCarryExponent);
+}
+inline int64_t limited(double exponent) {
+  constexpr auto kMax = static_cast<double>(kMaxCarryExponent);
+  if (exponent != exponent) return 0;
+  return static_cast<int64_t>(std::clamp(exponent, -kMax, kMax));
+}
+
 // The prefix or aggregate of type P.
 template <class P>
 P from_record(const Number& n) {
   if constexpr (std::is_same_v<P, Product<double>::Prefix>) {
-    return {{n.re, n.re_low}, n.exponent};
+    return {{n.re, n.re_low}, limited(n.exponent)};
   } else if constexpr (std::is_same_v<P, Wide>) {
     return {n.re, n.re_low};
   } else if constexpr (std::is_same_v<P, Product<complex64_t>::Prefix> ||
@@ -105,8 +116,7 @@ struct RecordRange<Product<double>> {
     record.special[0] = range.special_class;
   }
   static Range load(const CarryRecord& record) {
-    return {static_cast<int64_t>(record.low[0]),
-            static_cast<int64_t>(record.high[0]), record.special[0]};
+    return {limited(record.low[0]), limited(record.high[0]), record.special[0]};
   }
 };
 template <class T>

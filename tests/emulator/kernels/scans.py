@@ -40,6 +40,14 @@ def reset_dtypes():
     return {(op, dtype): computed for op, dtype, computed in found}
 
 
+def frexp_kernels():
+    """{dtype: kernel} of cumprod_frexp."""
+    found = re.findall(
+        r"(?m)^UPSWEEP_FREXP\((\w+), (\w+)\)\n", (METAL / "kernels.def").read_text()
+    )
+    return dict(found)
+
+
 def copy_kernels():
     """The kernels that copy, as kernels.def has them."""
     found = re.findall(

@@ -22,12 +22,14 @@ from .options import (
     segment_starts,
     without_nan,
 )
+from .verdicts import kept
 
 __all__ = ["After", "check", "pairs"]
 
 COMPLEX = "complex64"
 
 
+@kept
 def check(
     op,
     x,

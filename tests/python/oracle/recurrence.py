@@ -12,6 +12,7 @@ import math
 import numpy as np
 
 from .formats import FORMATS, INF, NAN, NEGATIVE_INF, NEGATIVE_ZERO, ZERO
+from .verdicts import kept
 
 PRECISION = 400
 NONE = (0, 0)
@@ -19,6 +20,7 @@ NONE = (0, 0)
 UNIT = {"float64": -53, "complex64": -50}
 
 
+@kept
 def check(a, b, y, *, axis=-1, reverse=False, inclusive=True, initial=None,
           reset=None, unit=None):  # fmt: skip
     """Raises AssertionError at the first element of y that breaks the contract. a and b

@@ -19,7 +19,7 @@ from support import (
     stream_for,
     with_canonical_nan,
 )
-from test_scan_options import initials, ops_of
+from test_scan_options import checked_frexp, initials, ops_of
 from values import kinds, make
 
 
@@ -227,6 +227,29 @@ def test_totals_are_products_without_a_range(name, data):
         data.draw, [upsweep.carry(part, "prod", axis, **options) for part in parts]
     )
     checked_total(carry, x, axis)
+
+
+@pytest.mark.parametrize("name", FLOATS)
+@settings(max_examples=30)
+@given(data=st.data())
+def test_products_with_exponents_go_on_from_totals(name, data):
+    """Whether or not the carry is decided."""
+    x, axis, places = data.draw(lines(name))
+    reverse = data.draw(st.booleans())
+    *first, last = cut(x, axis, reverse, places)
+    options = {"reverse": reverse, "stream": stream_for(name)}
+    carries = [upsweep.carry(part, "prod", axis, **options) for part in first]
+    start = transported(data.draw, combined(data.draw, carries))
+    before = oracle.After(joined(first, axis, reverse))
+    checked_frexp(last, last, start, before, axis=axis, reverse=reverse)
+
+
+def test_products_with_exponents_go_on_from_an_undecided_carry():
+    part = upsweep.carry(np.float32([2.0**100]), "prod")
+    start = part.then(part)
+    assert not start.is_decided
+    mantissa, exponent = upsweep.cumprod_frexp(np.float32([2, -4]), initial=start)
+    assert (mantissa.tolist(), exponent.tolist()) == ([0.5, -0.5], [202, 204])
 
 
 def checked_total(carry, x, axis):

@@ -23,6 +23,15 @@ def undecided():
     return first.then(carry_of(np.float32([1e30, 1e-30]), "prod"))
 
 
+class Records:
+    """Says that it is a structured array of one record."""
+
+    dtype, shape = np.asarray(carry_of()).dtype, (1,)
+
+    def __init__(self, contents):
+        self.tobytes = lambda: contents
+
+
 def scan(x=X, op="sum", axis=None, **options):
     return upsweep.scan(x, op, axis, **options)
 
@@ -119,6 +128,10 @@ BAD_CARRIES = [
     ("no carry", lambda: carry_of().then(1.0), TypeError, "Carry.then", "next"),
     ("no records", lambda: upsweep.Carry("sum", upsweep.float32, X),
      TypeError, "Carry", "records"),
+    ("not of bytes", lambda: upsweep.Carry("sum", upsweep.float32, Records(7)),
+     TypeError, "Carry", "tobytes"),
+    ("too few", lambda: upsweep.Carry("sum", upsweep.float32, Records(b"")),
+     ValueError, "Carry", "records"),
     ("unknown", lambda: upsweep.Carry("mean", upsweep.float32, np.asarray(carry_of())),
      ValueError, "Carry", "op"),
     ("no such results",

@@ -1,7 +1,7 @@
-// SegmentedLine: the scan of one long line. The line is cut into blocks of
-// segments, and the segments of a block are the lanes of a LaneGroup. Each
-// segment starts from the carry and the aggregate of the elements before it,
-// which reduce computes. If a result leaves the dtype's range, the segments
+// StripedLine: the scan of one long line. The line is cut into blocks of
+// stripes, and the stripes of a block are the lanes of a LaneGroup. Each
+// stripe starts from the carry and the aggregate of the elements before it,
+// which reduce computes. If a result leaves the dtype's range, the stripes
 // behind it started wrong: a loop scans that block again.
 //
 // The cuts depend on the line's length and dtype only.
@@ -13,7 +13,7 @@ namespace upsweep {
 namespace {
 
 template <class M>
-struct SegmentedLine {
+struct StripedLine {
   using Value = typename M::Value;
   using Prefix = typename M::Prefix;
   using L = Lanes<M>;
@@ -23,24 +23,24 @@ struct SegmentedLine {
   static constexpr int n = kLanes<Value>;
 
   // The summary of the tile, and the aggregates of the elements before each
-  // segment and before the remainder.
+  // stripe and before the remainder.
   struct LineSummary : Summary<M> {
-    Aggregate before[1];  // one for each segment, one for the remainder
+    Aggregate before[1];  // one for each stripe, one for the remainder
   };
 
-  static constexpr bool kHasSegments = L::kHasSegments;
+  static constexpr bool kHasStripes = L::kHasStripes;
 
   static size_t summary_size(int64_t length) {
-    int64_t segments = kHasSegments ? (length / (n * kRows) + 1) * n : 0;
+    int64_t stripes = kHasStripes ? (length / (n * kRows) + 1) * n : 0;
     return sizeof(LineSummary) +
-           sizeof(Aggregate) * static_cast<size_t>(segments);
+           sizeof(Aggregate) * static_cast<size_t>(stripes);
   }
 
   template <bool bounded>
   static void reduce(const Tile& tile, void* memory) {
     auto& summary = *new (memory) LineSummary();
     int64_t done = 0;
-    if constexpr (kHasSegments) {
+    if constexpr (kHasStripes) {
       Aggregate* before = summary.before;
       each_block(tile, [&](const Tile& block) {
         AggregateOf<M> aggregates[n];
@@ -73,9 +73,9 @@ struct SegmentedLine {
     Prefix r = start;
     int64_t done = 0;
     StreamingStoreBuffer<U> store_buffer;
-    if constexpr (kHasSegments) {
+    if constexpr (kHasStripes) {
       const Aggregate* before = summary->before;
-      bool summary_holds = is_live(start);  // gives each segment's prefix
+      bool summary_holds = is_live(start);  // gives each stripe's prefix
       each_block(tile, [&](const Tile& block) {
         if (summary_holds) r = prefix_after(start, *before, r);
         summary_holds = summary_holds &&
@@ -104,8 +104,8 @@ struct SegmentedLine {
   }
 
  private:
-  // Calls fn for each block of n segments of kRows elements. The last block's
-  // segments are shorter, but multiples of kSide, to be transposed in squares.
+  // Calls fn for each block of n stripes of kRows elements. The last block's
+  // stripes are shorter, but multiples of kSide, to be transposed in squares.
   template <class Fn>
   static void each_block(const Tile& tile, const Fn& fn) {
     constexpr int64_t side = kSide<U>;
@@ -115,7 +115,9 @@ struct SegmentedLine {
       if (length == 0) return;
       Tile block = tile;
       block.in = static_cast<const Value*>(tile.in) + done * tile.in_step;
-      block.out = static_cast<Value*>(tile.out) + done * tile.out_step;
+      if (tile.out) {  // else there are no results to write
+        block.out = static_cast<Value*>(tile.out) + done * tile.out_step;
+      }
       block.next_read =
           tile.next_read + static_cast<uintptr_t>(done) * sizeof(Value);
       block.length = length;
@@ -132,7 +134,7 @@ struct SegmentedLine {
                            PrefixRangeOf<M>* ranges) {
     bool is_contiguous = block.in_step == 1 || block.in_step == -1;
     if (!is_contiguous || block.length != kRows ||
-        !reduce_segments<M, bounded>(block, aggregates, ranges)) {
+        !reduce_stripes<M, bounded>(block, aggregates, ranges)) {
       reduce_lanes<M, bounded>(block, aggregates, ranges);
     }
   }
@@ -196,7 +198,7 @@ struct SegmentedLine {
       if (!M::is_usable(before[n - 1])) return false;
     }
     Carry carry;
-    L::start_segments(carry, start, before);
+    L::start_stripes(carry, start, before);
     if (!LaneGroup<M>::scan(block, carry, inclusive,
                             block.streaming ? &store_buffer : nullptr)) {
       return false;
