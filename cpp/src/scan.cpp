@@ -11,7 +11,6 @@
 #include "carry_access.h"
 #include "core/backend.h"
 #include "core/shape.h"
-#include "host/frexp.h"
 #include "options.h"
 #include "result.h"
 #include "upsweep/ops.h"

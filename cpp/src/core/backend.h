@@ -120,6 +120,20 @@ struct RecurrenceWork {
   }
 };
 
+// A cumulative product as mantissas and exponents, which the CPU computes for
+// all devices.
+struct FrexpWork {
+  Dtype dtype;  // a real one, of input and mantissas
+  Plan plan;
+  bool inclusive;
+  int64_t in_offset;
+  StoragePtr in;
+  // The mantissas and, from exponent_offset (in int32) on, the exponents.
+  StoragePtr out;
+  int64_t exponent_offset;
+  Initial initial;
+};
+
 // Device memory that the CPU cannot address, and its exchange with other
 // libraries.
 class DeviceMemory {
@@ -180,6 +194,7 @@ Backend& backend(Stream stream);
 void run_scan(const ScanWork& work);
 void run_carry(const CarryWork& work);
 void run_recurrence(const RecurrenceWork& work);
+void run_frexp(const FrexpWork& work);
 // Throws std::invalid_argument if devices of the type have no memory of their
 // own.
 DeviceMemory& device_memory(DeviceType type);
