@@ -133,8 +133,9 @@ class Lines {
 // gather and scatter for whole squares of lines along memory. They return the
 // number of rows that they moved. All is in locals: a reference that is
 // captured is loaded again after each store.
-template <class U, class Along>
-UPSWEEP_INLINE inline int gather_squares(const Along lines, int steps, U* to) {
+template <class U, class LineSet>
+UPSWEEP_INLINE inline int gather_squares(const LineSet lines, int steps,
+                                         U* to) {
   int s = 0;
   for (; s + kSide<U> <= steps; s += kSide<U>) {
     unrolled<kLanes<U> / kPack<U>>([&](int p) UPSWEEP_INLINE {
@@ -148,8 +149,8 @@ UPSWEEP_INLINE inline int gather_squares(const Along lines, int steps, U* to) {
   }
   return s;
 }
-template <class U, class Along>
-UPSWEEP_INLINE inline int scatter_squares(const U* from, const Along lines,
+template <class U, class LineSet>
+UPSWEEP_INLINE inline int scatter_squares(const U* from, const LineSet lines,
                                           int steps) {
   int s = 0;
   for (; s + kSide<U> <= steps; s += kSide<U>) {
