@@ -33,6 +33,7 @@ struct ComplexLogAddExp {
   using Value = uint2;
   static constant constexpr bool kCanExitRange = false;
   static constant constexpr bool kHasFastPath = false;
+  static constant constexpr bool kHasCarryNumbers = true;
 
   struct Aggregate {
     float exponent;
@@ -78,11 +79,30 @@ struct ComplexLogAddExp {
   }
 
   static METAL_FUNC Prefix initial() { return identity(); }
+  static METAL_FUNC Prefix from_carry(CarryNumber n) {
+    uint bits = as_type<uint>(n.re);
+    uint kind = (bits & kFractionBits) != 0 ? kNaN : kOverflown;
+    if ((bits & kInfinityBits) == kInfinityBits) {
+      return {0, {0, 0}, {0, 0}, kind};
+    }
+    return {n.scale, {n.re, n.re_low}, {n.im, n.im_low}, 0};
+  }
   static METAL_FUNC Prefix apply(Prefix s, Aggregate t) {
     return combine(s, t);
   }
   static METAL_FUNC Prefix advance_unchecked(Prefix s, Value x) {
     return accumulate(s, x);
+  }
+
+  static METAL_FUNC CarryNumber to_carry(Prefix s) {
+    if (s.special != 0) {
+      uint bits = (s.special & kNaN) != 0 ? kNaNBits : kInfinityBits;
+      return {as_type<float>(bits), 0, 0, 0, 0, 0, {0, 0}};
+    }
+    return {s.re.hi, s.re.lo, s.im.hi, s.im.lo, 0, s.exponent, {0, 0}};
+  }
+  static METAL_FUNC ChunkCarry chunk_carry(Prefix s, Aggregate t) {
+    return {to_carry(t), to_carry(s), 0, 0, 0, 0};
   }
 
   static METAL_FUNC Value value(Prefix s) {

@@ -23,6 +23,7 @@ struct ComplexProduct {
   using Value = uint2;
   static constant constexpr bool kCanExitRange = true;
   static constant constexpr bool kHasFastPath = true;
+  static constant constexpr bool kHasCarryNumbers = true;
 
   struct Prefix {
     Wide re;
@@ -49,6 +50,13 @@ struct ComplexProduct {
     return {{power_of_two(kLift), 0}, {0, 0}, -kLift, 0};
   }
   static METAL_FUNC Aggregate identity() { return {initial(), 0, 0}; }
+  static METAL_FUNC Prefix from_carry(CarryNumber n) {
+    uint2 first = uint2(as_type<uint>(n.re), as_type<uint>(n.im));
+    uint special = element(first).special;
+    if (special == kZero) return saturated(kZero);
+    if (special != 0) return pair(n.re, n.im);
+    return {{n.re, n.re_low}, {n.im, n.im_low}, n.exponent, 0};
+  }
 
   static METAL_FUNC Prefix advance_unchecked(Prefix s, Value x) {
     Element e = element(x);
@@ -73,6 +81,22 @@ struct ComplexProduct {
             max(a.high, magnitude(a.product) + b.high + 2)};
   }
 
+  static METAL_FUNC CarryNumber to_carry(Prefix s) {
+    if (s.special == 0) {
+      return {s.re.hi, s.re.lo, s.im.hi, s.im.lo, s.exponent, 0, {0, 0}};
+    }
+    uint2 bits = value(s);
+    return {as_type<float>(bits.x), 0, as_type<float>(bits.y), 0, 0, 0, {0, 0}};
+  }
+  static METAL_FUNC ChunkCarry chunk_carry(Prefix s, Aggregate t) {
+    return {to_carry(t.product),
+            to_carry(s),
+            float(t.low),
+            float(t.high),
+            t.product.special == 0 ? 1.0f : 0.0f,
+            0};
+  }
+
   static METAL_FUNC Aggregate shuffle_up(Aggregate t, ushort delta) {
     return {{upsweep::shuffle_up(t.product.re, delta),
              upsweep::shuffle_up(t.product.im, delta),
@@ -80,6 +104,12 @@ struct ComplexProduct {
              upsweep::shuffle_up(t.product.special, delta)},
             upsweep::shuffle_up(t.low, delta),
             upsweep::shuffle_up(t.high, delta)};
+  }
+
+  // A special element leaves bounds that are never safe.
+  static METAL_FUNC Aggregate restart(Aggregate t) {
+    int low = t.product.special != 0 ? -2 * kFarExponent : t.low;
+    return {initial(), low, t.high};
   }
 
   static METAL_FUNC Prefix apply(Prefix s, Aggregate t) {
@@ -184,6 +214,15 @@ struct ComplexProduct {
     return {two_sum(q.re.hi, q.re.lo), two_sum(q.im.hi, q.im.lo), q.least,
             q.most, q.least_component};
   }
+  // A product that is not finite leaves a NaN.
+  static METAL_FUNC FastAggregate fast_restart(FastAggregate q, thread float&) {
+    return {{fma(q.re.hi, 0.0f, 1.0f), 0},
+            {fma(q.im.hi, 0.0f, 0.0f), 0},
+            q.least,
+            q.most,
+            q.least_component};
+  }
+  static METAL_FUNC Aggregate fast_bounded(Aggregate t, float) { return t; }
   static METAL_FUNC bool fast_is_valid(FastAggregate q) {
     float least = power_of_two(-kFastRange);
     return q.least >= least && q.most < power_of_two(kFastRange) &&
@@ -263,7 +302,10 @@ struct ComplexProduct {
     return scaled(x.mantissa, x.exponent - exponent);
   }
 
-  static METAL_FUNC int magnitude(Prefix s) { return s.exponent + kLift; }
+  // The exponent of the larger component, clamped as in product.h.
+  static METAL_FUNC int magnitude(Prefix s) {
+    return clamp(s.exponent + kLift, -kFarLevel, kFarLevel);
+  }
 
   static METAL_FUNC Prefix multiplied(Prefix a, Prefix b) {
     Wide minus = {-b.im.hi, -b.im.lo};

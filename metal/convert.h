@@ -158,11 +158,16 @@ METAL_FUNC ulong encode(Quantity x, constant CopyParams& params) {
   }
 }
 
-// What a copy does to an element: nothing, or a conversion.
+// What a copy does to an element: a conversion, or nothing but to replace NaN.
 
 struct Bits {
-  static METAL_FUNC ulong convert(ulong bits, constant CopyParams&) {
-    return bits;
+  static METAL_FUNC ulong convert(ulong bits, constant CopyParams& params) {
+    if (params.replaces_nan == 0) return bits;
+    bool is_nan = decode(bits, params.from).special == kNaN;
+    if (params.from == kComplex64) {
+      is_nan = is_nan || decode(bits >> 32, kFloat32).special == kNaN;
+    }
+    return is_nan ? params.nan_as : bits;
   }
 };
 

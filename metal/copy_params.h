@@ -44,6 +44,7 @@ struct CopyAxis {
 struct CopyParams {
   int64_t in_start;
   int64_t out_start;
+  uint64_t nan_as;              // the bits of what replaces NaN
   CopyAxis axis[kMaxCopyAxes];  // innermost first
   uint32_t axes;                // at least one
   uint32_t count;               // of elements, at least one
@@ -52,10 +53,11 @@ struct CopyParams {
   uint32_t from;
   uint32_t to;
   uint32_t quiets;  // whether a signalling NaN becomes a quiet one
+  uint32_t replaces_nan;
 };
 
 static_assert(sizeof(CopyAxis) == 24, "layout of CopyAxis");
-static_assert(sizeof(CopyParams) == 48 + 24 * kMaxCopyAxes,
+static_assert(sizeof(CopyParams) == 56 + 24 * kMaxCopyAxes,
               "layout of CopyParams");
 
 }  // namespace upsweep

@@ -100,6 +100,7 @@ struct Extremum {
   using Prefix = Aggregate;
   static constant constexpr bool kCanExitRange = false;
   static constant constexpr bool kHasFastPath = false;
+  static constant constexpr bool kHasCarryNumbers = false;
 
   static METAL_FUNC Aggregate identity() {
     return maximum ? O::least() : O::greatest();

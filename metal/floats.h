@@ -56,8 +56,10 @@ METAL_FUNC Number split(uint bits) {
   return {as_type<float>(sign_and_one | fraction), -126 - int(shift), 0};
 }
 
-// The bits of x · 2^exponent as a float32, for a normal x or zero.
-METAL_FUNC uint join_bits(float x, int exponent) {
+// The bits of x · 2^exponent as a float32, for a normal x or zero. `beyond`
+// says whether x was rounded, by less than a unit: down if it is 1, up if it is
+// -1.
+METAL_FUNC uint join_bits(float x, int exponent, int beyond) {
   uint bits = as_type<uint>(x);
   uint sign = bits & kSignBit;
   if ((bits & ~kSignBit) == 0) return sign;
@@ -71,8 +73,12 @@ METAL_FUNC uint join_bits(float x, int exponent) {
   uint count = mantissa >> shift;
   uint rest = mantissa & ((1u << shift) - 1);
   uint half_way = 1u << (shift - 1);
-  count += uint(rest > half_way || (rest == half_way && (count & 1) != 0));
+  bool up = beyond == 0 ? (count & 1) != 0 : beyond > 0;
+  count += uint(rest > half_way || (rest == half_way && up));
   return sign | count;
+}
+METAL_FUNC uint join_bits(float x, int exponent) {
+  return join_bits(x, exponent, 0);
 }
 
 METAL_FUNC uint special_bits(uint special, uint sign) {

@@ -20,6 +20,7 @@ struct Integers {
   using Prefix = Aggregate;
   static constant constexpr bool kCanExitRange = false;
   static constant constexpr bool kHasFastPath = false;
+  static constant constexpr bool kHasCarryNumbers = false;
 
   static METAL_FUNC Aggregate identity() { return product ? 1 : 0; }
   static METAL_FUNC Aggregate combine(Aggregate a, Aggregate b) {

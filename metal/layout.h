@@ -15,10 +15,20 @@ struct TileAxis {
   uint32_t extent;
   uint32_t id;
   bool reversed;  // scan order runs against memory order
+  int64_t rank;   // axes are nested by it
 };
 
 constexpr TileAxis tile_axis(uint32_t id, int64_t extent, int64_t step) {
-  return {step < 0 ? -step : step, static_cast<uint32_t>(extent), id, step < 0};
+  int64_t size = step < 0 ? -step : step;
+  return {size, static_cast<uint32_t>(extent), id, step < 0, size};
+}
+// Of an array that may be broadcast: an axis of step 0 lies in threadgroup
+// memory as that of the result does.
+constexpr TileAxis tile_axis(uint32_t id, int64_t extent, int64_t step,
+                             int64_t out_step) {
+  TileAxis axis = tile_axis(id, extent, step == 0 ? out_step : step);
+  if (step == 0) axis.step = 0;
+  return axis;
 }
 
 // How vectors may be used.
@@ -51,9 +61,9 @@ struct TileLayout {
 };
 
 // The first of two axes in memory, and the second: the one with the smaller
-// step is first, but axes of one element come last.
+// rank is first, but axes of one element come last.
 constexpr bool are_swapped(TileAxis a, TileAxis b) {
-  return b.extent != 1 && (a.extent == 1 || b.step < a.step);
+  return b.extent != 1 && (a.extent == 1 || b.rank < a.rank);
 }
 constexpr TileAxis first_of(TileAxis a, TileAxis b) {
   return are_swapped(a, b) ? b : a;

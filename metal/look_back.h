@@ -133,24 +133,24 @@ struct LookBack {
   using Aggregate = typename M::Aggregate;
   using Prefix = typename M::Prefix;
 
-  // The prefix of a chunk's tile. `total` is the aggregate of this thread's
-  // line within the tile. All threads must call it. The leader of a line
-  // publishes the carry after the tile here if no result can leave the range
-  // within the tile.
+  // The prefix of a chunk's tile. `initial` is the prefix of the line, and
+  // `total` the aggregate of this thread's line within the tile. All threads
+  // must call it. The leader of a line publishes the carry after the tile here
+  // if no result can leave the range within the tile.
   static METAL_FUNC Prefix prefix_of_tile(Task<M> task,
                                           constant ScanParams& params,
                                           TileStates<M> states, uint chunk,
-                                          Aggregate total,
+                                          Prefix initial, Aggregate total,
                                           thread bool& must_publish) {
     bool is_leader = is_line_leader(task);
     if (is_leader && params.look_back_radix != 1) {
       TileState<Aggregate>::publish(TileStates<M>::tile(states, chunk), total);
     }
-    Prefix state = M::initial();
+    Prefix state = initial;
     if (params.look_back_radix == 1) {
       if (is_leader && chunk != 0) state = carry(states, chunk - 1);
     } else {
-      state = look_back(task, params, states, chunk, total, is_leader);
+      state = look_back(task, params, states, chunk, initial, total, is_leader);
     }
     if (must_publish &&
         !RangeExits<M, M::kCanExitRange>::may_exit(state, total)) {
@@ -193,7 +193,8 @@ struct LookBack {
   // once.
   static METAL_FUNC Prefix look_back(Task<M> task, constant ScanParams& params,
                                      TileStates<M> states, uint chunk,
-                                     Aggregate total, bool is_leader) {
+                                     Prefix initial, Aggregate total,
+                                     bool is_leader) {
     uint columns = task.thread_layout.column_threads;
     uint threads = min(task.thread_layout.line_threads,
                        max(kLookBackThreads, kSimd / min(columns, kSimd)));
@@ -203,7 +204,7 @@ struct LookBack {
         skipped,
         task.thread_id.simdgroup >= skipped * columns / kSimd,
         task.coord.is_active && task.coord.line_thread >= skipped};
-    Prefix state = M::initial();
+    Prefix state = initial;
     if (columns * threads <= kSimd && !team.simdgroup_takes_part) return state;
     uint bits = ctz(params.look_back_radix);
     uint in_group = chunk & (params.look_back_radix - 1);
@@ -307,20 +308,29 @@ METAL_FUNC void scan_tile(Task<M> task, constant ScanParams& params, uint chunk,
   Aggregate own = ThreadScan<M>::reduce(items, is_fast);
   ScanResult<M> scanned = group_scan<M>(own, task.thread_layout, task.thread_id,
                                         task.shared.simdgroup_aggregates);
-  Prefix carry = M::initial();
-  bool must_publish =
-      chunk != params.chunks - 1 && LookBack<M>::is_line_leader(task);
+  Prefix carry = initial_prefix(task, params);
+  bool is_leader = LookBack<M>::is_line_leader(task);
+  bool must_publish = is_leader && chunk != params.chunks - 1;
   if (params.chunks != 1) {
-    carry = LookBack<M>::prefix_of_tile(task, params, states, chunk,
+    carry = LookBack<M>::prefix_of_tile(task, params, states, chunk, carry,
                                         scanned.total, must_publish);
   }
+  if (chunk == 0) store_initial(task, params, carry);
   Prefix state = M::apply(carry, scanned.before);
   Prefix next = state;
-  if (must_publish) next = M::apply(carry, scanned.total);
+  if (must_publish || (is_leader && params.gives_carries != 0)) {
+    next = M::apply(carry, scanned.total);
+  }
   bool has_exits = RangeExits<M, M::kCanExitRange>::resolve(
       task, items, span, carry, own, state, next);
   if (must_publish)
     TileState<Prefix>::publish(TileStates<M>::carry(states, chunk), next);
+  if (params.gives_carries != 0) {
+    if (is_leader) {
+      CarryOutput<M>::store(task, params, chunk, next, scanned.total);
+    }
+    return;
+  }
   finish_tile(task, params, first, span, items, has_exits, state, own, is_fast);
 }
 

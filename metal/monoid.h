@@ -24,6 +24,8 @@
 //   RangeExit   the first step of a line that left the range or met a special
 //               element, if any
 //
+//   Aggregate restart(a)             the identity, with bounds that hold for
+//                                    what a combines too (resets.h)
 //   bool is_safe(p, a)               whether apply(p, a) is certainly right
 //   Prefix advance(p, x)             p · x, in the range or not
 //   bool is_live(p)                  not saturated
@@ -40,14 +42,29 @@
 //
 // tile.h explains how these work together.
 //
+// kHasCarryNumbers: a carry is a CarryNumber, and M has
+//
+//   Prefix from_carry(number)
+//   ChunkCarry chunk_carry(p, a)     of a chunk's aggregate a and the prefix p
+//                                    after it
+//
+// Otherwise a carry is an element.
+//
 // kHasFastPath: M has cheaper arithmetic for elements that are not special, and
 //
 //   FastAggregate fast_identity()
 //   FastAggregate fast_accumulate(a, x)
 //   FastAggregate fast_normalize(a)   equal to a; called after every few
 //                                     elements
+//   FastAggregate fast_restart(a, x)  the identity, valid only if a is, for the
+//                                     elements from a reset on (resets.h). x is
+//                                     a number of M's that starts at 0, to keep
+//                                     what it needs of a; if it gets to
+//                                     2^kFastRange, the path was not right
 //   bool fast_is_valid(a)             whether the path was right; if so:
 //   Aggregate fast_aggregate(a)
+//   Aggregate fast_bounded(t, x)      t, with bounds that hold for what came
+//                                     before the last reset too
 //   bool is_constant(p)               whether all results from p on are
 //                                     value(p); if not:
 //   bool fast_applies(p, a)           whether the path is right from p on; if

@@ -24,11 +24,22 @@ constexpr uint32_t tile_state_bytes(uint32_t element_size) {
   return element_size == 8 ? 48 : 32;
 }
 
+// What lines start with: the identity, elements, or carries (CarryNumber).
+enum : uint32_t { kInitialIdentity, kInitialElement, kInitialCarry };
+// Elements of each array in a thread's items of a tile, if there are two arrays
+// as inputs: whole vectors, in the room of those of one. `of_double_size` is
+// what items gives for twice the element size.
+constexpr uint32_t pair_items(uint32_t of_double_size, uint32_t element_size) {
+  return of_double_size * element_size < 16 ? 16 / element_size
+                                            : of_double_size;
+}
+
 // Steps are in elements and of any sign; zero repeats an element.
 struct ScanAxis {
   int64_t extent;
   int64_t in_step;
   int64_t out_step;
+  int64_t second_step = 0;  // of a second input
 };
 
 // A scan of `length` over many independent lines. The axes of lines are
@@ -77,15 +88,33 @@ struct ScanParams {
   // Look-back: tiles of a group, and groups of a set; a power of two.
   uint32_t look_back_radix;
   // Of an element's index, the bits that tell parts of an element of the dtype
-  // apart, which have one reset in common.
+  // apart, which have one reset in common, but an initial value each.
   uint32_t reset_shift;
-  TileLayout in_tile;  // of a whole tile
+  uint32_t initial_kind;
+  uint32_t initial_per_line;  // else one is for all lines
+  // Whether the buffer of results gets a ChunkCarry for each line of each chunk
+  // instead, at chunk · lines + the number of the line.
+  uint32_t gives_carries;
+  uint32_t reads_resets;  // of a recurrence
+  // Whether the initial value comes before the first result of each line. The
+  // result has room for it.
+  uint32_t include_initial;
+  // The number of a line, from the place `at` of its first result after that of
+  // the first line: at / line_block · lines_after + at % line_block.
+  int64_t first_out;
+  int64_t line_block;
+  int64_t lines_after;
+  int64_t initial_start;  // of the first initial element
+  int64_t lines;
+  int64_t second_start;  // as in_start
+  TileLayout in_tile;    // of a whole tile
   TileLayout out_tile;
+  TileLayout second_tile;
 };
 
-static_assert(sizeof(ScanAxis) == 24, "layout of ScanAxis");
+static_assert(sizeof(ScanAxis) == 32, "layout of ScanAxis");
 static_assert(sizeof(TileLayout) == 80, "layout of TileLayout");
-static_assert(sizeof(ScanParams) == 312 + 24 * kMaxOuterAxes,
+static_assert(sizeof(ScanParams) == 480 + 32 * kMaxOuterAxes,
               "layout of ScanParams");
 
 }  // namespace upsweep

@@ -70,6 +70,7 @@ METAL_FUNC float abs(float x) { return fabsf(x); }
 METAL_FUNC float fma(float a, float b, float c) { return fmaf(a, b, c); }
 METAL_FUNC float rint(float x) { return rintf(x); }
 METAL_FUNC uint clz(uint x) { return static_cast<uint>(__clz(int(x))); }
+METAL_FUNC uint reverse_bits(uint x) { return __brev(x); }
 METAL_FUNC uint ctz(uint x) { return static_cast<uint>(__ffs(int(x)) - 1); }
 
 namespace precise {
@@ -181,6 +182,7 @@ using metal::fma;
 using metal::half;
 using metal::max;
 using metal::min;
+using metal::reverse_bits;
 using metal::rint;
 using metal::uchar;
 using metal::uint;
@@ -196,14 +198,15 @@ using metal::copy_in;
 
 // A kernel: its buffers by their index, the parameters in constant memory.
 #define UPSWEEP_KERNEL_FUNC __device__ __forceinline__
-#define UPSWEEP_GIVEN(params) \
-  const void *b0, void *b1, const params &b2, void *b3, void *b4, const void *b5
+#define UPSWEEP_GIVEN(params)                                     \
+  const void *b0, void *b1, const params &b2, void *b3, void *b4, \
+      const void *b5, const void *b6, const void *b7
 #define UPSWEEP_GROUP blockIdx.x
 #define UPSWEEP_THREAD threadIdx.x
 #define UPSWEEP_ARGUMENT(index, ...) (__VA_ARGS__)(b##index)
-#define UPSWEEP_REGISTER(name, params, ...)                             \
-  extern "C" __global__ void __launch_bounds__(kThreads, kResident)     \
-      name(const void* b0, void* b1, const __grid_constant__ params b2, \
-           void* b3, void* b4, const void* b5) {                        \
-    __VA_ARGS__(b0, b1, b2, b3, b4, b5);                                \
+#define UPSWEEP_REGISTER(name, params, ...)                                  \
+  extern "C" __global__ void __launch_bounds__(kThreads, kResident) name(    \
+      const void* b0, void* b1, const __grid_constant__ params b2, void* b3, \
+      void* b4, const void* b5, const void* b6, const void* b7) {            \
+    __VA_ARGS__(b0, b1, b2, b3, b4, b5, b6, b7);                             \
   }

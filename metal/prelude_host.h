@@ -99,7 +99,13 @@ inline T clamp(T x, T low, T high) {
 inline float abs(float x) { return __builtin_fabsf(x); }
 inline float fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 inline float rint(float x) { return __builtin_rintf(x); }
+inline float floor(float x) { return __builtin_floorf(x); }
 inline uint clz(uint x) { return static_cast<uint>(std::countl_zero(x)); }
+inline uint reverse_bits(uint x) {
+  uint reversed = 0;
+  for (int i = 0; i < 32; ++i) reversed |= (x >> i & 1) << (31 - i);
+  return reversed;
+}
 inline uint ctz(uint x) { return static_cast<uint>(std::countr_zero(x)); }
 
 namespace precise {

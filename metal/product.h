@@ -8,9 +8,13 @@
 
 namespace upsweep {
 
-// The exponent of an aggregate is clamped to this: a product that gets so far
-// has left the range on its way, and its exponent is not used again.
-constant constexpr int kFarExponent = 1 << 12;
+// The exponent of an aggregate is clamped to the first, so that sums of two do
+// not overflow. In bounds it is clamped to the second: a product that gets so
+// far has left the range.
+constant constexpr int kFarExponent = (1 << 30) - 1;
+constant constexpr int kFarLevel = 1 << 12;
+// The most that a result of cumprod_frexp has.
+constant constexpr int kMostFrexpExponent = 1 << 30;
 
 // Logarithms to base 2 as integers, in kBinade units to a binade: that of x is
 // between level_of(x) and kLevelError more. Between powers of two the bits of a
@@ -29,6 +33,7 @@ struct Product {
   using Value = typename F::Value;
   static constant constexpr bool kCanExitRange = true;
   static constant constexpr bool kHasFastPath = true;
+  static constant constexpr bool kHasCarryNumbers = true;
 
   // After a special element, only the kinds and the sign of the mantissa count.
   struct Prefix {
@@ -50,6 +55,11 @@ struct Product {
 
   static METAL_FUNC Prefix initial() { return {{1, 0}, 0, 0}; }
   static METAL_FUNC Aggregate identity() { return {initial(), 0, 0}; }
+  static METAL_FUNC Prefix from_carry(CarryNumber number) {
+    Number first = split(as_type<uint>(number.re));
+    if (first.special != 0) return {{first.mantissa, 0}, 0, first.special};
+    return {{number.re, number.re_low}, number.exponent, 0};
+  }
 
   // For as many factors as a thread has: the two floats of the mantissa are not
   // renormalised, and the mantissa is brought back to [1, 2) only for short
@@ -82,12 +92,33 @@ struct Product {
             counts ? high : a.high};
   }
 
+  static METAL_FUNC CarryNumber to_carry(Prefix s) {
+    if (s.special == 0) {
+      return {s.mantissa.hi, s.mantissa.lo, 0, 0, s.exponent, 0, {0, 0}};
+    }
+    return {as_type<float>(special_of(s)), 0, 0, 0, 0, 0, {0, 0}};
+  }
+  static METAL_FUNC ChunkCarry chunk_carry(Prefix s, Aggregate t) {
+    CarryNumber total = to_carry(t.product);
+    float sign = total.re < 0 ? -1 : 1;
+    return {total,
+            to_carry(s),
+            floor(float(t.low) / kBinade),
+            floor(float(t.high) / kBinade),
+            t.product.special == 0 ? sign : total.re,
+            0};
+  }
+
   static METAL_FUNC Aggregate shuffle_up(Aggregate t, ushort delta) {
     return {{upsweep::shuffle_up(t.product.mantissa, delta),
              upsweep::shuffle_up(t.product.exponent, delta),
              upsweep::shuffle_up(t.product.special, delta)},
             upsweep::shuffle_up(t.low, delta),
             upsweep::shuffle_up(t.high, delta)};
+  }
+
+  static METAL_FUNC Aggregate restart(Aggregate t) {
+    return {initial(), t.low, t.high};
   }
 
   static METAL_FUNC Prefix apply(Prefix s, Aggregate t) {
@@ -97,12 +128,8 @@ struct Product {
   }
 
   static METAL_FUNC Value value(Prefix s) {
-    float mantissa = s.mantissa.hi + s.mantissa.lo;
-    if (s.special != 0) {
-      uint sign = as_type<uint>(mantissa) & kSignBit;
-      return F::narrow(special_bits(s.special, sign));
-    }
-    return F::narrow(join_bits(mantissa, s.exponent));
+    if (s.special != 0) return F::narrow(special_of(s));
+    return F::narrow(join_bits(s.mantissa.hi + s.mantissa.lo, s.exponent));
   }
 
   // Leaves a binade on each side for rounding.
@@ -117,6 +144,19 @@ struct Product {
       if (magnitude == 0) s.special = kZero;
       if (magnitude == F::kInfinity) s.special = kInfinite;
     }
+    return s;
+  }
+
+  // The bits of a special prefix as a float32.
+  static METAL_FUNC uint special_of(Prefix s) {
+    uint sign = as_type<uint>(s.mantissa.hi + s.mantissa.lo) & kSignBit;
+    return special_bits(s.special, sign);
+  }
+
+  static METAL_FUNC Prefix multiply_prefixes(Prefix a, Prefix b) {
+    Prefix s = renormalized({multiply(a.mantissa, b.mantissa),
+                             a.exponent + b.exponent, a.special | b.special});
+    s.exponent = clamp(s.exponent, -kFarExponent, kFarExponent);
     return s;
   }
 
@@ -158,6 +198,11 @@ struct Product {
   static METAL_FUNC FastAggregate fast_normalize(FastAggregate q) {
     return {fast_two_sum(q.product.hi, q.product.lo), q.least, q.most};
   }
+  // A product that is not finite leaves a NaN.
+  static METAL_FUNC FastAggregate fast_restart(FastAggregate q, thread float&) {
+    return {{fma(q.product.hi, 0.0f, 1.0f), 0}, q.least, q.most};
+  }
+  static METAL_FUNC Aggregate fast_bounded(Aggregate t, float) { return t; }
   static METAL_FUNC bool fast_is_valid(FastAggregate q) {
     return q.least >= power_of_two(-kFastRange) &&
            q.most < power_of_two(kFastRange) && q.product.hi == q.product.hi;
@@ -212,7 +257,8 @@ struct Product {
   }
 
   static METAL_FUNC int level_of(Prefix s) {
-    return s.exponent * kBinade + upsweep::level_of(s.mantissa.hi);
+    int exponent = clamp(s.exponent, -kFarLevel, kFarLevel);
+    return exponent * kBinade + upsweep::level_of(s.mantissa.hi);
   }
   // Whether all products from s through t are between two powers of two.
   static METAL_FUNC bool is_within(Prefix s, Aggregate t, int lowest,
@@ -230,13 +276,6 @@ struct Product {
     int excess = exponent_of(s.mantissa.hi);
     return {scale(s.mantissa, power_of_two(-excess)), s.exponent + excess,
             s.special};
-  }
-
-  static METAL_FUNC Prefix multiply_prefixes(Prefix a, Prefix b) {
-    Prefix s = renormalized({multiply(a.mantissa, b.mantissa),
-                             a.exponent + b.exponent, a.special | b.special});
-    s.exponent = clamp(s.exponent, -kFarExponent, kFarExponent);
-    return s;
   }
 };
 

@@ -2,26 +2,39 @@
 // line. WithResets<M> is the monoid M with resets.
 //
 // Its Aggregate combines the elements since the last reset. What came before
-// that, out of the range or not, has no part in results after it. Each element
-// has one byte in `resets`, at the index of its result, which is not 0 if the
-// element is a reset. Threads read those of their items into a mask.
+// that, out of the range or not, has no part in results after it. But of a
+// thread's items, the bounds of an aggregate hold for all: the results before a
+// reset are bounded too.
 //
-// There is no fast path.
+// The fast path is M's. It restarts where the mask of a thread's items has a
+// bit (reset_flags.h), by selection, so that threads with resets and those
+// without go the same way.
 #pragma once
 
 namespace upsweep {
 
-// Which of a thread's items are resets.
-struct ResetMask {
-  ulong low;
-  ulong high;  // of the items from the 64th on
+// The identity, with the bounds of an aggregate.
+template <class M, bool can_exit>
+struct Restart {
+  static METAL_FUNC typename M::Aggregate of(typename M::Aggregate t) {
+    return M::restart(t);
+  }
+};
+template <class M>
+struct Restart<M, false> {
+  static METAL_FUNC typename M::Aggregate of(typename M::Aggregate) {
+    return M::identity();
+  }
 };
 
 template <class M>
 struct WithResets {
   using Value = typename M::Value;
   using Prefix = typename M::Prefix;
+  using Fast = typename FastPath<M, M::kHasFastPath>::Fast;
   static constant constexpr bool kCanExitRange = M::kCanExitRange;
+  static constant constexpr bool kHasFastPath = true;
+  static constant constexpr bool kHasCarryNumbers = M::kHasCarryNumbers;
 
   struct Aggregate {
     typename M::Aggregate since;  // of the elements since the last reset
@@ -30,6 +43,9 @@ struct WithResets {
 
   static METAL_FUNC Prefix initial() { return M::initial(); }
   static METAL_FUNC Aggregate identity() { return {M::identity(), 0}; }
+  static METAL_FUNC Aggregate accumulate(Aggregate t, Value x) {
+    return {M::accumulate(t.since, x), t.has_reset};
+  }
   static METAL_FUNC Aggregate combine(Aggregate a, Aggregate b) {
     if (b.has_reset != 0) return b;
     return {M::combine(a.since, b.since), a.has_reset};
@@ -37,6 +53,9 @@ struct WithResets {
   static METAL_FUNC Aggregate shuffle_up(Aggregate t, ushort delta) {
     return {M::shuffle_up(t.since, delta),
             upsweep::shuffle_up(t.has_reset, delta)};
+  }
+  static METAL_FUNC Prefix from_carry(CarryNumber number) {
+    return CarryPrefix<M, kHasCarryNumbers>::of(number);
   }
   // The Prefix that the elements since the last reset continue.
   static METAL_FUNC Prefix before(Prefix s, Aggregate t) {
@@ -46,106 +65,101 @@ struct WithResets {
   static METAL_FUNC Prefix apply(Prefix s, Aggregate t) {
     return M::apply(before(s, t), t.since);
   }
+  static METAL_FUNC Prefix advance_unchecked(Prefix s, Value x) {
+    return M::advance_unchecked(s, x);
+  }
+  static METAL_FUNC Prefix advance(Prefix s, Value x) {
+    return M::advance(s, x);
+  }
+  static METAL_FUNC Value value(Prefix s) { return M::value(s); }
+
+  struct FastAggregate {
+    typename Fast::FastAggregate since;
+    float earlier;  // what M keeps of those before
+  };
+  using FastPrefix = typename Fast::FastPrefix;
+  static METAL_FUNC FastAggregate fast_identity() {
+    return {Fast::fast_identity(), 0};
+  }
+  static METAL_FUNC FastAggregate fast_accumulate(FastAggregate q, Value x) {
+    return {Fast::fast_accumulate(q.since, x), q.earlier};
+  }
+  static METAL_FUNC FastAggregate fast_normalize(FastAggregate q) {
+    return {Fast::fast_normalize(q.since), q.earlier};
+  }
+  static METAL_FUNC bool fast_is_valid(FastAggregate q) {
+    return Fast::fast_is_valid(q.since) && q.earlier < power_of_two(kFastRange);
+  }
+  static METAL_FUNC Aggregate fast_aggregate(FastAggregate q) {
+    return {Fast::fast_bounded(Fast::fast_aggregate(q.since), q.earlier), 0};
+  }
+  static METAL_FUNC bool is_constant(Prefix s) { return Fast::is_constant(s); }
+  static METAL_FUNC bool fast_applies(Prefix s, Aggregate own) {
+    return Fast::fast_applies(s, own.since) && !Fast::is_constant(s);
+  }
+  static METAL_FUNC FastPrefix fast_prefix(Prefix s) {
+    return Fast::fast_prefix(s);
+  }
+  static METAL_FUNC FastPrefix fast_advance(FastPrefix q, Value x) {
+    return Fast::fast_advance(q, x);
+  }
+  static METAL_FUNC FastPrefix fast_normalize(FastPrefix q) {
+    return Fast::fast_normalize(q);
+  }
+  static METAL_FUNC Value fast_value(FastPrefix q) {
+    return Fast::fast_value(q);
+  }
 };
 
 template <class M>
-struct ThreadItems<WithResets<M>> {
+struct ItemResets<WithResets<M>> {
   using Value = typename M::Value;
-  static constant constexpr uint kItems = items(sizeof(Value));
-  static_assert(kItems <= 128, "room in a mask");
-  Line<Value> line;
-  uint position;  // of the first element in the line
-  uint count;
-  ResetMask resets = {0, 0};
+  using Prefix = typename M::Prefix;
+  using Fast = typename WithResets<M>::Fast;
+  using Aggregate = typename WithResets<M>::Aggregate;
+  using FastAggregate = typename WithResets<M>::FastAggregate;
+  using FastPrefix = typename WithResets<M>::FastPrefix;
 
-  static METAL_FUNC bool is_reset(ThreadItems here, uint i) {
-    ulong word = kItems > 64 && i >= 64 ? here.resets.high : here.resets.low;
+  ResetMask mask;
+
+  static METAL_FUNC ItemResets of(ThreadItems<WithResets<M>> items) {
+    return {items.resets};
+  }
+  static METAL_FUNC ItemResets after(ItemResets here, uint n) {
+    return {ResetMask::after(here.mask, n)};
+  }
+  static METAL_FUNC bool any(ItemResets here) {
+    return (here.mask.low | here.mask.high) != 0;
+  }
+  static METAL_FUNC Aggregate restart(ItemResets here, uint i, Aggregate t) {
+    if (!is_reset(here, i)) return t;
+    return {Restart<M, M::kCanExitRange>::of(t.since), 1};
+  }
+  static METAL_FUNC FastAggregate restart(ItemResets here, uint i,
+                                          FastAggregate q) {
+    if (is_reset(here, i)) q.since = Fast::fast_restart(q.since, q.earlier);
+    return q;
+  }
+  static METAL_FUNC Prefix restart_prefix(ItemResets here, uint i, Prefix s) {
+    if (is_reset(here, i)) return M::initial();
+    return s;
+  }
+  static METAL_FUNC FastPrefix restart_fast_prefix(ItemResets here, uint i,
+                                                   FastPrefix q) {
+    if (is_reset(here, i)) return Fast::fast_prefix(M::initial());
+    return q;
+  }
+  static METAL_FUNC Value result_before(ItemResets here, uint i, Value before) {
+    if (is_reset(here, i)) return M::value(M::initial());
+    return before;
+  }
+  static METAL_FUNC Aggregate complete(ItemResets here, Aggregate t) {
+    return {t.since, uint(any(here))};
+  }
+
+  static METAL_FUNC bool is_reset(ItemResets here, uint i) {
+    ulong word = i >= 64 ? here.mask.high : here.mask.low;
     return (uint(word >> (i & 63)) & 1) != 0;
-  }
-  static METAL_FUNC bool has_reset(ThreadItems here) {
-    return (here.resets.low | here.resets.high) != 0;
-  }
-};
-
-template <class M>
-struct Resets<WithResets<M>> {
-  using Items = ThreadItems<WithResets<M>>;
-  static constant constexpr uint kBytes = kResetBytes;
-
-  // Completes the items of a thread, of a tile that begins at `first`.
-  static METAL_FUNC Items read(Task<WithResets<M>> task,
-                               constant ScanParams& params, int64_t first,
-                               Items items) {
-    int64_t at = task.panel.out +
-                 (first + items.position) * params.length.out_step +
-                 int64_t(task.coord.column) * params.column.out_step +
-                 int64_t(task.coord.batch) * params.batch.out_step;
-    int64_t step = params.length.out_step >> params.reset_shift;
-    device const uchar* flags = task.resets + (at >> params.reset_shift);
-    UPSWEEP_ROLL
-    for (uint begin = 0; begin < items.count; begin += kBatch) {
-      uint some = 0;
-      UPSWEEP_UNROLL
-      for (uint j = 0; j < kBatch; ++j) {
-        uint i = begin + j;
-        if (i < items.count) some |= uint(flags[int64_t(i) * step] != 0) << j;
-      }
-      ulong bits = ulong(some) << (begin & 63);
-      if (begin < 64) {
-        items.resets.low |= bits;
-      } else {
-        items.resets.high |= bits;
-      }
-    }
-    return items;
-  }
-
- private:
-  // Flags that a thread loads before it uses the first.
-  static constant constexpr uint kBatch = 8;
-};
-
-template <class M>
-struct ExactPath<WithResets<M>> {
-  using Prefix = typename M::Prefix;
-  using Aggregate = typename WithResets<M>::Aggregate;
-  using Items = ThreadItems<WithResets<M>>;
-
-  static METAL_FUNC Aggregate reduce(Items items) {
-    typename M::Aggregate since = M::identity();
-    UPSWEEP_ROLL
-    for (uint i = 0; i < items.count; ++i) {
-      if (Items::is_reset(items, i)) since = M::identity();
-      since = M::accumulate(since, get(items.line, items.position + i));
-    }
-    return {since, uint(Items::has_reset(items))};
-  }
-
-  static METAL_FUNC void scan(Items items, Prefix state, bool inclusive) {
-    UPSWEEP_ROLL
-    for (uint i = 0; i < items.count; ++i) {
-      if (Items::is_reset(items, i)) state = M::initial();
-      Prefix after =
-          M::advance_unchecked(state, get(items.line, items.position + i));
-      put(items.line, items.position + i, M::value(inclusive ? after : state));
-      state = after;
-    }
-  }
-};
-
-template <class M>
-struct ThreadScan<WithResets<M>> {
-  using Prefix = typename M::Prefix;
-  using Aggregate = typename WithResets<M>::Aggregate;
-  using Items = ThreadItems<WithResets<M>>;
-
-  static METAL_FUNC Aggregate reduce(Items items, thread bool& is_fast) {
-    is_fast = false;
-    return ExactPath<WithResets<M>>::reduce(items);
-  }
-  static METAL_FUNC void scan(Items items, Prefix state, Aggregate, bool,
-                              bool inclusive) {
-    ExactPath<WithResets<M>>::scan(items, state, inclusive);
   }
 };
 
@@ -174,6 +188,7 @@ struct RangeExits<WithResets<M>, true> {
   using RangeExit = typename M::RangeExit;
   using Aggregate = typename WithResets<M>::Aggregate;
   using Items = ThreadItems<WithResets<M>>;
+  using Starts = ItemResets<WithResets<M>>;
   using SinceReset = ExitSinceReset<M>;
 
   // Whether the Prefix after `total` is in doubt.
@@ -184,8 +199,8 @@ struct RangeExits<WithResets<M>, true> {
   static METAL_FUNC bool resolve(Task<WithResets<M>> task, Items items,
                                  uint span, Prefix carry, Aggregate own,
                                  thread Prefix& state, thread Prefix& next) {
-    bool mine = task.coord.is_active && (!M::is_safe(carry, M::identity()) ||
-                                         !is_safe(items, state, own));
+    bool mine = task.coord.is_active &&
+                (!M::is_safe(carry, M::identity()) || !is_safe(state, own));
     if (!any_thread(mine, task.shared.any_flag)) return false;
     ScanResult<SinceReset> exits = group_scan<SinceReset>(
         last_exit(items, state), task.thread_layout, task.thread_id,
@@ -203,41 +218,29 @@ struct RangeExits<WithResets<M>, true> {
     return true;
   }
 
+  static METAL_FUNC Prefix advance(Prefix s, typename M::Value x) {
+    return M::advance(s, x);
+  }
+
   static METAL_FUNC void scan(Items items, Prefix state, bool inclusive) {
-    UPSWEEP_ROLL
-    for (uint i = 0; i < items.count; ++i) {
-      if (Items::is_reset(items, i)) state = M::initial();
-      Prefix after = M::advance(state, get(items.line, items.position + i));
-      put(items.line, items.position + i, M::value(inclusive ? after : state));
-      state = after;
-    }
+    scan_stepwise<WithResets<M>>(items, state, inclusive);
   }
 
  private:
   // Whether no result of a thread's items leaves the range, those before a
   // reset included.
-  static METAL_FUNC bool is_safe(Items items, Prefix state, Aggregate own) {
-    if (!Items::has_reset(items)) return M::is_safe(state, own.since);
-    typename M::Aggregate piece = M::identity();
-    bool safe = true;
-    UPSWEEP_ROLL
-    for (uint i = 0; i < items.count; ++i) {
-      if (Items::is_reset(items, i)) {
-        safe = safe && M::is_safe(state, piece);
-        state = M::initial();
-        piece = M::identity();
-      }
-      piece = M::accumulate(piece, get(items.line, items.position + i));
-    }
-    return safe && M::is_safe(state, piece);
+  static METAL_FUNC bool is_safe(Prefix state, Aggregate own) {
+    return M::is_safe(state, own.since) &&
+           (own.has_reset == 0 || M::is_safe(M::initial(), own.since));
   }
 
   static METAL_FUNC typename SinceReset::Aggregate last_exit(Items items,
                                                              Prefix state) {
+    Starts resets = Starts::of(items);
     RangeExit exit = M::no_exit();
     UPSWEEP_ROLL
     for (uint i = 0; i < items.count; ++i) {
-      if (Items::is_reset(items, i)) {
+      if (Starts::is_reset(resets, i)) {
         state = M::initial();
         exit = M::no_exit();
       }
@@ -247,7 +250,7 @@ struct RangeExits<WithResets<M>, true> {
       }
       state = after;
     }
-    return {exit, uint(Items::has_reset(items))};
+    return {exit, uint(Starts::any(resets))};
   }
 };
 

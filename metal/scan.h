@@ -11,6 +11,7 @@
 // clang-format off
 #include "tuning_apple.h"
 #include "params.h"
+#include "carry_number.h"
 #include "copy_params.h"
 
 #include "floats.h"
@@ -24,7 +25,9 @@
 #include "register_tile.h"
 #include "thread_scan.h"
 #include "tile.h"
-#include "resets.h"
+#include "initial.h"
+#include "reset_flags.h"
+#include "chunk_carry.h"
 #include "spine.h"
 #ifdef UPSWEEP_LOOK_BACK
 #include "look_back.h"
@@ -33,10 +36,14 @@
 #include "integers.h"
 #include "extremum.h"
 #include "product.h"
+#include "frexp.h"
 #include "complex_product.h"
 #include "sum.h"
 #include "logaddexp.h"
 #include "complex_logaddexp.h"
+#include "resets.h"
+#include "recurrence.h"
+#include "recurrence_scan.h"
 
 #include "convert.h"
 #include "copy.h"

@@ -31,8 +31,9 @@
 //                     reads elements only where a result may leave the range
 //                     of the dtype within a chunk, which decides what follows
 //                     and cannot be told from aggregates. Grid: panels.
-//   downsweep_<name>  the results. Grid: panels · chunks. With chunks == 1 it
-//                     needs no pass before it and reads no carries.
+//   downsweep_<name>  the results, or what chunks amount to (chunk_carry.h).
+//                     Grid: panels · chunks. With chunks == 1 it needs no pass
+//                     before it and reads no carries.
 //
 //   lookback_<name>   all of it at once, where the tuning file has it: tiles is
 //                     1. Grid: panels · chunks. With chunks == 1 it uses no
@@ -48,19 +49,22 @@
 // Arguments, the same for all
 //
 //   buffer(0)  in: elements, as integers of their size
-//   buffer(1)  out: likewise; only downsweep writes it
+//   buffer(1)  out: likewise, or ChunkCarries; only downsweep writes it
 //   buffer(2)  ScanParams, by setBytes
 //   buffer(3)  aggregates: kAggregateBytes each, and kResetBytes with resets
+//              and for recurrences
 //   buffer(4)  carries: kCarryBytes each
 //   buffer(5)  resets: one byte for each element of the dtype, at the index of
 //              its result; only the kernels with resets (resets.h) read it
+//   buffer(6)  initial values (initial.h): elements, or a CarryNumber each
+//   buffer(7)  the terms b of a recurrence; buffer 0 has the factors a
 //
 // For lookback, buffer 3 holds a ticket in 16 bytes, then states of
-// tile_state_bytes each, and kResetBytes with resets, all 0 before: a carry for
+// tile_state_bytes each, and kResetBytes as above, all 0 before: a carry for
 // each line of each chunk; unless the radix is 1, an aggregate for each of them
 // and one for each line of each group.
 //
-// Unused buffers are bound too, to any buffer. Buffers 0 and 1 start at
+// Unused buffers are bound too, to any buffer. Buffers 0, 1 and 5 start at
 // multiples of 16 bytes; in_start gives the offset of an array within.
 
 #include <metal_stdlib>
@@ -81,6 +85,8 @@ template <class M>
     constant ScanParams& params [[buffer(2)]],
     device typename M::Aggregate* aggregates [[buffer(3)]],
     device const uchar* resets [[buffer(5)]],
+    device const uchar* initials [[buffer(6)]],
+    device const typename M::Value* second [[buffer(7)]],
     uint group [[threadgroup_position_in_grid]],
     uint lane [[thread_index_in_simdgroup]],
     uint simdgroup [[simdgroup_index_in_threadgroup]]) {
@@ -92,7 +98,7 @@ template <class M>
   if (chunk == params.chunks - 1) return;
   Shared<M> shared = {(threadgroup uint*)tile, simdgroup_aggregates, &any_flag};
   Task<M> task =
-      make_task<M>(in, out, resets, params, panel, {lane, simdgroup}, shared);
+      make_task<M>(in, out, resets, initials, second, params, panel, {lane, simdgroup}, shared);
   typename M::Aggregate total = reduce_chunk(task, params, chunk);
   if (task.coord.is_active && task.coord.line_thread == 0) {
     aggregates[chunk_index(params, panel, chunk, task.coord)] = total;
@@ -107,6 +113,8 @@ template <class M>
     device const typename M::Aggregate* aggregates [[buffer(3)]],
     device typename M::Prefix* carries [[buffer(4)]],
     device const uchar* resets [[buffer(5)]],
+    device const uchar* initials [[buffer(6)]],
+    device const typename M::Value* second [[buffer(7)]],
     uint group [[threadgroup_position_in_grid]],
     uint lane [[thread_index_in_simdgroup]],
     uint simdgroup [[simdgroup_index_in_threadgroup]]) {
@@ -115,7 +123,7 @@ template <class M>
   threadgroup atomic_uint any_flag;
   Shared<M> shared = {(threadgroup uint*)tile, simdgroup_aggregates, &any_flag};
   Task<M> task =
-      make_task<M>(in, out, resets, params, group, {lane, simdgroup}, shared);
+      make_task<M>(in, out, resets, initials, second, params, group, {lane, simdgroup}, shared);
   scan_spine(task, params, {aggregates, carries});
 }
 
@@ -124,8 +132,11 @@ template <class M>
     device const typename M::Value* in [[buffer(0)]],
     device typename M::Value* out [[buffer(1)]],
     constant ScanParams& params [[buffer(2)]],
+    device const typename M::Aggregate* aggregates [[buffer(3)]],
     device const typename M::Prefix* carries [[buffer(4)]],
     device const uchar* resets [[buffer(5)]],
+    device const uchar* initials [[buffer(6)]],
+    device const typename M::Value* second [[buffer(7)]],
     uint group [[threadgroup_position_in_grid]],
     uint lane [[thread_index_in_simdgroup]],
     uint simdgroup [[simdgroup_index_in_threadgroup]]) {
@@ -136,12 +147,19 @@ template <class M>
   uint chunk = group - panel * params.chunks;
   Shared<M> shared = {(threadgroup uint*)tile, simdgroup_aggregates, &any_flag};
   Task<M> task =
-      make_task<M>(in, out, resets, params, panel, {lane, simdgroup}, shared);
+      make_task<M>(in, out, resets, initials, second, params, panel, {lane, simdgroup}, shared);
   typename M::Prefix carry = M::initial();
-  if (chunk != 0 && task.coord.is_active) {
+  if (chunk == 0) {
+    carry = initial_prefix(task, params);
+    store_initial(task, params, carry);
+  } else if (task.coord.is_active) {
     carry = carries[chunk_index(params, panel, chunk, task.coord)];
   }
-  scan_chunk<M, true>(task, params, chunk, carry);
+  if (params.gives_carries == 0) {
+    scan_chunk<M, true>(task, params, chunk, carry);
+  } else {
+    store_chunk_carry(task, params, aggregates, chunk, carry);
+  }
 }
 
 #ifdef UPSWEEP_LOOK_BACK
@@ -152,6 +170,8 @@ template <class M>
     constant ScanParams& params [[buffer(2)]],
     device atomic_uint* counter [[buffer(3)]],
     device const uchar* resets [[buffer(5)]],
+    device const uchar* initials [[buffer(6)]],
+    device const typename M::Value* second [[buffer(7)]],
     uint group [[threadgroup_position_in_grid]],
     uint lane [[thread_index_in_simdgroup]],
     uint simdgroup [[simdgroup_index_in_threadgroup]]) {
@@ -172,7 +192,7 @@ template <class M>
   uint panel = order - chunk * params.panels;
   Shared<M> shared = {(threadgroup uint*)tile, simdgroup_aggregates, &any_flag};
   Task<M> task =
-      make_task<M>(in, out, resets, params, panel, thread_id, shared);
+      make_task<M>(in, out, resets, initials, second, params, panel, thread_id, shared);
   scan_tile(task, params, chunk,
             TileStates<M>::of((device uint4*)counter + 1, params, panel,
                               task.coord.column));

@@ -30,7 +30,7 @@ METAL_FUNC void scan_spine(Task<M> task, constant ScanParams& params,
   using Prefix = typename M::Prefix;
   using Aggregate = typename M::Aggregate;
   uint last = params.chunks - 1;  // its carry is not needed
-  Prefix carry = M::initial();
+  Prefix carry = initial_prefix(task, params);
   uint from = 0;
   for (;;) {
     uint run =
@@ -70,8 +70,25 @@ METAL_FUNC void scan_spine(Task<M> task, constant ScanParams& params,
     int64_t entry = chunk_index(params, task.panel.index, chunk, task.coord);
     if (task.coord.is_active) carry = states.carries[entry];
     threadgroup_barrier(mem_flags::mem_threadgroup);
-    carry = scan_chunk<M, false>(task, params, chunk, carry);
+    carry = scan_chunk<M, false>(task, params, chunk, carry).carry;
     from = chunk + 1;
+  }
+}
+
+// Stores what a chunk amounts to. Only the last one is read for it.
+template <class M>
+METAL_FUNC void store_chunk_carry(Task<M> task, constant ScanParams& params,
+                                  device const typename M::Aggregate* totals,
+                                  uint chunk, typename M::Prefix carry) {
+  ChunkResult<M> result = {carry, M::identity()};
+  if (chunk == params.chunks - 1) {
+    result = scan_chunk<M, false>(task, params, chunk, carry);
+  } else if (task.coord.is_active) {
+    result.total =
+        totals[chunk_index(params, task.panel.index, chunk, task.coord)];
+  }
+  if (task.coord.is_active && task.coord.line_thread == 0) {
+    CarryOutput<M>::store(task, params, chunk, result.carry, result.total);
   }
 }
 

@@ -32,6 +32,7 @@ struct Sum {
   using S = Scaling<F>;
   static constant constexpr bool kCanExitRange = true;
   static constant constexpr bool kHasFastPath = true;
+  static constant constexpr bool kHasCarryNumbers = true;
 
   struct Prefix {
     Wide sum;
@@ -45,6 +46,16 @@ struct Sum {
 
   static METAL_FUNC Prefix initial() { return {{0, 0}, 0}; }
   static METAL_FUNC Aggregate identity() { return {initial(), 0}; }
+  static METAL_FUNC Prefix from_carry(CarryNumber number) {
+    Number first = split(as_type<uint>(number.re));
+    if ((first.special & (kInfinite | kNaN)) != 0) {
+      return add_number(initial(), first);
+    }
+    bool large = first.special == 0 && number.exponent >= S::kLarge;
+    int exponent = number.exponent + (large ? S::kDown : S::kUp);
+    return {scale({number.re, number.re_low}, power_of_two(exponent)),
+            large ? kHasLarge : 0};
+  }
 
   static METAL_FUNC Prefix advance_unchecked(Prefix s, Value x) {
     return add_number(s, split(F::widen(x)));
@@ -60,6 +71,23 @@ struct Sum {
     return t;
   }
 
+  static METAL_FUNC CarryNumber to_carry(Prefix s) {
+    if ((s.kinds & kSpecial) != 0) {
+      float special = as_type<float>(F::widen(value(s)));
+      return {special, 0, 0, 0, 0, 0, {0, 0}};
+    }
+    bool large = (s.kinds & kHasLarge) != 0;
+    return {s.sum.hi, s.sum.lo, 0, 0, large ? -S::kDown : -S::kUp, 0, {0, 0}};
+  }
+  // The bounds are rounded up, and count small elements.
+  static METAL_FUNC ChunkCarry chunk_carry(Prefix s, Aggregate t) {
+    CarryNumber total = to_carry(t.sum);
+    float reach = t.reach * (1.001f * power_of_two(-S::kDown)) +
+                  (S::kUp == 0 ? 0.0f : 4.0f);
+    bool special = (t.sum.kinds & kSpecial) != 0;
+    return {total, to_carry(s), -reach, reach, special ? total.re : 0, 0};
+  }
+
   static METAL_FUNC Aggregate combine(Aggregate a, Aggregate b) {
     return {add_prefixes(a.sum, b.sum), a.reach + b.reach};
   }
@@ -68,6 +96,10 @@ struct Sum {
     return {{upsweep::shuffle_up(t.sum.sum, delta),
              upsweep::shuffle_up(t.sum.kinds, delta)},
             upsweep::shuffle_up(t.reach, delta)};
+  }
+
+  static METAL_FUNC Aggregate restart(Aggregate t) {
+    return {initial(), t.reach};
   }
 
   static METAL_FUNC Prefix apply(Prefix s, Aggregate t) {
@@ -137,6 +169,16 @@ struct Sum {
   }
   static METAL_FUNC FastAggregate fast_normalize(FastAggregate q) {
     return {two_sum(q.sum.hi, q.sum.lo), q.least, q.reach};
+  }
+  // What it keeps is the largest sum of magnitudes before; one that is not
+  // finite leaves a NaN.
+  static METAL_FUNC FastAggregate fast_restart(FastAggregate q,
+                                               thread float& earlier) {
+    earlier = max(earlier, q.reach);
+    return {{0, 0}, q.least, q.reach * 0.0f};
+  }
+  static METAL_FUNC Aggregate fast_bounded(Aggregate t, float earlier) {
+    return {t.sum, max(t.reach, earlier * power_of_two(S::kDown))};
   }
   static METAL_FUNC bool fast_is_valid(FastAggregate q) {
     return q.least >= 2 * as_type<uint>(power_of_two(-kFastRange)) - 1 &&

@@ -4,6 +4,42 @@
 
 namespace upsweep {
 
+// Which of a thread's items are resets, at which a scan starts afresh: none,
+// except for WithResets (resets.h). What it is given comes back as it is before
+// the i-th item.
+template <class M>
+struct ItemResets {
+  using Value = typename M::Value;
+
+  static METAL_FUNC ItemResets of(ThreadItems<M>) { return {}; }
+  // Without the first n items.
+  static METAL_FUNC ItemResets after(ItemResets, uint) { return {}; }
+  static METAL_FUNC bool any(ItemResets) { return false; }
+
+  template <class Aggregate>
+  static METAL_FUNC Aggregate restart(ItemResets, uint, Aggregate total) {
+    return total;
+  }
+  template <class Prefix>
+  static METAL_FUNC Prefix restart_prefix(ItemResets, uint, Prefix state) {
+    return state;
+  }
+  template <class FastPrefix>
+  static METAL_FUNC FastPrefix restart_fast_prefix(ItemResets, uint,
+                                                   FastPrefix q) {
+    return q;
+  }
+  // The result of an exclusive scan.
+  static METAL_FUNC Value result_before(ItemResets, uint, Value before) {
+    return before;
+  }
+  // Of all items, which the fast path has reduced.
+  template <class Aggregate>
+  static METAL_FUNC Aggregate complete(ItemResets, Aggregate total) {
+    return total;
+  }
+};
+
 // Moves a thread's items to their positions in another layout. All threads
 // call it, because the new positions may hold other threads' items.
 template <class M>
@@ -25,9 +61,11 @@ struct ExactPath {
   using Aggregate = typename M::Aggregate;
 
   static METAL_FUNC Aggregate reduce(ThreadItems<M> items) {
+    ItemResets<M> resets = ItemResets<M>::of(items);
     Aggregate total = M::identity();
     UPSWEEP_ROLL
     for (uint i = 0; i < items.count; ++i) {
+      total = ItemResets<M>::restart(resets, i, total);
       total = M::accumulate(total, get(items.line, items.position + i));
     }
     return total;
@@ -36,8 +74,10 @@ struct ExactPath {
   // Scans from the prefix before the first item.
   static METAL_FUNC void scan(ThreadItems<M> items, Prefix state,
                               bool inclusive) {
+    ItemResets<M> resets = ItemResets<M>::of(items);
     UPSWEEP_ROLL
     for (uint i = 0; i < items.count; ++i) {
+      state = ItemResets<M>::restart_prefix(resets, i, state);
       Prefix after =
           M::advance_unchecked(state, get(items.line, items.position + i));
       put(items.line, items.position + i, M::value(inclusive ? after : state));
@@ -62,6 +102,10 @@ struct FastPath {
     return M::accumulate(q, x);
   }
   static METAL_FUNC Aggregate fast_normalize(Aggregate q) { return q; }
+  static METAL_FUNC FastAggregate fast_restart(FastAggregate, thread float&) {
+    return M::identity();
+  }
+  static METAL_FUNC Aggregate fast_bounded(Aggregate t, float) { return t; }
   static METAL_FUNC bool fast_is_valid(FastAggregate) { return true; }
   static METAL_FUNC Aggregate fast_aggregate(FastAggregate q) { return q; }
   static METAL_FUNC bool is_constant(Prefix) { return false; }
@@ -85,22 +129,28 @@ struct PatternScan {
   using L = AccessPattern<M, pattern>;
   static constant constexpr uint kItems = RegisterTile<M, pattern>::kItems;
 
-  static METAL_FUNC typename Fast::FastAggregate reduce(SharedView<M> here) {
+  static METAL_FUNC typename Fast::FastAggregate reduce(SharedView<M> here,
+                                                        ItemResets<M> resets) {
     typename Fast::FastAggregate q = Fast::fast_identity();
     UPSWEEP_ROLL
     for (uint begin = 0; begin < here.count; begin += kItems) {
       RegisterTile<M, pattern> s = L::read(here, begin);
       UPSWEEP_UNROLL
-      for (uint i = 0; i < kItems; ++i) q = Fast::fast_accumulate(q, s.item[i]);
+      for (uint i = 0; i < kItems; ++i) {
+        q = ItemResets<M>::restart(resets, i, q);
+        q = Fast::fast_accumulate(q, s.item[i]);
+      }
       q = Fast::fast_normalize(q);
+      resets = ItemResets<M>::after(resets, kItems);
     }
     return q;
   }
 
   // `before` is the value of the prefix. With is_constant, all results equal
   // it.
-  static METAL_FUNC void scan(SharedView<M> here, typename Fast::FastPrefix q,
-                              Value before, bool is_constant, bool inclusive) {
+  static METAL_FUNC void scan(SharedView<M> here, ItemResets<M> resets,
+                              typename Fast::FastPrefix q, Value before,
+                              bool is_constant, bool inclusive) {
     if (is_constant) {
       RegisterTile<M, pattern> s;
       UPSWEEP_UNROLL
@@ -116,6 +166,7 @@ struct PatternScan {
       RegisterTile<M, pattern> s = L::read(here, begin);
       UPSWEEP_UNROLL
       for (uint i = 0; i < kItems; ++i) {
+        q = ItemResets<M>::restart_fast_prefix(resets, i, q);
         q = Fast::fast_advance(q, s.item[i]);
         s.item[i] = Fast::fast_value(q);
       }
@@ -126,7 +177,12 @@ struct PatternScan {
         for (uint i = kItems - 1; i > 0; --i) s.item[i] = s.item[i - 1];
         s.item[0] = before;
         before = up_to;
+        UPSWEEP_UNROLL
+        for (uint i = 0; i < kItems; ++i) {
+          s.item[i] = ItemResets<M>::result_before(resets, i, s.item[i]);
+        }
       }
+      resets = ItemResets<M>::after(resets, kItems);
       L::write(here, begin, s);
     }
   }
@@ -144,39 +200,47 @@ struct ThreadScan {
   static METAL_FUNC Aggregate reduce(ThreadItems<M> items,
                                      thread bool& is_fast) {
     SharedView<M> here = SharedView<M>::of(items);
+    ItemResets<M> resets = ItemResets<M>::of(items);
     typename Fast::FastAggregate q;
     if (here.pattern == kForward) {
-      q = PatternScan<M, kForward>::reduce(here);
+      q = PatternScan<M, kForward>::reduce(here, resets);
     } else if (here.pattern == kBackward) {
-      q = PatternScan<M, kBackward>::reduce(here);
+      q = PatternScan<M, kBackward>::reduce(here, resets);
     } else if (here.pattern == kPeriodic) {
-      q = PatternScan<M, kPeriodic>::reduce(here);
+      q = PatternScan<M, kPeriodic>::reduce(here, resets);
     } else {
-      q = PatternScan<M, kStrided>::reduce(here);
+      q = PatternScan<M, kStrided>::reduce(here, resets);
     }
     is_fast = Fast::fast_is_valid(q);
-    return is_fast ? Fast::fast_aggregate(q) : ExactPath<M>::reduce(items);
+    return is_fast ? ItemResets<M>::complete(resets, Fast::fast_aggregate(q))
+                   : ExactPath<M>::reduce(items);
   }
 
   // Results replace the elements; own and is_fast are what reduce returned.
   static METAL_FUNC void scan(ThreadItems<M> items, Prefix state, Aggregate own,
                               bool is_fast, bool inclusive) {
     SharedView<M> here = SharedView<M>::of(items);
+    ItemResets<M> resets = ItemResets<M>::of(items);
     Value before = M::value(state);
-    bool is_constant = is_fast && Fast::is_constant(state);
+    bool is_constant =
+        is_fast && !ItemResets<M>::any(resets) && Fast::is_constant(state);
     if (!is_constant && (!is_fast || !Fast::fast_applies(state, own))) {
       ExactPath<M>::scan(items, state, inclusive);
       return;
     }
     typename Fast::FastPrefix q = Fast::fast_prefix(state);
     if (here.pattern == kForward) {
-      PatternScan<M, kForward>::scan(here, q, before, is_constant, inclusive);
+      PatternScan<M, kForward>::scan(here, resets, q, before, is_constant,
+                                     inclusive);
     } else if (here.pattern == kBackward) {
-      PatternScan<M, kBackward>::scan(here, q, before, is_constant, inclusive);
+      PatternScan<M, kBackward>::scan(here, resets, q, before, is_constant,
+                                      inclusive);
     } else if (here.pattern == kPeriodic) {
-      PatternScan<M, kPeriodic>::scan(here, q, before, is_constant, inclusive);
+      PatternScan<M, kPeriodic>::scan(here, resets, q, before, is_constant,
+                                      inclusive);
     } else {
-      PatternScan<M, kStrided>::scan(here, q, before, is_constant, inclusive);
+      PatternScan<M, kStrided>::scan(here, resets, q, before, is_constant,
+                                     inclusive);
     }
   }
 };

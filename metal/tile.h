@@ -23,7 +23,9 @@ struct Task {
   using Value = typename M::Value;
   device const Value* in;
   device Value* out;
-  device const uchar* resets;  // of WithResets
+  device const uchar* resets;    // of WithResets and of recurrences
+  device const uchar* initials;  // of the kind that the parameters say
+  device const Value* second;    // the terms b of a recurrence
   Panel panel;
   ThreadCoord coord;
   ThreadLayout thread_layout;
@@ -35,20 +37,30 @@ template <class M>
 METAL_FUNC Task<M> make_task(device const typename M::Value* in,
                              device typename M::Value* out,
                              device const uchar* resets,
+                             device const uchar* initials,
+                             device const typename M::Value* second,
                              constant ScanParams& params, uint panel_index,
                              ThreadId thread_id, Shared<M> shared) {
   Panel panel = make_panel(params, panel_index);
   ThreadCoord coord = make_coord(params, panel, index_of(thread_id));
   ThreadLayout thread_layout = {params.column_threads, params.line_threads};
-  return {in, out, resets, panel, coord, thread_layout, thread_id, shared};
+  return {in,    out,   resets,        initials,  second,
+          panel, coord, thread_layout, thread_id, shared};
 }
 
-// What resets add to a thread's items (resets.h): nothing where M has none.
+// What resets and a second input add to a tile and to a thread's items
+// (reset_flags.h, recurrence_scan.h): nothing where M has none.
 template <class M>
 struct Resets {
-  static constant constexpr uint kBytes = 0;
-  static METAL_FUNC ThreadItems<M> read(Task<M>, constant ScanParams&, int64_t,
-                                        ThreadItems<M> items) {
+  using TileOut = Layout<typename M::Value>;
+  static constant constexpr uint kBytes = 0;          // of a state
+  static constant constexpr uint kVectors = 0;        // of threadgroup memory
+  static constant constexpr bool kHasSecond = false;  // input
+
+  static METAL_FUNC void load(Task<M>, constant ScanParams&, int64_t, uint,
+                              TileOut) {}
+  static METAL_FUNC ThreadItems<M> read(Task<M>, constant ScanParams&, uint,
+                                        TileOut, ThreadItems<M> items) {
     return items;
   }
 };
@@ -56,7 +68,8 @@ struct Resets {
 template <class M>
 constexpr uint32_t tile_vectors() {
   return tile_vectors(uint(kThreads) * ThreadItems<M>::kItems,
-                      sizeof(typename M::Value));
+                      sizeof(typename M::Value)) +
+         Resets<M>::kVectors;
 }
 
 // Whether `mine` is true in any thread of the group. The flag is 0 before.
@@ -64,6 +77,21 @@ METAL_FUNC bool any_thread(bool mine, threadgroup atomic_uint* any_flag) {
   if (mine) atomic_store_explicit(any_flag, 1, memory_order_relaxed);
   threadgroup_barrier(mem_flags::mem_threadgroup);
   return atomic_load_explicit(any_flag, memory_order_relaxed) != 0;
+}
+
+// Scans a thread's items step by step, in the range or not.
+template <class M>
+METAL_FUNC void scan_stepwise(ThreadItems<M> items, typename M::Prefix state,
+                              bool inclusive) {
+  ItemResets<M> resets = ItemResets<M>::of(items);
+  UPSWEEP_ROLL
+  for (uint i = 0; i < items.count; ++i) {
+    state = ItemResets<M>::restart_prefix(resets, i, state);
+    typename M::Prefix after =
+        M::advance(state, get(items.line, items.position + i));
+    put(items.line, items.position + i, M::value(inclusive ? after : state));
+    state = after;
+  }
 }
 
 // For results that can leave the range. `resolve` corrects `state`, the prefix
@@ -101,15 +129,13 @@ struct RangeExits {
     return true;
   }
 
-  // Scans items step by step.
+  static METAL_FUNC Prefix advance(Prefix s, typename M::Value x) {
+    return M::advance(s, x);
+  }
+
   static METAL_FUNC void scan(ThreadItems<M> items, Prefix state,
                               bool inclusive) {
-    UPSWEEP_ROLL
-    for (uint i = 0; i < items.count; ++i) {
-      Prefix after = M::advance(state, get(items.line, items.position + i));
-      put(items.line, items.position + i, M::value(inclusive ? after : state));
-      state = after;
-    }
+    scan_stepwise<M>(items, state, inclusive);
   }
 
  private:
@@ -137,6 +163,9 @@ struct RangeExits<M, false> {
                                  thread Prefix&) {
     return false;
   }
+  static METAL_FUNC Prefix advance(Prefix s, typename M::Value x) {
+    return M::advance_unchecked(s, x);
+  }
   static METAL_FUNC void scan(ThreadItems<M>, Prefix, bool) {}
 };
 
@@ -161,19 +190,21 @@ template <class M>
 METAL_FUNC ThreadItems<M> load_tile(Task<M> task, constant ScanParams& params,
                                     int64_t first, uint span) {
   using Value = typename M::Value;
-  Layout<Value> layout = layout_in<Value>(params, task.panel, first, span);
-  uint shift = layout_out<Value>(params, task.panel, first, span).shift;
+  Layout<Value> layout =
+      layout_in<Value, Resets<M>::kHasSecond>(params, task.panel, first, span);
+  Layout<Value> out = layout_out<Value>(params, task.panel, first, span);
+  uint shift = out.shift;
   TileIO<Value, ThreadItems<M>::kItems>::load(task.in, task.shared.tile, layout,
                                               shift, index_of(task.thread_id));
+  Resets<M>::load(task, params, first, span, out);
   if (index_of(task.thread_id) == 0) {
     atomic_store_explicit(task.shared.any_flag, 0, memory_order_relaxed);
   }
   ThreadItems<M> items =
       thread_items_at(task, params, span, layout.tile, shift);
-  items = Resets<M>::read(task, params, first, items);
   await_copies();
   threadgroup_barrier(mem_flags::mem_threadgroup);
-  return items;
+  return Resets<M>::read(task, params, span, out, items);
 }
 
 // Stores the results, which have replaced the elements.
@@ -181,7 +212,8 @@ template <class M>
 METAL_FUNC void store_tile(Task<M> task, constant ScanParams& params,
                            int64_t first, uint span, ThreadItems<M> items) {
   using Value = typename M::Value;
-  Layout<Value> in = layout_in<Value>(params, task.panel, first, span);
+  Layout<Value> in =
+      layout_in<Value, Resets<M>::kHasSecond>(params, task.panel, first, span);
   Layout<Value> out = layout_out<Value>(params, task.panel, first, span);
   if (!Layout<Value>::are_equal(in, out)) {
     move_items(items, thread_items_at(task, params, span, out.tile, out.shift));
@@ -206,13 +238,20 @@ METAL_FUNC void finish_tile(Task<M> task, constant ScanParams& params,
   store_tile(task, params, first, span, items);
 }
 
-// Scans a chunk and returns the carry after it; stores results if `stores`.
+// What a chunk of a line leads to.
+template <class M>
+struct ChunkResult {
+  typename M::Prefix carry;  // after it
+  typename M::Aggregate total;
+};
+
+// Scans a chunk; stores results if `stores`, else computes the total.
 template <class M, bool stores>
-METAL_FUNC typename M::Prefix scan_chunk(Task<M> task,
-                                         constant ScanParams& params,
-                                         uint chunk, typename M::Prefix carry) {
+METAL_FUNC ChunkResult<M> scan_chunk(Task<M> task, constant ScanParams& params,
+                                     uint chunk, typename M::Prefix carry) {
   using Prefix = typename M::Prefix;
   using Aggregate = typename M::Aggregate;
+  Aggregate total = M::identity();
   int64_t first = int64_t(chunk) * params.tiles * params.span;
   for (uint t = 0; t < params.tiles && first < params.length.extent; ++t) {
     uint span = uint(min(params.length.extent - first, int64_t(params.span)));
@@ -230,11 +269,13 @@ METAL_FUNC typename M::Prefix scan_chunk(Task<M> task,
     if (stores) {
       finish_tile(task, params, first, span, items, has_exits, state, own,
                   is_fast);
+    } else {
+      total = M::combine(total, scanned.total);
     }
     threadgroup_barrier(mem_flags::mem_threadgroup);
     first += span;
   }
-  return carry;
+  return {carry, total};
 }
 
 // The total of each line of a chunk.

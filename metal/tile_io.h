@@ -9,7 +9,7 @@
 // Threadgroup memory has 32 banks of a word. Every row is followed by one
 // vector of padding. The tuning file makes a row as long as most threads'
 // items, so threads that read a row apart use different banks, whether word by
-// word or vector by vector.
+// word or vector by vector. Tiles leave the padding alone.
 #pragma once
 
 namespace upsweep {

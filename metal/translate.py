@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Rewrites the kernels from Metal Shading Language to C++.
 
-    translate.py --prelude prelude_host.h [--tuning FILE] [--kernels NAME]
+    translate.py --prelude prelude_host.h [--tuning FILE] [--kernels NAMES]
         scan.metal > scan.cpp
 
 Metal's dialect differs from C++ in few places, and only those are touched:
@@ -310,7 +310,7 @@ def quoted(name):
 
 def translate(path, prelude, replaced, done=None, kernels=None):
     """The translation of a file and of all that it includes; of the kernels in
-    kernels.def only the set of the given name, if any."""
+    kernels.def only the sets of the given names, if any."""
     done = set() if done is None else done
     path = replaced.get(path.name, path)
     out, text, line = [f"#line 1 {quoted(path)}\n"], [], 1
@@ -321,7 +321,8 @@ def translate(path, prelude, replaced, done=None, kernels=None):
         text.clear()
 
     for line, content in enumerate(path.read_text().splitlines(keepends=True), 1):
-        if kernels and re.match(rf"UPSWEEP_(KERNEL|COPY)\((?!{kernels},)", content):
+        listed = re.match(r"UPSWEEP_(?:KERNEL|COPY)\((\w+), ", content)
+        if kernels and listed and listed[1] not in kernels:
             content = "\n"
         include = re.match(r'\s*#\s*include\s+(?:<(\S+)>|"(\S+)")', content)
         if not include and not re.match(r"\s*#\s*pragma\s", content):
@@ -349,7 +350,11 @@ def main():
     parser.add_argument("source", type=Path)
     parser.add_argument("--prelude", required=True)
     parser.add_argument("--tuning", type=Path, help="instead of tuning_apple.h")
-    parser.add_argument("--kernels", help="of kernels.def, only those of this name")
+    parser.add_argument(
+        "--kernels",
+        type=lambda names: names.split(","),
+        help="of kernels.def, only those of these names, with commas between",
+    )
     options = parser.parse_args()
     replaced = {"tuning_apple.h": options.tuning} if options.tuning else {}
     try:

@@ -72,4 +72,10 @@ METAL_FUNC float round_to_odd(Wide a) {
   return as_type<float>(below ? bits + 1 : bits - 1);
 }
 
+// The bits of a · 2^exponent as a float32, for a normalised a.
+METAL_FUNC uint join_bits(Wide a, int exponent) {
+  int beyond = a.lo == 0 ? 0 : (a.lo < 0) == (a.hi < 0) ? 1 : -1;
+  return join_bits(a.hi, exponent, beyond);
+}
+
 }  // namespace upsweep

@@ -80,26 +80,37 @@ function(upsweep_add_cuda target)
       string(APPEND new ",sm_${chip}")
     endif()
   endforeach()
-  set(images "")
+  # Compiling anything at all takes nvcc a second, so quick sets share an image.
+  set(units "")
   foreach(set IN LISTS sets)
+    string(REGEX REPLACE "^((resets_)?)(max|min)_" "\\1extremum_" unit ${set})
+    string(REGEX REPLACE "^((resets_)?)(prod|sum)_uint" "\\1total_uint" unit
+                         ${unit})
+    list(APPEND units ${unit})
+    list(APPEND sets_of_${unit} ${set})
+    string(APPEND table "    {\"${set}\", upsweep_${unit}},\n")
+  endforeach()
+  list(REMOVE_DUPLICATES units)
+  set(images "")
+  foreach(unit IN LISTS units)
+    list(JOIN sets_of_${unit} "," names)
     add_custom_command(
-      OUTPUT ${build}/${set}.fatbin
+      OUTPUT ${build}/${unit}.fatbin
       COMMAND ${Python_EXECUTABLE} ${metal}/translate.py
               --prelude prelude_cuda.h --tuning ${metal}/tuning_nvidia.h
-              --kernels ${set} ${metal}/scan.metal > ${build}/${set}.cu
+              --kernels ${names} ${metal}/scan.metal > ${build}/${unit}.cu
       # Results are defined to the bit: no contraction.
       COMMAND ${UPSWEEP_NVCC} -fatbin --compress-mode=size -std=c++17
               --fmad=false --expt-relaxed-constexpr
               -ccbin ${CMAKE_CXX_COMPILER} -I${metal}
               "-gencode=arch=compute_75,code=[compute_75${old}]"
               "-gencode=arch=compute_80,code=[compute_80${new}]"
-              -o ${build}/${set}.fatbin ${build}/${set}.cu
+              -o ${build}/${unit}.fatbin ${build}/${unit}.cu
       DEPENDS ${sources}
-      COMMENT "Compiling the kernels ${set} for CUDA"
+      COMMENT "Compiling the kernels ${names} for CUDA"
       VERBATIM)
-    list(APPEND images ${build}/${set}.fatbin)
-    string(APPEND labels "IMAGE(${set})\n")
-    string(APPEND table "    {\"${set}\", upsweep_${set}},\n")
+    list(APPEND images ${build}/${unit}.fatbin)
+    string(APPEND labels "IMAGE(${unit})\n")
   endforeach()
 
   file(READ ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/cuda_kernels.cpp.in template)

@@ -1,7 +1,6 @@
 // Checks initial values and resets, and lays them out for the backends.
 #include "options.h"
 
-#include <complex>
 #include <cstring>
 #include <stdexcept>
 #include <string>
@@ -10,7 +9,6 @@
 
 #include "array_access.h"
 #include "carry_access.h"
-#include "core/half.h"
 #include "core/shape.h"
 #include "host/carries.h"
 #include "host/elementwise.h"
@@ -170,17 +168,6 @@ StoragePtr from_offsets(const char* name, const array& offsets,
   return storage_of(array(bytes.data(), flags.shape));
 }
 
-template <class T>
-bool is_nan(T x) {
-  if constexpr (std::is_same_v<T, complex64_t>) {
-    return x.real() != x.real() || x.imag() != x.imag();
-  } else if constexpr (std::is_integral_v<T>) {
-    return false;
-  } else {
-    return widen(x) != widen(x);
-  }
-}
-
 }  // namespace
 
 Initial make_initial(const char* name, const InitialValue& initial, Op op,
@@ -219,29 +206,16 @@ array flatten_reset(const char* name, const array& reset, const Shape& shape,
 }
 
 array replace_nan(const char* name, const array& a, Op op, Stream stream) {
-  if (a.dtype() == bool_ || a.dtype().is_integer()) return a;
+  Dtype dtype = a.dtype();
+  if (dtype == bool_ || dtype.is_integer()) return a;
+  const CarryMethods& methods = carry_methods(op, dtype);
+  uint64_t identity = 0;
+  methods.store_value(methods.identity(), &identity);
   return produce(name, stream, [&] {
-    array copy = make_result(name, a.shape(), a.dtype(), stream);
-    StoragePtr in = storage_of(a), out = storage_of(copy);
-    auto axes = merge_axes(a.shape(), a.strides(), copy.strides());
-    auto fill = [=, dtype = a.dtype(), offset = a.offset()] {
-      const CarryMethods& methods = carry_methods(op, dtype);
-      visit_dtype(dtype, [&](auto value) {
-        using T = decltype(value);
-        T identity;
-        methods.store_value(methods.identity(), &identity);
-        auto* from = static_cast<const T*>(in->data()) + offset;
-        auto* to = static_cast<T*>(out->data());
-        for_each_run(axes, [&](const Run& run) {
-          for (int64_t i = 0; i < run.count; ++i) {
-            T x = load_element<T>(from + run.in + i * run.in_step);
-            to[run.out + i * run.out_step] = is_nan(x) ? identity : x;
-          }
-          return true;
-        });
-      });
-    };
-    backend(stream).run_on_host(stream, {fill, {in}, out, copy.size()});
+    array copy = make_result(name, a.shape(), dtype, stream);
+    backend(stream).copy(
+        stream, {merge_axes(a.shape(), a.strides(), copy.strides()), dtype,
+                 dtype, a.offset(), storage_of(a), storage_of(copy), identity});
     return copy;
   });
 }

@@ -11,7 +11,6 @@
 #include "carry_access.h"
 #include "core/backend.h"
 #include "core/shape.h"
-#include "host/frexp.h"
 #include "options.h"
 #include "result.h"
 #include "upsweep/ops.h"
@@ -189,26 +188,14 @@ std::pair<array, array> cumprod_frexp(const array& a, std::optional<int> axis,
     Initial initial =
         make_initial(kName, options.initial, Op::prod, dtype, options.reverse,
                      without_axis(shape, i), stream, CarryPart::total);
-    // Mantissas first, then exponents at a multiple of four bytes.
-    int64_t bytes = in.size() * static_cast<int64_t>(dtype.size());
-    int64_t offset = ceil_div(bytes, 4);
-    StoragePtr out = backend(stream).allocate(
-        stream.device, static_cast<size_t>(4 * (offset + in.size())));
-    std::vector<StoragePtr> inputs{storage_of(in)};
-    if (initial.storage) inputs.push_back(initial.storage);
-    FrexpWork work{dtype,
-                   plan_of(in, i, options.reverse, false),
-                   options.inclusive,
-                   in.offset(),
-                   storage_of(in),
-                   out,
-                   offset,
-                   std::move(initial)};
-    backend(stream).run_on_host(stream, {[work] { run_frexp(work); },
-                                         std::move(inputs), out, in.size()});
-    return std::pair{make_array(out, shape, dtype),
-                     make_array(out, shape, int32)
-                         .as_strided(shape, contiguous_strides(shape), offset)};
+    FrexpResult result = backend(stream).frexp(
+        stream,
+        {dtype, plan_of(in, i, options.reverse, false), options.inclusive,
+         in.offset(), storage_of(in), std::move(initial)});
+    array exponents = make_array(result.exponents, shape, int32);
+    return std::pair{make_array(result.mantissas, shape, dtype),
+                     exponents.as_strided(shape, contiguous_strides(shape),
+                                          result.exponent_offset)};
   };
   return with_op_name(kName,
                       [&] { return along(kName, a, axis, stream, run); });

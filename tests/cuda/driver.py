@@ -98,10 +98,10 @@ class Engine:
         return self.functions[kernel]
 
     def launch(self, kernel, addresses, params, groups):
-        """Buffers 0, 1, 3, 4 and 5, and the parameters, which are buffer 2."""
+        """Buffers 0, 1 and 3 to 7, and the parameters, which are buffer 2."""
         values = [ctypes.c_uint64(a) for a in addresses]
         values.insert(2, params)
-        pointers = (ctypes.c_void_p * 6)(*(ctypes.addressof(v) for v in values))
+        pointers = (ctypes.c_void_p * 8)(*(ctypes.addressof(v) for v in values))
         self.driver.cuLaunchKernel(
             self.function(kernel), groups, 1, 1, self.tuning.threads, 1, 1, 0, None,
             pointers, None,

@@ -121,7 +121,9 @@ def checked_recurrence(a, b, **options):
     assert result.dtype.name == name
     y = np.asarray(result)
     check_nans(y.view("float32") if name == "complex64" else y)
-    recurrence.check(a, b, y, **options)
+    on_gpu = upsweep.default_device() == upsweep.gpu
+    unit = recurrence.GPU_UNIT.get(name) if on_gpu else None
+    recurrence.check(a, b, y, unit=unit, **options)
     return y
 
 

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -62,6 +63,27 @@ struct ScanWork {
   }
 };
 
+// A scan of products as mantissas and exponents.
+struct FrexpWork {
+  Dtype dtype;  // a real one, of input and mantissas
+  Plan plan;
+  bool inclusive;
+  int64_t in_offset;
+  StoragePtr in;
+  Initial initial;  // a carry counts with the product of all its elements
+
+  std::vector<StoragePtr> inputs() const {
+    std::vector<StoragePtr> all{in};
+    if (initial.storage) all.push_back(initial.storage);
+    return all;
+  }
+};
+struct FrexpResult {
+  StoragePtr mantissas;
+  StoragePtr exponents;  // int32; may be the same storage
+  int64_t exponent_offset;
+};
+
 // One CarryRecord for each line.
 struct CarryWork {
   Op op;
@@ -88,6 +110,9 @@ struct CopyWork {
   int64_t in_offset;
   StoragePtr in;
   StoragePtr out;
+  // The bits of what replaces NaN, also a complex number with one NaN part;
+  // only without a conversion.
+  std::optional<uint64_t> nan_as = std::nullopt;
 
   int64_t elements() const {
     int64_t count = 1;
@@ -163,6 +188,7 @@ class Backend {
   // while the stream is far behind.
   virtual void scan(Stream stream, ScanWork work) = 0;
   virtual void carry(Stream stream, CarryWork work) = 0;
+  virtual FrexpResult frexp(Stream stream, FrexpWork work) = 0;
   virtual void copy(Stream stream, CopyWork work) = 0;
   virtual void recurrence(Stream stream, RecurrenceWork work) = 0;
   // Work on the host's view of the storages, in the order of the stream.
@@ -179,6 +205,7 @@ Backend& backend(Stream stream);
 // inputs are ready.
 void run_scan(const ScanWork& work);
 void run_carry(const CarryWork& work);
+void run_frexp(const FrexpWork& work, const FrexpResult& result);
 void run_recurrence(const RecurrenceWork& work);
 // Throws std::invalid_argument if devices of the type have no memory of their
 // own.

@@ -90,11 +90,17 @@ CopiedInput copy_input(const Plan& plan) {
             [](const Plan::Axis& a, const Plan::Axis& b) {
               return a.out_step > b.out_step;
             });
-  int64_t lines = plan.outer_size * plan.inner.extent;
+  // The result may have room for initial values; the copy has none.
+  int64_t step = 1;
+  for (size_t i = axes.size(); i-- > 0;) {
+    axes[i].out_step = step;
+    step *= axes[i].extent;
+  }
   int64_t after = length.out_step;
-  Shape shape{lines / after, length.extent, after};
-  return {std::move(axes),
-          make_plan(shape, contiguous_strides(shape), 1, reverse)};
+  Shape shape{plan.lines() / after, length.extent, after};
+  bool include_initial = plan.out_extent != length.extent;
+  return {std::move(axes), make_plan(shape, contiguous_strides(shape), 1,
+                                     reverse, include_initial)};
 }
 
 }  // namespace upsweep

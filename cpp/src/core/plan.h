@@ -32,6 +32,9 @@ struct Plan {
   int64_t out_start;
   int64_t out_extent;  // of the result along the scanned axis
 
+  int64_t lines() const { return outer_size * inner.extent; }
+  int64_t elements() const { return lines() * length.extent; }
+
   // The number of a line, in row-major order of the shape without the scanned
   // axis, from the place in the result of its first element in scan order.
   int64_t line_at(int64_t out) const {

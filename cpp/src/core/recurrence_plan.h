@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "plan.h"
 #include "shape.h"
 
 namespace upsweep {
@@ -37,5 +38,14 @@ struct RecurrencePlan {
 RecurrencePlan make_recurrence_plan(const Shape& shape, const Strides& a,
                                     const Strides& b, const Strides& initial,
                                     int axis, bool reverse);
+
+// The axes of a contiguous copy of a or b, which has the layout of the result;
+// outermost first.
+std::vector<Plan::Axis> copied_axes(const RecurrencePlan& plan,
+                                    RecurrencePlan::Array array);
+// The axes of a contiguous copy of initial, with an element for each line.
+std::vector<Plan::Axis> copied_initial_axes(const RecurrencePlan& plan);
+// The plan of the same recurrence over such copies.
+RecurrencePlan copied_plan(const RecurrencePlan& plan);
 
 }  // namespace upsweep

@@ -96,6 +96,20 @@ class CpuBackend final : public Backend {
     submit(stream, work.inputs(), work, elements, run_carry);
   }
 
+  FrexpResult frexp(Stream stream, FrexpWork work) override {
+    // Mantissas first, then exponents at a multiple of four bytes.
+    int64_t elements = work.plan.elements();
+    int64_t bytes = elements * static_cast<int64_t>(work.dtype.size());
+    int64_t offset = ceil_div(bytes, 4);
+    StoragePtr out =
+        allocate(stream.device, static_cast<size_t>(4 * (offset + elements)));
+    FrexpResult result{out, out, offset};
+    std::vector<StoragePtr> inputs = work.inputs();
+    auto run = [work = std::move(work), result] { run_frexp(work, result); };
+    run_on_host(stream, {std::move(run), std::move(inputs), out, elements});
+    return result;
+  }
+
   void copy(Stream stream, CopyWork work) override {
     int64_t elements = work.elements();
     submit(stream, {&work.in, 1}, work, elements, run_copy);

@@ -13,13 +13,12 @@ class Starts {
   Starts(const Initial& initial, Op op, Dtype dtype, const Plan& plan,
          const Kernel& kernel)
       : initial_(initial),
+        op_(op),
+        dtype_(dtype),
         methods_(carry_methods(op, dtype)),
         plan_(plan),
         kernel_(kernel),
-        itemsize_(static_cast<int64_t>(dtype.size())),
-        data_(initial.storage
-                  ? static_cast<const char*>(initial.storage->data())
-                  : nullptr) {}
+        itemsize_(static_cast<int64_t>(dtype.size())) {}
 
   // The carry that enters a panel.
   void set(void* carry, const Panel& panel) const {
@@ -33,15 +32,7 @@ class Starts {
 
   // What a line starts with.
   CarryRecord record(int64_t line) const {
-    int64_t at = initial_.offset + (initial_.per_line ? line : 0);
-    if (initial_.kind == Initial::Kind::carry) {
-      return reinterpret_cast<const CarryRecord*>(data_)[at];
-    }
-    CarryRecord record = methods_.identity();
-    if (initial_.kind == Initial::Kind::element) {
-      methods_.append_element(record, data_ + at * itemsize_);
-    }
-    return record;
+    return first_record(initial_, op_, dtype_, line);
   }
 
   // The number of line i of a panel.
@@ -61,11 +52,12 @@ class Starts {
 
  private:
   const Initial& initial_;
+  Op op_;
+  Dtype dtype_;
   const CarryMethods& methods_;
   const Plan& plan_;
   const Kernel& kernel_;
   int64_t itemsize_;
-  const char* data_;
 };
 
 }  // namespace upsweep

@@ -35,7 +35,9 @@ struct Prepared {
 // What the GPU reads for the storages of LaunchInputs.
 struct CudaInputs {
   CudaStoragePtr in;
-  CudaStoragePtr reset;  // nullptr if there is none
+  CudaStoragePtr reset;    // nullptr if there is none
+  CudaStoragePtr initial;  // likewise
+  CudaStoragePtr second;
 };
 
 void run(cuda::Stream stream, const CudaInputs& inputs, const CudaStorage& out,
@@ -43,13 +45,16 @@ void run(cuda::Stream stream, const CudaInputs& inputs, const CudaStorage& out,
   // Every argument must be bound, used or not.
   cuda::Address from = inputs.in->address(), to = out.address(), scratch = to;
   cuda::Address reset = inputs.reset ? inputs.reset->address() : to;
+  cuda::Address initial = inputs.initial ? inputs.initial->address() : to;
   if (const CudaStoragePtr& memory = prepared.scratch) {
     scratch = memory->address();
     check(driver().clear(scratch, 0, memory->nbytes(), stream),
           "clearing memory");
   }
+  cuda::Address second = inputs.second ? inputs.second->address() : to;
   std::vector<std::byte> params = prepared.params;
-  void* arguments[] = {&from, &to, params.data(), &scratch, &scratch, &reset};
+  void* arguments[] = {&from,    &to,    params.data(), &scratch,
+                       &scratch, &reset, &initial,      &second};
   check(
       driver().launch(prepared.function, static_cast<unsigned>(prepared.groups),
                       1, 1, kThreads, 1, 1, 0, stream, arguments, nullptr),
@@ -134,12 +139,17 @@ class CudaBackend final : public GpuBackend, public DeviceMemory {
       out->set_written(nullptr);
       return on.run_on_host({[] {}, {}, out, 0});
     }
-    CudaInputs inputs{device_copy(out->device(), from.in), nullptr};
-    std::vector<CudaInput> read{{from.in, inputs.in}};
-    if (from.reset) {
-      inputs.reset = device_copy(out->device(), from.reset);
-      read.push_back({from.reset, inputs.reset});
-    }
+    CudaInputs inputs;
+    std::vector<CudaInput> read;
+    auto add = [&](CudaStoragePtr& input, const StoragePtr& storage) {
+      if (!storage) return;
+      input = device_copy(out->device(), storage);
+      read.push_back({storage, input});
+    };
+    add(inputs.in, from.in);
+    add(inputs.reset, from.reset);
+    add(inputs.initial, from.initial);
+    add(inputs.second, from.second);
     on.run_on_gpu({[inputs, result = out.get(),
                     all = std::move(all)](cuda::Stream on_gpu) {
                      for (const Prepared& each : all) {

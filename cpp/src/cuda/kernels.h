@@ -1,5 +1,5 @@
 // The kernels of metal/, compiled by nvcc and embedded by cpp/cmake/cuda.cmake:
-// one image for each set of them.
+// as images of one or two sets of them.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +8,7 @@ namespace upsweep::cuda {
 
 struct KernelImage {
   const char* set;   // as in kernels.def
-  const void* data;  // a fatbin
+  const void* data;  // a fatbin, which may have other sets too
 };
 
 extern const KernelImage kernel_images[];

@@ -1,10 +1,13 @@
 // Turns a scan or a copy into launches.
 #include "backend.h"
 
+#include <algorithm>
 #include <stdexcept>
 #include <utility>
 
+#include "../../../metal/carry_number.h"
 #include "../host/copy.h"
+#include "carry_numbers.h"
 #include "copies.h"
 
 namespace upsweep {
@@ -13,6 +16,10 @@ namespace {
 
 // The CPU copies this many elements in less time than a GPU takes to start.
 constexpr int64_t kFewElements = 1024;
+// A carry is left to the CPU if there are fewer elements for each ChunkCarry.
+constexpr int64_t kLeastChunk = 64;
+// What it costs the CPU to read one, in elements.
+constexpr int64_t kFoldCost = 64;
 
 // Whether the CPU does a copy whose input is in main memory: one of few
 // elements, or one that reads less than half of the input, all of which would
@@ -31,40 +38,97 @@ GpuBackend::GpuBackend(const Tuning& tuning)
 
 void GpuBackend::scan(Stream stream, ScanWork work) {
   check_process();
-  if (work.initial.storage || work.include_initial) {
-    kernel_set(work.op, work.dtype);  // throws for a dtype without kernels
-    return run_kernel_on_host(stream, std::move(work), run_scan);
-  }
+  kernel_set(work.op, work.dtype);  // throws for a dtype without kernels
+  if (work.plan.elements() == 0) return launch(stream, {work.in}, work.out, {});
+  work.initial = convert_carries(stream, work.initial, work.op, work.dtype);
   if (work.reset) {
     Dtype dtype = reset_dtype(work.op, work.dtype);
     if (dtype != work.dtype) return scan_as(stream, std::move(work), dtype);
   }
   const KernelSet& kernels = work.reset ? reset_kernel_set(work.op, work.dtype)
                                         : kernel_set(work.op, work.dtype);
+  launch_scan(stream, std::move(work), kernels);
+}
+
+void GpuBackend::launch_scan(Stream stream, ScanWork work,
+                             const KernelSet& kernels) {
   if (!fits_kernels(work.plan)) make_contiguous(stream, work, work.dtype);
   std::vector<Launch> launches;
-  for (const Passes& passes : make_passes(work.plan, kernels, work.in_offset,
-                                          work.inclusive, tuning_)) {
+  for (const Passes& passes : make_passes(work, kernels, tuning_)) {
     launches.push_back(to_launch(passes, kernels));
   }
-  launch(stream, {work.in, work.reset}, work.out, launches);
+  launch(stream, {work.in, work.reset, work.initial.storage}, work.out,
+         launches);
 }
 
+// The kernels read the elements; the CPU puts together what they make of the
+// chunks.
 void GpuBackend::carry(Stream stream, CarryWork work) {
   check_process();
-  kernel_set(work.op, work.dtype);  // throws for a dtype without kernels
-  run_kernel_on_host(stream, std::move(work), run_carry);
+  const KernelSet& kernels = kernel_set(work.op, work.dtype);
+  auto passes_from = [&](const Initial& initial) {
+    return make_passes({work.op, work.dtype, work.plan, true, work.in_offset,
+                        work.in, nullptr, initial},
+                       kernels, tuning_, true);
+  };
+  std::vector<Passes> all;
+  if (fits_kernels(work.plan)) all = passes_from({});
+  int64_t elements = work.plan.elements();
+  int64_t chunks = all.empty() ? 0 : all.front().params.chunks;
+  int64_t carries = chunks * work.plan.lines() * kernels.components;
+  std::vector<StoragePtr> inputs = work.inputs();
+  StoragePtr out = work.out;
+  if (elements < carries * kLeastChunk || carries == 0) {
+    return run_on_host(stream, {[work = std::move(work)] { run_carry(work); },
+                                std::move(inputs), std::move(out), elements});
+  }
+  Initial initial = convert_carries(stream, work.initial, work.op, work.dtype);
+  std::vector<Launch> launches;
+  for (const Passes& passes : passes_from(initial)) {
+    launches.push_back(to_launch(passes, kernels));
+  }
+  StoragePtr of_chunks = allocate(
+      stream.device, static_cast<size_t>(carries) * sizeof(ChunkCarry));
+  launch(stream, {work.in, nullptr, initial.storage}, of_chunks, launches);
+  inputs = {of_chunks};
+  if (work.initial.storage) inputs.push_back(work.initial.storage);
+  work.in = nullptr;
+  auto fold = [work = std::move(work), of_chunks, chunks] {
+    fold_chunk_carries(work, of_chunks->data(), chunks);
+  };
+  run_on_host(stream, {std::move(fold), std::move(inputs), std::move(out),
+                       carries * kFoldCost});
 }
 
-template <class W>
-void GpuBackend::run_kernel_on_host(Stream stream, W work,
-                                    void (*run)(const W&)) {
-  std::vector<StoragePtr> inputs = work.inputs();
-  const Plan& plan = work.plan;
-  int64_t elements = plan.outer_size * plan.inner.extent * plan.length.extent;
-  StoragePtr out = work.out;
-  run_on_host(stream, {[work = std::move(work), run] { run(work); },
-                       std::move(inputs), std::move(out), elements});
+// The kernels scan pairs of a float32 and an exponent. An element becomes a
+// pair as it becomes a complex number; copies take the results apart.
+FrexpResult GpuBackend::frexp(Stream stream, FrexpWork work) {
+  check_process();
+  const KernelSet& kernels = frexp_kernel_set(work.dtype);
+  int64_t elements = work.plan.elements();
+  auto n = static_cast<size_t>(elements);
+  FrexpResult result{allocate(stream.device, n * work.dtype.size()),
+                     allocate(stream.device, n * int32.size()), 0};
+  if (elements == 0) {
+    launch(stream, {work.in}, result.mantissas, {});
+    launch(stream, {work.in}, result.exponents, {});
+    return result;
+  }
+  StoragePtr pairs = allocate(stream.device, n * complex64.size());
+  ScanWork scan{Op::prod,       work.dtype, work.plan, work.inclusive,
+                work.in_offset, work.in,    pairs,     work.initial};
+  if (scan.initial.kind == Initial::Kind::carry) {
+    scan.initial = convert_carries(stream, work.initial, Op::prod, work.dtype,
+                                   &CarryRecord::total);
+  } else if (scan.initial.kind == Initial::Kind::element) {
+    scan.initial = convert_elements(stream, scan, complex64);
+  }
+  make_contiguous(stream, scan, complex64);
+  launch_scan(stream, std::move(scan), kernels);
+  std::vector<Plan::Axis> alternate{{elements, 2, 1}};
+  copy(stream, {alternate, float32, work.dtype, 0, pairs, result.mantissas});
+  copy(stream, {alternate, int32, int32, 1, pairs, result.exponents});
+  return result;
 }
 
 void GpuBackend::copy(Stream stream, CopyWork work) {
@@ -77,7 +141,6 @@ void GpuBackend::copy(Stream stream, CopyWork work) {
   launch(stream, {work.in}, work.out, launches);
 }
 
-// There is no kernel: the CPU runs it.
 void GpuBackend::recurrence(Stream stream, RecurrenceWork work) {
   check_process();
   if (work.dtype == float64) {
@@ -85,11 +148,29 @@ void GpuBackend::recurrence(Stream stream, RecurrenceWork work) {
         "[linear_recurrence] float64 is not supported on the GPU; give the "
         "recurrence a stream of the CPU, as in stream=upsweep.cpu.");
   }
-  std::vector<StoragePtr> inputs = work.inputs();
-  StoragePtr out = work.out;
-  int64_t elements = work.plan.elements();
-  run_on_host(stream, {[work = std::move(work)] { run_recurrence(work); },
-                       std::move(inputs), std::move(out), elements});
+  const KernelSet* kernels = recurrence_kernel_set(work.dtype);
+  if (!kernels) {
+    std::vector<StoragePtr> inputs = work.inputs();
+    StoragePtr out = work.out;
+    int64_t elements = work.plan.elements();
+    return run_on_host(stream,
+                       {[work = std::move(work)] { run_recurrence(work); },
+                        std::move(inputs), std::move(out), elements});
+  }
+  if (!fits_kernels(work.plan)) make_contiguous(stream, work);
+  if (work.reset.storage && work.reset.offset != 0) {
+    // Kernels find a reset at the index of its result.
+    work.reset =
+        copy_of(stream, bool_, work.reset, {{work.plan.elements(), 1, 1}});
+  }
+  Initial initial = convert_initial(stream, work);
+  std::vector<Launch> launches;
+  for (const Passes& passes : make_passes(work, initial, *kernels, tuning_)) {
+    launches.push_back(to_launch(passes, *kernels));
+  }
+  launch(stream,
+         {work.a.storage, work.reset.storage, initial.storage, work.b.storage},
+         work.out, launches);
 }
 
 void GpuBackend::copy_on_host(Stream stream, const CopyWork& work) {
@@ -112,9 +193,13 @@ void GpuBackend::scan_as(Stream stream, ScanWork work, Dtype dtype) {
   StoragePtr result = work.out;
   size_t elements = result->nbytes() / result_dtype.size();
   StoragePtr out = allocate(stream.device, elements * dtype.size());
+  if (work.initial.kind == Initial::Kind::element) {
+    work.initial = convert_elements(stream, work, dtype);
+  }
   make_contiguous(stream, work, dtype);
   work.out = out;
-  scan(stream, std::move(work));
+  const KernelSet& kernels = reset_kernel_set(work.op, dtype);
+  launch_scan(stream, std::move(work), kernels);
   copy(stream, {{{static_cast<int64_t>(elements), 1, 1}},
                 dtype,
                 result_dtype,
@@ -123,10 +208,41 @@ void GpuBackend::scan_as(Stream stream, ScanWork work, Dtype dtype) {
                 result});
 }
 
+// The initial elements in another dtype.
+Initial GpuBackend::convert_elements(Stream stream, const ScanWork& work,
+                                     Dtype dtype) {
+  const Initial& from = work.initial;
+  int64_t count = from.per_line ? work.plan.lines() : 1;
+  StoragePtr to =
+      allocate(stream.device, static_cast<size_t>(count) * dtype.size());
+  copy(stream,
+       {{{count, 1, 1}}, work.dtype, dtype, from.offset, from.storage, to});
+  return {from.kind, from.per_line, 0, to};
+}
+
+// Carries, if there are some, as the kernels read them.
+Initial GpuBackend::convert_carries(Stream stream, const Initial& initial,
+                                    Op op, Dtype dtype,
+                                    CarryRecord::Number CarryRecord::* which) {
+  using Kind = Initial::Kind;
+  if (initial.kind != Kind::carry) return initial;
+  const StoragePtr& from = initial.storage;
+  size_t count = from->nbytes() / sizeof(CarryRecord);
+  StoragePtr to =
+      allocate(stream.device, count * carry_number_bytes(op, dtype));
+  auto run = [op, dtype, which, from, count, to] {
+    write_carry_numbers(op, dtype, static_cast<CarryRecord*>(from->data()),
+                        which, count, to->data());
+  };
+  run_on_host(stream, {run, {from}, to, static_cast<int64_t>(count)});
+  bool numbers = has_carry_numbers(op, dtype);
+  return {numbers ? Kind::carry : Kind::element, true, 0, to};
+}
+
 // Copies the input, as an array of a dtype: one that has more axes than the
 // kernels support, or another dtype than they.
 void GpuBackend::make_contiguous(Stream stream, ScanWork& work, Dtype dtype) {
-  size_t elements = work.out->nbytes() / work.dtype.size();
+  auto elements = static_cast<size_t>(work.plan.elements());
   StoragePtr in = allocate(stream.device, elements * dtype.size());
   CopiedInput copied = copy_input(work.plan);
   copy(stream, {std::move(copied.axes), work.dtype, dtype, work.in_offset,
@@ -135,6 +251,48 @@ void GpuBackend::make_contiguous(Stream stream, ScanWork& work, Dtype dtype) {
   work.dtype = dtype;
   work.in_offset = 0;
   work.plan = std::move(copied.plan);
+}
+
+// The same of the inputs of a recurrence.
+void GpuBackend::make_contiguous(Stream stream, RecurrenceWork& work) {
+  using Plan = RecurrencePlan;
+  work.a = copy_of(stream, work.dtype, work.a, copied_axes(work.plan, Plan::a));
+  work.b = copy_of(stream, work.dtype, work.b, copied_axes(work.plan, Plan::b));
+  if (work.initial.storage) {
+    work.initial = copy_of(stream, work.dtype, work.initial,
+                           copied_initial_axes(work.plan));
+  }
+  work.plan = copied_plan(work.plan);
+}
+
+RecurrenceWork::Input GpuBackend::copy_of(Stream stream, Dtype dtype,
+                                          const RecurrenceWork::Input& from,
+                                          std::vector<Plan::Axis> axes) {
+  CopyWork copied{std::move(axes), dtype,        dtype,
+                  from.offset,     from.storage, nullptr};
+  copied.out = allocate(stream.device,
+                        static_cast<size_t>(copied.elements()) * dtype.size());
+  copy(stream, copied);
+  return {copied.out, 0};
+}
+
+// What lines start with, as the kernels read it: one number for all, or one for
+// each in the order of lines.
+Initial GpuBackend::convert_initial(Stream stream, const RecurrenceWork& work) {
+  RecurrenceWork::Input initial = work.initial;
+  if (!initial.storage) return {};
+  std::vector<Plan::Axis> axes = copied_initial_axes(work.plan);
+  auto is_shared = [](const Plan::Axis& axis) {
+    return axis.extent == 1 || axis.in_step == 0;
+  };
+  auto is_in_place = [](const Plan::Axis& axis) {
+    return axis.extent == 1 || axis.in_step == axis.out_step;
+  };
+  bool per_line = !std::all_of(axes.begin(), axes.end(), is_shared);
+  if (per_line && !std::all_of(axes.begin(), axes.end(), is_in_place)) {
+    initial = copy_of(stream, work.dtype, initial, std::move(axes));
+  }
+  return {Initial::Kind::element, per_line, initial.offset, initial.storage};
 }
 
 }  // namespace upsweep

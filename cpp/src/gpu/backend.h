@@ -8,6 +8,7 @@
 #include "../core/backend.h"
 #include "launch.h"
 #include "passes.h"
+#include "upsweep/carry.h"
 
 namespace upsweep {
 
@@ -15,6 +16,7 @@ class GpuBackend : public Backend {
  public:
   void scan(Stream stream, ScanWork work) final;
   void carry(Stream stream, CarryWork work) final;
+  FrexpResult frexp(Stream stream, FrexpWork work) final;
   void copy(Stream stream, CopyWork work) final;
   void recurrence(Stream stream, RecurrenceWork work) final;
 
@@ -32,10 +34,18 @@ class GpuBackend : public Backend {
 
  private:
   void copy_on_host(Stream stream, const CopyWork& work);
-  template <class W>
-  void run_kernel_on_host(Stream stream, W work, void (*run)(const W&));
+  void launch_scan(Stream stream, ScanWork work, const KernelSet& kernels);
   void scan_as(Stream stream, ScanWork work, Dtype dtype);
   void make_contiguous(Stream stream, ScanWork& work, Dtype dtype);
+  Initial convert_elements(Stream stream, const ScanWork& work, Dtype dtype);
+  void make_contiguous(Stream stream, RecurrenceWork& work);
+  RecurrenceWork::Input copy_of(Stream stream, Dtype dtype,
+                                const RecurrenceWork::Input& from,
+                                std::vector<Plan::Axis> axes);
+  Initial convert_initial(Stream stream, const RecurrenceWork& work);
+  Initial convert_carries(
+      Stream stream, const Initial& carries, Op op, Dtype dtype,
+      CarryRecord::Number CarryRecord::* which = &CarryRecord::prefix);
 
   Tuning tuning_;
   uint32_t generation_;

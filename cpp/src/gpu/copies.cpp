@@ -74,6 +74,8 @@ std::vector<CopyParams> make_copies(const CopyWork& work, int64_t most) {
   params.from = kind_of(work.in_dtype);
   params.to = kind_of(work.out_dtype);
   params.quiets = quiets(work.in_dtype, work.out_dtype);
+  params.replaces_nan = work.nan_as.has_value();
+  params.nan_as = work.nan_as.value_or(0);
   append(std::move(axes), most, params, all);
   return all;
 }

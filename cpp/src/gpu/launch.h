@@ -20,8 +20,11 @@ struct Kernel {
 
 // What a launch reads.
 struct LaunchInputs {
-  StoragePtr in;               // buffer 0
-  StoragePtr reset = nullptr;  // buffer 5; nullptr if the kernels read none
+  StoragePtr in;  // buffer 0
+  // nullptr if the kernels read none.
+  StoragePtr reset = nullptr;    // buffer 5
+  StoragePtr initial = nullptr;  // buffer 6
+  StoragePtr second = nullptr;   // buffer 7
 };
 
 struct Launch {

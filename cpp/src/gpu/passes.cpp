@@ -54,6 +54,21 @@ std::vector<ScanAxis> line_axes(const Plan& plan, uint32_t components) {
   return axes;
 }
 
+// The same of a recurrence: the first input is a, the second one b.
+ScanAxis to_axis(const RecurrencePlan::Axis& axis) {
+  using Plan = RecurrencePlan;
+  return {axis.extent, axis.step[Plan::a], axis.step[Plan::out],
+          axis.step[Plan::b]};
+}
+std::vector<ScanAxis> line_axes(const RecurrencePlan& plan) {
+  std::vector<ScanAxis> axes;
+  for (const RecurrencePlan::Axis& axis : plan.outer) {
+    if (axis.extent != 1) axes.push_back(to_axis(axis));
+  }
+  if (plan.inner.extent != 1) axes.push_back(to_axis(plan.inner));
+  return axes;
+}
+
 ScanAxis remove_axis(std::vector<ScanAxis>& axes, size_t i) {
   ScanAxis axis = axes[i];
   axes.erase(axes.begin() + static_cast<std::ptrdiff_t>(i));
@@ -61,15 +76,17 @@ ScanAxis remove_axis(std::vector<ScanAxis>& axes, size_t i) {
 }
 
 // The axis whose lines a tile scans side by side, if any: one that is
-// contiguous in the result, else one that is contiguous in the input while the
+// contiguous in the result, else one that is contiguous in an input while the
 // scanned axis is not.
 std::optional<size_t> find_column_axis(const std::vector<ScanAxis>& axes,
                                        const ScanAxis& length) {
   if (axes.empty()) return std::nullopt;
   if (axes.back().out_step == 1) return axes.size() - 1;
-  if (std::abs(length.in_step) <= 1) return std::nullopt;
-  for (size_t i = axes.size(); i-- > 0;) {
-    if (std::abs(axes[i].in_step) == 1) return i;
+  for (auto step : {&ScanAxis::in_step, &ScanAxis::second_step}) {
+    if (std::abs(length.*step) <= 1) continue;
+    for (size_t i = axes.size(); i-- > 0;) {
+      if (std::abs(axes[i].*step) == 1) return i;
+    }
   }
   return std::nullopt;
 }
@@ -96,11 +113,29 @@ void place_axes(std::vector<ScanAxis> axes, ScanParams& p, uint32_t threads) {
   std::copy(axes.begin(), axes.end(), p.outer);
 }
 
+// For results with `out_extent` elements in each line, the initial one included
+// if they have it.
+void set_initial(const Initial& initial, int64_t out_extent, int64_t components,
+                 ScanParams& p) {
+  using Kind = Initial::Kind;
+  p.initial_kind = initial.kind == Kind::identity  ? kInitialIdentity
+                   : initial.kind == Kind::element ? kInitialElement
+                                                   : kInitialCarry;
+  p.initial_per_line = initial.per_line;
+  p.first_out = p.out_start;
+  p.lines_after = std::abs(p.length.out_step);
+  p.line_block = p.lines_after * out_extent;
+  p.initial_start = initial.offset * components;
+}
+
 // The shape of a tile.
 void choose_tile(ScanParams& p, const KernelSet& kernels,
                  const Tuning& tuning) {
   int64_t n = p.length.extent;
-  uint32_t items = tuning.items(kernels.itemsize);
+  bool is_pair = kernels.inputs == 2;
+  uint32_t items =
+      is_pair ? pair_items(tuning.items(2 * kernels.itemsize), kernels.itemsize)
+              : tuning.items(kernels.itemsize);
   // Threads that a whole line would keep busy; the rest may go to other lines.
   uint32_t needed = power_of_two(ceil_div(n, items), tuning.threads);
   uint32_t row = std::min(kFetchBytes / kernels.itemsize, tuning.threads);
@@ -118,15 +153,18 @@ void choose_tile(ScanParams& p, const KernelSet& kernels,
     p.batches = static_cast<uint32_t>(std::min<int64_t>(p.batch.extent, most));
   }
   uint32_t per_vector = 16 / kernels.itemsize;
-  uint32_t round = tuning.threads * per_vector;
-  p.in_tile =
-      tile_layout(tile_axis(0, p.width, p.column.in_step),
-                  tile_axis(1, p.span, p.length.in_step),
-                  tile_axis(2, p.batches, p.batch.in_step), per_vector, round);
-  p.out_tile =
-      tile_layout(tile_axis(0, p.width, p.column.out_step),
-                  tile_axis(1, p.span, p.length.out_step),
-                  tile_axis(2, p.batches, p.batch.out_step), per_vector, round);
+  auto layout = [&](int64_t ScanAxis::* step, bool may_broadcast) {
+    auto axis = [&](uint32_t id, uint32_t extent, const ScanAxis& along) {
+      return may_broadcast ? tile_axis(id, extent, along.*step, along.out_step)
+                           : tile_axis(id, extent, along.*step);
+    };
+    return tile_layout(axis(0, p.width, p.column), axis(1, p.span, p.length),
+                       axis(2, p.batches, p.batch), per_vector,
+                       tuning.threads * per_vector);
+  };
+  p.in_tile = layout(&ScanAxis::in_step, is_pair);
+  p.out_tile = layout(&ScanAxis::out_step, false);
+  if (is_pair) p.second_tile = layout(&ScanAxis::second_step, true);
 }
 
 // Also sets the numbers of panels that the kernels read.
@@ -174,12 +212,29 @@ void append(Passes passes, int64_t most_groups, std::vector<Passes>& all) {
   append(passes, most_groups, all);
   p.in_start += whole / 2 * longest.in_step;
   p.out_start += whole / 2 * longest.out_step;
+  p.second_start += whole / 2 * longest.second_step;
   longest.extent = whole - whole / 2;
   append(passes, most_groups, all);
 }
 
 uint32_t element_size(Dtype dtype, uint32_t components) {
   return static_cast<uint32_t>(dtype.size()) / components;
+}
+
+// Launches for the lines along some axes.
+std::vector<Passes> make_passes(Passes passes, std::vector<ScanAxis> lines,
+                                const KernelSet& kernels,
+                                const Tuning& tuning) {
+  ScanParams& p = passes.params;
+  passes.itemsize = kernels.itemsize;
+  passes.has_resets = kernels.has_resets;
+  place_axes(std::move(lines), p, tuning.threads);
+  choose_tile(p, kernels, tuning);
+  passes.panels = count_panels(p);
+  choose_chunks(passes, tuning);
+  std::vector<Passes> all;
+  append(passes, kMaxThreads / tuning.threads, all);
+  return all;
 }
 
 // A row of a table in kernels.def.
@@ -225,6 +280,15 @@ const KernelSet& reset_kernel_set(Op op, Dtype dtype) {
   return find(entries, op, dtype);
 }
 
+const KernelSet& frexp_kernel_set(Dtype dtype) {
+  static const Entry<KernelSet> entries[] = {
+#define UPSWEEP_FREXP(dtype, name) {Op::prod, dtype, {#name, 1, 8, false}},
+#include "../../../metal/kernels.def"
+#undef UPSWEEP_FREXP
+  };
+  return find(entries, Op::prod, dtype);
+}
+
 Dtype reset_dtype(Op op, Dtype dtype) {
   static const Entry<Dtype> entries[] = {
 #define UPSWEEP_RESETS(op, dtype, computed) {Op::op, dtype, computed},
@@ -234,34 +298,66 @@ Dtype reset_dtype(Op op, Dtype dtype) {
   return find(entries, op, dtype);
 }
 
+const KernelSet* recurrence_kernel_set(Dtype dtype) {
+  static const std::pair<Dtype, KernelSet> sets[] = {
+#define UPSWEEP_RECURRENCE(dtype, name) \
+  {dtype, {#name, 1, element_size(dtype, 1), true, 2}},
+#include "../../../metal/kernels.def"
+#undef UPSWEEP_RECURRENCE
+  };
+  for (const auto& [of, set] : sets) {
+    if (of == dtype) return &set;
+  }
+  return nullptr;
+}
+
 bool fits_kernels(const Plan& plan) {
   // line_axes gives at most one axis more than plan.outer has, apart from one
   // of components, which becomes the column axis.
   return plan.outer.size() + 1 <= kMaxOuterAxes;
 }
+bool fits_kernels(const RecurrencePlan& plan) {
+  return plan.outer.size() + 1 <= kMaxOuterAxes;
+}
 
-std::vector<Passes> make_passes(const Plan& plan, const KernelSet& kernels,
-                                int64_t in_offset, bool inclusive,
-                                const Tuning& tuning) {
-  std::vector<Passes> all;
-  if (plan.length.extent * plan.inner.extent * plan.outer_size == 0) return all;
+std::vector<Passes> make_passes(const ScanWork& work, const KernelSet& kernels,
+                                const Tuning& tuning, bool gives_carries) {
+  const Plan& plan = work.plan;
+  if (plan.elements() == 0) return {};
   int64_t components = kernels.components;
   Passes passes{};
-  passes.itemsize = kernels.itemsize;
-  passes.has_resets = kernels.has_resets;
   ScanParams& p = passes.params;
-  p.in_start = (plan.in_start + in_offset) * components;
+  p.in_start = (plan.in_start + work.in_offset) * components;
   p.out_start = plan.out_start * components;
   p.length = {plan.length.extent, plan.length.in_step * components,
               plan.length.out_step * components};
-  p.inclusive = inclusive;
+  p.inclusive = work.inclusive;
   p.reset_shift = kernels.components - 1;
-  place_axes(line_axes(plan, kernels.components), p, tuning.threads);
-  choose_tile(p, kernels, tuning);
-  passes.panels = count_panels(p);
-  choose_chunks(passes, tuning);
-  append(passes, kMaxThreads / tuning.threads, all);
-  return all;
+  set_initial(work.initial, plan.out_extent, components, p);
+  p.include_initial = work.include_initial;
+  p.gives_carries = gives_carries;
+  p.lines = plan.lines() * components;
+  return make_passes(passes, line_axes(plan, kernels.components), kernels,
+                     tuning);
+}
+
+std::vector<Passes> make_passes(const RecurrenceWork& work,
+                                const Initial& initial,
+                                const KernelSet& kernels,
+                                const Tuning& tuning) {
+  using Plan = RecurrencePlan;
+  const Plan& plan = work.plan;
+  if (plan.elements() == 0) return {};
+  Passes passes{};
+  ScanParams& p = passes.params;
+  p.in_start = plan.start[Plan::a] + work.a.offset;
+  p.second_start = plan.start[Plan::b] + work.b.offset;
+  p.out_start = plan.start[Plan::out];
+  p.length = to_axis(plan.length);
+  p.inclusive = work.inclusive;
+  p.reads_resets = work.reset.storage != nullptr;
+  set_initial(initial, plan.length.extent, 1, p);
+  return make_passes(passes, line_axes(plan), kernels, tuning);
 }
 
 Launch to_launch(const Passes& passes, const KernelSet& kernels) {

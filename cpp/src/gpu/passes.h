@@ -20,20 +20,25 @@ struct Tuning {
   bool look_back;  // whether its kernels use look-back, in a single pass
 };
 
-// The kernels of one (op, dtype), with resets or without.
+// The kernels of one (op, dtype), with resets or without, or of recurrences.
 struct KernelSet {
   const char* name;     // as in upsweep_<name>, spine_<name>, downsweep_<name>
   uint32_t components;  // kernel elements in one element of the dtype
   uint32_t itemsize;    // bytes of the kernel's element
   bool has_resets;
+  uint32_t inputs = 1;  // arrays whose elements it reads
 };
 // Throws std::invalid_argument if no GPU can compute in the dtype.
 const KernelSet& kernel_set(Op op, Dtype dtype);
 // Only for a dtype that reset_dtype returns.
 const KernelSet& reset_kernel_set(Op op, Dtype dtype);
+// The kernels of cumprod_frexp, whose elements are pairs (metal/frexp.h).
+const KernelSet& frexp_kernel_set(Dtype dtype);
 // The dtype to which a scan with resets converts elements before, and from
 // which it converts results. Throws like kernel_set.
 Dtype reset_dtype(Op op, Dtype dtype);
+// The kernels of recurrences in a dtype, or nullptr if there are none.
+const KernelSet* recurrence_kernel_set(Dtype dtype);
 
 // Launches for all lines of a scan, or for some of them if one grid cannot hold
 // all: up-sweep over panels · chunks threadgroups, spine over panels,
@@ -75,12 +80,18 @@ struct Passes {
 
 // Whether the kernels can walk the plan; if not, they can after copy_input.
 bool fits_kernels(const Plan& plan);
+bool fits_kernels(const RecurrencePlan& plan);
 
-// For a plan that fits. in_offset is in elements of the dtype. An empty scan
-// has no passes.
-std::vector<Passes> make_passes(const Plan& plan, const KernelSet& kernels,
-                                int64_t in_offset, bool inclusive,
-                                const Tuning& tuning);
+// For work whose plan fits. An empty scan has no passes. With `gives_carries`,
+// the output has a ChunkCarry for each line of each chunk, instead of results.
+std::vector<Passes> make_passes(const ScanWork& work, const KernelSet& kernels,
+                                const Tuning& tuning,
+                                bool gives_carries = false);
+
+// `initial` is that of the work as the kernels read it.
+std::vector<Passes> make_passes(const RecurrenceWork& work,
+                                const Initial& initial,
+                                const KernelSet& kernels, const Tuning& tuning);
 
 Launch to_launch(const Passes& passes, const KernelSet& kernels);
 

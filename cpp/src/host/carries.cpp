@@ -160,6 +160,22 @@ const CarryMethods& methods_of(Op op) {
 
 }  // namespace
 
+CarryRecord first_record(const Initial& initial, Op op, Dtype dtype,
+                         int64_t line) {
+  const CarryMethods& methods = carry_methods(op, dtype);
+  CarryRecord record = methods.identity();
+  if (initial.kind == Initial::Kind::identity) return record;
+  int64_t at = initial.offset + (initial.per_line ? line : 0);
+  const void* from = initial.storage->data();
+  if (initial.kind == Initial::Kind::carry) {
+    return static_cast<const CarryRecord*>(from)[at];
+  }
+  auto itemsize = static_cast<int64_t>(dtype.size());
+  methods.append_element(record,
+                         static_cast<const char*>(from) + at * itemsize);
+  return record;
+}
+
 const CarryMethods& carry_methods(Op op, Dtype dtype) {
   return visit_dtype(dtype, [&](auto value) -> const CarryMethods& {
     return methods_of<decltype(value)>(op);

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "../core/op.h"
+#include "../core/backend.h"
 #include "upsweep/carry.h"
 
 namespace upsweep {
@@ -25,6 +25,10 @@ struct CarryMethods {
   // The prefix is the total.
   bool is_associative;
 };
+
+// The record of what a line starts with.
+CarryRecord first_record(const Initial& initial, Op op, Dtype dtype,
+                         int64_t line);
 
 // There is one for every (op, dtype) of a kernel of the CPU.
 const CarryMethods& carry_methods(Op op, Dtype dtype);

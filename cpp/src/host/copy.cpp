@@ -78,6 +78,25 @@ CopyLine find_copy_line(Dtype to, Dtype from) {
   });
 }
 
+template <class T>
+bool is_nan(T x) {
+  if constexpr (std::is_same_v<T, complex64_t>) {
+    return x.real() != x.real() || x.imag() != x.imag();
+  } else if constexpr (is_floating<T>) {
+    return widen(x) != widen(x);
+  } else {
+    return false;
+  }
+}
+
+template <class T>
+void replace_nan(T* out, int64_t n, uint64_t bits) {
+  T value = load_element<T>(reinterpret_cast<const T*>(&bits));
+  for (int64_t i = 0; i < n; ++i) {
+    if (is_nan(out[i])) out[i] = value;
+  }
+}
+
 }  // namespace
 
 void run_copy(const CopyWork& work) {
@@ -89,6 +108,12 @@ void run_copy(const CopyWork& work) {
   for_each_run(work.axes, [&](const Run& run) {
     copy_line(in + (work.in_offset + run.in) * in_size, run.in_step,
               out + run.index * out_size, run.count);
+    if (work.nan_as) {
+      visit_dtype(work.out_dtype, [&]<class T>(T) {
+        replace_nan(reinterpret_cast<T*>(out) + run.index, run.count,
+                    *work.nan_as);
+      });
+    }
     return true;
   });
 }

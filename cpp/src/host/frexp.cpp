@@ -5,12 +5,11 @@
 // Up to 16 neighbouring lines are walked side by side. A long line is cut into
 // chunks, whatever the number of threads: their products come first, then each
 // chunk is scanned from the product of those before it.
-#include "frexp.h"
-
 #include <atomic>
 #include <cmath>
 #include <vector>
 
+#include "../core/backend.h"
 #include "../core/half.h"
 #include "../monoid/record.h"
 #include "pool.h"
@@ -28,13 +27,13 @@ constexpr int64_t kMaxExponent = 1 << 30;
 template <class T>
 class Frexp {
  public:
-  explicit Frexp(const FrexpWork& work)
+  Frexp(const FrexpWork& work, const FrexpResult& result)
       : work_(work),
         plan_(work.plan),
         in_(static_cast<const T*>(work.in->data()) + work.in_offset),
-        mantissas_(static_cast<T*>(work.out->data())),
-        exponents_(static_cast<int32_t*>(work.out->data()) +
-                   work.exponent_offset),
+        mantissas_(static_cast<T*>(result.mantissas->data())),
+        exponents_(static_cast<int32_t*>(result.exponents->data()) +
+                   result.exponent_offset),
         per_row_((plan_.inner.extent + kWidth - 1) / kWidth),
         chunks_((plan_.length.extent + kChunk - 1) / kChunk) {}
 
@@ -181,10 +180,10 @@ class Frexp {
 
 }  // namespace
 
-void run_frexp(const FrexpWork& work) {
+void run_frexp(const FrexpWork& work, const FrexpResult& result) {
   visit_dtype(work.dtype, [&](auto value) {
     using T = decltype(value);
-    if constexpr (is_real<T>) Frexp<T>(work).run();
+    if constexpr (is_real<T>) Frexp<T>(work, result).run();
   });
 }
 

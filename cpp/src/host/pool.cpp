@@ -87,13 +87,15 @@ int threads_for(int64_t elements) {
       pool().threads(), (elements + kMinShare - 1) / kMinShare));
 }
 
-void for_ranges(int64_t size, const std::function<void(int64_t, int64_t)>& fn) {
-  int threads = threads_for(size);
+void for_ranges(int64_t size, const std::function<void(int64_t, int64_t)>& fn,
+                int64_t cost) {
+  int threads = threads_for(size * cost);
   if (threads <= 1) return fn(0, size);
   std::atomic<int64_t> next{0};
   pool().run(threads, [&] {
-    for (int64_t first; (first = next.fetch_add(kRange)) < size;) {
-      fn(first, std::min(first + kRange, size));
+    int64_t range = std::max<int64_t>(1, kRange / cost);
+    for (int64_t first; (first = next.fetch_add(range)) < size;) {
+      fn(first, std::min(first + range, size));
     }
   });
 }

@@ -51,7 +51,9 @@ Pool& pool();
 int threads_for(int64_t elements);
 
 // Calls fn(first, last) for ranges that together cover 0 to size, on several
-// threads if there are many elements. fn must not throw.
-void for_ranges(int64_t size, const std::function<void(int64_t, int64_t)>& fn);
+// threads if that pays off; one index costs as much as `cost` elements. fn must
+// not throw.
+void for_ranges(int64_t size, const std::function<void(int64_t, int64_t)>& fn,
+                int64_t cost = 1);
 
 }  // namespace upsweep

@@ -37,6 +37,8 @@ struct Prepared {
 struct MetalInputs {
   MetalStoragePtr in;
   MetalStoragePtr reset;
+  MetalStoragePtr initial;
+  MetalStoragePtr second;
 };
 
 void encode(MTL::ComputeCommandEncoder* encoder, const MetalInputs& inputs,
@@ -46,7 +48,9 @@ void encode(MTL::ComputeCommandEncoder* encoder, const MetalInputs& inputs,
                                  nullptr,
                                  prepared.scratch[0].get(),
                                  prepared.scratch[1].get(),
-                                 inputs.reset.get()};
+                                 inputs.reset.get(),
+                                 inputs.initial.get(),
+                                 inputs.second.get()};
   for (size_t i = 0; i < std::size(bound); ++i) {
     if (bound[i]) encoder->setBuffer(bound[i]->buffer(), 0, i);
   }
@@ -108,12 +112,16 @@ class MetalBackend final : public GpuBackend {
     for (const Launch& launch : launches) all.push_back(prepare(launch, out));
     if (all.empty()) return on.run_on_host({[] {}, {}, out, 0});
     // Something has to be bound, used or not.
-    MetalInputs inputs{device_view(stream, from.in), out};
+    MetalInputs inputs{device_view(stream, from.in), out, out};
     std::vector<StoragePtr> read{inputs.in, from.in};
-    if (from.reset) {
-      inputs.reset = device_view(stream, from.reset);
-      read.insert(read.end(), {inputs.reset, from.reset});
-    }
+    auto add = [&](MetalStoragePtr& input, const StoragePtr& storage) {
+      if (!storage) return;
+      input = device_view(stream, storage);
+      read.insert(read.end(), {input, storage});
+    };
+    add(inputs.reset, from.reset);
+    add(inputs.initial, from.initial);
+    add(inputs.second, from.second);
     on.run_on_gpu({[inputs, out, all = std::move(all)](auto* encoder) {
                      for (const Prepared& prepared : all) {
                        encode(encoder, inputs, *out, prepared);

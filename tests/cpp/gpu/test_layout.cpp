@@ -21,9 +21,8 @@ int64_t address(const TileLayout& tile, int64_t place) {
          runs / tile.n1 * tile.m2;
 }
 
-void check(const int64_t (&extents)[3], const int64_t (&steps)[3]) {
-  TileAxis axes[3];
-  for (uint32_t i = 0; i < 3; ++i) axes[i] = tile_axis(i, extents[i], steps[i]);
+void check(const int64_t (&extents)[3], const int64_t (&steps)[3],
+           const TileAxis (&axes)[3]) {
   TileLayout tile = tile_layout(axes[0], axes[1], axes[2], kPerVector, kRound);
   REQUIRE(tile.count == extents[0] * extents[1] * extents[2]);
   std::set<int64_t> places;
@@ -55,6 +54,32 @@ void check(const int64_t (&extents)[3], const int64_t (&steps)[3]) {
   }
 }
 
+void check(const int64_t (&extents)[3], const int64_t (&steps)[3]) {
+  TileAxis axes[3];
+  for (uint32_t i = 0; i < 3; ++i) axes[i] = tile_axis(i, extents[i], steps[i]);
+  check(extents, steps, axes);
+}
+
+// Without the steps of some axes, as where an array is broadcast.
+void check_broadcast(const int64_t (&extents)[3], const int64_t (&out_steps)[3],
+                     int broadcast) {
+  int64_t steps[3];
+  TileAxis axes[3], out_axes[3];
+  for (uint32_t i = 0; i < 3; ++i) {
+    steps[i] = broadcast >> i & 1 ? 0 : out_steps[i];
+    axes[i] = tile_axis(i, extents[i], steps[i], out_steps[i]);
+    out_axes[i] = tile_axis(i, extents[i], out_steps[i]);
+  }
+  check(extents, steps, axes);
+  TileLayout tile = tile_layout(axes[0], axes[1], axes[2], kPerVector, kRound);
+  TileLayout out =
+      tile_layout(out_axes[0], out_axes[1], out_axes[2], kPerVector, kRound);
+  REQUIRE(tile.first == out.first);
+  REQUIRE(tile.column == out.column);
+  REQUIRE(tile.length == out.length);
+  REQUIRE(tile.batch == out.batch);
+}
+
 }  // namespace
 
 TEST_CASE("each element of a tile has a place of its own") {
@@ -75,6 +100,7 @@ TEST_CASE("each element of a tile has a place of its own") {
                 step = step * extents[i] + gap;
               }
               check(extents, steps);
+              check_broadcast(extents, steps, reversed);
             }
           }
         }

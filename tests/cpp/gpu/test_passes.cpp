@@ -7,6 +7,7 @@
 
 #include "../operators.h"
 #include "gpu/passes.h"
+#include "walk.h"
 
 using namespace upsweep;
 
@@ -15,6 +16,10 @@ namespace {
 // So small that even little arrays have several tiles and chunks.
 constexpr uint32_t kFew = 8;
 const Tuning tuning{kFew, [](uint32_t) { return 2u; }, 6, false};
+
+ScanWork work_of(const Plan& plan, int64_t in_offset = 0) {
+  return {Op::prod, float32, plan, true, in_offset, nullptr, nullptr};
+}
 
 void check_rules(const Passes& passes) {
   const ScanParams& p = passes.params;
@@ -37,41 +42,11 @@ void check_rules(const Passes& passes) {
 
 using Offsets = std::map<int64_t, std::pair<int64_t, int64_t>>;
 
-// {index in the result: (index in the input, the result before it)}, as the
-// kernels compute them: panels along column, batch and the outer axes.
-void walk(const Passes& passes, Offsets& found) {
-  const ScanParams& p = passes.params;
-  int64_t along = (p.column.extent + p.width - 1) / p.width;
-  int64_t beyond = (p.batch.extent + p.batches - 1) / p.batches;
-  for (int64_t panel = 0; panel < passes.panels; ++panel) {
-    int64_t rest = panel;
-    int64_t in = p.in_start, out = p.out_start;
-    int64_t column = rest % along * p.width;
-    rest /= along;
-    int64_t batch = rest % beyond * p.batches;
-    rest /= beyond;
-    for (uint32_t i = p.outer_axes; i-- > 0;) {
-      in += rest % p.outer[i].extent * p.outer[i].in_step;
-      out += rest % p.outer[i].extent * p.outer[i].out_step;
-      rest /= p.outer[i].extent;
-    }
-    REQUIRE(rest == 0);
-    for (int64_t b = batch; b < std::min(batch + p.batches, p.batch.extent);
-         ++b) {
-      for (int64_t l = column; l < std::min(column + p.width, p.column.extent);
-           ++l) {
-        int64_t before = -1;
-        for (int64_t t = 0; t < p.length.extent; ++t) {
-          int64_t at = out + b * p.batch.out_step + l * p.column.out_step +
-                       t * p.length.out_step;
-          int64_t from = in + b * p.batch.in_step + l * p.column.in_step +
-                         t * p.length.in_step;
-          REQUIRE(found.emplace(at, std::pair(from, before)).second);
-          before = at;
-        }
-      }
-    }
-  }
+// Adds {index in the result: (index in the input, the result before it)}.
+void collect(const Passes& passes, Offsets& found) {
+  walk(passes, [&](const Place& at) {
+    REQUIRE(found.emplace(at.out, std::pair(at.in, at.before)).second);
+  });
 }
 
 Offsets expected(const Shape& shape, const Strides& strides, size_t axis,
@@ -106,9 +81,9 @@ void check(const Shape& shape, const Strides& strides, int64_t in_offset, Op op,
       REQUIRE(fits_kernels(plan));
       Offsets found;
       for (const Passes& passes :
-           make_passes(plan, kernels, in_offset, true, tuning)) {
+           make_passes(work_of(plan, in_offset), kernels, tuning)) {
         check_rules(passes);
-        walk(passes, found);
+        collect(passes, found);
       }
       CHECK(found == expected(shape, strides, static_cast<size_t>(axis),
                               reverse, kernels.components, in_offset));
@@ -171,7 +146,7 @@ TEST_CASE("threads have something to do whatever the order of axes") {
     int64_t elements = 1, threads = 0;
     for (int64_t extent : shape) elements *= extent;
     for (const Passes& passes :
-         make_passes(plan, kernel_set(Op::prod, float32), 0, true, usual)) {
+         make_passes(work_of(plan), kernel_set(Op::prod, float32), usual)) {
       threads += passes.groups() * usual.threads;
     }
     CAPTURE(shape[1]);
@@ -183,7 +158,7 @@ TEST_CASE("grids too large are divided") {
   // 2^34 lines of one element, which no tile can join.
   Shape shape{int64_t{1} << 34, 2, 3};
   Plan plan = make_plan(shape, {6, 1, 2}, 1, false);
-  auto all = make_passes(plan, kernel_set(Op::prod, float32), 0, true, tuning);
+  auto all = make_passes(work_of(plan), kernel_set(Op::prod, float32), tuning);
   CHECK(all.size() > 1);
   int64_t lines = 0;
   for (const Passes& passes : all) {
@@ -218,8 +193,8 @@ TEST_CASE("what has too many axes for the kernels is copied as it lies") {
       REQUIRE(fits_kernels(copied));
       Offsets found;
       for (const Passes& passes : make_passes(
-               copied, kernel_set(Op::prod, float32), 0, true, tuning)) {
-        walk(passes, found);
+               work_of(copied), kernel_set(Op::prod, float32), tuning)) {
+        collect(passes, found);
       }
       CHECK(found == expected(shape, contiguous_strides(shape),
                               static_cast<size_t>(axis), reverse, 1, 0));

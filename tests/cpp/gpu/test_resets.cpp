@@ -129,9 +129,10 @@ TEST_CASE("a dtype for scans with resets is its own such dtype") {
 
 TEST_CASE("resets need more room between passes") {
   const Tuning tuning{8, [](uint32_t) { return 2u; }, 6, false};
-  Plan plan = make_plan({1000000}, {1}, 0, false);
+  ScanWork work{Op::sum, float32, make_plan({1000000}, {1}, 0, false), true, 0,
+                nullptr, nullptr};
   auto bytes = [&](const KernelSet& kernels) {
-    return make_passes(plan, kernels, 0, true, tuning)[0].aggregate_bytes();
+    return make_passes(work, kernels, tuning)[0].aggregate_bytes();
   };
   size_t without = bytes(kernel_set(Op::sum, float32));
   size_t with = bytes(reset_kernel_set(Op::sum, float32));

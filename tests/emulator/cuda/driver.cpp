@@ -96,7 +96,7 @@ int run_kernel(const std::string& name, std::vector<char> params,
                const unsigned long long* buffers, uint32_t groups,
                uint32_t threads) {
   std::vector<Binding> bound;
-  for (int i = 0; i < 5; ++i) bound.push_back(find_memory(buffers[i]));
+  for (int i = 0; i < 7; ++i) bound.push_back(find_memory(buffers[i]));
   bound.insert(bound.begin() + 2, Binding{params.data(), params.size()});
   try {
     upsweep::emulator::run({name, bound, groups, threads});
@@ -217,7 +217,7 @@ int cuLaunchKernel(const std::string* function, unsigned groups, unsigned,
                    Stream* stream, void** parameters, void**) {
   IN_CONTEXT(cuLaunchKernel);
   std::vector<unsigned long long> buffers;
-  for (int i : {0, 1, 3, 4, 5}) {
+  for (int i : {0, 1, 3, 4, 5, 6, 7}) {
     buffers.push_back(*static_cast<unsigned long long*>(parameters[i]));
   }
   auto* given = static_cast<char*>(parameters[2]);

@@ -40,6 +40,14 @@ def reset_dtypes():
     return {(op, dtype): computed for op, dtype, computed in found}
 
 
+def frexp_kernels():
+    """{dtype: kernel} of cumprod_frexp."""
+    found = re.findall(
+        r"(?m)^UPSWEEP_FREXP\((\w+), (\w+)\)\n", (METAL / "kernels.def").read_text()
+    )
+    return dict(found)
+
+
 def copy_kernels():
     """The kernels that copy, as kernels.def has them."""
     found = re.findall(
@@ -64,9 +72,14 @@ class Tuning:
     def items(self, itemsize):
         return min(self.item_bytes // itemsize, self.max_items)
 
+    def pair_items(self, itemsize):
+        return max(self.items(2 * itemsize), 16 // itemsize)
+
 
 class Axis(ctypes.Structure):
-    _fields_ = [(f, ctypes.c_int64) for f in ("extent", "in_step", "out_step")]
+    _fields_ = [
+        (f, ctypes.c_int64) for f in ("extent", "in_step", "out_step", "second_step")
+    ]
 
 
 class TileLayout(ctypes.Structure):
@@ -86,9 +99,14 @@ class Params(ctypes.Structure):
         *((f, ctypes.c_uint32) for f in (
             "outer_axes", "inclusive", "width", "batches", "span", "column_threads",
             "line_threads", "tiles", "chunks", "column_panels", "batch_panels",
-            "panels", "items_per_thread", "look_back_radix", "reset_shift")),
+            "panels", "items_per_thread", "look_back_radix", "reset_shift",
+            "initial_kind", "initial_per_line", "gives_carries", "reads_resets",
+            "include_initial")),
+        *((f, ctypes.c_int64) for f in (
+            "first_out", "line_block", "lines_after", "initial_start", "lines",
+            "second_start")),
         # Not given: the kernel then computes them.
-        ("in_tile", TileLayout), ("out_tile", TileLayout),
+        ("in_tile", TileLayout), ("out_tile", TileLayout), ("second_tile", TileLayout),
     ]  # fmt: skip
 
 
@@ -160,29 +178,31 @@ def pow2(n):
     return 1 << max(int(n) - 1, 0).bit_length()
 
 
-def make_params(x, y, axis, reverse, inclusive, itemsize, tuning, geometry):
-    """ScanParams for the scan of x along an axis to a contiguous y."""
+def make_params(x, y, axis, reverse, inclusive, items, tuning, geometry,
+                second=None):  # fmt: skip
+    """ScanParams for the scan of x along an axis to a contiguous y, or of x and a
+    second input of its shape."""
     p = Params()
-    (_, first), out = memory(x), [s // y.itemsize for s in y.strides]
-    steps = [s // x.itemsize for s in x.strides]
-    p.in_start, p.out_start = first, memory(y)[1]
+    arrays = [x, y, x if second is None else second]
+    starts = [memory(each)[1] for each in arrays]
+    steps = [[s // y.itemsize for s in each.strides] for each in arrays]
+    axes = [Axis(*each) for each in zip(x.shape, *steps, strict=True)]
+    p.length = axes[axis]
     n = x.shape[axis]
-    p.length = Axis(n, steps[axis], out[axis])
     if reverse:
-        p.in_start += (n - 1) * steps[axis]
-        p.out_start += (n - 1) * out[axis]
-        p.length = Axis(n, -steps[axis], -out[axis])
-    axes = [Axis(*each) for each in zip(x.shape, steps, out, strict=True)]
+        starts = [first + (n - 1) * each[axis]
+                  for first, each in zip(starts, steps, strict=True)]  # fmt: skip
+        p.length = Axis(n, *(-each[axis] for each in steps))
+    p.in_start, p.out_start, p.second_start = starts
     before, after = merged(axes[:axis]), merged(axes[axis + 1 :])
-    p.column = after.pop() if after else Axis(1, 0, 0)
-    p.batch = before.pop() if before else Axis(1, 0, 0)
+    p.column = after.pop() if after else Axis(1, 0, 0, 0)
+    p.batch = before.pop() if before else Axis(1, 0, 0, 0)
     outer = before + after
     p.outer_axes = len(outer)
     for i, a in enumerate(outer):
         p.outer[i] = a
     p.inclusive = inclusive
 
-    items = tuning.items(itemsize)
     g = geometry
     needed = min(pow2(-(-n // items)), tuning.threads)
     p.column_threads = g.column_threads or min(pow2(p.column.extent), 32)
@@ -204,9 +224,12 @@ def merged(axes):
     for a in axes:
         if a.extent == 1:
             continue
-        if result and (result[-1].in_step == a.in_step * a.extent
-                       and result[-1].out_step == a.out_step * a.extent):  # fmt: skip
-            result[-1] = Axis(result[-1].extent * a.extent, a.in_step, a.out_step)
+        steps = ("in_step", "out_step", "second_step")
+        if result and all(
+            getattr(result[-1], s) == getattr(a, s) * a.extent for s in steps
+        ):
+            extent = result[-1].extent * a.extent
+            result[-1] = Axis(extent, *(getattr(a, s) for s in steps))
         else:
             result.append(a)
     return result
@@ -230,9 +253,10 @@ def halves(z):
 
 
 def scan(engine, op, x, axis=-1, reverse=False, inclusive=True, geometry=None,
-         passes=None, reset=None):  # fmt: skip
-    """Scans x, with resets if there are some; returns the result, and bytes read and
-    written for each byte of x."""
+         passes=None, reset=None, initial=None, include_initial=False):  # fmt: skip
+    """Scans x, with resets and initial values if there are some; returns the result,
+    and bytes read and written for each byte of x. initial has no axes, or those of x
+    without the scanned one."""
     passes = passes or engine.tuning.passes
     geometry = geometry or Geometry()
     if passes == LOOK_BACK:
@@ -240,35 +264,94 @@ def scan(engine, op, x, axis=-1, reverse=False, inclusive=True, geometry=None,
     name = "bool_" if x.dtype == bool else x.dtype.name
     kernel, parts = table()[OPERATORS[op], name]
     axis %= x.ndim
-    y = np.empty(x.shape, x.dtype)
+    extents = list(x.shape)
+    extents[axis] += include_initial
+    y = np.empty(extents, x.dtype)
     y.view(np.uint8)[...] = 0xA5
-    xs, ys = x, y
+    results = y
+    if include_initial:
+        ends = slice(-1) if reverse else slice(1, None)
+        results = y[(slice(None),) * axis + (ends,)]
+    xs, ys = x, results
     if parts == 2:
-        xs, ys = halves(x), halves(y)
-    p = make_params(xs, ys, axis, reverse, inclusive, xs.itemsize, engine.tuning,
-                    geometry)  # fmt: skip
+        xs, ys = halves(x), halves(results)
+    items = engine.tuning.items(xs.itemsize)
+    p = make_params(xs, ys, axis, reverse, inclusive, items, engine.tuning, geometry)
     p.reset_shift = parts - 1
+    whole = memory(y)[0]
+    p.out_start += (memory(ys)[0][0] - whole[0]) // ys.itemsize
+    p.include_initial = include_initial
+    initials = set_initial(p, initial, y, axis, parts)
     flags = ys  # something has to be bound
-    room = 0
     if reset is not None:
-        kernel, room = f"resets_{kernel}", RESET_BYTES
-        begin = memory(ys)[1] // parts
-        flags = np.zeros(begin + x.size, np.uint8)
-        flags[begin:] = reset.ravel()
+        kernel = f"resets_{kernel}"
+        flags = flags_of(reset, memory(ys)[1] // parts)
+    room = 0 if reset is None else RESET_BYTES
+    buffers = memory(xs)[0], whole, memory(flags)[0], memory(initials)[0], whole
+    moved = launch(engine, kernel, p, passes, xs.itemsize, room, buffers)
+    return y, moved / max(x.nbytes, 1)
+
+
+def set_initial(p, initial, y, axis, parts):
+    """Sets what the parameters say of initial values, and returns their buffer."""
+    p.first_out = p.out_start
+    p.lines_after = abs(p.length.out_step)
+    p.line_block = p.lines_after * y.shape[axis]
+    if initial is None:
+        return y  # something has to be bound
+    initials = np.ascontiguousarray(initial, y.dtype)
+    p.initial_kind, p.initial_per_line = 1, initials.size != 1
+    p.initial_start = memory(initials)[1] * parts
+    return initials
+
+
+def flags_of(reset, begin):
+    """The bytes of resets, for results from the index `begin` on."""
+    flags = np.zeros(begin + reset.size, np.uint8)
+    flags[begin:] = reset.ravel()
+    return flags
+
+
+def launch(engine, kernel, p, passes, itemsize, room, buffers):
+    """Runs the passes with buffers 0, 1, 5, 6 and 7; returns bytes read and written.
+    `room` is what aggregates and states need in addition."""
     panels = panels_of(p)
     entries = panels * p.chunks * p.width * p.batches
     aggregates = np.full(entries * (AGGREGATE_BYTES + room), 0xC3, np.uint8)
     carries = np.full(entries * CARRY_BYTES, 0xC3, np.uint8)
     if passes == LOOK_BACK:
         states = 2 * entries + panels * p.width * -(-p.chunks // p.look_back_radix)
-        state = tile_state_bytes(xs.itemsize) + room
+        state = tile_state_bytes(itemsize) + room
         aggregates = np.zeros(16 + states * state, np.uint8)
     bindings = [
-        memory(xs)[0], memory(ys)[0], (ctypes.addressof(p), ctypes.sizeof(p)),
-        memory(aggregates)[0], memory(carries)[0], memory(flags)[0],
+        *buffers[:2], (ctypes.addressof(p), ctypes.sizeof(p)),
+        memory(aggregates)[0], memory(carries)[0], *buffers[2:],
     ]  # fmt: skip
     moved = np.zeros(2)
     for each in passes if p.chunks > 1 or passes == LOOK_BACK else ("downsweep",):
         groups = panels if each == "spine" else panels * p.chunks
         moved += engine.run(f"{each}_{kernel}", bindings, groups)
-    return y, moved / max(x.nbytes, 1)
+    return moved
+
+
+def recurrence(engine, a, b, axis=-1, reverse=False, inclusive=True, reset=None,
+               initial=None, geometry=None, passes=None):  # fmt: skip
+    """As scan, of two arrays of one shape, which may be broadcast."""
+    passes = passes or engine.tuning.passes
+    geometry = geometry or Geometry()
+    if passes == LOOK_BACK:
+        geometry.tiles = 1
+    y = np.empty(a.shape, a.dtype)
+    y.view(np.uint8)[...] = 0xA5
+    axis %= a.ndim
+    items = engine.tuning.pair_items(a.itemsize)
+    p = make_params(a, y, axis, reverse, inclusive, items, engine.tuning, geometry, b)
+    flags = y
+    if reset is not None:
+        p.reads_resets = 1
+        flags = flags_of(reset, memory(y)[1])
+    initials = set_initial(p, initial, y, axis, 1)
+    buffers = [memory(each)[0] for each in (a, y, flags, initials, b)]
+    kernel = f"recurrence_{a.dtype.name}"
+    moved = launch(engine, kernel, p, passes, a.itemsize, RESET_BYTES, buffers)
+    return y, moved / max(y.nbytes, 1)

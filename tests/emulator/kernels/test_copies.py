@@ -24,9 +24,11 @@ class CopyAxis(ctypes.Structure):
 class CopyParams(ctypes.Structure):
     _fields_ = [
         ("in_start", ctypes.c_int64), ("out_start", ctypes.c_int64),
+        ("nan_as", ctypes.c_uint64),
         ("axis", CopyAxis * MAX_AXES),
         *((f, ctypes.c_uint32) for f in (
-            "axes", "count", "in_size", "out_size", "source", "to", "quiets")),
+            "axes", "count", "in_size", "out_size", "source", "to", "quiets",
+            "replaces_nan")),
     ]  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from scans import (
     Params,
     Refused,
     copy_kernels,
+    frexp_kernels,
     memory,
     reset_dtypes,
     scan,
@@ -122,6 +123,7 @@ def test_every_kernel_of_the_list_exists(engine):
     kernels = {kernel for kernel, _ in table().values()}
     for (op, _), computed in reset_dtypes().items():
         kernels.add(f"resets_{table()[op, computed][0]}")
+    kernels.update(frexp_kernels().values())
     scans = [f"{each}_{kernel}" for each in engine.tuning.passes for kernel in kernels]
     assert engine.kernel_names() == sorted(scans + copy_kernels())
 

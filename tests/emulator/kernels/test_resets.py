@@ -108,9 +108,8 @@ PASSES = pytest.mark.parametrize("passes", [THREE_PASSES, LOOK_BACK])
 def test_a_scan_without_a_reset_has_the_bits_of_one_that_knows_none(
     small_engine, passes, op, name
 ):
-    """The exact path rounds like the fast one where that is exact."""
-    rng = np.random.default_rng(0)
-    x = rng.choice([1, -1, 2, 0.5], 3000).astype(numpy_dtype(name))
+    kinds = {"uint32": "any_bits", "complex64": "turning"}
+    x = values.make(kinds.get(name, "near_one"), numpy_dtype(name), (3000,), 0)
     none = np.zeros(x.shape, bool)
     plain, _ = scan(small_engine, op, x, passes=passes, geometry=Geometry(tiles=2))
     y, _ = scan(small_engine, op, x, passes=passes, geometry=Geometry(tiles=2),
@@ -181,6 +180,42 @@ def test_traffic(engine, shape, axis):
     assert (moved <= (1.27, 1.02)).all()
     _, moved = scan(engine, "cumprod", x, axis, reset=reset, geometry=Geometry(tiles=4))
     assert (moved <= (2.55, 1.1)).all()
+
+
+@PASSES
+@pytest.mark.parametrize("inclusive", [True, False])
+@pytest.mark.parametrize("name", ["float32", "float16", "uint64", "complex64"])
+def test_any_byte_but_0_is_a_reset_wherever_lines_begin(
+    small_engine, passes, name, inclusive
+):
+    """Flags come in vectors of 16 where lines allow it, else in fours or one by one."""
+    rng = np.random.default_rng(4)
+    for shape, axis in [((5, 203), 1), ((7, 64), 1), ((97, 48), 0), ((61, 100), 0),
+                        ((50, 37), 0), ((3, 40, 6), 1)]:  # fmt: skip
+        x = rng.choice([1, 2, 3], shape).astype(numpy_dtype(name))
+        reset = rng.integers(1, 256, shape, np.uint8) * (rng.random(shape) < 0.1)
+        y, _ = scan(small_engine, "cumsum", x, axis, inclusive=inclusive,
+                    passes=passes, reset=reset)  # fmt: skip
+        check_segments("cumsum", x, y, reset, axis, inclusive=inclusive)
+
+
+@pytest.mark.parametrize("name", ["float32", "float16", "bfloat16"])
+def test_a_reset_forgets_how_large_elements_were(small_engine, name):
+    """A sum of small elements is not scaled like the large ones before a reset, and
+    large ones before it still count for the results there."""
+    dtype = numpy_dtype(name)
+    items = small_engine.tuning.items(dtype.itemsize)
+    tile = small_engine.tuning.threads * items
+    small, large = (6e-8, 6e4) if name == "float16" else (1e-38, 3e38)
+    for place in range(1, 4):
+        x = np.full(2 * tile, small).astype(dtype)
+        x[:items] = 0
+        x[:place] = 1
+        x[tile : tile + 3] = np.array([large, large, -large]).astype(dtype)
+        reset = np.zeros(x.shape, bool)
+        reset[[place, tile, tile + place]] = True
+        y, _ = scan(small_engine, "cumsum", x, passes=LOOK_BACK, reset=reset)
+        check_segments("cumsum", x, y, reset)
 
 
 def test_flags_beyond_their_buffer_are_not_read(engine):

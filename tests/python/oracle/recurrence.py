@@ -18,6 +18,8 @@ PRECISION = 400
 NONE = (0, 0)
 # What a rounding in the computation costs: a step, relative to S, as 2 to this power.
 UNIT = {"float64": -53, "complex64": -50}
+# The same of those dtypes that a GPU computes itself.
+GPU_UNIT = {"float16": -44, "bfloat16": -44, "float32": -44}
 
 
 @kept

@@ -33,12 +33,15 @@ def joined(parts, axis, reverse):
     return np.concatenate(parts[::-1] if reverse else parts, axis=axis)
 
 
+SHORT = [(60,), (30, 3), (3, 30), (2, 20, 3), (150,), (1, 17)]
+# Of several tiles.
+LONG = [(40000,), (5000, 3), (3, 3000), (2, 1500, 2)]
+
+
 @st.composite
-def lines(draw, name):
+def lines(draw, name, shapes=SHORT):
     """An array, an axis and places to cut it at; often at its ends."""
-    shape = draw(
-        st.sampled_from([(60,), (30, 3), (3, 30), (2, 20, 3), (150,), (1, 17)])
-    )
+    shape = draw(st.sampled_from(shapes))
     axis = draw(st.integers(-len(shape), len(shape) - 1))
     kind = draw(st.sampled_from(sorted(kinds(numpy_dtype(name)))))
     x = make(kind, numpy_dtype(name), shape, draw(st.integers(0, 2**32 - 1)))
@@ -88,9 +91,21 @@ def checked_value(op, carry, x, before, axis):
 @given(data=st.data())
 def test_a_cut_changes_nothing(op, name, data):
     """The parts go on one after the other, each with the carry of those before."""
-    if op not in ops_of(name):
-        return
-    x, axis, places = data.draw(lines(name))
+    if op in ops_of(name):
+        check_cut(op, name, data, SHORT)
+
+
+@pytest.mark.parametrize("op", SCANS)
+@pytest.mark.parametrize("name", DTYPES)
+@settings(max_examples=4)
+@given(data=st.data())
+def test_a_cut_of_long_lines_changes_nothing(op, name, data):
+    if op in ops_of(name):
+        check_cut(op, name, data, LONG)
+
+
+def check_cut(op, name, data, shapes):
+    x, axis, places = data.draw(lines(name, shapes))
     reverse = data.draw(st.booleans())
     computing = result_dtype(SCANS[op], name)
     start = before = None

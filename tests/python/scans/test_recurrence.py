@@ -160,6 +160,35 @@ def test_decays_to_nothing_and_starts_again(name):
     checked_recurrence(np.broadcast_to(np.asarray(1e-20, name), 20_000), b)
 
 
+@pytest.mark.parametrize("name", ["float16", "float32"])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_more_axes_than_kernels_have(name, reverse):
+    """A GPU copies what one step cannot walk."""
+    rng = np.random.default_rng(6)
+    shape = (2,) * 14
+    a = rng.uniform(-1, 1, [1, 2] * 7).astype(name)
+    b = rng.uniform(-1, 1, shape).astype(name).transpose(np.arange(14) ^ 1)
+    initial = rng.uniform(-1, 1, shape[1:]).astype(name).transpose()
+    reset = rng.random(shape) < 0.1
+    checked_recurrence(a, b, axis=5, reverse=reverse, reset=reset, initial=initial)
+    checked_recurrence(b, a, axis=0, reverse=reverse, initial=a.dtype.type(2))
+
+
+def test_resets_and_operands_that_begin_within_an_array():
+    rng = np.random.default_rng(7)
+    a, b = rng.uniform(-1, 1, (2, 5, 3000)).astype(np.float32)
+    reset = rng.random((5, 3000)) < 0.01
+    whole = [upsweep.array(x)[1:] for x in (a, b, reset)]
+    start = upsweep.array(np.arange(5, dtype=np.float32))[1:]
+    y = upsweep.linear_recurrence(*whole[:2], reset=whole[2], initial=start)
+    same = upsweep.linear_recurrence(
+        a[1:], b[1:], reset=reset[1:], initial=np.arange(1, 5, dtype=np.float32)
+    )
+    assert np.array_equal(y, same)
+    assert np.array_equal(upsweep.linear_recurrence(whole[0], whole[0]),
+                          upsweep.linear_recurrence(a[1:], a[1:]))  # fmt: skip
+
+
 def test_broadcast_operands_are_not_copied():
     n = 1 << 20
     a = upsweep.broadcast_to(upsweep.array(0.5, upsweep.float32), (64, n))
