@@ -101,8 +101,8 @@ foreign() {
 # From one seed, so that only a change decides the outcome; run.py chooses others.
 fuzz() {
   has_atheris || return 0
-  UPSWEEP_VERDICTS='' PYTHONPATH="$work/sanitized" python tests/fuzz/run.py "$1" --seconds 60 \
-    --seed 1 --findings "$work"
+  UPSWEEP_VERDICTS='' PYTHONPATH="$work/sanitized" python tests/fuzz/run.py "$1" \
+    --seconds 60 --seed 1 --findings "$work"
 }
 fuzz_scans() { fuzz scans; }
 fuzz_general() { fuzz general; }

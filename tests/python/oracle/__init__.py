@@ -92,9 +92,15 @@ class Lines(NamedTuple):
         )
         monoid = monoid_of(self.op, self.x.dtype.name, self.y.dtype)
         worst = 0.0
+        judged = set()
         # An empty array may have more lines than can be counted one by one.
         for line in range(len(rows) if self.y.size else 0):
             xs, ys = rows[line], results[line]
+            # Tests of layouts repeat one line.
+            contents = tuple(values.tobytes() for values in (xs, ys, before[line]))
+            if (same := (contents, frozenset(starts[line]))) in judged:
+                continue
+            judged.add(same)
             states = [monoid.start]
             for element in monoid.decode(before[line]):
                 states = steps(monoid.step, states, element)

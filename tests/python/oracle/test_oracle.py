@@ -169,3 +169,15 @@ def test_ulps_are_measured():
     x = vector([1.5, 1.5], "float32")
     assert check("cumprod", x, vector([1.5, 2.25], "float32")) == 0.0
     assert check("cumprod", x, vector([1.5, 2.25 + 2.0**-22], "float32")) == 1.0
+
+
+def test_each_of_many_equal_lines_counts():
+    x = np.float32([[2, 3]] * 4)
+    y = np.float32([[2, 6]] * 4)
+    assert check("cumprod", x, y, axis=1) == 0
+    initial = np.float32([1, 1, 1, 5])
+    y[3, 1] = 7
+    with pytest.raises(AssertionError, match=r"wrong at index \(3, 1\)"):
+        check("cumprod", x, y, axis=1)
+    with pytest.raises(AssertionError, match=r"wrong at index \(3, 0\)"):
+        check("cumprod", x, y, axis=1, initial=initial)
