@@ -48,6 +48,15 @@ def frexp_kernels():
     return dict(found)
 
 
+def recurrence_kernels():
+    """{dtype: kernel} of recurrences."""
+    found = re.findall(
+        r"(?m)^UPSWEEP_RECURRENCE\((\w+), (\w+)\)\n",
+        (METAL / "kernels.def").read_text(),
+    )
+    return dict(found)
+
+
 def copy_kernels():
     """The kernels that copy, as kernels.def has them."""
     found = re.findall(
@@ -352,6 +361,6 @@ def recurrence(engine, a, b, axis=-1, reverse=False, inclusive=True, reset=None,
         flags = flags_of(reset, memory(y)[1])
     initials = set_initial(p, initial, y, axis, 1)
     buffers = [memory(each)[0] for each in (a, y, flags, initials, b)]
-    kernel = f"recurrence_{a.dtype.name}"
+    kernel = recurrence_kernels()[a.dtype.name]
     moved = launch(engine, kernel, p, passes, a.itemsize, RESET_BYTES, buffers)
     return y, moved / max(y.nbytes, 1)

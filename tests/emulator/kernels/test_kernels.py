@@ -21,6 +21,7 @@ from scans import (
     copy_kernels,
     frexp_kernels,
     memory,
+    recurrence_kernels,
     reset_dtypes,
     scan,
     table,
@@ -123,7 +124,7 @@ def test_every_kernel_of_the_list_exists(engine):
     kernels = {kernel for kernel, _ in table().values()}
     for (op, _), computed in reset_dtypes().items():
         kernels.add(f"resets_{table()[op, computed][0]}")
-    kernels.update(frexp_kernels().values())
+    kernels.update(frexp_kernels().values(), recurrence_kernels().values())
     scans = [f"{each}_{kernel}" for each in engine.tuning.passes for kernel in kernels]
     assert engine.kernel_names() == sorted(scans + copy_kernels())
 

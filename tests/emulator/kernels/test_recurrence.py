@@ -7,7 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scans import LOOK_BACK, THREE_PASSES, Geometry, Refused, recurrence
+from scans import (
+    LOOK_BACK,
+    THREE_PASSES,
+    Geometry,
+    Refused,
+    recurrence,
+    recurrence_kernels,
+)
 from test_kernels import Less, draw_geometry, numpy_dtype
 from test_resets import draw_resets
 
@@ -16,6 +23,10 @@ import values
 from oracle.recurrence import GPU_UNIT, check
 
 NAMES = [*GPU_UNIT]
+
+
+def test_the_bound_is_stated_for_each_kernel():
+    assert {*recurrence_kernels()} == {*GPU_UNIT}
 
 
 def checked(engine, a, b, **options):
