@@ -80,12 +80,12 @@ function(upsweep_add_cuda target)
       string(APPEND new ",sm_${chip}")
     endif()
   endforeach()
-  # Compiling anything at all takes nvcc a second, so quick sets share an image.
+  # Compiling anything at all takes nvcc a second, so two sets share an image. More
+  # would take chips long that translate them on first use.
   set(units "")
   foreach(set IN LISTS sets)
     string(REGEX REPLACE "^((resets_)?)(max|min)_" "\\1extremum_" unit ${set})
-    string(REGEX REPLACE "^((resets_)?)(prod|sum)_uint" "\\1total_uint" unit
-                         ${unit})
+    string(REGEX REPLACE "^((resets_)?)(prod|sum)_" "\\1total_" unit ${unit})
     list(APPEND units ${unit})
     list(APPEND sets_of_${unit} ${set})
     string(APPEND table "    {\"${set}\", upsweep_${unit}},\n")

@@ -114,7 +114,7 @@ struct FrexpOptions {
 /// the exact ones. As in frexp, magnitudes of mantissas are from 0.5 to below
 /// 1; a zero, infinite or NaN mantissa has the exponent 0. Mantissas have the
 /// dtype of a, float32 for integers and bool_; exponents are int32, and beyond
-/// 2^30 they stay there. Computed by the CPU, also for arrays on a GPU.
+/// 2^30 they stay there.
 ///
 /// Errors: also TypeError for complex64.
 std::pair<array, array> cumprod_frexp(const array& a,

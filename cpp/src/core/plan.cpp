@@ -4,26 +4,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "merge.h"
+
 namespace upsweep {
-
-namespace {
-
-// Merges two neighbouring axes if one step can walk both in both arrays.
-bool merge(Plan::Axis& outer, const Plan::Axis& inner) {
-  if (inner.extent == 1) return true;
-  if (outer.extent != 1 && (outer.in_step != inner.in_step * inner.extent ||
-                            outer.out_step != inner.out_step * inner.extent)) {
-    return false;
-  }
-  outer = {outer.extent * inner.extent, inner.in_step, inner.out_step};
-  return true;
-}
-
-}  // namespace
 
 void append_axis(std::vector<Plan::Axis>& axes, Plan::Axis axis) {
   if (axis.extent == 1) return;
-  if (axes.empty() || !merge(axes.back(), axis)) axes.push_back(axis);
+  if (axes.empty() || !merge_axis(axes.back(), axis)) axes.push_back(axis);
 }
 
 std::vector<Plan::Axis> merge_axes(const Shape& shape, const Strides& in,
@@ -50,20 +37,16 @@ Plan make_plan(const Shape& shape, const Strides& strides, int axis,
   Plan plan{};
   plan.out_extent = out_extent(axis);
   plan.inner = {1, 0, 1};
+  plan.outer_size = 1;
   for (int i = 0; i < rank; ++i) {
     out_step /= out_extent(i);
     Plan::Axis here{shape[i], strides[i], out_step};
     if (i == axis) {
       plan.length = here;
-      continue;
-    }
-    if (!merge(plan.inner, here)) {
-      plan.outer.push_back(plan.inner);
-      plan.inner = here;
+    } else {
+      add_line_axis(plan, here);
     }
   }
-  plan.outer_size = 1;
-  for (const Plan::Axis& outer : plan.outer) plan.outer_size *= outer.extent;
 
   int64_t n = plan.length.extent;
   if (reverse && n > 0) {

@@ -1,6 +1,7 @@
 // Plan: how a scan walks memory. Pure arithmetic on shapes, for every backend.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -22,6 +23,7 @@ struct Plan {
     int64_t extent;
     int64_t in_step;
     int64_t out_step;
+    std::array<int64_t, 2> steps() const { return {in_step, out_step}; }
   };
 
   Axis length;

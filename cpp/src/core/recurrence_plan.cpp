@@ -4,21 +4,9 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "merge.h"
+
 namespace upsweep {
-
-namespace {
-
-// Merges two neighbouring axes if one step can walk both in every array.
-bool merge(RecurrencePlan::Axis& outer, const RecurrencePlan::Axis& inner) {
-  if (inner.extent == 1) return true;
-  for (size_t i = 0; outer.extent != 1 && i < inner.step.size(); ++i) {
-    if (outer.step[i] != inner.step[i] * inner.extent) return false;
-  }
-  outer = {outer.extent * inner.extent, inner.step};
-  return true;
-}
-
-}  // namespace
 
 RecurrencePlan make_recurrence_plan(const Shape& shape, const Strides& a,
                                     const Strides& b, const Strides& initial,
@@ -33,12 +21,10 @@ RecurrencePlan make_recurrence_plan(const Shape& shape, const Strides& a,
     RecurrencePlan::Axis here{shape[i], {a[i], b[i], initial[i], out[i]}};
     if (static_cast<int>(i) == axis) {
       plan.length = here;
-    } else if (!merge(plan.inner, here)) {
-      plan.outer.push_back(plan.inner);
-      plan.inner = here;
+    } else {
+      add_line_axis(plan, here);
     }
   }
-  for (const auto& outer : plan.outer) plan.outer_size *= outer.extent;
   for (size_t i = 0; reverse && i < plan.start.size(); ++i) {
     plan.start[i] = (plan.length.extent - 1) * plan.length.step[i];
     plan.length.step[i] = -plan.length.step[i];

@@ -21,6 +21,7 @@ struct RecurrencePlan {
   struct Axis {
     int64_t extent;
     std::array<int64_t, kArrays> step;  // that of initial is 0 along length
+    const std::array<int64_t, kArrays>& steps() const { return step; }
   };
 
   Axis length;

@@ -7,11 +7,12 @@
 
 namespace upsweep {
 
-#define UPSWEEP_ISA(isa)                    \
-  const Kernel* find_prod_##isa(Op, Dtype); \
-  const Kernel* find_sum_##isa(Op, Dtype);  \
-  const Kernel* find_max_##isa(Op, Dtype);  \
-  const RecurrenceKernel& find_recurrence_##isa(Dtype);
+#define UPSWEEP_ISA(isa)                                \
+  const Kernel* find_prod_##isa(Op, Dtype);             \
+  const Kernel* find_sum_##isa(Op, Dtype);              \
+  const Kernel* find_max_##isa(Op, Dtype);              \
+  const RecurrenceKernel& find_recurrence_##isa(Dtype); \
+  const FrexpKernel& find_frexp_##isa(Dtype);
 UPSWEEP_ISA(baseline)
 #if defined(__x86_64__)
 UPSWEEP_ISA(avx2)
@@ -37,8 +38,9 @@ bool has_avx512() {
 }
 #endif
 
-#define UPSWEEP_KERNELS(isa) \
-  find_prod_##isa, find_sum_##isa, find_max_##isa, find_recurrence_##isa
+#define UPSWEEP_KERNELS(isa)                                              \
+  find_prod_##isa, find_sum_##isa, find_max_##isa, find_recurrence_##isa, \
+      find_frexp_##isa
 constexpr Isa kIsas[] = {
 #if defined(__x86_64__)
     {"avx512", has_avx512, UPSWEEP_KERNELS(avx512)},

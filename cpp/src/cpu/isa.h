@@ -3,6 +3,7 @@
 
 #include <span>
 
+#include "frexp_kernel.h"
 #include "kernels.h"
 #include "recurrence_kernel.h"
 
@@ -17,6 +18,7 @@ struct Isa {
   FindKernel find_sum;  // and logaddexp
   FindKernel find_max;  // and min
   const RecurrenceKernel& (*recurrence)(Dtype dtype);
+  const FrexpKernel& (*frexp)(Dtype dtype);
 
   // There is one for every (op, dtype) but these: sums of bool_ are sums of
   // int32, and logaddexp of integers is one of float32.

@@ -48,9 +48,9 @@ struct Kernel {
   // that of a single line if `needs_summary` is true.
   void (*scan)(const Tile& tile, void* carry, const void* summary,
                bool inclusive);
-  // As scan without a summary, element by element, where segments are short:
-  // each line starts again at an element whose flag is 1. The flag of an
-  // element is as far from `flags` as its result is from the tile's first.
+  // As scan without a summary, where each line starts again at an element whose
+  // flag is 1. The flag of an element is as far from `flags` as its result is
+  // from the tile's first.
   void (*scan_segments)(const Tile& tile, const uint8_t* flags, void* carry,
                         bool inclusive);
   // The prefix of one line of a carry, to and from a record.

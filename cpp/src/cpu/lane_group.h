@@ -68,6 +68,48 @@ struct LaneGroup {
     scan_blocks<typename L::Saturated>(tile, carry, inclusive, store_buffer);
   }
 
+  // Scans up to kRows rows of all lanes on the fast path. Lanes start again
+  // where the flag of an element is 1; rows of flags are flag_step apart.
+  // Returns false if a lane left the range: then all of it is wrong, and the
+  // carry, too.
+  static bool scan_with_resets(const Tile& tile, const uint8_t* flags,
+                               int64_t flag_step, Carry& carry,
+                               bool inclusive) {
+    alignas(64) U block[kRows * n];
+    const U* from = in(tile);
+    U* to = out(tile);
+    int64_t from_step = tile.in_step, to_step = tile.out_step;
+    auto rows = static_cast<int>(tile.length);
+    bool columns = tile.in_lane == 1 && tile.out_lane == 1;
+    if (!columns) {
+      gather(from, from_step, tile.in_lane, n, rows, block);
+      from = to = block;
+      from_step = to_step = n;
+    }
+    LaneScanners<typename L::Fast> scanners(carry, tile);
+    for (int s = 0; s < rows; ++s) {
+      if (columns) {
+        prefetch(address(from) + bytes(rows * from_step));
+      } else {
+        // A piece of what a lane has next.
+        constexpr int pieces = kRows / n;
+        prefetch(address(in(tile)) +
+                 bytes(s / pieces * tile.in_lane +
+                       (rows + s % pieces * n) * tile.in_step));
+      }
+      if (any_flag(flags)) scanners.reset(flags);
+      scanners.step(from, to, inclusive);
+      from += from_step;
+      to += to_step;
+      flags += flag_step;
+    }
+    if (!scanners.finish(carry)) return false;
+    if (!columns) {
+      scatter(block, out(tile), tile.out_step, tile.out_lane, n, rows);
+    }
+    return true;
+  }
+
   // Calls take_row with each pack of each row, and the pack's index.
   template <class Fn>
   static void each_row(const Tile& tile, const Fn& take_row) {
@@ -117,6 +159,12 @@ struct LaneGroup {
       for (int p = 0; p < kPacks; ++p) before[p] = of[p].results();
     }
 
+    UPSWEEP_INLINE void reset(const uint8_t* flags) {
+      unrolled<kPacks>([&](int p) UPSWEEP_INLINE {
+        of[p].reset(flags + p * kPack<U>);
+        before[p] = of[p].results();
+      });
+    }
     UPSWEEP_INLINE void step(const U* from, U* to, bool inclusive) {
       unrolled<kPacks>([&](int p) UPSWEEP_INLINE {
         Row row = of[p].step(keys.of(Row::load(from + p * kPack<U>)));
@@ -170,6 +218,17 @@ struct LaneGroup {
       });
     }
     return s;
+  }
+
+  // Whether the flag of any lane is set.
+  UPSWEEP_INLINE static bool any_flag(const uint8_t* flags) {
+    uint64_t all = 0;
+    for (int i = 0; i < n; i += 8) {
+      uint64_t eight;
+      std::memcpy(&eight, flags + i, sizeof eight);
+      all |= eight;
+    }
+    return all != 0;
   }
 
   static uintptr_t address(const U* at) {

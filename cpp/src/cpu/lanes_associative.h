@@ -81,6 +81,10 @@ struct AssociativeLanes {
       return results();
     }
 
+    UPSWEEP_INLINE void reset(const uint8_t* flags) {
+      r_ = select(mask_of<Signed<Lane>, Held::kSize>(flags), identity(), r_);
+    }
+
     UPSWEEP_INLINE bool finish(Carry& carry, int first) const {
       close(r_).store(carry.lane + first);
       return true;

@@ -202,6 +202,14 @@ struct DoubleLanes {
       return y.template as<uint64_t>();
     }
 
+    UPSWEEP_INLINE void reset(const uint8_t* flags) {
+      auto at = mask_of<int64_t, n>(flags);
+      auto zero = Pack<double>::all(0);
+      r_.hi = select(at, Pack<double>::all(Op::kIdentity), r_.hi);
+      r_.lo = select(at, zero, r_.lo);
+      saturated_ = select(at, Pack<int64_t>::all(0), saturated_);
+    }
+
     UPSWEEP_INLINE bool finish(Carry& carry, int first) const {
       auto lo = select(saturated_, Pack<double>::all(0), r_.lo);
       auto lost = (r_.hi - r_.hi != Pack<double>::all(0)) |

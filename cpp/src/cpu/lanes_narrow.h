@@ -118,6 +118,10 @@ struct NarrowLanes {
       return bits_of<Value>(y);
     }
 
+    UPSWEEP_INLINE void reset(const uint8_t* flags) {
+      r_ = select(mask_of<int64_t, n>(flags), identity(), r_);
+    }
+
     UPSWEEP_INLINE bool finish(Carry& carry, int first) const {
       r_.store(carry.lane + first);
       return check_.passed();

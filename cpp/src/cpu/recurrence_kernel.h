@@ -40,6 +40,13 @@ struct RecurrenceSummary {
   LaneNumbers limit;
 };
 
+// Where the next block has its elements of lines along memory, in pieces: the
+// processor would have to foresee as many places as there are lanes.
+struct RecurrenceAhead {
+  const char* first = nullptr;
+  int64_t lane = 0, piece = 0;  // bytes from lane to lane, from piece to piece
+};
+
 // The coefficients of a block, row by row, where they lie or copied.
 struct RecurrenceRows {
   static constexpr int64_t kRowBytes = 64;
@@ -47,9 +54,9 @@ struct RecurrenceRows {
   const char* a;
   const char* b;
   int64_t a_step, b_step;  // bytes from row to row
+  RecurrenceAhead a_ahead, b_ahead;
   alignas(64) char a_copy[kBlockRows * kRowBytes] = {};
   alignas(64) char b_copy[kBlockRows * kRowBytes] = {};
-  alignas(64) char out[kBlockRows * kRowBytes] = {};
 };
 
 // Bit l of a set of lanes is that of lane l.
@@ -57,9 +64,10 @@ using LaneSet = uint32_t;
 
 struct RecurrenceKernel {
   int lanes;
+  double low, high;  // the magnitudes that h may have, if it is not 0
 
   void (*load)(const RecurrenceBlock& block, RecurrenceRows& rows);
-  void (*reduce)(const RecurrenceBlock& block, const RecurrenceRows& rows,
+  void (*reduce)(const RecurrenceBlock& block, RecurrenceRows& rows,
                  RecurrenceSummary& summary);
   // Advances h over all lanes, which are segments, and gives what each starts
   // with. Returns false if a number may leave the range.
@@ -68,10 +76,19 @@ struct RecurrenceKernel {
   // Advances each lane, a line of its own. Returns those that stay in the
   // range.
   LaneSet (*advance_lanes)(const RecurrenceSummary& summary, LaneNumbers& h);
-  // Writes the results of a block and advances h. Returns the lanes that stayed
-  // in the range: the results of the others are wrong.
-  LaneSet (*scan)(const RecurrenceBlock& block, RecurrenceRows& rows,
-                  LaneNumbers& h, bool inclusive);
+  // Writes the results of a loaded block, past the cache if `streaming` and
+  // they are lines along memory. Advances h in the lanes that stay in the range
+  // and returns these: the results of the others are wrong.
+  LaneSet (*scan)(const RecurrenceBlock& block, const RecurrenceRows& rows,
+                  LaneNumbers& h, bool inclusive, bool streaming);
+  // The same for 1, 2 or 4 rows of whole groups of lanes that are
+  // neighbours in each array, without resets and unloaded. Gives the numbers
+  // after them. Returns false, and all of it is wrong, if a lane left the
+  // range.
+  bool (*scan_columns)(const RecurrenceBlock& block, const LaneNumbers* h,
+                       LaneNumbers* after, bool inclusive);
+  // Orders what was streamed before later stores.
+  void (*order_streams)();
 };
 
 }  // namespace upsweep

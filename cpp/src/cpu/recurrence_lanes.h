@@ -7,10 +7,11 @@
 namespace upsweep {
 namespace {
 
-// Numbers are checked every kCheckedRows rows. Between two checks no product of
-// a number in the range with elements of the dtype can leave double's range:
-// an element of a narrow dtype is 0 or between 2^-149 and 2^128, and a sum that
-// cancels has still 2^-53 of its terms.
+// Numbers are checked for kLow every kCheckedRows rows. Between two checks no
+// product of a number in the range with elements of the dtype can fall below
+// double's range: an element of a narrow dtype is 0 or at least 2^-149, and a
+// sum that cancels has still 2^-53 of its terms. A number that has overflowed
+// stays infinite or NaN, whatever follows, so that is checked at the end.
 //
 // A segment's factor that falls below the range is taken as 0 where its sum is
 // at least kNotable, because it does not count next to that for numbers up to
@@ -124,27 +125,20 @@ struct RecurrenceLanes {
     return m;
   }
 
-  UPSWEEP_INLINE static Mask is_within(const Doubles& m, double low,
-                                       double high) {
-    return (Doubles::all(high) >= m) &
-           ((m >= Doubles::all(low)) | (m == Doubles::all(0)));
+  // Whether a number other than 0 has a magnitude below a limit.
+  UPSWEEP_INLINE static Mask is_low(const Doubles& m, double limit) {
+    return (m < Doubles::all(limit)) & (m != Doubles::all(0));
   }
   UPSWEEP_INLINE static Mask in_range(const Doubles& m) {
-    return is_within(m, Range::kLow, Range::kHigh);
+    return (Doubles::all(Range::kHigh) >= m) &
+           ((m >= Doubles::all(Range::kLow)) | (m == Doubles::all(0)));
   }
   static bool is_within(double m, double high) {
     return m <= high && (m >= Range::kLow || m == 0);
   }
 
-  // What every element must be for the range to hold.
-  UPSWEEP_INLINE static Mask is_usable(const Doubles& a) {
-    if constexpr (std::is_same_v<T, double>) {
-      auto m = abs(a);
-      return (m >= Doubles::all(Range::kLowFactor)) | (m == Doubles::all(0));
-    } else {
-      return Mask::all(-1);
-    }
-  }
+  // Whether there are elements that take a number out of the range at once.
+  static constexpr bool kHasLowElements = std::is_same_v<T, double>;
 
  private:
   UPSWEEP_INLINE static Doubles multiply_add_real(const Doubles& a,

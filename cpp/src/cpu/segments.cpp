@@ -1,7 +1,7 @@
 // Scans with resets. A reset only ends what came before it, so the rows of a
-// panel between two resets are an ordinary tile. Where resets are close, a loop
-// goes element by element instead. Which of the two happens depends on shape
-// and resets only, never on the number of threads.
+// panel between two resets are an ordinary tile. Where resets are close, the
+// lanes of a kernel start again on their own. Which of the two happens depends
+// on shape and resets only, never on the number of threads.
 #include "segments.h"
 
 #include <algorithm>
@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "../host/memory.h"
 #include "../host/pool.h"
 #include "aligned_buffer.h"
 #include "isa.h"
@@ -19,18 +20,13 @@ namespace upsweep {
 
 namespace {
 
-// Neighbouring lines that are reset together: a whole number of registers.
-constexpr int64_t kLanes = 16;
-// Rows of a panel of columns that the cache holds, while groups of kLanes lines
-// are scanned one after the other.
+// Rows of a panel of columns that either have resets or not.
 constexpr int64_t kBlockRows = 64;
-// From as many rows without a reset on, tiles are faster than the loop: for one
-// line along memory, and for several.
+// Elements of a line without a reset from which on they are a tile; those that
+// are scanned at once where segments are shorter; and those that a tile has,
+// and a thread takes at once.
 constexpr int64_t kLongSegment = 512;
-constexpr int64_t kManyRows = 24;
-// Rows that the loop takes at once, elements of a line that a tile has, and
-// those that a thread takes at once.
-constexpr int64_t kLoopRows = 256;
+constexpr int64_t kShortSegments = 3 << 13;
 constexpr int64_t kPiece = 1 << 14;
 constexpr int64_t kShare = 1 << 16;
 
@@ -43,7 +39,8 @@ class SegmentedScan {
         kernel_(isa().kernel(work.op, work.dtype)),
         methods_(carry_methods(work.op, work.dtype)),
         tiles_(plan_, tiling_, kernel_, work.dtype, work.in->data(),
-               work.in_offset, work.out->data(), false),
+               work.in_offset, work.out->data(),
+               work.out->nbytes() >= cache_size() / 2),
         starts_(work.initial, work.op, work.dtype, plan_, kernel_),
         flags_(static_cast<const uint8_t*>(work.reset->data())) {}
 
@@ -137,43 +134,38 @@ class SegmentedScan {
   // Scans rows first to last of a panel, from the carry.
   void scan(const Panel& panel, int64_t first, int64_t last,
             Scratch& scratch) const {
-    if (panel.width == 1) return scan_group(panel, first, last, 0, scratch);
+    if (panel.width == 1) return scan_line(panel, first, last, scratch);
+    void* carry = scratch.carry.data();
     for (int64_t row = first; row < last; row += kBlockRows) {
       int64_t end = std::min(row + kBlockRows, last);
+      Tile rows = tiles_.rows(panel, row, end - row);
       if (next_reset(panel, row, end) == end) {
-        scan_rows(tiles_.rows(panel, row, end - row), scratch.carry.data(),
-                  scratch);
-        continue;
-      }
-      for (int64_t i = 0; i < panel.width; i += kLanes) {
-        Panel group{panel.in + i * plan_.inner.in_step,
-                    panel.out + i * plan_.inner.out_step,
-                    std::min(kLanes, panel.width - i)};
-        scan_group(group, row, end, i, scratch);
+        scan_rows(rows, carry, scratch);
+      } else {
+        kernel_.scan_segments(rows, flag(panel, row), carry, work_.inclusive);
       }
     }
   }
 
-  // The same for lines that are reset together, which are lines `line` and so
-  // on of the carry.
-  void scan_group(const Panel& group, int64_t first, int64_t last, int64_t line,
-                  Scratch& scratch) const {
-    char* carry =
-        static_cast<char*>(scratch.carry.data()) + kernel_.carry_size(line);
-    int64_t enough = group.width == 1 ? kLongSegment : kManyRows;
+  // The same for a panel of one line.
+  void scan_line(const Panel& line, int64_t first, int64_t last,
+                 Scratch& scratch) const {
+    void* carry = scratch.carry.data();
     for (int64_t row = first; row < last;) {
-      int64_t end = next_reset(group, row + 1, last);
-      if (end - row < enough) {
-        end = std::min(row + kLoopRows, last);
-        kernel_.scan_segments(tiles_.rows(group, row, end - row),
-                              flag(group, row), carry, work_.inclusive);
+      int64_t end = next_reset(line, row + 1, last);
+      if (end - row < kLongSegment) {
+        end = std::min(row + kShortSegments, last);
+        kernel_.scan_segments(tiles_.rows(line, row, end - row),
+                              flag(line, row), carry, work_.inclusive);
         row = end;
         continue;
       }
-      reset(group, row, carry);
+      reset(line, row, carry);
       for (; row < end; row += kPiece) {
-        scan_rows(tiles_.rows(group, row, std::min(kPiece, end - row)), carry,
-                  scratch);
+        Tile tile = tiles_.rows(line, row, std::min(kPiece, end - row));
+        tile.next_read += static_cast<uintptr_t>(tile.length * tile.in_step) *
+                          work_.dtype.size();
+        scan_rows(tile, carry, scratch);
       }
       row = end;
     }

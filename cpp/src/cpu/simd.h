@@ -210,6 +210,46 @@ UPSWEEP_INLINE inline Pack<T, n> select(const typename Pack<T, n>::Mask& mask,
   return r;
 }
 
+// A mask from the flags of its lanes, bytes of 0 and 1.
+template <class T, int n>
+UPSWEEP_INLINE inline Pack<T, n> mask_of(const uint8_t* flags) {
+  constexpr int lanes = Pack<T, n>::kPart / static_cast<int>(sizeof(T));
+  using Flags = Vector<int8_t, lanes>;
+  using V = typename Pack<T, n>::V;
+  Pack<T, n> r;
+  for (int i = 0; i < r.kParts; ++i) {
+    auto some = load_vector<Flags>(flags + i * lanes);
+    V wide;
+    if constexpr (sizeof(T) == 1) {
+      wide = reinterpret_cast<V>(some);
+#if defined(UPSWEEP_AVX512)
+    } else if constexpr (sizeof(V) == 64 && sizeof(T) == 8) {
+      wide = reinterpret_cast<V>(_mm512_cvtepi8_epi64(_mm_loadl_epi64(
+          reinterpret_cast<const __m128i*>(flags + i * lanes))));
+    } else if constexpr (sizeof(V) == 64 && sizeof(T) == 4) {
+      wide = reinterpret_cast<V>(
+          _mm512_cvtepi8_epi32(reinterpret_cast<__m128i>(some)));
+#endif
+#if defined(UPSWEEP_AVX2)
+    } else if constexpr (sizeof(V) == 32 && sizeof(T) == 8) {
+      int four;
+      std::memcpy(&four, &some, sizeof four);
+      wide = reinterpret_cast<V>(_mm256_cvtepi8_epi64(_mm_cvtsi32_si128(four)));
+    } else if constexpr (sizeof(V) == 32 && sizeof(T) == 4) {
+      wide = reinterpret_cast<V>(_mm256_cvtepi8_epi32(_mm_loadl_epi64(
+          reinterpret_cast<const __m128i*>(flags + i * lanes))));
+    } else if constexpr (sizeof(V) == 32 && sizeof(T) == 2) {
+      wide = reinterpret_cast<V>(
+          _mm256_cvtepi8_epi16(reinterpret_cast<__m128i>(some)));
+#endif
+    } else {
+      wide = __builtin_convertvector(some, V);
+    }
+    r.v[i] = V{} - wide;
+  }
+  return r;
+}
+
 // Whether any lane of a mask is set.
 template <class T, int n>
 UPSWEEP_INLINE inline bool any(const Pack<T, n>& mask) {

@@ -5,6 +5,7 @@
 #include <new>
 
 #include "../monoid/record.h"
+#include "reset_scan.h"
 #include "striped_line.h"
 
 namespace upsweep {
@@ -95,18 +96,18 @@ struct TileKernel {
   static void scan_segments(const Tile& tile, const uint8_t* flags, void* carry,
                             bool inclusive) {
     auto* lanes = static_cast<Carry*>(carry);
-    for (int64_t first = 0; first < tile.width; first += n) {
-      int64_t width = std::min<int64_t>(n, tile.width - first);
-      Prefix r[n];
-      for (int64_t i = 0; i < width; ++i) r[i] = get(lanes, first + i);
-      Tile some = group(tile, 0, tile.length, first);
-      const uint8_t* flag = flags + first * tile.out_lane;
-      if (width == 1) {
-        scan_segments_of<1>(some, flag, r, inclusive);
-      } else {
-        scan_segments_of<n>(some, flag, r, inclusive);
+    if (tile.width == 1) {
+      ResetScan<M>::line(tile, flags, *lanes, inclusive);
+      return;
+    }
+    int64_t step = LaneGroup<M>::rows_at_once(tile.width);
+    for (int64_t row = 0; row < tile.length; row += step) {
+      int64_t rows = std::min(step, tile.length - row);
+      for (int64_t g = 0; g < groups(tile.width); ++g) {
+        ResetScan<M>::lines(group(tile, row, rows, g * n),
+                            flags + row * tile.out_step + g * n * tile.out_lane,
+                            lanes[g], inclusive);
       }
-      for (int64_t i = 0; i < width; ++i) set(lanes, first + i, r[i]);
     }
   }
 
@@ -150,28 +151,6 @@ struct TileKernel {
   }
 
  private:
-  template <int most>
-  static void scan_segments_of(const Tile& tile, const uint8_t* flags,
-                               Prefix* r, bool inclusive) {
-    const int64_t width = most == 1 ? 1 : tile.width;
-    auto* in = static_cast<const Value*>(tile.in);
-    auto* out = static_cast<Value*>(tile.out);
-    const Keys<M> keys(tile.key_mask);
-    for (int64_t s = 0; s < tile.length; ++s) {
-      for (int64_t i = 0; i < width; ++i) {
-        int64_t to = s * tile.out_step + i * tile.out_lane;
-        if (flags[to]) r[i] = M::initial();
-        Value x = keys.of(in[s * tile.in_step + i * tile.in_lane]);
-        if (inclusive) {
-          out[to] = keys.element(M::advance(r[i], x));
-        } else {
-          out[to] = keys.element(M::value(r[i]));
-          M::advance(r[i], x);
-        }
-      }
-    }
-  }
-
   static Number to_record(const Prefix& r, uint64_t key_mask) {
     if constexpr (Keys<M>::kAreElements) {
       return record_of(r);

@@ -16,6 +16,7 @@ struct TileIndex {
 
 class Tiles {
  public:
+  // Without `out`, tiles are only reduced.
   Tiles(const Plan& plan, const Tiling& tiling, const Kernel& kernel,
         Dtype dtype, const void* in, int64_t in_offset, void* out,
         bool streaming)
@@ -35,18 +36,23 @@ class Tiles {
 
   // `length` elements of each line of a panel, from element `first` on.
   Tile rows(const Panel& panel, int64_t first, int64_t length) const {
-    int64_t out = (panel.out + first * plan_.length.out_step) * itemsize_;
     Tile tile{in_ + (panel.in + first * plan_.length.in_step) * itemsize_,
-              out_ ? out_ + out : nullptr,  // without results to write
+              nullptr,
               length,
               panel.width,
               plan_.length.in_step,
               plan_.inner.in_step,
-              plan_.length.out_step,
-              plan_.inner.out_step,
+              0,
+              0,
               0,
               streaming_,
               key_mask_};
+    if (out_) {
+      int64_t at = panel.out + first * plan_.length.out_step;
+      tile.out = out_ + at * itemsize_;
+      tile.out_step = plan_.length.out_step;
+      tile.out_lane = plan_.inner.out_step;
+    }
     tile.next_read = lowest(tile);
     return tile;
   }

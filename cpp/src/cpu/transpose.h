@@ -130,27 +130,52 @@ class Lines {
   int64_t lane_;
 };
 
+// gather and scatter for whole squares of lines along memory. They return the
+// number of rows that they moved. All is in locals: a reference that is
+// captured is loaded again after each store.
+template <class U, class LineSet>
+UPSWEEP_INLINE inline int gather_squares(const LineSet lines, int steps,
+                                         U* to) {
+  int s = 0;
+  for (; s + kSide<U> <= steps; s += kSide<U>) {
+    unrolled<kLanes<U> / kPack<U>>([&](int p) UPSWEEP_INLINE {
+      Pack<U> rows[kSide<U>];
+      lines.load(s, p * kPack<U>, rows);
+      for (int i = 0; i < kSide<U>; ++i) {
+        rows[i].store(to + i * kLanes<U> + p * kPack<U>);
+      }
+    });
+    to += kSide<U> * kLanes<U>;
+  }
+  return s;
+}
+template <class U, class LineSet>
+UPSWEEP_INLINE inline int scatter_squares(const U* from, const LineSet lines,
+                                          int steps) {
+  int s = 0;
+  for (; s + kSide<U> <= steps; s += kSide<U>) {
+    unrolled<kLanes<U> / kPack<U>>([&](int p) UPSWEEP_INLINE {
+      Pack<U> rows[kSide<U>];
+      for (int i = 0; i < kSide<U>; ++i) {
+        rows[i] = Pack<U>::load(from + i * kLanes<U> + p * kPack<U>);
+      }
+      lines.store(s, p * kPack<U>, rows);
+    });
+    from += kSide<U> * kLanes<U>;
+  }
+  return s;
+}
+
 // to[s][l] = from[s * step + l * lane] for `steps` rows of `lanes` lanes; rows
 // of `to` are kLanes<U> long.
 template <class U>
 void gather(const U* from, int64_t step, int64_t lane, int lanes, int steps,
             U* to) {
   int s = 0;
-  auto whole_blocks = [&](auto lines) {
-    Pack<U> rows[kSide<U>];
-    for (; s + kSide<U> <= steps; s += kSide<U>) {
-      for (int l = 0; l < kLanes<U>; l += kPack<U>) {
-        lines.load(s, l, rows);
-        for (int i = 0; i < kSide<U>; ++i) {
-          rows[i].store(to + (s + i) * kLanes<U> + l);
-        }
-      }
-    }
-  };
   if (lanes == kLanes<U> && step == 1) {
-    whole_blocks(Lines<const U, 1>{from, lane});
+    s = gather_squares<U>(Lines<const U, 1>{from, lane}, steps, to);
   } else if (lanes == kLanes<U> && step == -1) {
-    whole_blocks(Lines<const U, -1>{from, lane});
+    s = gather_squares<U>(Lines<const U, -1>{from, lane}, steps, to);
   } else if (lanes == kLanes<U> && lane == 1) {
     for (; s < steps; ++s) {
       std::memcpy(to + s * kLanes<U>, from + s * step, sizeof(U) * kLanes<U>);
@@ -170,21 +195,10 @@ template <class U>
 void scatter(const U* from, U* to, int64_t step, int64_t lane, int lanes,
              int steps) {
   int s = 0;
-  auto whole_blocks = [&](auto lines) {
-    Pack<U> rows[kSide<U>];
-    for (; s + kSide<U> <= steps; s += kSide<U>) {
-      for (int l = 0; l < kLanes<U>; l += kPack<U>) {
-        for (int i = 0; i < kSide<U>; ++i) {
-          rows[i] = Pack<U>::load(from + (s + i) * kLanes<U> + l);
-        }
-        lines.store(s, l, rows);
-      }
-    }
-  };
   if (lanes == kLanes<U> && step == 1) {
-    whole_blocks(Lines<U, 1>{to, lane});
+    s = scatter_squares<U>(from, Lines<U, 1>{to, lane}, steps);
   } else if (lanes == kLanes<U> && step == -1) {
-    whole_blocks(Lines<U, -1>{to, lane});
+    s = scatter_squares<U>(from, Lines<U, -1>{to, lane}, steps);
   } else if (lanes == kLanes<U> && lane == 1) {
     for (; s < steps; ++s) {
       std::memcpy(to + s * step, from + s * kLanes<U>, sizeof(U) * kLanes<U>);

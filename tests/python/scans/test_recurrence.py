@@ -130,6 +130,28 @@ def test_numbers_that_leave_the_range_of_double_come_back(name, period, turn, sh
         checked_recurrence(line, terms, initial=a.dtype.type(1.5))
 
 
+@pytest.mark.parametrize("inclusive", [True, False])
+@pytest.mark.parametrize("name", DTYPES)
+def test_neighbouring_columns_do_not_disturb_each_other(name, inclusive):
+    """Some rows of all columns are computed at once, unless one leaves the range."""
+    dtype = numpy_dtype(name)
+    rng = np.random.default_rng(8)
+    shape = (71, 16 * 16 + 5)
+    a = rng.uniform(-1, 1, shape).astype(dtype)
+    b = rng.uniform(-1, 1, shape).astype(dtype)
+    small, large = (2.0**-1022, 2.0**1000) if name == "float64" else (2.0**-14, 2.0**15)
+    a[40:43, 20] = b[40:43, 20] = 0
+    a[30, 35] = np.inf
+    b[68, 256] = np.nan
+    b[:, :3] = 0
+    a[:, 1], a[5:, 1] = small, large
+    initial = np.full(shape[1], small**1.03).astype(dtype)
+    options = {"axis": 0, "inclusive": inclusive, "initial": initial}
+    for factors in (a, a[:, :1], a[3, 3], a[:1]):
+        checked_recurrence(factors, b, **options)
+    checked_recurrence(a, b[4, 4], **options)
+
+
 @pytest.mark.parametrize("name", ["float32", "float64", "complex64"])
 def test_infinity_and_nan_last_until_a_reset(name):
     dtype = numpy_dtype(name)

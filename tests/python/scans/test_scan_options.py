@@ -178,7 +178,9 @@ LONG = [
     ("sum", "near_one", "float32"),
     ("sum", "specials", "bfloat16"),
     ("sum", "any_bits", "int16"),
+    ("sum", "log_normal", "float64"),
     ("max", "any_bits", "float64"),
+    ("min", "any_bits", "uint8"),
     ("min", "turning", "complex64"),
     ("max", "truths", "bool_"),
 ]
@@ -186,7 +188,8 @@ LONG = [
 
 @pytest.mark.parametrize(("op", "kind", "name"), LONG)
 @pytest.mark.parametrize(
-    ("shape", "axis"), [((2**15 + 1,), 0), ((1500, 9), 0), ((2, 1500, 5), 1)]
+    ("shape", "axis"),
+    [((2**15 + 1,), 0), ((1500, 9), 0), ((2, 1500, 5), 1), ((300, 41), 0)],
 )
 def test_long_lines(op, kind, name, shape, axis):
     """Lines of several tiles, which start with something else than the identity in
@@ -199,6 +202,7 @@ def test_long_lines(op, kind, name, shape, axis):
         {"initial": initial, "before": initial},
         {"initial": initial, "before": initial, "reset": sparse, "reverse": True},
         {"reset": dense, "inclusive": False},
+        {"reset": dense[::-1], "initial": initial, "before": initial},
         {"reset": sparse, "include_initial": True},
     ):
         checked_general_scan(op, x, x, axis=axis, **options)
@@ -296,7 +300,9 @@ def checked_frexp(a, x, initial=None, before=None, **options):
 
 
 @pytest.mark.parametrize("name", FLOATS)
-@pytest.mark.parametrize("kind", ["any_bits", "log_normal", "subnormal_factors"])
+@pytest.mark.parametrize(
+    "kind", ["any_bits", "log_normal", "near_one", "specials", "subnormal_factors"]
+)
 def test_long_products_with_exponents(name, kind):
     for shape, axis in [((20001,), 0), ((700, 20), 0), ((3, 900, 4), 1)]:
         x = make(kind, numpy_dtype(name), shape)
