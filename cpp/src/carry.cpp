@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -58,8 +57,7 @@ Carry::Carry(Op op, Dtype dtype, bool reverse, Shape shape,
                     dtype.name() + " results.");
   }
   storage_ = new_records("Carry", shape_);
-  std::memcpy(storage_->data(), records,
-              static_cast<size_t>(count) * sizeof(CarryRecord));
+  std::copy_n(records, count, records_in(storage_));
   storage_->ready().signal();
 }
 

@@ -47,7 +47,7 @@ void construct(Carry* self, const char* op, nb::handle name, nb::handle dtype,
                                 std::to_string(sizeof(CarryRecord)) +
                                 " bytes each.");
   }
-  std::memcpy(records.data(), bytes, size);
+  if (size) std::memcpy(records.data(), bytes, size);  // else data() is null
   new (self) Carry(to_op(name, op), to_dtype(dtype, op),
                    to_bool(reverse, op, "reverse"), std::move(lines),
                    records.data(), static_cast<int64_t>(records.size()));

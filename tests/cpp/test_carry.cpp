@@ -270,6 +270,8 @@ TEST_CASE("Carry: made from records") {
   record.prefix.exponent = record.total.exponent = -1;
   CHECK(holds(Carry(Op::max, uint8, false, {}, &record, 1).value(),
               {uint8_t{255}}, {}));
+  CHECK(Carry(Op::max, uint8, false, {0}, nullptr, 0).value().shape() ==
+        Shape{0});
   auto make = [&](Op op, Dtype dtype, const Shape& shape, int64_t count) {
     return [=, &record] { Carry(op, dtype, false, shape, &record, count); };
   };

@@ -1,6 +1,7 @@
 """Carries from bytes: those of lines, by way of pickle or NumPy, and forged ones, whose
 records and states hold anything."""
 
+import math
 import pickle
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -9,7 +10,7 @@ import numpy as np
 import oracle
 import upsweep
 from elements import fill, read_filling
-from operands import Operand, read_operand, values_of, view_of
+from operands import MOST, Operand, read_operand, values_of, view_of
 from support import DTYPES, SCANS
 
 ODD = [None, -1, 2**70, 1.5, float("nan"), "prod", "nothing", b"", (), (-1,), [2**40],
@@ -48,7 +49,8 @@ def read_of_lines(source, dtype, shape, axis):
     """Lines before those of an array of this shape."""
     extent = source.pick([0, 1, 2, 15, 16, 17, 40, 200])
     before = [extent] if axis is None else list(shape)
-    before[axis or 0] = extent
+    lines = math.prod(without(shape, axis))
+    before[axis or 0] = extent = min(extent, MOST // max(lines, 1))
     cut = source.byte()
     return OfLines(
         read_operand(source, dtype, tuple(before)),

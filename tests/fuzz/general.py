@@ -1,6 +1,7 @@
 """The general scan, carries, cumprod_frexp and linear_recurrence from bytes. Options
 that fit are checked against the oracle; others may be refused, and do no harm."""
 
+import math
 from typing import Any, NamedTuple
 
 import carrying
@@ -211,7 +212,9 @@ def check(case, view, before, reset, found):
     if case.function == "linear_recurrence":
         check_recurrence(case, x, before, reset, found)
         return
-    size = x.size + (before.values.size if isinstance(before, oracle.After) else 0)
+    size = max(x.size, math.prod(found.shape))
+    if isinstance(before, oracle.After):
+        size += before.values.size
     op = SCANS[case.op]
     if size > (60 if op == "logcumsumexp" else MOST_FOLLOWED):
         return
@@ -249,7 +252,7 @@ def check_carry(case, x, before, carry):
 
 def check_recurrence(case, a, before, reset, found):
     b = values_of(view_of(case.other)[1])
-    if found.size > MOST_FOLLOWED or found.dtype not in (a.dtype, b.dtype):
+    if not 0 < found.size <= MOST_FOLLOWED or found.dtype not in (a.dtype, b.dtype):
         return
     if before is not None:
         before = convert(before, found.dtype)

@@ -20,10 +20,19 @@ class Operand(NamedTuple):
 def read_operand(source, dtype, shape=None):
     """An operand of this shape, or of any."""
     if shape is None:
-        shape = read_shape(source, source.byte() % 5, MOST)
+        shape = limited(read_shape(source, source.byte() % 5, MOST))
     layout = read_layout(source, shape, numpy_dtype(dtype).itemsize)
     filling = read_filling(source, dtype)
     return Operand(dtype, layout, filling, source.few_bytes())
+
+
+def limited(shape):
+    """Few lines along any axis, also if there are no elements."""
+    room, extents = MOST, []
+    for extent in shape:
+        extents.append(min(extent, room))
+        room //= max(extents[-1], 1)
+    return tuple(extents)
 
 
 def view_of(operand):

@@ -22,7 +22,7 @@ struct ResetScan {
   // Up to kRows rows of up to n lines. Flags are as far apart as results.
   static void lines(const Tile& tile, const uint8_t* flags, Carry& carry,
                     bool inclusive) {
-    if constexpr (L::kHasSegments) {
+    if constexpr (L::kHasStripes) {
       if (tile.width == n && tile.out_lane == 1) {
         Carry before = carry;
         if (LaneGroup<M>::scan_with_resets(tile, flags, tile.out_step, carry,
@@ -47,7 +47,7 @@ struct ResetScan {
                    bool inclusive) {
     Prefix r = carry.get(0);
     int64_t done = 0;
-    if constexpr (L::kHasSegments) {
+    if constexpr (L::kHasStripes) {
       constexpr int64_t side = kSide<uint8_t>;
       for (;;) {
         int64_t length =
