@@ -12,7 +12,7 @@
 // scanners are
 //
 //   Fast       for lanes within the range; its results are invalid if finish
-//              returns false. If kHasSegments is true, reset starts lanes with
+//              returns false. If kHasStripes is true, reset starts lanes with
 //              a flag from the identity
 //   FastLines  as Fast, for lines along memory, at most kRows rows at a time
 //   Exact      always right; finish returns false if a lane saturated

@@ -1,5 +1,5 @@
 // How threads share a recurrence. Neighbouring lines are the lanes of a block,
-// element after element. The segments of a long line are lanes, too: each is
+// element after element. The stripes of a long line are lanes, too: each is
 // first reduced to what it makes of the number before it, which tells what the
 // next one starts with. Where there are few lines, threads take tiles in order
 // and hand on the numbers between them: each reduces its tile, waits for the
@@ -227,7 +227,7 @@ class Recurrence {
   // Computes a loaded block from the numbers before it, and advances them.
   void scan(const RecurrenceBlock& block, Numbers& numbers, int64_t group,
             const Loaded& loaded) const {
-    if (!tiling_.lines_are_lanes) return scan_segments(block, numbers, loaded);
+    if (!tiling_.lines_are_lanes) return scan_stripes(block, numbers, loaded);
     LaneNumbers& h = numbers.h[static_cast<size_t>(group)];
     LaneNumbers after = h;
     LaneSet advanced = ~LaneSet{0};
@@ -251,9 +251,9 @@ class Recurrence {
     }
   }
 
-  // The same where lanes are segments.
-  void scan_segments(const RecurrenceBlock& block, Numbers& numbers,
-                     const Loaded& loaded) const {
+  // The same where lanes are stripes.
+  void scan_stripes(const RecurrenceBlock& block, Numbers& numbers,
+                    const Loaded& loaded) const {
     LaneNumbers starts;
     double end[2];
     std::copy_n(numbers.h[0].part, 2, end);

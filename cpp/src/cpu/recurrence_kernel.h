@@ -13,7 +13,7 @@ constexpr int64_t kBlockRows = 64;
 // The most lanes of a block, and their doubles: a complex number has two.
 constexpr int kMaxLanes = 16;
 
-// Lanes are lines side by side, or segments of one line. Steps are in elements.
+// Lanes are lines side by side, or stripes of one line. Steps are in elements.
 struct RecurrenceBlock {
   const void* a;
   const void* b;
@@ -69,7 +69,7 @@ struct RecurrenceKernel {
   void (*load)(const RecurrenceBlock& block, RecurrenceRows& rows);
   void (*reduce)(const RecurrenceBlock& block, RecurrenceRows& rows,
                  RecurrenceSummary& summary);
-  // Advances h over all lanes, which are segments, and gives what each starts
+  // Advances h over all lanes, which are stripes, and gives what each starts
   // with. Returns false if a number may leave the range.
   bool (*advance_line)(const RecurrenceSummary& summary, int lanes, double* h,
                        LaneNumbers& starts);

@@ -13,7 +13,7 @@ namespace {
 // sum that cancels has still 2^-53 of its terms. A number that has overflowed
 // stays infinite or NaN, whatever follows, so that is checked at the end.
 //
-// A segment's factor that falls below the range is taken as 0 where its sum is
+// A stripe's factor that falls below the range is taken as 0 where its sum is
 // at least kNotable, because it does not count next to that for numbers up to
 // kOrdinary.
 template <class T>

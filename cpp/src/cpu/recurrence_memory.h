@@ -48,7 +48,7 @@ struct RecurrenceMemory {
     }
     alignas(64) Unit lines[kBlockRows * n];
     int64_t first = step < 0 ? block.rows - 1 : 0;
-    // Segments make up one line.
+    // Stripes make up one line.
     bool joined = lane == block.rows * step;
     int64_t lane_there = joined ? lane : block.rows;
     if (joined && step < 0) first = n * block.rows - 1;

@@ -38,15 +38,15 @@ class RecurrenceTiling {
         first += rows;
         continue;
       }
-      // After the whole blocks, segments are shorter: first multiples of 4,
-      // which the transposition needs, then one short segment.
+      // After the whole blocks, stripes are shorter: first multiples of 4,
+      // which the transposition needs, then one short stripe.
       int64_t rows = std::min(kBlockRows, (last - first) / lanes_ / 4 * 4);
-      int64_t segments = rows > 0 ? lanes_ : 1;
+      int64_t stripes = rows > 0 ? lanes_ : 1;
       if (rows == 0) rows = std::min(kBlockRows, last - first);
-      Plan::Axis segment = plan_.length;
-      for (int64_t& step : segment.step) step *= rows;
-      fn(block(panel, first, 0, rows, segments, segment), int64_t{0});
-      first += rows * segments;
+      Plan::Axis stripe = plan_.length;
+      for (int64_t& step : stripe.step) step *= rows;
+      fn(block(panel, first, 0, rows, stripes, stripe), int64_t{0});
+      first += rows * stripes;
     }
   }
 
@@ -71,7 +71,7 @@ class RecurrenceTiling {
   // The most blocks of a tile.
   int64_t blocks() const;
 
-  bool lines_are_lanes;  // else segments are
+  bool lines_are_lanes;  // else stripes are
   bool reduces;          // blocks, before they are computed
   bool direct;           // whole groups are computed where they lie
   int64_t direct_rows;   // that are computed at once, 2 or 4
