@@ -1,9 +1,9 @@
 // ResetScan: scans in which lines start again where a flag says so. Lanes do
 // not wait for each other, so they start again on their own.
 //
-// A line is cut into segments, one for each lane, which start from the identity
+// A line is cut into stripes, one for each lane, which start from the identity
 // as if there were a reset. A loop then corrects each up to its first reset,
-// from the segment before.
+// from the stripe before.
 #pragma once
 
 #include "lane_group.h"
@@ -51,7 +51,7 @@ struct ResetScan {
       constexpr int64_t side = kSide<uint8_t>;
       for (;;) {
         int64_t length =
-            std::min(kSegment, (tile.length - done) / n / side * side);
+            std::min(kStripe, (tile.length - done) / n / side * side);
         if (length < kRows) break;
         Tile block = tile;
         block.in = in(tile) + done * tile.in_step;
@@ -66,21 +66,21 @@ struct ResetScan {
   }
 
  private:
-  // Elements of a segment: an odd number of cache lines, so that the lanes do
+  // Elements of a stripe: an odd number of cache lines, so that the lanes do
   // not share places in the cache.
-  static constexpr int64_t kSegment = 1024 + 64 / int64_t{sizeof(Value)};
+  static constexpr int64_t kStripe = 1024 + 64 / int64_t{sizeof(Value)};
 
   static const Value* in(const Tile& tile) {
     return static_cast<const Value*>(tile.in);
   }
   static Value* out(const Tile& tile) { return static_cast<Value*>(tile.out); }
 
-  // n segments of tile.length elements.
+  // n stripes of tile.length elements.
   static void scan_block(const Tile& tile, const uint8_t* flags, Prefix& r,
                          bool inclusive) {
     const int64_t length = tile.length;
     Carry ends;
-    if (!scan_segments(tile, flags, ends, inclusive)) {
+    if (!scan_stripes(tile, flags, ends, inclusive)) {
       return loop(tile, flags, 0, n * length, r, inclusive);
     }
     for (int l = 0; l < n; ++l) {
@@ -91,9 +91,9 @@ struct ResetScan {
     }
   }
 
-  // All segments from the identity. Returns false if one left the range.
-  static bool scan_segments(const Tile& tile, const uint8_t* flags, Carry& ends,
-                            bool inclusive) {
+  // All stripes from the identity. Returns false if one left the range.
+  static bool scan_stripes(const Tile& tile, const uint8_t* flags, Carry& ends,
+                           bool inclusive) {
     for (int l = 0; l < n; ++l) ends.set(l, M::initial());
     Tile rows = tile;
     rows.width = n;
