@@ -85,7 +85,7 @@ class Upsweep(Library):
             )
         if task.what == "frexp":
             return self.waiting(lambda: upsweep.cumprod_frexp(x, axis, stream=s))
-        options = {task.what: True}
+        options: dict[str, Any] = {task.what: True}
         return self.waiting(lambda: upsweep.scan(x, "prod", axis, stream=s, **options))
 
     def array(self, x: Any) -> Any:
@@ -132,7 +132,7 @@ class NumPy(Library):
     def segments(self, task: Any) -> Call:
         """One call for each."""
         x = task.arrays["x"]
-        y = np.ones_like(x)
+        y: Array = np.ones_like(x)
         ends = [0, *np.flatnonzero(task.arrays["starts"]), x.size]
         parts = [(x[i:j], y[i:j]) for i, j in pairwise(ends)]
 
@@ -380,7 +380,7 @@ class SciPy(Library):
     def filter(self, task: Any) -> Call:
         """A filter with one pole."""
         x = task.arrays["x"]
-        b, a = np.float32([1]), np.float32([1, -DECAY])
+        b, a = np.array([1], "f4"), np.array([1, -DECAY], "f4")
         return lambda: self.signal.lfilter(b, a, x, task.axis)
 
 
