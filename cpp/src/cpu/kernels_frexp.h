@@ -74,7 +74,8 @@ struct FrexpLanes {
         for (; s < end; ++s) {
           Unit* row = rows + s * n + first;
           auto x = load(row);
-          uint32_t* to = exponents + s * kLanes<uint32_t> + first;
+          uint32_t* to = nullptr;
+          if constexpr (stores) to = exponents + s * kLanes<uint32_t> + first;
           if constexpr (stores && !inclusive) store(at, row, to);
           multiply(at, x);
           if constexpr (stores && inclusive) store(at, row, to);

@@ -128,7 +128,8 @@ TEST_CASE("parameters of resets, of initial values and of room") {
   });
   size_t entries = size_t{p.width} * p.batches * p.chunks *
                    static_cast<size_t>(passes.panels);
-  CHECK(passes.aggregate_bytes() == entries * (kAggregateBytes + kResetBytes));
+  CHECK(passes.aggregate_bytes() ==
+        entries * (uint32_t{kAggregateBytes} + kResetBytes));
 }
 
 TEST_CASE("copies of inputs have the layout of the result") {
