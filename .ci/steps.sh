@@ -121,10 +121,10 @@ second_environment() {
 metal() {
   second_environment metal
   CC=clang CXX=clang++ "$work/metal/bin/python" -m pip install \
-    --no-build-isolation --no-deps -C build-dir="$work/metal-build" \
-    -C cmake.define.UPSWEEP_METAL=ON \
-    -C cmake.define.UPSWEEP_METAL_EMULATOR=ON \
-    -C cmake.define.UPSWEEP_METAL_CPP="$UPSWEEP_METAL_CPP" .
+    --no-build-isolation --no-deps --config-settings build-dir="$work/metal-build" \
+    --config-settings cmake.define.UPSWEEP_METAL=ON \
+    --config-settings cmake.define.UPSWEEP_METAL_EMULATOR=ON \
+    --config-settings cmake.define.UPSWEEP_METAL_CPP="$UPSWEEP_METAL_CPP" .
 }
 
 # The kernels of Metal without a backend.
@@ -152,8 +152,8 @@ cuda() {
   command -v nvcc || "$work/cuda/bin/python" -m pip install \
     nvidia-cuda-nvcc nvidia-cuda-runtime nvidia-cuda-crt nvidia-nvvm
   CMAKE_ARGS='' "$work/cuda/bin/python" -m pip install --no-build-isolation \
-    --no-deps -C build-dir="$work/cuda-build" -C cmake.define.UPSWEEP_CUDA=ON \
-    -C cmake.define.UPSWEEP_CUDA_ARCHITECTURES=90 .
+    --no-deps --config-settings build-dir="$work/cuda-build" --config-settings cmake.define.UPSWEEP_CUDA=ON \
+    --config-settings cmake.define.UPSWEEP_CUDA_ARCHITECTURES=90 .
   "$work/cuda/bin/python" -m pytest -p no:cacheprovider tests/cuda
 }
 
