@@ -112,7 +112,7 @@ class MetalBackend final : public GpuBackend {
     for (const Launch& launch : launches) all.push_back(prepare(launch, out));
     if (all.empty()) return on.run_on_host({[] {}, {}, out, 0});
     // Something has to be bound, used or not.
-    MetalInputs inputs{device_view(stream, from.in), out, out};
+    MetalInputs inputs{device_view(stream, from.in), out, out, out};
     std::vector<StoragePtr> read{inputs.in, from.in};
     auto add = [&](MetalStoragePtr& input, const StoragePtr& storage) {
       if (!storage) return;
