@@ -9,7 +9,8 @@
 // Threadgroup memory has 32 banks of a word. Every row is followed by one
 // vector of padding. The tuning file makes a row as long as most threads'
 // items, so threads that read a row apart use different banks, whether word by
-// word or vector by vector. Tiles leave the padding alone.
+// word or vector by vector. No element lies in the padding; scans with resets
+// keep their flags there (reset_flags.h).
 #pragma once
 
 namespace upsweep {

@@ -1,5 +1,5 @@
-// Imports array-likes: decides which protocol an object speaks, and shares its
-// memory or copies it.
+// Imports array-likes: decides which protocol an object supports, and shares
+// its memory or copies it.
 #include <exception>
 
 #include "bindings.h"

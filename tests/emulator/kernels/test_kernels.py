@@ -36,19 +36,25 @@ def numpy_dtype(name):
     return np.dtype(names.get(name, name))
 
 
-def draw_input(r, op, dtype, most):
-    """Values of some kind in an array of some shape."""
+def draw_shape(r, most):
+    """One of about `most` elements or fewer."""
     left, shape = r.randint(1, most), []
     for _ in range(r.choice([0, 0, 1, 1, 2, 3])):
         shape.append(r.choice([1, 2, 3, 5, 16, 33, r.randint(1, min(left, 300))]))
         left = max(1, left // shape[-1])
     shape.append(left)
     r.shuffle(shape)
+    return tuple(shape)
+
+
+def draw_input(r, op, dtype, most):
+    """Values of some kind in an array of some shape."""
+    shape = draw_shape(r, most)
     if op == "logcumsumexp" and dtype.kind == "c":
         g = np.random.default_rng(r.getrandbits(32))
         return (g.normal(size=shape) + 1j * g.uniform(-0.5, 0.5, shape)).astype(dtype)
     kind = r.choice(sorted(values.kinds(dtype)))
-    return values.make(kind, dtype, tuple(shape), r.getrandbits(32))
+    return values.make(kind, dtype, shape, r.getrandbits(32))
 
 
 def draw_view(r, x):

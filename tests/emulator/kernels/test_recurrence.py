@@ -15,7 +15,7 @@ from scans import (
     recurrence,
     recurrence_kernels,
 )
-from test_kernels import Less, draw_geometry, numpy_dtype
+from test_kernels import Less, draw_geometry, draw_shape, numpy_dtype
 from test_resets import draw_resets
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "python"))
@@ -61,16 +61,6 @@ def draw_operand(r, dtype, shape):
     if r.random() < 0.2:
         x = np.repeat(x, 2, -1)[..., ::2]
     return np.broadcast_to(x, shape)
-
-
-def draw_shape(r, most):
-    left, shape = r.randint(1, most), []
-    for _ in range(r.choice([0, 0, 1, 1, 2, 3])):
-        shape.append(r.choice([1, 2, 3, 5, 16, 33, r.randint(1, min(left, 300))]))
-        left = max(1, left // shape[-1])
-    shape.append(left)
-    r.shuffle(shape)
-    return tuple(shape)
 
 
 def check_random_recurrences(engine, name, seed, count, most, passes=None):
