@@ -265,8 +265,9 @@ def test_the_last_chunk_of_a_line_of_more_than_2_32_elements(engine, reverse):
     carries = Sparse(p.chunks * 32).array
     carries[chunk * 4 : chunk * 4 + 4] = [2, 0, 0, 0]
     totals = Sparse(p.chunks * 32).array
+    nothing = [memory(y)[0]] * 3  # no resets, initial values or second input
     bound = [memory(x)[0], memory(y)[0], (ctypes.addressof(p), ctypes.sizeof(p)),
-             memory(totals)[0], memory(carries)[0], memory(y)[0]]  # fmt: skip
+             memory(totals)[0], memory(carries)[0], *nothing]  # fmt: skip
     engine.run("downsweep_max_uint8", bound, p.chunks, [chunk])
     results = y[: n - first][::-1] if reverse else y[first:]
     assert results[0] == results[99] == 3
