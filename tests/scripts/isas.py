@@ -1,6 +1,5 @@
 """The instruction sets of this build: prints those that this machine runs, best first,
-and for the others why it cannot. With --all-but-best it prints those that are not
-chosen here, as a CMake list."""
+and for the others why it cannot."""
 
 import functools
 import os
@@ -36,10 +35,6 @@ def why_not(isa):
 
 
 def main():
-    if "--all-but-best" in sys.argv:
-        best = next(isa for isa in names() if not why_not(isa))
-        print(";".join(isa for isa in names() if isa != best))
-        return
     for isa in names():
         if why_not(isa):
             print(f"{isa} is skipped: {why_not(isa)}", file=sys.stderr)

@@ -1,4 +1,5 @@
-// The table of instruction sets, best first, and the choice among them.
+// The table of instruction sets, best first, and the choice among them. CMake
+// defines UPSWEEP_HAS_ and the name of each one that has kernels.
 #include "isa.h"
 
 #include <cstdlib>
@@ -14,23 +15,27 @@ namespace upsweep {
   const RecurrenceKernel& find_recurrence_##isa(Dtype); \
   const FrexpKernel& find_frexp_##isa(Dtype);
 UPSWEEP_ISA(baseline)
-#if defined(__x86_64__)
 UPSWEEP_ISA(avx2)
 UPSWEEP_ISA(avx512)
-#endif
 #undef UPSWEEP_ISA
 
 namespace {
 
-bool always() { return true; }
+#if defined(__aarch64__)
+constexpr const char* kBaseline = "neon";
+#else
+constexpr const char* kBaseline = "baseline";
+#endif
+
+[[maybe_unused]] bool always() { return true; }
 
 #if defined(__x86_64__)
 // Whatever has AVX2 and FMA has F16C, which not every compiler can ask for.
-bool has_avx2() {
+[[maybe_unused]] bool has_avx2() {
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
 }
 
-bool has_avx512() {
+[[maybe_unused]] bool has_avx512() {
   return has_avx2() && __builtin_cpu_supports("avx512f") &&
          __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512dq") &&
@@ -42,14 +47,14 @@ bool has_avx512() {
   find_prod_##isa, find_sum_##isa, find_max_##isa, find_recurrence_##isa, \
       find_frexp_##isa
 constexpr Isa kIsas[] = {
-#if defined(__x86_64__)
+#if defined(__x86_64__) && defined(UPSWEEP_HAS_avx512)
     {"avx512", has_avx512, UPSWEEP_KERNELS(avx512)},
+#endif
+#if defined(__x86_64__) && defined(UPSWEEP_HAS_avx2)
     {"avx2", has_avx2, UPSWEEP_KERNELS(avx2)},
-    {"baseline", always, UPSWEEP_KERNELS(baseline)},
-#elif defined(__aarch64__)
-    {"neon", always, UPSWEEP_KERNELS(baseline)},
-#else
-    {"baseline", always, UPSWEEP_KERNELS(baseline)},
+#endif
+#if defined(UPSWEEP_HAS_baseline)
+    {kBaseline, always, UPSWEEP_KERNELS(baseline)},
 #endif
 };
 #undef UPSWEEP_KERNELS
@@ -70,6 +75,11 @@ const Isa& choose() {
       return isa;
     }
     if (isa.supported()) return isa;
+  }
+  if (names.empty()) {
+    throw std::runtime_error(
+        "[UPSWEEP_CPU_ISA] This build has no kernels for this processor; build "
+        "with the baseline in UPSWEEP_CPU_ISAS.");
   }
   throw std::invalid_argument("[UPSWEEP_CPU_ISA] There is no " +
                               std::string(forced) + " here; choose one of " +
