@@ -44,9 +44,8 @@ cpp_tests() {
 cpp_gcc() { cpp_tests g++; }
 cpp_clang() { cpp_tests clang++; }
 
-# The C++ tests under sanitizers, whose first finding ends them: with nothing to
-# share among threads, and with more threads than there may be processors. They
-# have the best kernels only: the others would take minutes to compile.
+# The C++ tests under sanitizers, whose first finding ends them. They have the best
+# kernels only: the others would take minutes to compile.
 sanitized() {
   local name=$1 compiler=$2 sanitizers=$3
   shift 3
@@ -54,18 +53,24 @@ sanitized() {
     -DUPSWEEP_SANITIZE="$sanitizers" -DUPSWEEP_TESTS=ON -DUPSWEEP_CUDA=OFF \
     -DUPSWEEP_CPU_ISAS="$(python tests/scripts/isas.py | head -n 1)" "$@"
   cmake --build "$work/$name" --target upsweep_tests
-  for threads in 1 4; do
-    UPSWEEP_NUM_THREADS=$threads "$work/$name/tests/cpp/upsweep_tests"
-  done
 }
 
-races() { sanitized tsan g++ thread -DUPSWEEP_PYTHON=OFF; }
+# With more threads than there may be processors. What works for GPUs is arithmetic.
+races() {
+  sanitized tsan g++ thread -DUPSWEEP_PYTHON=OFF
+  UPSWEEP_NUM_THREADS=4 "$work/tsan/tests/cpp/upsweep_tests" \
+    --source-file-exclude='*/gpu/*'
+}
 
 # With the extension and with libFuzzer's coverage, for foreign and fuzz.
 addresses() {
   sanitized asan clang++ address,undefined,fuzzer-no-link -DUPSWEEP_PYTHON=ON \
     -Dnanobind_DIR="$(python -m nanobind --cmake_dir)" \
     -DPython_EXECUTABLE="$work/venv/bin/python"
+  # With nothing to share among threads, and with something.
+  for threads in 1 4; do
+    UPSWEEP_NUM_THREADS=$threads "$work/asan/tests/cpp/upsweep_tests"
+  done
   # Not the stub, which would import the extension without its runtime.
   cmake --build "$work/asan" --target _core
   python tests/fuzz/package.py "$work/asan" "$work/sanitized"

@@ -148,8 +148,8 @@ void check_repeats(const Scan& scan, const array& row, const Shape& shape) {
 }  // namespace
 
 TEST_CASE("axes of stride 0, in several tiles") {
-  for (Dtype dtype : {bool_, uint8, int16, int32, int64, float16, bfloat16,
-                      float32, float64, complex64}) {
+  for (Dtype dtype :
+       {bool_, uint8, int32, float16, float32, float64, complex64}) {
     array row = astype(arange(1, 1040, 1, int32), dtype);
     array column = reshape(slice(row, {0}, {1}, {17}), {17, 1});
     auto check = [&](auto scan) {

@@ -74,9 +74,11 @@ inline Wide exp(Wide x) {
           std::ldexp(e.lo, static_cast<int>(k))};
 }
 
-// The logarithm of x >= 1: one step of Newton's method from that of x.hi.
+// The logarithm of x >= 1: one step of Newton's method from that of x.hi. The
+// records of carries may have anything for x.
 inline Wide log(Wide x) {
   double guess = std::log(x.hi);
+  if (guess - guess != 0) return {guess};
   Wide correction = x * exp(Wide{-guess}) + Wide{-1};
   return Wide{guess} + correction;
 }
