@@ -186,6 +186,7 @@ macos() {
   on_software_gpu tests/macos --wheel "$work/macos"
 }
 
+# The samples of the guides use what the tests use.
 documentation() {
   sphinx-build -W --keep-going -q -b html docs "$work/html"
   sphinx-build -W --keep-going -q -b doctest docs "$work/samples"

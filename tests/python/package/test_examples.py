@@ -80,6 +80,22 @@ def test_ragged_rays(tmp_path):
         np.testing.assert_allclose(at_wall[ray], exact[-1], 2.4e-7)
 
 
+def test_out_of_core(tmp_path):
+    for needed in ("dask", "psutil", "zarr"):
+        pytest.importorskip(needed, reason=f"{needed} is not installed")
+    mib, chunk_mib = 24, 0.5
+    options = ("--mib", str(mib), "--chunk-mib", str(chunk_mib))
+    printed = run("out_of_core", tmp_path, *options)
+    import zarr
+
+    returns = zarr.open(tmp_path / "returns.zarr")[:]
+    results = zarr.open(tmp_path / "products.zarr")[:]
+    exact = np.cumprod(returns.astype(np.float64))
+    assert np.abs(results / exact - 1).max() < 1.2e-7
+    assert f"{mib} MiB in {mib / chunk_mib:.0f} chunks" in printed
+    ElementTree.parse(tmp_path / "memory.svg")
+
+
 def test_portfolio(tmp_path):
     printed = run("portfolio", tmp_path)
     assert "deepest fall" in printed
