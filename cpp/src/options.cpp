@@ -205,9 +205,12 @@ array flatten_reset(const char* name, const array& reset, const Shape& shape,
   return flatten(reset, 0, -1, stream);
 }
 
-array replace_nan(const char* name, const array& a, Op op, Stream stream) {
+array replace_nan(const char* name, const array& a, Op op, Dtype computing,
+                  Stream stream) {
   Dtype dtype = a.dtype();
   if (dtype == bool_ || dtype.is_integer()) return a;
+  // Whatever is not zero becomes true, so infinities will not do.
+  if (computing == bool_) op = op == Op::max ? Op::sum : Op::prod;
   const CarryMethods& methods = carry_methods(op, dtype);
   uint64_t identity = 0;
   methods.store_value(methods.identity(), &identity);

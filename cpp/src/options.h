@@ -28,7 +28,9 @@ StoragePtr make_reset(const char* name, const std::optional<array>& reset,
 array flatten_reset(const char* name, const array& reset, const Shape& shape,
                     Stream stream);
 
-// A copy with the operator's identity instead of NaN.
-array replace_nan(const char* name, const array& a, Op op, Stream stream);
+// A copy with what becomes the operator's identity, in the dtype in which the
+// scan computes, instead of NaN.
+array replace_nan(const char* name, const array& a, Op op, Dtype computing,
+                  Stream stream);
 
 }  // namespace upsweep

@@ -9,6 +9,7 @@
 #include "axis.h"
 #include "core/backend.h"
 #include "core/shape.h"
+#include "options.h"
 #include "result.h"
 #include "upsweep/ops.h"
 
@@ -87,10 +88,7 @@ array checked_initial(const array& initial, Dtype dtype, Stream stream) {
   return astype(initial, dtype, stream);
 }
 
-array checked_reset(const array& reset, const Shape& shape, Stream stream) {
-  if (reset.dtype() != bool_) {
-    fail_dtype("reset", reset.dtype(), "; it must be bool_.");
-  }
+array checked_mask(const array& reset, const Shape& shape, Stream stream) {
   if (reset.shape() != shape) {
     throw std::invalid_argument(
         std::string("[") + kName + "] reset has shape " +
@@ -116,20 +114,28 @@ array linear_recurrence(const array& a, const array& b, int axis,
   return produce(kName, stream, [&] {
     array scale = broadcast_to(astype(a, dtype, stream), shape);
     array added = broadcast_to(astype(b, dtype, stream), shape);
-    std::optional<array> initial, reset;
+    std::optional<array> initial;
+    RecurrenceWork::Input reset;
     Strides initial_steps(shape.size(), 0);
     if (options.initial) {
       initial = checked_initial(*options.initial, dtype, stream);
       initial_steps = initial_strides(*initial, shape, along);
     }
-    if (options.reset) reset = checked_reset(*options.reset, shape, stream);
+    if (options.reset && options.reset->dtype() == bool_) {
+      reset = input(checked_mask(*options.reset, shape, stream));
+    } else {
+      // Offsets, or an error.
+      ScanOptions same;
+      same.reverse = options.reverse;
+      reset = {make_reset(kName, options.reset, shape, along, same, stream), 0};
+    }
     array out = make_result(kName, shape, dtype, stream);
     backend(stream).recurrence(
         stream, {dtype,
                  make_recurrence_plan(shape, scale.strides(), added.strides(),
                                       initial_steps, along, options.reverse),
                  options.inclusive, input(scale), input(added), input(initial),
-                 input(reset), storage_of(out)});
+                 reset, storage_of(out)});
     return out;
   });
 }

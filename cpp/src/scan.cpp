@@ -70,14 +70,15 @@ array run(const char* name, Op op, const array& a, const Shape& shape, int axis,
 array scan_along(const char* name, Op op, const array& a, int axis,
                  const ScanOptions& options, Stream stream) {
   Dtype dtype = computing_dtype(name, op, a, options.dtype);
-  if (dtype != a.dtype()) {
-    return scan_along(name, op, astype(a, dtype, stream), axis, options,
-                      stream);
-  }
   if (options.skipna) {
+    // First, because integers and bool_ have no NaN.
     ScanOptions others = options;
     others.skipna = false;
-    return scan_along(name, op, replace_nan(name, a, op, stream), axis, others,
+    return scan_along(name, op, replace_nan(name, a, op, dtype, stream), axis,
+                      others, stream);
+  }
+  if (dtype != a.dtype()) {
+    return scan_along(name, op, astype(a, dtype, stream), axis, options,
                       stream);
   }
   bool is_plain = options.initial.index() == 0 && !options.reset &&

@@ -197,6 +197,9 @@ std::variant<Foreign, std::string> from_buffer(nb::handle h,
 Foreign from_dlpack(nb::handle h, bool may_copy, const char* op);
 /// Whether h is a Python number or a sequence that from_sequence takes.
 bool is_number_or_sequence(nb::handle h);
+/// As to_array; but sequences of numbers take the dtype, if that has numbers of
+/// their kind.
+array to_array_like(nb::handle h, Dtype dtype, const char* op);
 /// A Python number, or nested sequences of numbers and arrays (sequence.cpp).
 array from_sequence(nb::handle h, std::optional<Dtype> dtype, const char* op);
 
@@ -209,6 +212,12 @@ array give_work(const array& a, F&& f) {
   if (a.size() <= kSmall && a.is_ready()) return f();
   WithoutGil released;
   return f();
+}
+
+/// Whether an argument is memory that its owner may change once a call is over.
+inline bool may_change(nb::handle h) {
+  return !(h.is_none() || is_array(h) || is_number_or_sequence(h) ||
+           nb::isinstance<Carry>(h));
 }
 
 /// f of one argument that is an array or array-like. Waits for a result

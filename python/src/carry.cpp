@@ -135,7 +135,8 @@ InitialValue to_initial(nb::handle h, Dtype dtype, const char* op) {
     return name_argument(op, "initial",
                          [&] { return to_array(h, dtype, std::nullopt, op); });
   }
-  return name_argument(op, "initial", [&] { return to_array(h, op); });
+  return name_argument(op, "initial",
+                       [&] { return to_array_like(h, dtype, op); });
 }
 
 void init_carry(nb::module_& m) {
@@ -253,9 +254,16 @@ Raises:
     ValueError: op is not "prod", or the dtype not a real one.)");
   c.def(
       "__array__",
-      [](const Carry& self, nb::handle dtype, nb::handle) {
+      [](const Carry& self, nb::handle dtype, nb::handle copy) -> nb::object {
+        if (copy.is(Py_False)) {
+          throw std::invalid_argument(
+              "[Carry.__array__] The records have to be copied; leave copy "
+              "None "
+              "or True.");
+        }
         nb::object records = to_numpy(self);
-        return dtype.is_none() ? records : records.attr("astype")(dtype);
+        if (!dtype.is_none()) return records.attr("astype")(dtype);
+        return copy.is(Py_True) ? records.attr("copy")() : records;
       },
       nb::arg("dtype") = nb::none(), nb::arg("copy") = nb::none(),
       nb::sig("def __array__(self, dtype: Any = None, copy: bool | None = "

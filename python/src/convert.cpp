@@ -146,6 +146,18 @@ array to_array(nb::handle h, const char* op) {
   return to_array(h, std::nullopt, std::nullopt, op);
 }
 
+array to_array_like(nb::handle h, Dtype dtype, const char* op) {
+  if (!is_number_or_sequence(h)) return to_array(h, op);
+  if (dtype == bool_ || dtype.is_integer()) {
+    // Other numbers would be cut off.
+    array natural = to_array(h, op);
+    bool fits = natural.dtype() == bool_ ||
+                (natural.dtype().is_integer() && dtype != bool_);
+    if (!fits) return natural;
+  }
+  return to_array(h, dtype, std::nullopt, op);
+}
+
 array to_array(nb::handle h, std::optional<Dtype> dtype,
                std::optional<bool> copy, const char* op) {
   bool may_copy = copy.value_or(true);

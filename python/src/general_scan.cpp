@@ -34,7 +34,7 @@ void bind_general_scan(nb::module_& m) {
         options.skipna = to_bool(skipna, kOp, "skipna");
         options.stream = to_stream_or_device(stream, kOp);
         options.reset = to_reset(reset, kOp);
-        return apply(a, kOp, [&](const array& in) {
+        array out = apply(a, kOp, [&](const array& in) {
           Dtype computing =
               result_dtype(wanted, options.dtype.value_or(in.dtype()));
           options.initial = to_initial(initial, computing, kOp);
@@ -42,12 +42,15 @@ void bind_general_scan(nb::module_& m) {
           return give_work(in,
                            [&] { return scan(in, wanted, along, options); });
         });
+        if (may_change(initial) || may_change(reset)) wait(out);
+        return out;
       },
       nb::arg().none(), nb::arg("op").none(), nb::arg("axis") = nb::none(),
-      nb::kw_only(), nb::arg("reverse") = false, nb::arg("inclusive") = true,
-      nb::arg("initial") = nb::none(), nb::arg("reset") = nb::none(),
-      nb::arg("dtype") = nb::none(), nb::arg("include_initial") = false,
-      nb::arg("skipna") = false, nb::arg("stream") = nb::none(),
+      nb::kw_only(), nb::arg("reverse").none() = false,
+      nb::arg("inclusive").none() = true, nb::arg("initial") = nb::none(),
+      nb::arg("reset") = nb::none(), nb::arg("dtype") = nb::none(),
+      nb::arg("include_initial").none() = false,
+      nb::arg("skipna").none() = false, nb::arg("stream") = nb::none(),
       nb::sig("def scan(a: object, /, op: str, axis: int | None = None, *, "
               "reverse: bool = False, inclusive: bool = True, initial: object "
               "= None, reset: object = None, dtype: None | Dtype = None, "
@@ -74,7 +77,7 @@ Args:
     dtype: The dtype to which a is converted first, and of the result.
     include_initial: One more element along the axis, before the first in scan
         order: what the line starts with.
-    skipna: NaN counts as the identity.
+    skipna: NaN in a counts as the identity, whatever the dtype.
     stream: Where to run: a stream, a device for its default stream, or None
         for the default stream of the default device.
 
@@ -114,7 +117,7 @@ Source:
         return result;
       },
       nb::arg().none(), nb::arg("op").none(), nb::arg("axis") = nb::none(),
-      nb::kw_only(), nb::arg("reverse") = false,
+      nb::kw_only(), nb::arg("reverse").none() = false,
       nb::arg("initial") = nb::none(), nb::arg("stream") = nb::none(),
       nb::sig("def carry(a: object, /, op: str, axis: int | None = None, *, "
               "reverse: bool = False, initial: object = None, stream: None | "
@@ -148,11 +151,11 @@ void bind_frexp(nb::module_& m) {
           WithoutGil released;
           return cumprod_frexp(in, along, options);
         }();
-        if (!is_array(a)) wait(mantissa);
+        if (may_change(a) || may_change(initial)) wait(mantissa);
         return nb::make_tuple(mantissa, exponent);
       },
       nb::arg().none(), nb::arg("axis") = nb::none(), nb::kw_only(),
-      nb::arg("reverse") = false, nb::arg("inclusive") = true,
+      nb::arg("reverse").none() = false, nb::arg("inclusive").none() = true,
       nb::arg("initial") = nb::none(), nb::arg("stream") = nb::none(),
       nb::sig("def cumprod_frexp(a: object, /, axis: int | None = None, *, "
               "reverse: bool = False, inclusive: bool = True, initial: object "
@@ -163,8 +166,7 @@ Cumulative products that cannot leave the range, as mantissas and exponents:
 each product is mantissa * 2**exponent, within 1 ulp of the mantissa.
 
 As in frexp, magnitudes of mantissas are from 0.5 to below 1; a zero, infinite
-or NaN mantissa has the exponent 0. The CPU computes it, also for arrays on a
-GPU.
+or NaN mantissa has the exponent 0.
 
 Args, errors and source are those of :func:`scan`; complex64 is a TypeError. Of
 a :class:`Carry` as initial, the total counts, so it may be undecided.
@@ -197,7 +199,7 @@ void bind_cumulative(nb::module_& m, const char* name, Cumulative function,
         });
       },
       nb::arg().none(), nb::kw_only(), nb::arg("axis") = nb::none(),
-      nb::arg("dtype") = nb::none(), nb::arg("include_initial") = false,
+      nb::arg("dtype") = nb::none(), nb::arg("include_initial").none() = false,
       nb::sig(signature.c_str()), doc);
 }
 

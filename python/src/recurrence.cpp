@@ -17,22 +17,23 @@ rounded for the result: a result is infinite only if h itself rounds to
 infinity, and later results do not depend on that. With S[i] the same recurrence
 of the magnitudes of a, b and initial, the error is at most half an ulp of h[i]
 plus (i + 2) * u * S[i]. On the CPU, u is 2^-53 for float64, 2^-50 for complex64
-and 2^-52 for the others. Results have the same bits on every run. If elements
+and 2^-52 for the others; on a GPU it is 2^-44. Results have the same bits on every run. If elements
 are infinite or NaN, results are those of a loop in IEEE arithmetic.
 
 Args:
     a: The factors, an array, array-like or number.
     b: The terms. a and b broadcast. Both must have the same dtype, one of
         float16, bfloat16, float32, float64 and complex64, or be integers or
-        bool_, which gives float32. A Python number takes the dtype of the
-        other one.
+        bool_, which gives float32. A Python number, or a list of them, takes
+        the dtype of the other one.
     axis: The axis, counted from the end when negative.
     reverse: Run from the last element to the first.
     inclusive: Whether element i of the result is h[i]. If not, it is h[i - 1].
     initial: What h starts with: a number, or an array of the shape of the
         result without the axis, which is converted to the dtype; None is 0.
-    reset: None, or a bool_ array of the shape of the result. Where it is True,
-        h[i - 1] counts as 0, whatever a[i] is.
+    reset: Where h[i - 1] counts as 0, whatever a[i] is: a bool_ array of the
+        shape of the result; or, for one axis, integer offsets of segments, as
+        those of :func:`scan`.
     stream: Where to run: a stream, a device for its default stream, or None
         for the default stream of the default device.
 
@@ -49,43 +50,48 @@ Source:
     G. E. Blelloch, "Prefix sums and their applications", technical report
     CMU-CS-90-190, Carnegie Mellon University, 1990.)";
 
-bool is_number(nb::handle h) {
-  return PyFloat_Check(h.ptr()) || PyLong_Check(h.ptr()) ||
-         PyComplex_Check(h.ptr());
-}
-
-// A Python number in the dtype of the computation.
-array number(nb::handle h, Dtype dtype, const char* argument) {
-  if (PyComplex_Check(h.ptr()) && dtype != complex64) {
-    throw TypeError(std::string("[") + kName + "] " + argument +
-                    " is a complex number, but the dtype is " + dtype.name() +
-                    ".");
-  }
-  return to_array(h, dtype, std::nullopt, kName);
-}
-
 Dtype computed(Dtype dtype) {
   return dtype == bool_ || dtype.is_integer() ? float32 : dtype;
 }
 
-// a and b; a Python number in the dtype of the other one.
-std::pair<array, array> to_coefficients(nb::handle a, nb::handle b,
-                                        StreamOrDevice s) {
-  auto converted = [&](nb::handle h) {
-    array in = to_array(h, kName);
-    return astype(in, computed(in.dtype()), s);
-  };
-  if (is_number(a) && !is_number(b)) {
-    array right = converted(b);
-    return {number(a, right.dtype(), "a"), right};
-  }
-  array left = is_number(b) ? converted(a) : to_array(a, kName);
-  if (!is_number(b)) return {left, to_array(b, kName)};
-  return {left, number(b, left.dtype(), "b")};
+// A coefficient or an initial value. Numbers and sequences of them take the
+// dtype.
+array to_operand(nb::handle h, std::optional<Dtype> dtype, const char* name) {
+  return name_argument(kName, name, [&] {
+    if (h.is_none() || nb::isinstance<Carry>(h)) {
+      throw TypeError(std::string("[") + kName +
+                      "] it must be a number, array " + "or array-like, not " +
+                      type_of(h) + ".");
+    }
+    return dtype ? to_array_like(h, *dtype, kName) : to_array(h, kName);
+  });
 }
 
-array to_initial(nb::handle h, Dtype dtype) {
-  return is_number(h) ? number(h, dtype, "initial") : to_array(h, kName);
+// a and b.
+std::pair<array, array> to_coefficients(nb::handle a, nb::handle b,
+                                        StreamOrDevice s) {
+  // Whether it takes the dtype of the other one.
+  bool follows_a = is_number_or_sequence(a),
+       follows_b = is_number_or_sequence(b);
+  auto converted = [&](nb::handle h, const char* name) {
+    array in = to_operand(h, std::nullopt, name);
+    return astype(in, computed(in.dtype()), s);
+  };
+  if (follows_a && follows_b) {
+    array left = converted(a, "a"), right = converted(b, "b");
+    return left.dtype() == complex64
+               ? std::pair{left, astype(right, complex64, s)}
+               : std::pair{astype(left, right.dtype(), s), right};
+  }
+  if (follows_a) {
+    array right = converted(b, "b");
+    return {to_operand(a, right.dtype(), "a"), right};
+  }
+  if (follows_b) {
+    array left = converted(a, "a");
+    return {left, to_operand(b, left.dtype(), "b")};
+  }
+  return {to_operand(a, std::nullopt, "a"), to_operand(b, std::nullopt, "b")};
 }
 
 }  // namespace
@@ -106,24 +112,25 @@ void init_recurrence(nb::module_& m) {
         const array& more = left.ndim() >= right.ndim() ? left : right;
         int along = to_axis(axis, more, kName, "axis");
         if (!initial.is_none()) {
-          options.initial = to_initial(initial, computed(left.dtype()));
+          options.initial =
+              to_operand(initial, computed(left.dtype()), "initial");
         }
-        if (!reset.is_none()) options.reset = to_array(reset, kName);
+        if (!reset.is_none()) {
+          options.reset = name_argument(kName, "reset",
+                                        [&] { return to_array(reset, kName); });
+        }
         array out = give_work(left.size() >= right.size() ? left : right, [&] {
           return linear_recurrence(left, right, along, options, s);
         });
-        // The owners of array-likes may change them afterwards.
-        bool shares = false;
         for (nb::handle h : {a, b, initial, reset}) {
-          shares = shares || !(is_array(h) || is_number(h) || h.is_none());
+          if (may_change(h)) wait(out);
         }
-        if (shares) wait(out);
         return out;
       },
-      nb::arg().none(), nb::arg().none(), nb::arg("axis") = -1, nb::kw_only(),
-      nb::arg("reverse").none() = false, nb::arg("inclusive").none() = true,
-      nb::arg("initial") = nb::none(), nb::arg("reset") = nb::none(),
-      nb::arg("stream") = nb::none(),
+      nb::arg().none(), nb::arg().none(), nb::arg("axis").none() = -1,
+      nb::kw_only(), nb::arg("reverse").none() = false,
+      nb::arg("inclusive").none() = true, nb::arg("initial") = nb::none(),
+      nb::arg("reset") = nb::none(), nb::arg("stream") = nb::none(),
       nb::sig("def linear_recurrence(a: array, b: array, /, axis: int = -1, *, "
               "reverse: bool = False, inclusive: bool = True, initial: object "
               "= None, reset: object = None, stream: None | Stream | Device = "

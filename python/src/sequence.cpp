@@ -152,7 +152,12 @@ class Collector {
     }
     if (wanted_ && !wanted_->is_integer()) {
       double rounded = PyLong_AsDouble(h.ptr());
-      if (rounded == -1.0 && PyErr_Occurred()) nb::raise_python_error();
+      if (rounded == -1.0 && PyErr_Occurred()) {
+        PyErr_Clear();
+        throw std::overflow_error(std::string("[") + op_ +
+                                  "] An integer does not fit in " +
+                                  wanted_->name() + ".");
+      }
       add(rounded, float32);
       return;
     }

@@ -71,7 +71,7 @@ def build(
             of_offsets = reset.dtype.kind in "iu" or (
                 reset.dtype != bool and reset.size == 0
             )
-            if of_offsets and isinstance(chunkwise, _chunks.Scan):
+            if of_offsets:
                 reset = _mask_of_offsets(name, reset, chunks, chunkwise.reverse)
         reset = _as_mask(name, reset, chunks)
         arrays["reset"] = reset
@@ -208,7 +208,7 @@ def _as_mask(name: str, reset: Any, chunks: Any) -> da.Array:
     if reset.dtype != bool:
         raise TypeError(
             f"[{name}] reset must be a bool mask, not a {type(reset).__name__} of "
-            f"{reset.dtype}; scans also take offsets, in a list or NumPy array."
+            f"{reset.dtype}; offsets must be a list or NumPy array of integers."
         )
     if reset.shape != shape:
         raise ValueError(

@@ -139,7 +139,7 @@ def linear_recurrence(
         initial: h before the first element: a number, or a NumPy or Dask array of the
             shape of the result without the axis. None is 0.
         reset: Where h is 0 before the element: a NumPy or Dask array of bool of the
-            shape of the result.
+            shape of the result, or, for one axis, integer offsets.
 
     Returns:
         A lazy Dask array.

@@ -16,8 +16,8 @@ struct RecurrenceOptions {
   /// What lines start with instead of 0: a 0-d array, or one of the shape of
   /// the result without the axis. It is converted to the dtype.
   std::optional<array> initial = {};
-  /// bool_, of the shape of the result. Where it is true, the result before the
-  /// element counts as 0, whatever a is.
+  /// Where the result before the element counts as 0, whatever a is: bool_, of
+  /// the shape of the result; or, for one axis, offsets as in ScanOptions.
   std::optional<array> reset = {};
 };
 

@@ -55,12 +55,12 @@ def check(
     cumprod, fractions of the bound for cumsum.
     """
     result = y["mantissa"].dtype if y.dtype.names else y.dtype
+    if skipna and x.dtype.kind not in "biu":
+        x = without_nan(op, x, dtype)
     if dtype is not None:
         x = convert(x, dtype)
     elif op == "cumprod_frexp" and x.dtype.kind in "biu":
         x = convert(x, np.float32)
-    if skipna and x.dtype.kind not in "biu":
-        x = without_nan(op, x)
     rows = lanes(y, axis)
     computing = x.dtype if op == "cumprod_frexp" else result
     before = elements_before(initial, len(rows), computing, axis, reverse)

@@ -60,9 +60,12 @@ def segment_starts(reset, shape, axis, reverse):
     return [{n - at for at in offsets} if reverse else set(offsets)]
 
 
-def without_nan(op, x):
-    """NaN becomes the identity; of complex numbers that of both parts."""
+def without_nan(op, x, dtype=None):
+    """NaN becomes the identity, of complex numbers that of both parts; or what the
+    dtype, to which x is converted next, makes the identity."""
     identity = IDENTITIES[op]
+    if dtype is not None and np.dtype(dtype) == bool:
+        identity = int(op in ("cumprod", "cummin"))
     if x.dtype.kind == "c" and op in ("cummax", "cummin"):
         identity = complex(identity, identity)
     kept = np.array(x)

@@ -100,7 +100,9 @@ def test_a_cut_changes_nothing(op, name, data):
 @settings(max_examples=4)
 @given(data=st.data())
 def test_a_cut_of_long_lines_changes_nothing(op, name, data):
-    if op in ops_of(name):
+    # The logarithms of integers are those of float32, and the oracle's take long.
+    is_done = op == "logaddexp" and name in {*INTEGERS, "bool_"} - {"int32"}
+    if op in ops_of(name) and not is_done:
         check_cut(op, name, data, LONG)
 
 
@@ -357,3 +359,11 @@ def test_a_carry_of_nothing_is_the_identity():
         value = again.value().tolist()
         assert carry.then(again).value().tolist() == value
         assert again.then(carry).value().tolist() == value
+
+
+def test_carries_copy_as_numpy_asks():
+    carry = upsweep.carry([1.0, 2.0], "sum")
+    assert np.array(carry, copy=True).flags.writeable
+    assert not np.asarray(carry).flags.writeable
+    with pytest.raises(ValueError, match=r"\[Carry.__array__\] .* copied"):
+        carry.__array__(copy=False)

@@ -328,7 +328,7 @@ ERRORS = [
     (lambda: ud.linear_recurrence(da.ones(3), da.ones(4)), ValueError, "broadcast"),
     (lambda: ud.linear_recurrence(da.ones(3), da.ones(3, dtype="f4")), TypeError,
      "b is float"),
-    (lambda: ud.linear_recurrence(da.ones(3), 1.0, reset=[1]), TypeError, "reset"),
+    (lambda: ud.linear_recurrence(da.ones(3), 1.0, reset=[0.5]), TypeError, "reset"),
 ]  # fmt: skip
 
 

@@ -130,6 +130,34 @@ def test_numbers_that_leave_the_range_of_double_come_back(name, period, turn, sh
         checked_recurrence(line, terms, initial=a.dtype.type(1.5))
 
 
+@pytest.mark.parametrize("name", DTYPES)
+@pytest.mark.parametrize("reverse", [False, True])
+def test_offsets_are_segments(name, reverse):
+    dtype = numpy_dtype(name)
+    rng = np.random.default_rng(2)
+    a, b = (rng.uniform(-1, 1, 200).astype(dtype) for _ in range(2))
+    offsets = np.array([3, 3, 50, 51, 199, 200])
+    mask = np.zeros(201, bool)
+    mask[offsets] = True
+    mask = mask[1:] if reverse else mask[:-1]
+    options = {"reverse": reverse, "initial": 2, "stream": stream_for(name)}
+    y = upsweep.linear_recurrence(a, b, reset=offsets, **options)
+    z = upsweep.linear_recurrence(a, b, reset=mask, **options)
+    assert np.asarray(y).tobytes() == np.asarray(z).tobytes()
+    checked_recurrence(a, b, reset=mask, reverse=reverse)
+
+
+def test_lists_take_the_dtype_of_the_other_one():
+    f = upsweep.linear_recurrence
+    assert f([0.5, 0.5], [1, 1]).tolist() == [1, 1.5]
+    assert f([1j, 1], [1.0, 1.0]).dtype == upsweep.complex64
+    options = {"stream": upsweep.cpu}
+    y = f(np.ones(2), [0.1, 0.2], initial=[0.3][0], **options)
+    assert y.dtype == upsweep.float64
+    assert y.tolist() == [0.1 + 0.3, 0.1 + 0.3 + 0.2]
+    assert f(np.ones((1, 1)), 0, initial=[0.1], **options).tolist() == [[0.1]]
+
+
 @pytest.mark.parametrize("inclusive", [True, False])
 @pytest.mark.parametrize("name", DTYPES)
 def test_neighbouring_columns_do_not_disturb_each_other(name, inclusive):
@@ -264,7 +292,11 @@ ERRORS = [
      "b is float16, but a is float32"),
     (lambda f: f(upsweep.ones((2, 3), upsweep.int32), A), TypeError,
      "a is int32, but b is float32"),
-    (lambda f: f(A, 1j), TypeError, "b is a complex number"),
+    (lambda f: f(A, 1j), TypeError, "b: A complex number cannot become float32"),
+    (lambda f: f(A, [1j]), TypeError, "b: A complex number cannot become float32"),
+    (lambda f: f(None, A), TypeError, "a: it must be a number, array or array-like"),
+    (lambda f: f(A, "b"), TypeError, "b: An array is made of"),
+    (lambda f: f(A, 10**400), OverflowError, "b: An integer does not fit in float32"),
     (lambda f: f(A, upsweep.ones((2, 4))), ValueError, "a of shape (2,3) and b of"),
     (lambda f: f(1.0, 2.0), ValueError, "a and b have no axis"),
     (lambda f: f(A, A, 2), IndexError, "Axis 2 is out of bounds for array with 2"),
@@ -272,8 +304,15 @@ ERRORS = [
     (lambda f: f(A, A, initial=upsweep.ones((2, 1))), ValueError,
      "initial has shape (2,1); give it no axes or the shape of the result without "
      "the axis, (2)."),
-    (lambda f: f(A, A, initial=1j), TypeError, "initial is a complex number"),
-    (lambda f: f(A, A, reset=A), TypeError, "reset is float32; it must be bool_"),
+    (lambda f: f(A, A, initial=1j), TypeError,
+     "initial: A complex number cannot become float32"),
+    (lambda f: f(A, A, initial=upsweep.carry(A, "sum")), TypeError,
+     "initial: it must be a number, array or array-like, not Carry."),
+    (lambda f: f(A, A, reset=A), TypeError,
+     "reset must be a bool_ mask or integer offsets, not float32."),
+    (lambda f: f(A, A, reset=[1]), ValueError, "only an array of one axis"),
+    (lambda f: f(A[0], A[0], reset=[2, 1]), ValueError, "offsets must not decrease"),
+    (lambda f: f(A, A, None), TypeError, "axis must be an integer, not NoneType"),
     (lambda f: f(A, A, reset=[True, False, True]), ValueError,
      "reset has shape (3); give it the shape of the result, (2,3)."),
     (lambda f: f(A, A, reverse=1), TypeError, "reverse"),

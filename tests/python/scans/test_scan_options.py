@@ -14,6 +14,7 @@ from support import (
     INTEGERS,
     SCANS,
     checked_general_scan,
+    cpu_only,
     dtype_name,
     numpy_dtype,
     result_dtype,
@@ -165,6 +166,51 @@ def test_logaddexp_of_complex_numbers():
         {"initial": x[:, 0], "before": x[:, 0], "reverse": True, "inclusive": False},
     ):
         checked_general_scan("logaddexp", x, x, axis=1, **options)
+
+
+def test_skipna_comes_before_a_conversion():
+    """Integers and bool_ have no NaN."""
+    x = np.float32([np.nan, 2, 0, np.nan])
+    z = np.complex64([complex(2, np.nan), 3])
+    for op in SCANS:
+        for dtype in ("int32", "uint8", "float16", "bool_"):
+            if computed_from(op, dtype):
+                checked_general_scan(op, x, x, axis=0, skipna=True, dtype=dtype)
+                checked_general_scan(op, z, z, axis=0, skipna=True, dtype=dtype)
+    products = upsweep.scan(x, "prod", skipna=True, dtype=upsweep.int32)
+    assert products.tolist() == [1, 2, 0, 0]
+    least = upsweep.scan(x, "min", skipna=True, dtype=upsweep.bool_)
+    assert least.tolist() == [True, True, False, False]
+
+
+@cpu_only
+def test_initial_values_in_a_list_keep_their_bits():
+    x = np.ones((1, 1))
+    assert upsweep.scan(x, "sum", 1, initial=[0.1]).tolist() == [[1.1]]
+    assert upsweep.scan(x, "sum", 1, initial=[1e300]).tolist() == [[1e300]]
+    assert upsweep.carry(x, "sum", 1, initial=[0.1]).value().tolist() == [1.1]
+
+
+@cpu_only
+@pytest.mark.parametrize("what", ["initial", "reset", "both"])
+def test_owners_may_change_their_memory_afterwards(what):
+    a = upsweep.ones((1 << 20, 4))
+    upsweep.eval(a)
+    initial = np.ones(1 << 20, np.float32)
+    reset = np.zeros((1 << 20, 4), bool)
+    options = {"initial": initial} if what != "reset" else {}
+    if what != "initial":
+        options["reset"] = reset
+    y = upsweep.scan(a, "sum", 1, **options)
+    initial[:] = 9
+    reset[:] = True
+    first = 0 if what == "reset" else 1
+    assert (np.asarray(y) == np.arange(first + 1, first + 5)).all()
+    initial[:] = 1
+    mantissa, exponent = upsweep.cumprod_frexp(a, 1, initial=initial)
+    initial[:] = 9
+    assert (np.asarray(mantissa) == 0.5).all()
+    assert (np.asarray(exponent) == 1).all()
 
 
 LONG = [
