@@ -272,12 +272,11 @@ TEST_CASE("Carry: made from records") {
               {uint8_t{255}}, {}));
   CHECK(Carry(Op::max, uint8, false, {0}, nullptr, 0).value().shape() ==
         Shape{0});
+  // No scan makes such sums.
   for (double sum : {0., -1., 1 / 0., double{kNan}}) {
     record.prefix.re = sum;
-    double log = Carry(Op::logaddexp, float64, false, {}, &record, 1)
-                     .value()
-                     .item<double>();
-    CHECK((std::isnan(log) ? !(sum >= 0) : log == std::log(sum)));
+    Carry forged(Op::logaddexp, float64, false, {}, &record, 1);
+    CHECK(std::isnan(forged.value().item<double>()));
   }
   auto make = [&](Op op, Dtype dtype, const Shape& shape, int64_t count) {
     return [=, &record] { Carry(op, dtype, false, shape, &record, count); };
