@@ -11,6 +11,23 @@ CONTEXT = mpmath.mp.clone()
 CONTEXT.prec = 160
 
 
+def logarithm(number):
+    """mpmath squares the parts of a complex number and adds them in one integer, which
+    has no room for all magnitudes."""
+    if not isinstance(number, CONTEXT.mpc) or 0 in (number.real, number.imag):
+        return CONTEXT.log(number)
+    gap = CONTEXT.mag(number.real) - CONTEXT.mag(number.imag)
+    if abs(gap) < 4 * CONTEXT.prec:
+        return CONTEXT.log(number)
+    sign = CONTEXT.sign(number.imag)
+    if gap > 0:
+        turn = 0 if number.real > 0 else sign * CONTEXT.pi
+        angle = turn + number.imag / number.real
+        return CONTEXT.mpc(CONTEXT.log(abs(number.real)), angle)
+    angle = sign * CONTEXT.pi / 2 - number.real / number.imag
+    return CONTEXT.mpc(CONTEXT.log(abs(number.imag)), angle)
+
+
 class LogSum:
     bound = 4.0
     start = CONTEXT.mpf(0)
@@ -36,7 +53,7 @@ class LogSum:
         if not CONTEXT.isfinite(state):
             same = y == state or (CONTEXT.isnan(state) and CONTEXT.isnan(y))
             return 0.0 if same else math.inf
-        expected = CONTEXT.log(state)
+        expected = logarithm(state)
         difference = expected - y
         if self.complex:
             turn = 2 * CONTEXT.pi
@@ -48,4 +65,4 @@ class LogSum:
         return float(error) if CONTEXT.isfinite(error) else math.inf
 
     def show(self, state):
-        return CONTEXT.nstr(CONTEXT.log(state), 20) if state else "-inf"
+        return CONTEXT.nstr(logarithm(state), 20) if state else "-inf"

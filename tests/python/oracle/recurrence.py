@@ -34,6 +34,8 @@ def check(a, b, y, *, axis=-1, reverse=False, inclusive=True, initial=None,
     assert y.shape == shape
     lines = math.prod(np.delete(shape, axis))
     rows = [rows_of(np.broadcast_to(x, shape), axis) for x in (a, b, y)]
+    if reset is not None and reset.dtype != bool:
+        reset = mask_of(reset, shape, reverse)
     resets = [None] * lines if reset is None else rows_of(reset, axis)
     start = np.zeros((), y.dtype) if initial is None else np.asarray(initial)
     starts = np.broadcast_to(start, np.delete(shape, axis)).reshape(-1)
@@ -55,6 +57,16 @@ def check(a, b, y, *, axis=-1, reverse=False, inclusive=True, initial=None,
             )
             worst = max(worst, error)
     return worst
+
+
+def mask_of(offsets, shape, reverse):
+    """Where the segments of one line start; backwards, at their last elements."""
+    (n,) = shape
+    mask = np.zeros(n, bool)
+    for at in offsets.tolist():
+        if 0 <= at - reverse < n:
+            mask[at - reverse] = True
+    return mask
 
 
 def part_name(name):

@@ -6,7 +6,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from oracle import check, product
+from oracle import check, logsum, product
 
 pytestmark = pytest.mark.own_isa
 
@@ -181,3 +181,14 @@ def test_each_of_many_equal_lines_counts():
         check("cumprod", x, y, axis=1)
     with pytest.raises(AssertionError, match=r"wrong at index \(3, 0\)"):
         check("cumprod", x, y, axis=1, initial=initial)
+
+
+def test_logarithms_of_parts_of_very_different_magnitudes():
+    c = logsum.CONTEXT
+    tiny = c.mpf(2) ** -700
+    for signs in ((1, 1), (1, -1), (-1, 1), (-1, -1)):
+        for parts in ((3, tiny), (tiny, 3), (3, 2)):
+            number = c.mpc(*(s * p for s, p in zip(signs, parts, strict=True)))
+            assert abs(logsum.logarithm(number) - c.log(number)) < c.mpf(2) ** -150
+    number = c.mpc(c.exp(3e38), c.exp(-3e38))
+    assert abs(logsum.logarithm(number) - 3e38) < 1

@@ -144,7 +144,8 @@ def test_offsets_are_segments(name, reverse):
     y = upsweep.linear_recurrence(a, b, reset=offsets, **options)
     z = upsweep.linear_recurrence(a, b, reset=mask, **options)
     assert np.asarray(y).tobytes() == np.asarray(z).tobytes()
-    checked_recurrence(a, b, reset=mask, reverse=reverse)
+    for reset in (mask, offsets):
+        checked_recurrence(a, b, reset=reset, reverse=reverse)
 
 
 def test_lists_take_the_dtype_of_the_other_one():
