@@ -12,7 +12,12 @@ import pytest
 import upsweep
 
 hypothesis.settings.register_profile(
-    "upsweep", deadline=None, derandomize=True, print_blob=True, max_examples=60
+    "upsweep",
+    deadline=None,
+    derandomize=True,
+    print_blob=True,
+    # One of so many examples, where another run of the suite has them all.
+    max_examples=60 // int(os.environ.get("UPSWEEP_FEWER_EXAMPLES", "1")),
 )
 hypothesis.settings.load_profile("upsweep")
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import hypothesis
 import ml_dtypes
 import numpy as np
 import oracle
@@ -125,6 +126,11 @@ def checked_recurrence(a, b, **options):
     unit = recurrence.GPU_UNIT.get(name) if on_gpu else None
     recurrence.check(a, b, y, unit=unit, **options)
     return y
+
+
+def examples(count):
+    """For a property test, where the profile's 60 are too many or too few."""
+    return max(1, count * hypothesis.settings().max_examples // 60)
 
 
 def run_python(*arguments, cwd=None, **environment):

@@ -6,7 +6,7 @@ import pytest
 import upsweep
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import DTYPES, FLOATS, INTEGERS, dtype_name, numpy_dtype
+from support import DTYPES, FLOATS, INTEGERS, dtype_name, examples, numpy_dtype
 from test_cumprod_property import draw_views
 from test_scan_options import SHAPES
 
@@ -47,7 +47,7 @@ def cases(draw, name):
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 @pytest.mark.parametrize("name", DTYPES)
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(data=st.data())
 def test_results_are_those_of_the_standard(function, name, data):
     x, a, options = data.draw(cases(name))
@@ -58,7 +58,7 @@ def test_results_are_those_of_the_standard(function, name, data):
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 @pytest.mark.parametrize("name", NUMERIC)
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(data=st.data())
 def test_dtype_is_that_of_the_result(function, name, data):
     x, a, options = data.draw(cases(name))

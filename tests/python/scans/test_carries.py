@@ -14,6 +14,7 @@ from support import (
     INTEGERS,
     SCANS,
     checked_general_scan,
+    examples,
     numpy_dtype,
     result_dtype,
     stream_for,
@@ -87,7 +88,7 @@ def checked_value(op, carry, x, before, axis):
 
 @pytest.mark.parametrize("op", SCANS)
 @pytest.mark.parametrize("name", DTYPES)
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(data=st.data())
 def test_a_cut_changes_nothing(op, name, data):
     """The parts go on one after the other, each with the carry of those before."""
@@ -97,7 +98,7 @@ def test_a_cut_changes_nothing(op, name, data):
 
 @pytest.mark.parametrize("op", SCANS)
 @pytest.mark.parametrize("name", DTYPES)
-@settings(max_examples=4)
+@settings(max_examples=examples(4))
 @given(data=st.data())
 def test_a_cut_of_long_lines_changes_nothing(op, name, data):
     # The logarithms of integers are those of float32, and the oracle's take long.
@@ -138,7 +139,7 @@ def check_cut(op, name, data, shapes):
 
 @pytest.mark.parametrize("op", SCANS)
 @pytest.mark.parametrize("name", DTYPES)
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(data=st.data())
 def test_carries_combine_in_any_grouping(op, name, data):
     """A combination that is decided is right; one that is not may be so only where a
@@ -232,7 +233,7 @@ def test_totals_are_products_without_a_range(name, data):
 
 
 @pytest.mark.parametrize("name", FLOATS)
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(data=st.data())
 def test_products_with_exponents_go_on_from_totals(name, data):
     """Whether or not the carry is decided."""

@@ -20,6 +20,7 @@ from support import (
     SCANS,
     cpu_only,
     dtype_name,
+    examples,
     numpy_dtype,
     result_dtype,
     run_python,
@@ -64,7 +65,7 @@ def as_dask(draw, x):
 
 @pytest.mark.parametrize("op", SCANS)
 @pytest.mark.parametrize("name", DTYPES)
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 @given(data=st.data())
 def test_chunks_change_nothing(op, name, data):
     """Every option, alone and together."""
@@ -98,7 +99,7 @@ CHUNKED_UNIT = {"float64": -51, "complex64": -21}
 
 
 @pytest.mark.parametrize("name", [*FLOATS, "complex64"])
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(data=st.data())
 def test_recurrences_of_chunks(name, data):
     """Within the range of float64, by the contract, with a few more roundings."""

@@ -8,7 +8,16 @@ import pytest
 import upsweep
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import DTYPES, FLOATS, INTEGERS, OPS, checked_scan, numpy_dtype, stream_for
+from support import (
+    DTYPES,
+    FLOATS,
+    INTEGERS,
+    OPS,
+    checked_scan,
+    examples,
+    numpy_dtype,
+    stream_for,
+)
 from test_cumprod_property import cases
 from values import make
 
@@ -25,7 +34,7 @@ def test_they_keep_the_contract(op, name, data):
 
 
 @pytest.mark.parametrize("name", ["bool_", *INTEGERS, *FLOATS])
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(data=st.data())
 def test_logcumsumexp_keeps_the_contract(name, data):
     x, a, options = data.draw(cases(numpy_dtype(name)))

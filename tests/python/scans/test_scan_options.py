@@ -16,6 +16,7 @@ from support import (
     checked_general_scan,
     cpu_only,
     dtype_name,
+    examples,
     numpy_dtype,
     result_dtype,
     stream_for,
@@ -134,7 +135,7 @@ def ops_of(name):
 
 @pytest.mark.parametrize("option", OPTIONS)
 @pytest.mark.parametrize("name", DTYPES)
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(data=st.data())
 def test_each_option_keeps_the_contract(option, name, data):
     op = data.draw(st.sampled_from(ops_of(name)))
@@ -146,7 +147,7 @@ def test_each_option_keeps_the_contract(option, name, data):
 
 @pytest.mark.parametrize("op", SCANS)
 @pytest.mark.parametrize("name", DTYPES)
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(data=st.data())
 def test_all_options_together_keep_the_contract(op, name, data):
     wanted = data.draw(st.lists(st.sampled_from(OPTIONS), unique=True))
