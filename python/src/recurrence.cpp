@@ -17,8 +17,9 @@ rounded for the result: a result is infinite only if h itself rounds to
 infinity, and later results do not depend on that. With S[i] the same recurrence
 of the magnitudes of a, b and initial, the error is at most half an ulp of h[i]
 plus (i + 2) * u * S[i]. On the CPU, u is 2^-53 for float64, 2^-50 for complex64
-and 2^-52 for the others; on a GPU it is 2^-44. Results have the same bits on every run. If elements
-are infinite or NaN, results are those of a loop in IEEE arithmetic.
+and 2^-52 for the others; on a GPU it is 2^-44. Results have the same bits on
+every run. If elements are infinite or NaN, results are those of a loop in IEEE
+arithmetic.
 
 Args:
     a: The factors, an array, array-like or number.

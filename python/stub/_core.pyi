@@ -887,7 +887,7 @@ def scan(a: object, /, op: str, axis: int | None = None, *, reverse: bool = Fals
         dtype: The dtype to which a is converted first, and of the result.
         include_initial: One more element along the axis, before the first in scan
             order: what the line starts with.
-        skipna: NaN counts as the identity.
+        skipna: NaN in a counts as the identity, whatever the dtype.
         stream: Where to run: a stream, a device for its default stream, or None
             for the default stream of the default device.
 
@@ -927,8 +927,7 @@ def cumprod_frexp(a: object, /, axis: int | None = None, *, reverse: bool = Fals
     each product is mantissa * 2**exponent, within 1 ulp of the mantissa.
 
     As in frexp, magnitudes of mantissas are from 0.5 to below 1; a zero, infinite
-    or NaN mantissa has the exponent 0. The CPU computes it, also for arrays on a
-    GPU.
+    or NaN mantissa has the exponent 0.
 
     Args, errors and source are those of :func:`scan`; complex64 is a TypeError. Of
     a :class:`Carry` as initial, the total counts, so it may be undecided.
@@ -972,22 +971,24 @@ def linear_recurrence(a: array, b: array, /, axis: int = -1, *, reverse: bool = 
     infinity, and later results do not depend on that. With S[i] the same recurrence
     of the magnitudes of a, b and initial, the error is at most half an ulp of h[i]
     plus (i + 2) * u * S[i]. On the CPU, u is 2^-53 for float64, 2^-50 for complex64
-    and 2^-52 for the others. Results have the same bits on every run. If elements
-    are infinite or NaN, results are those of a loop in IEEE arithmetic.
+    and 2^-52 for the others; on a GPU it is 2^-44. Results have the same bits on
+    every run. If elements are infinite or NaN, results are those of a loop in IEEE
+    arithmetic.
 
     Args:
         a: The factors, an array, array-like or number.
         b: The terms. a and b broadcast. Both must have the same dtype, one of
             float16, bfloat16, float32, float64 and complex64, or be integers or
-            bool_, which gives float32. A Python number takes the dtype of the
-            other one.
+            bool_, which gives float32. A Python number, or a list of them, takes
+            the dtype of the other one.
         axis: The axis, counted from the end when negative.
         reverse: Run from the last element to the first.
         inclusive: Whether element i of the result is h[i]. If not, it is h[i - 1].
         initial: What h starts with: a number, or an array of the shape of the
             result without the axis, which is converted to the dtype; None is 0.
-        reset: None, or a bool_ array of the shape of the result. Where it is True,
-            h[i - 1] counts as 0, whatever a[i] is.
+        reset: Where h[i - 1] counts as 0, whatever a[i] is: a bool_ array of the
+            shape of the result; or, for one axis, integer offsets of segments, as
+            those of :func:`scan`.
         stream: Where to run: a stream, a device for its default stream, or None
             for the default stream of the default device.
 
