@@ -144,10 +144,10 @@ on_software_gpu() {
 
 metal_failures() { on_software_gpu -n "$(nproc)" tests/emulator; }
 
-# The step suite runs all examples of the property tests; on software GPUs, which are
-# slow, and on other instruction sets, a third of them will do.
 # The suite with the software GPU as the default device. What is undefined on a
-# GPU follows from the seed and the test, whichever worker runs it.
+# GPU follows from the seed and the test, whichever worker runs it. The step suite
+# runs all examples of the property tests; a third of them on software GPUs and on
+# other instruction sets keeps the whole within its time.
 metal_suite() {
   UPSWEEP_TEST_DEVICE=gpu UPSWEEP_EMULATOR_SEED=1 UPSWEEP_FEWER_EXAMPLES=3 \
     on_software_gpu -n "$(nproc)" --dist loadfile tests/python
@@ -177,8 +177,8 @@ cuda_failures() {
 
 cuda_suite() {
   LD_LIBRARY_PATH="$work/software-cuda" UPSWEEP_TEST_DEVICE=gpu \
-    UPSWEEP_FEWER_EXAMPLES=3 "$work/cuda/bin/python" -m pytest -n "$(nproc)" --dist loadfile \
-    -p no:cacheprovider tests/python
+    UPSWEEP_FEWER_EXAMPLES=3 "$work/cuda/bin/python" -m pytest -n "$(nproc)" \
+    --dist loadfile -p no:cacheprovider tests/python
 }
 
 macos() {
@@ -218,8 +218,8 @@ isas() {
   local isa
   for isa in $(python tests/scripts/isas.py | tail -n +2); do
     echo "== suite on $isa, after $SECONDS s"
-    UPSWEEP_CPU_ISA=$isa UPSWEEP_FEWER_EXAMPLES=3 python -m pytest -n "$(nproc)" --dist loadfile \
-      -m "not own_isa" tests/python
+    UPSWEEP_CPU_ISA=$isa UPSWEEP_FEWER_EXAMPLES=3 python -m pytest -n "$(nproc)" \
+      --dist loadfile -m "not own_isa" tests/python
   done
 }
 

@@ -80,9 +80,8 @@ std::pair<array, array> to_coefficients(nb::handle a, nb::handle b,
   };
   if (follows_a && follows_b) {
     array left = converted(a, "a"), right = converted(b, "b");
-    return left.dtype() == complex64
-               ? std::pair{left, astype(right, complex64, s)}
-               : std::pair{astype(left, right.dtype(), s), right};
+    Dtype wider{std::max(left.dtype().val, right.dtype().val)};
+    return {astype(left, wider, s), astype(right, wider, s)};
   }
   if (follows_a) {
     array right = converted(b, "b");

@@ -1,8 +1,8 @@
 """Scans of Dask arrays, by the contract of a scan of the whole, wherever chunks end.
 
 Each chunk is summarised on its own, in parallel. The summaries are put together chunk
-by chunk, which takes microseconds; only where a result may have left the range of the
-dtype within a chunk does that read its elements. Then each chunk is scanned from the
+by chunk, without the elements but where a result may have left the range of the dtype
+within a chunk. Then each chunk is scanned from the
 state before it, in parallel again. The bits depend on the chunks, not on the scheduler.
 
 >>> import dask.array as da

@@ -81,13 +81,13 @@ def test_ragged_rays(tmp_path):
 
 
 def test_out_of_core(tmp_path):
-    for needed in ("dask", "psutil", "zarr"):
+    _, _, zarr = (
         pytest.importorskip(needed, reason=f"{needed} is not installed")
+        for needed in ("dask", "psutil", "zarr")
+    )
     mib, chunk_mib = 24, 0.5
     options = ("--mib", str(mib), "--chunk-mib", str(chunk_mib))
     printed = run("out_of_core", tmp_path, *options)
-    import zarr
-
     returns = zarr.open(tmp_path / "returns.zarr")[:]
     results = zarr.open(tmp_path / "products.zarr")[:]
     exact = np.cumprod(returns.astype(np.float64))

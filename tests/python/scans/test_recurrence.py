@@ -153,7 +153,11 @@ def test_lists_take_the_dtype_of_the_other_one():
     assert f([0.5, 0.5], [1, 1]).tolist() == [1, 1.5]
     assert f([1j, 1], [1.0, 1.0]).dtype == upsweep.complex64
     options = {"stream": upsweep.cpu}
-    y = f(np.ones(2), [0.1, 0.2], initial=[0.3][0], **options)
+    for operands in ([np.float64(0.1)], [0.0]), ([0.0], [np.float64(0.1)]):
+        y = f(*operands, initial=1.0, **options)
+        assert y.dtype == upsweep.float64
+        assert y.tolist() == [0.1]
+    y = f(np.ones(2), [0.1, 0.2], initial=0.3, **options)
     assert y.dtype == upsweep.float64
     assert y.tolist() == [0.1 + 0.3, 0.1 + 0.3 + 0.2]
     assert f(np.ones((1, 1)), 0, initial=[0.1], **options).tolist() == [[0.1]]
