@@ -1,6 +1,7 @@
 """upsweep.dask against the oracle: any chunks, all options, under all schedulers; how
 often chunks are read and how many live at once; workers that die; errors."""
 
+import doctest
 import os
 import signal
 import threading
@@ -363,3 +364,7 @@ def test_without_dask_it_says_what_to_install():
 def test_importing_upsweep_does_not_import_dask():
     script = "import sys, upsweep; print(*{'dask', 'numpy'} & set(sys.modules))"
     assert run_python("-c", script).strip() == ""
+
+
+def test_the_sample_of_the_module():
+    assert doctest.testmod(ud) == (0, 4)
