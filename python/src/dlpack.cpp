@@ -332,7 +332,10 @@ Foreign from_dlpack(nb::handle h, bool may_copy, const char* op) {
   std::optional<Stream> stream = reading_stream(producer, op);
   DLDevice device{kCpu, 0};
   nb::dict keywords;
+  // PyTorch exports only what is on its current device.
+  std::optional<CurrentDevice> current;
   if (stream) {
+    current.emplace(stream->device);
     keywords["stream"] = reinterpret_cast<intptr_t>(native_stream(*stream));
     device = {kCuda, stream->device.index};
   }

@@ -13,6 +13,7 @@ import numpy as np
 import upsweep
 
 CPU = upsweep.Device(upsweep.cpu)
+DLPACK_CPU = 1
 
 
 def is_numpy(chunk: Any) -> bool:
@@ -31,6 +32,9 @@ def module_of(chunk: Any) -> Any:
 def device_of(chunk: Any) -> upsweep.Device:
     if is_cupy(chunk):
         return upsweep.Device(upsweep.gpu, chunk.device.id)
+    if isinstance(chunk, upsweep.array):
+        kind, index = chunk.__dlpack_device__()
+        return CPU if kind == DLPACK_CPU else upsweep.Device(upsweep.gpu, index)
     return CPU
 
 
@@ -40,6 +44,8 @@ def to_upsweep(chunk: Any) -> upsweep.array:
 
 def like(chunk: Any, result: upsweep.array) -> Any:
     """The result as an array of the chunk's library, without a copy."""
+    if isinstance(chunk, upsweep.array):
+        return result
     return (
         module_of(chunk).from_dlpack(result) if is_cupy(chunk) else np.asarray(result)
     )
@@ -51,6 +57,19 @@ def to_host(chunk: Any) -> Any:
 
 def numpy_dtype(dtype: upsweep.Dtype) -> Any:
     return np.asarray(upsweep.zeros((0,), dtype, stream=CPU)).dtype
+
+
+def as_dtype(dtype: Any) -> Any:
+    """upsweep's dtype for one of NumPy's; None and upsweep's are as they are."""
+    if dtype is None or isinstance(dtype, upsweep.Dtype):
+        return dtype
+    return upsweep.asarray(np.empty(0, dtype)).dtype
+
+
+def one_like(x: Any) -> Any:
+    """A NumPy array of one element with as many axes and the dtype of x."""
+    is_ours = isinstance(x.dtype, upsweep.Dtype)
+    return np.ones((1,) * x.ndim, numpy_dtype(x.dtype) if is_ours else x.dtype)
 
 
 def line_shape(shape: tuple[Any, ...], axis: int) -> tuple[Any, ...]:

@@ -197,7 +197,7 @@ def _scan(
         reverse=reverse,
         inclusive=inclusive,
         initial=None if _dask_graph.is_per_line(initial) else initial,
-        dtype=_as_dtype(dtype),
+        dtype=_chunks.as_dtype(dtype),
         skipna=skipna,
         stream=_chunks.CPU,
     )
@@ -214,9 +214,8 @@ def _is_array(value: Any) -> bool:
 
 
 def _one(x: Any) -> Any:
-    """An array of one element with as many axes and the dtype of x, or x if that is no
-    array."""
-    return np.ones((1,) * np.ndim(x), x.dtype) if _is_array(x) else x
+    """An array of one element in place of an array; x if that is no array."""
+    return _chunks.one_like(x) if _is_array(x) else x
 
 
 def _flattened(x: Any) -> Any:
@@ -226,9 +225,3 @@ def _flattened(x: Any) -> Any:
             return da.empty_like(x, shape=(0,), chunks=(0,))
         x = _dask_graph.without_empty_chunks(x)
     return x.reshape(-1)
-
-
-def _as_dtype(dtype: Any) -> Any:
-    if dtype is None or isinstance(dtype, upsweep.Dtype):
-        return dtype
-    return upsweep.asarray(np.empty(0, dtype)).dtype
