@@ -7,7 +7,7 @@ top. Colours are in the middle of the range, to be legible on light and dark.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html import escape
 
 from bench.report import TIMES, Case, Results, figure, libraries, ratio
@@ -37,12 +37,17 @@ def chart(results: Results) -> str:
     for (case, ranked), step in zip(groups, heights, strict=True):
         parts += group(axis, case, ranked, top)
         top += step
+    return document("Time of a scan over the time of a copy", height, parts)
+
+
+def document(title: str, height: float, parts: Iterable[str]) -> str:
+    """An SVG of the width of all drawings."""
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" '
             f'height="{height}" viewBox="0 0 {WIDTH} {height}" '
             f'font-family="{FONT}" role="img">',
-            "<title>Time of a scan over the time of a copy</title>",
+            f"<title>{escape(title)}</title>",
             *parts,
             "</svg>\n",
         ]

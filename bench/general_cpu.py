@@ -63,6 +63,8 @@ class Upsweep(Library):
         """What does the task, and waits for the result."""
         x, a = (self.array(task.arrays[name]) for name in ("x", "a"))
         axis, s = task.axis, self.device
+        if task.what == "plain":
+            return self.waiting(lambda: upsweep.cumprod(x, axis, stream=s))
         if task.what == "initial":
             before = np.full((1, *task.arrays["x"].shape[1:]), 2, np.float32)
             carry = upsweep.carry(before, "prod", 0, stream=s)
@@ -115,6 +117,12 @@ class NumPy(Library):
 
     def __init__(self) -> None:
         self.version = np.__version__
+
+    def plain(self, task: Any) -> Call:
+        """cumprod."""
+        x = task.arrays["x"]
+        y = np.ones_like(x)
+        return lambda: np.cumprod(x, task.axis, out=y)
 
     def initial(self, task: Any) -> Call:
         """Multiplies afterwards, which is wrong where a product leaves the range."""
@@ -201,6 +209,11 @@ class Torch(Library):
         """A result as NumPy's arrays."""
         return y.cpu().numpy()
 
+    def plain(self, task: Any) -> Call:
+        """cumprod."""
+        x = self.tensor(task.arrays["x"])
+        return self.waiting(lambda: x.cumprod(task.axis))
+
     def initial(self, task: Any) -> Call:
         """Multiplies afterwards, which is wrong where a product leaves the range."""
         x = self.tensor(task.arrays["x"])
@@ -267,6 +280,12 @@ class JAX(Library):
         inputs = [self.jax.device_put(x) for x in arrays]
         return lambda: fast(*inputs).block_until_ready()
 
+    def plain(self, task: Any) -> Call:
+        """jax.lax.cumprod."""
+        return self.compiled(
+            lambda x: self.jax.lax.cumprod(x, task.axis), task.arrays["x"]
+        )
+
     def carry(self, task: Any) -> Call:
         """A product."""
         return self.compiled(lambda x: x.prod(task.axis), task.arrays["x"])
@@ -327,8 +346,12 @@ class Numba(Library):
         given = [x.reshape(lines) for x in (*arrays, y)]
         return lambda: (fast(*given), y)[1]
 
-    def segments(self, task: Any) -> Call:
+    def plain(self, task: Any) -> Call:
         """A running product."""
+        return self.loop(product_step, task, task.arrays["x"], task.arrays["x"])
+
+    def segments(self, task: Any) -> Call:
+        """A running product that starts afresh here and there."""
         return self.loop(segment_step, task, task.arrays["starts"], task.arrays["x"])
 
     def recurrence(self, task: Any) -> Call:
@@ -339,6 +362,11 @@ class Numba(Library):
         """The same with equal factors."""
         a = np.broadcast_to(np.float32(DECAY), task.shape)
         return self.loop(recurrence_step, task, a, task.arrays["x"])
+
+
+def product_step(_: Any, x: Any, before: Any) -> Any:
+    """before · x."""
+    return before * x
 
 
 def segment_step(starts: Any, x: Any, before: Any) -> Any:

@@ -41,20 +41,26 @@ class Samples:
     high: Array
     low: Array
 
-    def worst(self, ys: Array, dtype: str) -> float:
-        """The largest error of the results ys of the line, in ulp."""
+    def errors(self, ys: Array, dtype: str) -> Array:
+        """The errors of the results ys of the line, in ulp."""
         precision, smallest = FORMATS[dtype]
         y = ys[self.stride - 1 :: self.stride].astype(np.float64)
         _, exponent = np.frexp(self.high)  # of a significand in [1/2, 1)
         ulp = np.ldexp(1.0, np.maximum(exponent - 1, smallest) - precision + 1)
         with np.errstate(all="ignore"):
-            errors = np.abs((y - self.high) - self.low) / ulp
+            errors: Array = np.abs((y - self.high) - self.low) / ulp
+        return errors
+
+    def worst(self, ys: Array, dtype: str) -> float:
+        """The largest error of the results ys of the line, in ulp."""
+        errors = self.errors(ys, dtype)
         return float(errors.max(initial=0)) if np.isfinite(errors).all() else math.inf
 
 
-def products(xs: Array, dtype: str) -> Samples:
+def products(xs: Array, dtype: str, stride: int | None = None) -> Samples:
     """Samples of the running products of a line of floats."""
-    stride = STRIDE if len(xs) >= LONG else 1
+    if stride is None:
+        stride = STRIDE if len(xs) >= LONG else 1
     running, exponent = 1, 0
     highs, lows, exponents = [], [], []
     for factors, power in blocks(xs, dtype, stride):

@@ -176,6 +176,12 @@ void* native_stream(Stream stream) {
   return device_memory(stream.device.type).native_stream(stream);
 }
 
+CurrentDevice::CurrentDevice(Device device)
+    : current_(
+          device_memory(device.type).make_current(to_stream(device).device)) {}
+
+CurrentDevice::~CurrentDevice() = default;
+
 StreamContext::StreamContext(StreamOrDevice s)
     : stream_(std::make_shared<Stream>(to_stream(s))) {
   contexts.push_back(stream_);

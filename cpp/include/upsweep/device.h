@@ -76,6 +76,20 @@ bool has_own_memory(DeviceType type);
 /// memory of its own.
 void* native_stream(Stream stream);
 
+/// While it lives, the device is the current one of the thread that made it for
+/// other libraries (CUDA's current context). Throws std::invalid_argument for a
+/// device without memory of its own.
+class CurrentDevice {
+ public:
+  explicit CurrentDevice(Device device);
+  ~CurrentDevice();
+  CurrentDevice(const CurrentDevice&) = delete;
+  CurrentDevice& operator=(const CurrentDevice&) = delete;
+
+ private:
+  std::shared_ptr<void> current_;
+};
+
 /// While it lives, the given stream is the default of the thread that made it.
 class StreamContext {
  public:

@@ -153,6 +153,9 @@ class DeviceMemory {
 
   // The driver's handle of the stream.
   virtual void* native_stream(Stream stream) = 0;
+  // While what it returns lives, the device is the current one of the calling
+  // thread for other libraries.
+  virtual std::shared_ptr<void> make_current(Device device) = 0;
   // The address of a storage in its device's memory. Work given to the
   // consumer's stream from now on may read it; without a stream, the call waits
   // for the storage.

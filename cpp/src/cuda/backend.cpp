@@ -99,6 +99,11 @@ class CudaBackend final : public GpuBackend, public DeviceMemory {
   DeviceMemory* device_memory() override { return this; }
   void* native_stream(Stream stream) override { return find(stream).handle(); }
 
+  std::shared_ptr<void> make_current(Device device) override {
+    check_process();
+    return std::make_shared<cuda::Current>(find(device.index).device.context());
+  }
+
   const void* export_pointer(const StoragePtr& storage,
                              void* consumer) override {
     check_process();

@@ -143,6 +143,30 @@ void CudaDevice::download(void* to, cuda::Address from, size_t nbytes) {
   }
 }
 
+void CudaDevice::copy_from(CudaDevice& peer, cuda::Address to,
+                           cuda::Address from, size_t nbytes) {
+  cuda::Current current(context_);
+  std::lock_guard lock(staging_);
+  open_staging();
+  enable(peer);
+  check(driver().copy_from_peer(to, context_, from, peer.context_, nbytes,
+                                transfers_),
+        "copying from another device");
+  halves_[0].free->record(transfers_);
+  halves_[0].free->wait();
+}
+
+// Without this the driver takes the way through main memory.
+void CudaDevice::enable(const CudaDevice& peer) {
+  if (!peers_.insert(peer.index_).second) return;
+  int can = 0;
+  check(driver().can_be_peer(&can, handle_, peer.handle_), "asking a device");
+  if (!can) return;
+  int result = driver().enable_peer(peer.context_, 0);
+  // Another library may have been here first.
+  if (result != cuda::kIsPeerAlready) check(result, "linking two devices");
+}
+
 cuda::Function CudaDevice::function(const std::string& stage,
                                     const std::string& set) {
   std::string name = stage + "_" + set;

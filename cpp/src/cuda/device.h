@@ -3,6 +3,7 @@
 
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 
 #include "../host/allocator.h"
@@ -29,6 +30,10 @@ class CudaDevice {
   // the copy is done.
   void upload(cuda::Address to, const void* from, size_t nbytes);
   void download(void* to, cuda::Address from, size_t nbytes);
+  // The same from another device's memory, without main memory in between
+  // where the machine links the two.
+  void copy_from(CudaDevice& peer, cuda::Address to, cuda::Address from,
+                 size_t nbytes);
 
   // <stage>_<set>, loaded when first needed.
   cuda::Function function(const std::string& stage, const std::string& set);
@@ -41,6 +46,7 @@ class CudaDevice {
     CudaEventPtr free;
   };
   void open_staging();
+  void enable(const CudaDevice& peer);
 
   int index_;
   int handle_;
@@ -50,6 +56,7 @@ class CudaDevice {
   std::mutex staging_;  // guards what follows
   cuda::Stream transfers_ = nullptr;
   Half halves_[2];
+  std::set<int> peers_;  // those that were enabled, as far as they can be
 
   std::mutex mutex_;  // guards what follows
   std::map<std::string, cuda::Function> functions_;

@@ -18,7 +18,12 @@ using Stream = struct StreamHandle*;
 using Event = struct EventHandle*;
 using Address = unsigned long long;  // of a device's memory
 
-enum Result : int { kSuccess = 0, kOutOfMemory = 2, kNotReady = 600 };
+enum Result : int {
+  kSuccess = 0,
+  kOutOfMemory = 2,
+  kNotReady = 600,
+  kIsPeerAlready = 704,
+};
 enum Attribute : int { kMajor = 75, kMinor = 76 };
 enum : unsigned { kNonBlocking = 1 };                  // streams
 enum : unsigned { kBlockingSync = 1, kNoTiming = 2 };  // events
@@ -47,6 +52,10 @@ enum : unsigned { kBlockingSync = 1, kNoTiming = 2 };  // events
   F(copy_to_device, cuMemcpyHtoDAsync_v2, Address, const void*, size_t,      \
     Stream)                                                                  \
   F(copy_to_host, cuMemcpyDtoHAsync_v2, void*, Address, size_t, Stream)      \
+  F(copy_from_peer, cuMemcpyPeerAsync, Address to, Context, Address from,    \
+    Context, size_t, Stream)                                                 \
+  F(can_be_peer, cuDeviceCanAccessPeer, int*, int device, int peer)          \
+  F(enable_peer, cuCtxEnablePeerAccess, Context peer, unsigned flags)        \
   F(clear, cuMemsetD8Async, Address, unsigned char value, size_t, Stream)    \
   F(create_stream, cuStreamCreate, Stream*, unsigned flags)                  \
   F(wait_for, cuStreamWaitEvent, Stream, Event, unsigned flags)              \

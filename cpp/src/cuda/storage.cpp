@@ -81,11 +81,20 @@ void CudaStorage::prepare_on_gpu() {
 
 void CudaStorage::fill_on_gpu(const Storage& from) {
   if (is_on_gpu()) return;
-  void* bytes = from.data();
+  const CudaStorage* peer = nullptr;
+  if (&from != this && from.device().type == DeviceType::gpu) {
+    auto* other = static_cast<const CudaStorage*>(&from);
+    if (other->is_on_gpu()) peer = other;
+  }
+  void* bytes = peer ? nullptr : from.data();
   std::lock_guard lock(mutex_);
   if (is_on_gpu()) return;
   if (!address_) address_ = gpu_.allocate(nbytes());
-  gpu_.upload(address_, bytes, nbytes());
+  if (peer) {
+    gpu_.copy_from(peer->gpu_, address_, peer->address_, nbytes());
+  } else {
+    gpu_.upload(address_, bytes, nbytes());
+  }
   on_gpu_.store(true, std::memory_order_release);
 }
 

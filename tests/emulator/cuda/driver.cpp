@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -29,6 +30,7 @@ enum : int {
   kInvalidContext = 201,
   kNotFound = 500,
   kNotReady = 600,
+  kIsPeerAlready = 704,
   kLaunchFailed = 719,
 };
 constexpr unsigned long long kElsewhere = 1ull << 60;
@@ -45,6 +47,7 @@ long long setting(const std::string& name, long long otherwise) {
 struct Context {
   int device;
   long long used = 0;
+  std::set<Context*> peers = {};
 };
 struct Memory {
   char* bytes;
@@ -283,6 +286,36 @@ int cuMemcpyDtoHAsync_v2(void* to, unsigned long long from, size_t size,
     std::memcpy(to, memory.data, size);
     return kSuccess;
   });
+  return kSuccess;
+}
+
+int cuDeviceCanAccessPeer(int* can, int device, int peer) {
+  API(cuDeviceCanAccessPeer);
+  *can = device != peer && setting("peers", 1) != 0;
+  return kSuccess;
+}
+
+int cuCtxEnablePeerAccess(Context* peer, unsigned) {
+  IN_CONTEXT(cuCtxEnablePeerAccess);
+  bool is_new = entered.back()->peers.insert(peer).second;
+  return is_new ? kSuccess : kIsPeerAlready;
+}
+
+int cuMemcpyPeerAsync(unsigned long long to, Context*, unsigned long long from,
+                      Context*, size_t size, Stream* stream) {
+  IN_CONTEXT(cuMemcpyPeerAsync);
+  give(stream, [=] {
+    Binding source = find_memory(from), memory = find_memory(to);
+    if (source.size < size || memory.size < size) return kInvalidValue;
+    std::memcpy(memory.data, source.data, size);
+    return kSuccess;
+  });
+  return kSuccess;
+}
+
+int cuCtxGetDevice(int* device) {
+  IN_CONTEXT(cuCtxGetDevice);
+  *device = entered.back()->device;
   return kSuccess;
 }
 

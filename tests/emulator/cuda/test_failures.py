@@ -195,6 +195,70 @@ for device in (one, two):
     run(driver, program, devices=2)
 
 
+@pytest.mark.parametrize("peers", [0, 1])
+@pytest.mark.parametrize("before", [0, 704])  # another library has linked them
+def test_arrays_move_between_devices_without_main_memory(driver, peers, before):
+    program = """
+import os
+one, two = upsweep.Device(gpu, 0), upsweep.Device(gpu, 1)
+x = np.random.default_rng(0).integers(0, 100, 100_000, np.uint32)
+a = upsweep.cumsum(x, stream=one)
+upsweep.synchronize(one)
+settings = os.environ["UPSWEEP_SOFTWARE_CUDA"]
+main_memory = " cuMemcpyDtoHAsync_v2=1 cuMemcpyHtoDAsync_v2=1"
+os.environ["UPSWEEP_SOFTWARE_CUDA"] = settings + main_memory
+b = upsweep.cumsum(a, stream=two)
+c = upsweep.cumsum(b[::2], stream=one)
+upsweep.synchronize(two)
+upsweep.synchronize(one)
+os.environ["UPSWEEP_SOFTWARE_CUDA"] = settings
+y = np.cumsum(np.cumsum(x, dtype=np.uint32), dtype=np.uint32)
+assert np.array_equal(b, y)
+assert np.array_equal(c, np.cumsum(y[::2], dtype=np.uint32))
+made = upsweep.ones((2000,), stream=one)  # by the processors
+assert upsweep.cumsum(made, stream=two)[-1].item() == 2000
+"""
+    run(driver, program, devices=2, peers=peers, cuCtxEnablePeerAccess=before)
+
+
+@pytest.mark.parametrize("function", ["cuMemcpyPeerAsync", "cuCtxEnablePeerAccess"])
+def test_a_move_between_devices_that_fails(driver, function):
+    program = """
+a = upsweep.cumsum(np.ones(5000, np.float32), stream=upsweep.Device(gpu, 0))
+two = upsweep.Device(gpu, 1)
+text = failure(lambda: upsweep.cumsum(a, stream=two).tolist(), RuntimeError)
+assert text.endswith("unspecified launch failure."), text
+assert a[-1].item() == 5000
+"""
+    run(driver, program, devices=2, **{function: 719})
+
+
+def test_producers_find_their_device_current(driver):
+    program = """
+import ctypes
+driver = ctypes.CDLL("libcuda.so.1")
+current = ctypes.c_int()
+
+class Tensor:
+    def __init__(self, a):
+        self.a = a
+    def __dlpack_device__(self):
+        return self.a.__dlpack_device__()
+    def __dlpack__(self, **keywords):
+        assert driver.cuCtxGetDevice(ctypes.byref(current)) == 0
+        if current.value != self.a.__dlpack_device__()[1]:
+            raise BufferError("another device is current")
+        return self.a.__dlpack__(**keywords)
+
+for index in (0, 1):
+    a = upsweep.cumsum(np.ones(5000, np.float32), stream=upsweep.Device(gpu, index))
+    b = upsweep.from_dlpack(Tensor(a))
+    assert b.__dlpack_device__() == (2, index) and b[-1].item() == 5000
+    assert driver.cuCtxGetDevice(ctypes.byref(current)) == 201  # none is left current
+"""
+    run(driver, program, devices=2)
+
+
 def test_memory_is_shared_both_ways(driver):
     program = """
 class Tensor:
