@@ -295,21 +295,39 @@ struct LookBack {
   }
 };
 
-// Scans one tile of a panel.
+// Scans one tile of a panel, or computes the totals of a chunk.
 template <class M>
 METAL_FUNC void scan_tile(Task<M> task, constant ScanParams& params, uint chunk,
                           TileStates<M> states) {
   using Prefix = typename M::Prefix;
   using Aggregate = typename M::Aggregate;
-  int64_t first = int64_t(chunk) * params.span;
-  uint span = uint(min(params.length.extent - first, int64_t(params.span)));
-  ThreadItems<M> items = load_tile(task, params, first, span);
+  int64_t first = int64_t(chunk) * params.tiles * params.span;
+  uint span;
+  ThreadItems<M> items;
   bool is_fast;
-  Aggregate own = ThreadScan<M>::reduce(items, is_fast);
-  ScanResult<M> scanned = group_scan<M>(own, task.thread_layout, task.thread_id,
-                                        task.shared.simdgroup_aggregates);
-  Prefix carry = initial_prefix(task, params);
+  Aggregate own, total = M::identity();
+  ScanResult<M> scanned;
+  // Only for totals is there more than one tile.
+  UPSWEEP_ROLL
+  for (uint t = 1;; ++t) {
+    span = uint(min(params.length.extent - first, int64_t(params.span)));
+    items = load_tile(task, params, first, span);
+    own = ThreadScan<M>::reduce(items, is_fast);
+    scanned = group_scan<M>(own, task.thread_layout, task.thread_id,
+                            task.shared.simdgroup_aggregates);
+    if (t == params.tiles || first + span == params.length.extent) break;
+    total = M::combine(total, scanned.total);
+    first += span;
+  }
   bool is_leader = LookBack<M>::is_line_leader(task);
+  if (params.gives == kGivesTotals) {
+    if (is_leader) {
+      total = M::combine(total, scanned.total);
+      CarryOutput<M>::store(task, params, chunk, M::initial(), total);
+    }
+    return;
+  }
+  Prefix carry = initial_prefix(task, params);
   bool must_publish = is_leader && chunk != params.chunks - 1;
   if (params.chunks != 1) {
     carry = LookBack<M>::prefix_of_tile(task, params, states, chunk, carry,
@@ -318,14 +336,14 @@ METAL_FUNC void scan_tile(Task<M> task, constant ScanParams& params, uint chunk,
   if (chunk == 0) store_initial(task, params, carry);
   Prefix state = M::apply(carry, scanned.before);
   Prefix next = state;
-  if (must_publish || (is_leader && params.gives_carries != 0)) {
+  if (must_publish || (is_leader && params.gives == kGivesCarries)) {
     next = M::apply(carry, scanned.total);
   }
   bool has_exits = RangeExits<M, M::kCanExitRange>::resolve(
       task, items, span, carry, own, state, next);
   if (must_publish)
     TileState<Prefix>::publish(TileStates<M>::carry(states, chunk), next);
-  if (params.gives_carries != 0) {
+  if (params.gives == kGivesCarries) {
     if (is_leader) {
       CarryOutput<M>::store(task, params, chunk, next, scanned.total);
     }

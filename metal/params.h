@@ -26,6 +26,11 @@ constexpr uint32_t tile_state_bytes(uint32_t element_size) {
 
 // What lines start with: the identity, elements, or carries (CarryNumber).
 enum : uint32_t { kInitialIdentity, kInitialElement, kInitialCarry };
+// What a scan writes: results; or, for a carry, what each line's elements in
+// each chunk amount to (ChunkCarry), with the prefix after the last chunk or,
+// only by look-back, without. Then a chunk may have several tiles, and no
+// threadgroup waits for another.
+enum : uint32_t { kGivesResults, kGivesCarries, kGivesTotals };
 // Elements of each array in a thread's items of a tile, if there are two arrays
 // as inputs: whole vectors, in the room of those of one. `of_double_size` is
 // what items gives for twice the element size.
@@ -92,9 +97,9 @@ struct ScanParams {
   uint32_t reset_shift;
   uint32_t initial_kind;
   uint32_t initial_per_line;  // else one is for all lines
-  // Whether the buffer of results gets a ChunkCarry for each line of each chunk
-  // instead, at chunk · lines + the number of the line.
-  uint32_t gives_carries;
+  // kGivesResults, or a ChunkCarry for each line of each chunk instead, at
+  // chunk · lines + the number of the line.
+  uint32_t gives;
   uint32_t reads_resets;  // of a recurrence
   // Whether the initial value comes before the first result of each line. The
   // result has room for it.

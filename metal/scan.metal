@@ -36,8 +36,8 @@
 //                     before it and reads no carries.
 //
 //   lookback_<name>   all of it at once, where the tuning file has it: tiles is
-//                     1. Grid: panels · chunks. With chunks == 1 it uses no
-//                     buffer but the first three.
+//                     1, unless it gives totals. Grid: panels · chunks. With
+//                     chunks == 1 it uses no buffer but the first three.
 //
 //   A panel is the width × batches lines of one tile. Panels are counted along
 //   column, then batch, then the outer axes, the last of which is the fastest:
@@ -59,10 +59,10 @@
 //   buffer(6)  initial values (initial.h): elements, or a CarryNumber each
 //   buffer(7)  the terms b of a recurrence; buffer 0 has the factors a
 //
-// For lookback, buffer 3 holds a ticket in 16 bytes, then states of
-// tile_state_bytes each, and kResetBytes as above, all 0 before: a carry for
-// each line of each chunk; unless the radix is 1, an aggregate for each of them
-// and one for each line of each group.
+// For lookback, buffer 3 holds a ticket in 16 bytes, then, unless it gives
+// totals, states of tile_state_bytes each, and kResetBytes as above, all 0
+// before: a carry for each line of each chunk; unless the radix is 1, an
+// aggregate for each of them and one for each line of each group.
 //
 // Unused buffers are bound too, to any buffer. Buffers 0, 1 and 5 start at
 // multiples of 16 bytes; in_start gives the offset of an array within.
@@ -155,7 +155,7 @@ template <class M>
   } else if (task.coord.is_active) {
     carry = carries[chunk_index(params, panel, chunk, task.coord)];
   }
-  if (params.gives_carries == 0) {
+  if (params.gives == kGivesResults) {
     scan_chunk<M, true>(task, params, chunk, carry);
   } else {
     store_chunk_carry(task, params, aggregates, chunk, carry);

@@ -31,6 +31,14 @@ bool is_cheaper_on_host(Stream stream, const CopyWork& work) {
   return elements <= kFewElements || read < work.in->nbytes() / 2;
 }
 
+// Over all lines and chunks.
+int64_t count_chunk_carries(const CarryWork& work,
+                            const std::vector<Passes>& passes) {
+  if (passes.empty()) return 0;
+  return passes.front().params.chunks * work.plan.lines() *
+         kernel_set(work.op, work.dtype).components;
+}
+
 }  // namespace
 
 GpuBackend::GpuBackend(const Tuning& tuning)
@@ -62,42 +70,75 @@ void GpuBackend::launch_scan(Stream stream, ScanWork work,
 }
 
 // The kernels read the elements; the CPU puts together what they make of the
-// chunks.
+// chunks. Totals cost the least. Where they cannot tell, because a result may
+// leave the range within a chunk, the GPU reads the elements again.
 void GpuBackend::carry(Stream stream, CarryWork work) {
   check_process();
-  const KernelSet& kernels = kernel_set(work.op, work.dtype);
-  auto passes_from = [&](const Initial& initial) {
-    return make_passes({work.op, work.dtype, work.plan, true, work.in_offset,
-                        work.in, nullptr, initial},
-                       kernels, tuning_, true);
-  };
-  std::vector<Passes> all;
-  if (fits_kernels(work.plan)) all = passes_from({});
+  uint32_t gives = tuning_.look_back ? kGivesTotals : kGivesCarries;
   int64_t elements = work.plan.elements();
-  int64_t chunks = all.empty() ? 0 : all.front().params.chunks;
-  int64_t carries = chunks * work.plan.lines() * kernels.components;
+  int64_t carries = count_chunk_carries(work, carry_passes(work, {}, gives));
   std::vector<StoragePtr> inputs = work.inputs();
   StoragePtr out = work.out;
   if (elements < carries * kLeastChunk || carries == 0) {
     return run_on_host(stream, {[work = std::move(work)] { run_carry(work); },
                                 std::move(inputs), std::move(out), elements});
   }
-  Initial initial = convert_carries(stream, work.initial, work.op, work.dtype);
-  std::vector<Launch> launches;
-  for (const Passes& passes : passes_from(initial)) {
-    launches.push_back(to_launch(passes, kernels));
-  }
-  StoragePtr of_chunks = allocate(
-      stream.device, static_cast<size_t>(carries) * sizeof(ChunkCarry));
-  launch(stream, {work.in, nullptr, initial.storage}, of_chunks, launches);
-  inputs = {of_chunks};
-  if (work.initial.storage) inputs.push_back(work.initial.storage);
-  work.in = nullptr;
-  auto fold = [work = std::move(work), of_chunks, chunks] {
-    fold_chunk_carries(work, of_chunks->data(), chunks);
+  ChunkCarries chunks = read_chunks(stream, work, gives);
+  inputs.push_back(chunks.storage);
+  auto fold = [this, stream, work = std::move(work), chunks, gives] {
+    auto from = [&](const ChunkCarries& c, bool have_prefixes) {
+      return fold_chunk_carries(work, c.storage->data(), c.chunks,
+                                have_prefixes);
+    };
+    if (from(chunks, gives == kGivesCarries)) return;
+    // On another stream, because this one waits for the result.
+    ChunkCarries exact =
+        read_chunks(second_stream(stream.device), work, kGivesCarries);
+    exact.storage->ready().wait();
+    from(exact, true);
   };
   run_on_host(stream, {std::move(fold), std::move(inputs), std::move(out),
                        carries * kFoldCost});
+}
+
+// Passes for what the chunks of lines amount to; none if the kernels cannot
+// walk the plan.
+std::vector<Passes> GpuBackend::carry_passes(const CarryWork& work,
+                                             const Initial& initial,
+                                             uint32_t gives) const {
+  const KernelSet& kernels = kernel_set(work.op, work.dtype);
+  if (!fits_kernels(work.plan)) return {};
+  return make_passes({work.op, work.dtype, work.plan, true, work.in_offset,
+                      work.in, nullptr, initial},
+                     kernels, tuning_, gives);
+}
+
+GpuBackend::ChunkCarries GpuBackend::read_chunks(Stream stream,
+                                                 const CarryWork& work,
+                                                 uint32_t gives) {
+  Initial initial;
+  if (gives == kGivesCarries) {
+    initial = convert_carries(stream, work.initial, work.op, work.dtype);
+  }
+  std::vector<Passes> all = carry_passes(work, initial, gives);
+  std::vector<Launch> launches;
+  for (const Passes& passes : all) {
+    launches.push_back(to_launch(passes, kernel_set(work.op, work.dtype)));
+  }
+  auto carries = static_cast<size_t>(count_chunk_carries(work, all));
+  StoragePtr storage = allocate(stream.device, carries * sizeof(ChunkCarry));
+  launch(stream, {work.in, nullptr, initial.storage}, storage, launches);
+  return {std::move(storage), all.front().params.chunks};
+}
+
+// A stream for work that a stream's own work waits for.
+Stream GpuBackend::second_stream(Device device) {
+  std::lock_guard lock(mutex_);
+  auto found = second_streams_.find(device.index);
+  if (found == second_streams_.end()) {
+    found = second_streams_.emplace(device.index, new_stream(device)).first;
+  }
+  return found->second;
 }
 
 // The kernels scan pairs of a float32 and an exponent. An element becomes a

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <mutex>
 #include <vector>
 
 #include "../core/backend.h"
@@ -33,6 +35,18 @@ class GpuBackend : public Backend {
   void check_process() const;
 
  private:
+  // A ChunkCarry for each line of each chunk.
+  struct ChunkCarries {
+    StoragePtr storage;
+    int64_t chunks;
+  };
+
+  std::vector<Passes> carry_passes(const CarryWork& work,
+                                   const Initial& initial,
+                                   uint32_t gives) const;
+  ChunkCarries read_chunks(Stream stream, const CarryWork& work,
+                           uint32_t gives);
+  Stream second_stream(Device device);
   void copy_on_host(Stream stream, const CopyWork& work);
   void launch_scan(Stream stream, ScanWork work, const KernelSet& kernels);
   void scan_as(Stream stream, ScanWork work, Dtype dtype);
@@ -48,6 +62,8 @@ class GpuBackend : public Backend {
       CarryRecord::Number CarryRecord::* which = &CarryRecord::prefix);
 
   Tuning tuning_;
+  std::mutex mutex_;                      // guards what follows
+  std::map<int, Stream> second_streams_;  // by the device
   uint32_t generation_;
 };
 

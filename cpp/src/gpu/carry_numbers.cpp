@@ -2,6 +2,7 @@
 #include "carry_numbers.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -200,8 +201,8 @@ void write_carry_numbers(Op op, Dtype dtype, const CarryRecord* from,
   for_ranges(static_cast<int64_t>(count), write_some, kAppendCost);
 }
 
-void fold_chunk_carries(const CarryWork& work, const void* from,
-                        int64_t chunks) {
+bool fold_chunk_carries(const CarryWork& work, const void* from, int64_t chunks,
+                        bool have_prefixes) {
   const ChunkRecords records(work.op, work.dtype);
   const CarryMethods& methods = records.methods();
   auto* all = static_cast<const ChunkCarry*>(from);
@@ -218,28 +219,34 @@ void fold_chunk_carries(const CarryWork& work, const void* from,
       CarryRecord& record = of_pieces[static_cast<size_t>(i)];
       record = records.record(chunk(line, begin));
       for (int64_t c = begin + 1; c < std::min(begin + kPiece, chunks); ++c) {
-        record.decided = 0;  // the kernels know the prefix
+        record.decided = 0;  // no one needs the prefix
         methods.append(record, records.record(chunk(line, c)));
       }
     }
   };
   for_ranges(lines * pieces, fold, kAppendCost * std::min(chunks, kPiece));
+  std::atomic<bool> all_decided = true;
   auto finish = [&](int64_t first, int64_t last) {
     for (int64_t line = first; line < last; ++line) {
       CarryRecord& record = out[line];
       record = first_record(work.initial, work.op, work.dtype, line);
       for (int64_t p = 0; p < pieces; ++p) {
-        record.decided = 0;
+        if (have_prefixes) record.decided = 0;
         methods.append(record,
                        of_pieces[static_cast<size_t>(line * pieces + p)]);
       }
-      if (records.has_prefix()) {
-        record.prefix = records.prefix(chunk(line, chunks - 1));
+      if (have_prefixes) {
+        if (records.has_prefix()) {
+          record.prefix = records.prefix(chunk(line, chunks - 1));
+        }
+        record.decided = 1;
+      } else if (!record.decided) {
+        all_decided = false;
       }
-      record.decided = 1;
     }
   };
   for_ranges(lines, finish, kAppendCost * pieces);
+  return all_decided;
 }
 
 }  // namespace upsweep

@@ -21,7 +21,8 @@ void write_carry_numbers(Op op, Dtype dtype, const CarryRecord* from,
                          void* to);
 
 // Writes the carries of the work's lines, from ChunkCarries of `chunks` chunks.
-void fold_chunk_carries(const CarryWork& work, const void* from,
-                        int64_t chunks);
+// Without prefixes it returns false if totals do not decide all of them.
+bool fold_chunk_carries(const CarryWork& work, const void* from, int64_t chunks,
+                        bool have_prefixes);
 
 }  // namespace upsweep

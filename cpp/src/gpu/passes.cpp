@@ -25,6 +25,9 @@ constexpr int64_t kMinElements = 2048;
 // 1); with fewer, the radix is kLookBackRadix.
 constexpr int64_t kManyPanels = 256;
 constexpr uint32_t kLookBackRadix = 16;
+// Chunks, of all panels, of which a carry takes totals if it can: enough to
+// keep a device busy, and few for the host to put together.
+constexpr int64_t kTotals = 2048;
 // The most threads in one grid: GPUs number them with 32 bits.
 constexpr int64_t kMaxThreads = UINT32_MAX;
 
@@ -188,7 +191,11 @@ void choose_chunks(Passes& passes, const Tuning& tuning) {
   int64_t chunks = std::clamp<int64_t>(tuning.full / passes.panels, 1,
                                        ceil_div(tiles, least));
   passes.look_back = tuning.look_back;
-  if (passes.look_back) chunks = tiles;
+  if (p.gives == kGivesTotals) {
+    chunks = ceil_div(tiles, ceil_div(tiles * passes.panels, kTotals));
+  } else if (passes.look_back) {
+    chunks = tiles;
+  }
   p.tiles = static_cast<uint32_t>(ceil_div(tiles, chunks));
   p.chunks = static_cast<uint32_t>(ceil_div(tiles, p.tiles));
   p.look_back_radix = passes.panels < kManyPanels ? kLookBackRadix : 1;
@@ -321,7 +328,7 @@ bool fits_kernels(const RecurrencePlan& plan) {
 }
 
 std::vector<Passes> make_passes(const ScanWork& work, const KernelSet& kernels,
-                                const Tuning& tuning, bool gives_carries) {
+                                const Tuning& tuning, uint32_t gives) {
   const Plan& plan = work.plan;
   if (plan.elements() == 0) return {};
   int64_t components = kernels.components;
@@ -335,7 +342,7 @@ std::vector<Passes> make_passes(const ScanWork& work, const KernelSet& kernels,
   p.reset_shift = kernels.components - 1;
   set_initial(work.initial, plan.out_extent, components, p);
   p.include_initial = work.include_initial;
-  p.gives_carries = gives_carries;
+  p.gives = gives;
   p.lines = plan.lines() * components;
   return make_passes(passes, line_axes(plan, kernels.components), kernels,
                      tuning);

@@ -56,6 +56,7 @@ struct Passes {
   // Look-back has no buffer of carries; its other buffer holds the ticket and
   // the states.
   size_t aggregate_bytes() const {
+    if (params.gives == kGivesTotals) return 16;
     uint32_t more = has_resets ? uint32_t{kResetBytes} : 0;
     if (!look_back) return entries() * (kAggregateBytes + more);
     size_t states = entries();
@@ -82,11 +83,11 @@ struct Passes {
 bool fits_kernels(const Plan& plan);
 bool fits_kernels(const RecurrencePlan& plan);
 
-// For work whose plan fits. An empty scan has no passes. With `gives_carries`,
-// the output has a ChunkCarry for each line of each chunk, instead of results.
+// For work whose plan fits. An empty scan has no passes. `gives` says what the
+// output has (metal/params.h).
 std::vector<Passes> make_passes(const ScanWork& work, const KernelSet& kernels,
                                 const Tuning& tuning,
-                                bool gives_carries = false);
+                                uint32_t gives = kGivesResults);
 
 // `initial` is that of the work as the kernels read it.
 std::vector<Passes> make_passes(const RecurrenceWork& work,

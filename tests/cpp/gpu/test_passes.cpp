@@ -172,6 +172,28 @@ TEST_CASE("grids too large are divided") {
   CHECK(lines == 3 * (int64_t{1} << 34));
 }
 
+TEST_CASE("totals need few chunks, which cover each line") {
+  const Tuning look_back{kFew, [](uint32_t) { return 2u; }, 6, true};
+  for (const Shape& shape :
+       {Shape{1}, Shape{7}, Shape{1 << 20}, Shape{3, 99'999}, Shape{5000, 40},
+        Shape{100'000, 3}, Shape{9, 9999, 2}}) {
+    size_t axis = shape.size() == 3 ? 1 : shape.size() - 1;
+    Plan plan = make_plan(shape, contiguous_strides(shape),
+                          static_cast<int>(axis), false);
+    auto all = make_passes(work_of(plan), kernel_set(Op::prod, float32),
+                           look_back, kGivesTotals);
+    REQUIRE(all.size() == 1);
+    const ScanParams& p = all[0].params;
+    int64_t tiles = (shape[axis] + p.span - 1) / p.span;
+    CHECK(int64_t{p.tiles} * p.chunks >= tiles);
+    CHECK(int64_t{p.tiles} * (p.chunks - 1) < tiles);
+    CHECK(all[0].groups() <= std::max<int64_t>(2 * 2048, all[0].panels));
+    CHECK(all[0].groups() >=
+          std::min<int64_t>(2048 / 2, all[0].panels * tiles));
+    CHECK(all[0].aggregate_bytes() == 16);
+  }
+}
+
 TEST_CASE("what has too many axes for the kernels is copied as it lies") {
   Shape shape(15, 2);
   Strides strides;

@@ -109,7 +109,7 @@ class Params(ctypes.Structure):
             "outer_axes", "inclusive", "width", "batches", "span", "column_threads",
             "line_threads", "tiles", "chunks", "column_panels", "batch_panels",
             "panels", "items_per_thread", "look_back_radix", "reset_shift",
-            "initial_kind", "initial_per_line", "gives_carries", "reads_resets",
+            "initial_kind", "initial_per_line", "gives", "reads_resets",
             "include_initial")),
         *((f, ctypes.c_int64) for f in (
             "first_out", "line_block", "lines_after", "initial_start", "lines",
