@@ -11,6 +11,7 @@ line, and then each scans its block from what comes before it.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from typing import Any
@@ -23,7 +24,11 @@ from upsweep import _chunks, _groups
 __all__ = ["scan"]
 
 NAME = "distributed.scan"
-HEADER = 2048  # bytes
+# Bytes of the first message: what a process does, then its records if they fit. With
+# few processes, all others need nothing else.
+HEADER = 2048
+MESSAGE = 8192
+MOST_MESSAGES = 64
 
 
 def scan(
@@ -111,6 +116,7 @@ def scan(
             total = chunkwise.advance(start, summary, block, mask)
         else:
             total = summary
+        records = _Records(chunkwise)
         said = {
             "op": op,
             "axis": chunkwise.axis,
@@ -118,28 +124,84 @@ def scan(
             "dtype": one.dtype.name,
             "shape without the axis": list(lines),
         }
+        own = records.of(total, mask)
     except Exception as error:
-        _agree(members, {"error": f"{type(error).__name__}: {error}"}, error)
+        _agree(members, {"error": f"{type(error).__name__}: {error}"}, None)
         raise
-    _agree(members, said, None)
-    state = _state_before(members, chunkwise, start, summary, total, block, mask)
+    every = _agree(members, said, own)
+    before, is_decided = _before(members, records, own, every, reverse)
+    # Where a product may have left the range, only the elements can tell what it is.
+    step = -1 if reverse else 1
+    previous, following = members.rank - step, members.rank + step
+    if not is_decided[members.rank]:
+        before = members.receive(own, previous)
+    state = start if before is None else records.carry(before, start.shape)
+    if 0 <= following < members.size and not is_decided[following]:
+        members.send(
+            records.of(chunkwise.advance(state, summary, block, mask)), following
+        )
     return _like(a, chunkwise.results(state, block, mask))
 
 
-def _agree(members: Any, said: dict[str, Any], error: Exception | None) -> None:
-    """Tells all processes what this one does; raises if one fails or does another."""
+@dataclasses.dataclass(frozen=True)
+class _Records:
+    """What processes tell each other of their blocks: a carry for each line, and
+    whether the line has a reset, so that what comes before does not count."""
+
+    chunkwise: _chunks.Scan
+
+    def of(self, carry: upsweep.Carry, mask: Any = None) -> Any:
+        """The records of a block, as one axis."""
+        carries = np.asarray(carry).reshape(-1)
+        records = np.zeros(
+            carries.size, [("carry", carries.dtype), ("restarts", np.bool_)]
+        )
+        records["carry"] = carries
+        if mask is not None:
+            restarts, _ = _chunks.segments_after(
+                mask, self.chunkwise.axis, self.chunkwise.reverse
+            )
+            records["restarts"] = _chunks.to_host(restarts).reshape(-1)
+        return records
+
+    def carry(self, records: Any, shape: tuple[int, ...] | None = None) -> Any:
+        """The carries, in a shape."""
+        carries = np.ascontiguousarray(records["carry"])
+        return upsweep.Carry(
+            self.chunkwise.op,
+            self.chunkwise.dtype,
+            carries if shape is None else carries.reshape(shape),
+            reverse=self.chunkwise.reverse,
+        )
+
+    def combine(self, left: Any, right: Any) -> Any:
+        """The records of two blocks together."""
+        both = right.copy()
+        carries = np.asarray(self.carry(left).then(self.carry(right)))
+        both["carry"] = np.where(right["restarts"], right["carry"], carries)
+        both["restarts"] |= left["restarts"]
+        return both
+
+
+def _agree(members: Any, said: dict[str, Any], records: Any) -> list[Any]:
+    """Tells all processes what this one does and, if there is room, its records; raises
+    if one fails or does another. Returns what all of them sent."""
     text = json.dumps(said).encode()[:HEADER].ljust(HEADER)
-    every = members.gather(np.frombuffer(bytearray(text), np.uint8))
-    if error is not None:
-        return
-    for rank, header in enumerate(every):
-        other = bytes(header)
-        if other == text:
+    message = np.zeros(MESSAGE, np.uint8)
+    message[:HEADER] = np.frombuffer(text, np.uint8)
+    if records is not None and HEADER + records.nbytes <= MESSAGE:
+        message[HEADER : HEADER + records.nbytes] = records.view(np.uint8)
+    every: list[Any] = members.gather(message)
+    if records is None:
+        return every
+    for rank, other in enumerate(every):
+        header = bytes(other[:HEADER])
+        if header == text:
             continue
         try:
-            theirs = json.loads(other)
+            theirs = json.loads(header)
         except ValueError:  # too long for a header
-            theirs = {"error": other.decode(errors="replace")}
+            theirs = {"error": header.decode(errors="replace")}
         if "error" in theirs:
             raise RuntimeError(f"[{NAME}] Process {rank} failed: {theirs['error']}")
         for name, value in said.items():
@@ -148,55 +210,30 @@ def _agree(members: Any, said: dict[str, Any], error: Exception | None) -> None:
                     f"[{NAME}] All processes must have the same {name}: process "
                     f"{members.rank} has {value}, process {rank} {theirs.get(name)}."
                 )
+    return every
 
 
-def _state_before(
-    members: Any,
-    chunkwise: _chunks.Scan,
-    start: upsweep.Carry,
-    summary: upsweep.Carry,
-    total: upsweep.Carry,
-    block: Any,
-    mask: Any,
-) -> upsweep.Carry:
-    """What the lines amount to before this process's block."""
-    carries = np.asarray(total).reshape(-1)
-    records = np.empty(carries.size, [("carry", carries.dtype), ("restarts", np.bool_)])
-    records["carry"] = carries
-    records["restarts"] = False
-    if mask is not None:
-        restarts, _ = _chunks.segments_after(mask, chunkwise.axis, chunkwise.reverse)
-        records["restarts"] = _chunks.to_host(restarts).reshape(-1)
+def _before(
+    members: Any, records: _Records, own: Any, every: list[Any], reverse: bool
+) -> tuple[Any, list[bool]]:
+    """What the processes before this one amount to, None for the first one; and of
+    which processes this is decided without their elements."""
 
-    def carry_of(some: Any) -> upsweep.Carry:
-        return upsweep.Carry(
-            chunkwise.op, chunkwise.dtype, some, reverse=chunkwise.reverse
-        )
+    def is_decided(before: Any) -> bool:
+        return before is None or bool((before["carry"]["decided"] != 0).all())
 
-    def combine(left: Any, right: Any) -> Any:
-        both = right.copy()
-        carries = np.asarray(carry_of(left["carry"]).then(carry_of(right["carry"])))
-        both["carry"] = np.where(right["restarts"], right["carry"], carries)
-        both["restarts"] |= left["restarts"]
-        return both
-
-    before = members.exscan(records, combine, chunkwise.reverse)
-    # Where a product may have left the range, only the elements can tell what it is.
-    is_decided = before is None or bool((before["carry"]["decided"] != 0).all())
-    every = members.gather(np.array([is_decided], np.uint8))
-    step = -1 if chunkwise.reverse else 1
-    previous, following = members.rank - step, members.rank + step
-    if not is_decided:
-        before = members.receive(records, previous)
-    if before is None:
-        state = start
-    else:
-        state = carry_of(before["carry"].reshape(start.shape))
-    if 0 <= following < members.size and not every[following][0]:
-        after = chunkwise.advance(state, summary, block, mask)
-        records["carry"] = np.asarray(after).reshape(-1)
-        members.send(records, following)
-    return state
+    if HEADER + own.nbytes <= MESSAGE and members.size <= MOST_MESSAGES:
+        order = range(members.size)
+        befores: list[Any] = [None] * members.size
+        total: Any = None
+        for rank in reversed(order) if reverse else order:
+            befores[rank] = total
+            theirs = every[rank][HEADER : HEADER + own.nbytes].view(own.dtype)
+            total = theirs if total is None else records.combine(total, theirs)
+        return befores[members.rank], [is_decided(before) for before in befores]
+    before = members.exscan(own, records.combine, reverse)
+    flags = members.gather(np.array([is_decided(before)], np.uint8))
+    return before, [bool(flag[0]) for flag in flags]
 
 
 def _block(a: Any) -> Any:

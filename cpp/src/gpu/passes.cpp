@@ -27,7 +27,7 @@ constexpr int64_t kManyPanels = 256;
 constexpr uint32_t kLookBackRadix = 16;
 // Chunks, of all panels, of which a carry takes totals if it can: enough to
 // keep a device busy, and few for the host to put together.
-constexpr int64_t kTotals = 2048;
+constexpr int64_t kTotals = 512;
 // The most threads in one grid: GPUs number them with 32 bits.
 constexpr int64_t kMaxThreads = UINT32_MAX;
 

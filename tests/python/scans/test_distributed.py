@@ -2,15 +2,11 @@
 are threads, then torch.distributed, MPI and several GPUs; errors."""
 
 import importlib.util
-import json
-import os
 import queue
 import shutil
-import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from unittest import mock
 
 import distributed_worker
@@ -21,6 +17,7 @@ import upsweep
 import upsweep.distributed
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from processes import WORKER, check_failures, check_results, run_processes
 from support import (
     DTYPES,
     SCANS,
@@ -37,8 +34,6 @@ from values import make
 
 # Blocks of NumPy arrays run on the CPU, whatever the default device.
 pytestmark = [cpu_only, pytest.mark.own_isa]
-
-WORKER = Path(distributed_worker.__file__)
 
 
 class ThreadGroup(_groups.TorchGroup):
@@ -73,7 +68,8 @@ class ThreadGroup(_groups.TorchGroup):
         return self.board.box(source, self.rank).get(timeout=60)
 
 
-def scan_in_threads(blocks, op, resets=None, **options):
+def scan_in_threads(blocks, op, resets=None, messages=True, **options):
+    """Without messages, records do not come with the first message."""
     board = ThreadGroup.Board(len(blocks))
 
     def scan(rank):
@@ -84,6 +80,11 @@ def scan_in_threads(blocks, op, resets=None, **options):
 
     with (
         mock.patch.object(_groups, "wrap", lambda group: group),
+        mock.patch.object(
+            upsweep.distributed,
+            "MESSAGE",
+            upsweep.distributed.MESSAGE if messages else upsweep.distributed.HEADER,
+        ),
         ThreadPoolExecutor(len(blocks)) as pool,
     ):
         return list(pool.map(scan, range(len(blocks))))
@@ -91,7 +92,7 @@ def scan_in_threads(blocks, op, resets=None, **options):
 
 @pytest.mark.parametrize("op", SCANS)
 @pytest.mark.parametrize("name", DTYPES)
-@settings(max_examples=examples(8), deadline=None)
+@settings(max_examples=examples(5), deadline=None)
 @given(data=st.data())
 def test_blocks_change_nothing(op, name, data):
     """Every option, alone and together, in up to nine processes."""
@@ -117,6 +118,7 @@ def test_blocks_change_nothing(op, name, data):
     for each in (options, given_options):
         if "dtype" in each:
             each["dtype"] = numpy_dtype(each["dtype"])
+    given_options["messages"] = data.draw(st.booleans())
     results = scan_in_threads(blocks, op, **given_options)
     y = with_canonical_nan(np.concatenate(results, axis=along))
     computing = dtype_name(np.empty(0, options.get("dtype", x.dtype)))
@@ -127,12 +129,17 @@ def test_blocks_change_nothing(op, name, data):
 @pytest.mark.parametrize("kind", distributed_worker.KINDS)
 @pytest.mark.parametrize("size", [1, 2, 3, 8, 13])
 @pytest.mark.parametrize("name", ["float32", "float64"])
-def test_products_in_any_number_of_processes(kind, size, name):
+@pytest.mark.parametrize("messages", [True, False])
+def test_products_in_any_number_of_processes(kind, size, name, messages):
     x = make(kind, numpy_dtype(name), (20_011,))
     blocks = np.split(x, np.arange(1, size) * 997 + 331)
     for reverse in (False, True):
         first, second = (
-            np.concatenate(scan_in_threads(blocks, "prod", axis=0, reverse=reverse))
+            np.concatenate(
+                scan_in_threads(
+                    blocks, "prod", axis=0, reverse=reverse, messages=messages
+                )
+            )
             for _ in range(2)
         )
         assert first.tobytes() == second.tobytes()
@@ -142,7 +149,8 @@ def test_products_in_any_number_of_processes(kind, size, name):
 @pytest.mark.parametrize(
     ("exit_in", "again"), [(None, 0), (0, 1), (1, 1), (2, 1), (3, 0)]
 )
-def test_a_block_is_read_again_only_where_its_elements_decide(exit_in, again):
+@pytest.mark.parametrize("messages", [True, False])
+def test_a_block_is_read_again_only_where_its_elements_decide(exit_in, again, messages):
     """Where the product leaves the range and would come back. After the last block
     nothing depends on it."""
     x = np.ones(4000, np.float32)
@@ -155,62 +163,12 @@ def test_a_block_is_read_again_only_where_its_elements_decide(exit_in, again):
         return carry(a, *rest, **options)
 
     with mock.patch.object(upsweep, "carry", counted):
-        y = np.concatenate(scan_in_threads(np.split(x, 4), "prod", axis=0))
+        y = np.concatenate(
+            scan_in_threads(np.split(x, 4), "prod", axis=0, messages=messages)
+        )
     oracle.check("cumprod", x, y)
     # Each process also makes the carry of no elements that it would start from.
     assert len([size for size in reads if size]) == 4 + again
-
-
-def run_processes(commands, **environment):
-    """Runs one command for each process; none may fail."""
-    path = os.pathsep.join(filter(None, (
-        str(WORKER.parents[1]), os.environ.get("PYTHONPATH"))))  # fmt: skip
-    environment = {
-        **os.environ, "PYTHONPATH": path, "UPSWEEP_NUM_THREADS": "1", **environment,
-    }  # fmt: skip
-    processes = [
-        subprocess.Popen(
-            command, env=environment, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )
-        for command in commands
-    ]  # fmt: skip
-    try:
-        outputs = [process.communicate(timeout=300)[0] for process in processes]
-    finally:
-        for process in processes:
-            process.kill()
-    for process, output in zip(processes, outputs, strict=True):
-        assert process.returncode == 0, output
-
-
-def check_results(folder, size, dtypes=("float16", "float32", "float64")):
-    checked = 0
-    for number, (op, x, _, options) in enumerate(distributed_worker.cases(size)):
-        if x.dtype.name not in dtypes:
-            continue
-        parts = [np.load(folder / f"{number}-{rank}.npy") for rank in range(size)]
-        y = with_canonical_nan(np.concatenate(parts, axis=options["axis"] or 0))
-        oracle.check(SCANS[op], x, y, **options)
-        checked += 1
-    assert checked >= 14
-
-
-def check_failures(folder, size):
-    wrong = [
-        "must have the same shape",
-        "must have the same dtype",
-        "must have the same op",
-        "initial has shape",
-        "reset has shape",
-    ]
-    for rank in range(size):
-        said = json.loads((folder / f"failures-{rank}.json").read_text())
-        for message, part in zip(said, wrong, strict=True):
-            assert part in message
-        # Where one process fails, it raises its own error, and the others name it.
-        assert said[4].startswith("ValueError" if rank == 1 else "RuntimeError")
-        assert ("Process 1 failed" in said[4]) == (rank != 1)
 
 
 def is_missing(module):
