@@ -7,6 +7,8 @@ system() {
   command -v ccache || missing+=(ccache)
   # metal-cpp needs a compiler that has blocks.
   command -v clang++ || missing+=(clang)
+  # For upsweep.distributed over MPI.
+  command -v mpirun || missing+=(openmpi-bin)
   if ((${#missing[@]})); then
     apt-get update
     DEBIAN_FRONTEND=noninteractive apt-get install -y "${missing[@]}"
@@ -83,9 +85,11 @@ example() {
   "$work/example/scans"
 }
 
-# atheris has wheels for some versions of Python only.
+# What the test extra leaves out because it is large, then atheris, which has wheels for
+# some versions of Python only.
 test_tools() {
   python -m pip install 'upsweep[test]'  # the installed one, which needs no build
+  python -m pip install torch==2.13.0 mpi4py
   python -m pip install --only-binary=:all: atheris 2>&1 | tee "$work/atheris" && return
   # Any other failure is one.
   grep 'No matching distribution' "$work/atheris"

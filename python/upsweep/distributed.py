@@ -187,9 +187,9 @@ def _agree(members: Any, said: dict[str, Any], records: Any) -> list[Any]:
     """Tells all processes what this one does and, if there is room, its records; raises
     if one fails or does another. Returns what all of them sent."""
     text = json.dumps(said).encode()[:HEADER].ljust(HEADER)
-    message = np.zeros(MESSAGE, np.uint8)
+    message = np.zeros(HEADER + _room(members), np.uint8)
     message[:HEADER] = np.frombuffer(text, np.uint8)
-    if records is not None and HEADER + records.nbytes <= MESSAGE:
+    if records is not None and records.nbytes <= _room(members):
         message[HEADER : HEADER + records.nbytes] = records.view(np.uint8)
     every: list[Any] = members.gather(message)
     if records is None:
@@ -213,6 +213,11 @@ def _agree(members: Any, said: dict[str, Any], records: Any) -> list[Any]:
     return every
 
 
+def _room(members: Any) -> int:
+    """For records in a message, in bytes."""
+    return MESSAGE - HEADER if members.size <= MOST_MESSAGES else 0
+
+
 def _before(
     members: Any, records: _Records, own: Any, every: list[Any], reverse: bool
 ) -> tuple[Any, list[bool]]:
@@ -222,7 +227,7 @@ def _before(
     def is_decided(before: Any) -> bool:
         return before is None or bool((before["carry"]["decided"] != 0).all())
 
-    if HEADER + own.nbytes <= MESSAGE and members.size <= MOST_MESSAGES:
+    if own.nbytes <= _room(members):
         order = range(members.size)
         befores: list[Any] = [None] * members.size
         total: Any = None
