@@ -57,8 +57,8 @@ def tasks(quick: bool) -> list[Task]:
     """All of them, with seeded inputs."""
     row = (1 << 12,) if quick else ROW
     all_tasks = [
-        Task("product", "plain", row),
         Task("product that goes on from a carry", "initial", row),
+        Task("product", "plain", row),
         Task("carry alone", "carry", row),
         Task(f"product of segments of about {SEGMENT}", "segments", row),
         Task("recurrence", "recurrence", row),

@@ -111,6 +111,8 @@ def scan(
         lines = _chunks.line_shape(tuple(block.shape), chunkwise.axis)
         is_first = members.rank == (members.size - 1 if reverse else 0)
         start = chunkwise.start(lines, initial if is_first else None)
+        if members.size == 1:
+            return _like(a, chunkwise.results(start, block, mask))
         summary = chunkwise.summarise(block, mask)
         if is_first:
             total = chunkwise.advance(start, summary, block, mask)
