@@ -121,9 +121,22 @@ Op to_op(nb::handle h, const char* op) {
   throw TypeError(message);
 }
 
+// One of NumPy's integers as one of Python's, so that it must fit the dtype
+// too; null for anything else.
+nb::object numpy_integer(nb::handle h) {
+  bool is_scalar = PyIndex_Check(h.ptr()) && !PyLong_Check(h.ptr()) &&
+                   nb::hasattr(h, "ndim") && h.attr("ndim").equal(nb::int_(0));
+  if (!is_scalar) return {};
+  PyObject* integer = PyNumber_Index(h.ptr());
+  if (!integer) PyErr_Clear();  // bool_, or a float of no axes
+  return nb::steal(integer);
+}
+
 InitialValue to_initial(nb::handle h, Dtype dtype, const char* op) {
   if (h.is_none()) return {};
   if (nb::isinstance<Carry>(h)) return contents<Carry>(h);
+  nb::object integer = numpy_integer(h);
+  if (integer) h = integer;
   // A Python number takes the dtype of the scan if that has numbers of its
   // kind.
   bool is_float = PyFloat_Check(h.ptr());
@@ -220,7 +233,8 @@ Raises:
         WithoutGil released;
         return self.then(other);
       },
-      nb::arg("next"), nb::sig("def then(self, next: Carry) -> Carry"), R"(
+      nb::arg("next").none(), nb::sig("def then(self, next: Carry) -> Carry"),
+      R"(
 The carry of these lines followed by those of next, in scan order. It is
 associative up to rounding, and may be undecided.
 

@@ -67,7 +67,7 @@ The limit starts as the memory of the machine, or of its control group.)");
         return set_num_threads(
             static_cast<int>(std::clamp<int64_t>(wanted, -1, 1 << 30)));
       },
-      nb::arg("n"), nb::sig("def set_num_threads(n: int) -> int"), R"(
+      nb::arg("n").none(), nb::sig("def set_num_threads(n: int) -> int"), R"(
 Sets how many threads work of the CPU may use, and returns the previous number.
 Results never depend on it.
 

@@ -368,3 +368,10 @@ def test_carries_copy_as_numpy_asks():
     assert not np.asarray(carry).flags.writeable
     with pytest.raises(ValueError, match=r"\[Carry.__array__\] .* copied"):
         carry.__array__(copy=False)
+
+
+def test_none_is_no_argument():
+    with pytest.raises(TypeError, match=r"\[Carry\.then\] next must be a Carry"):
+        upsweep.carry([1.0], "sum").then(None)
+    with pytest.raises(TypeError, match=r"\[set_num_threads\] n must be"):
+        upsweep.set_num_threads(None)

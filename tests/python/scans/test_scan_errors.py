@@ -72,6 +72,20 @@ BAD_INITIAL = [
         "initial",
     ),
     (
+        "too large, of NumPy",
+        lambda: scan(np.uint8([1]), initial=np.int64(300)),
+        (ValueError, OverflowError),
+        "scan",
+        "initial",
+    ),
+    (
+        "negative, of NumPy",
+        lambda: scan(np.uint8([1]), initial=np.array(-1)),
+        (ValueError, OverflowError),
+        "scan",
+        "initial",
+    ),
+    (
         "negative",
         lambda: scan(np.uint8([1]), initial=-1),
         (ValueError, OverflowError),
