@@ -37,23 +37,28 @@ formats() {
 types() { mypy; }
 
 cpp_tests() {
-  cmake -G Ninja -S . -B "$work/cpp-$1" -DCMAKE_CXX_COMPILER="$1" -DUPSWEEP_CUDA=OFF \
-    -DUPSWEEP_TESTS=ON -DUPSWEEP_PYTHON=OFF
-  cmake --build "$work/cpp-$1"
-  ctest --test-dir "$work/cpp-$1" --output-on-failure
+  local compiler=$1
+  shift
+  cmake -G Ninja -S . -B "$work/cpp-$compiler" -DCMAKE_CXX_COMPILER="$compiler" \
+    -DUPSWEEP_CUDA=OFF -DUPSWEEP_TESTS=ON -DUPSWEEP_PYTHON=OFF "$@"
+  cmake --build "$work/cpp-$compiler"
+  ctest --test-dir "$work/cpp-$compiler" --output-on-failure
 }
 
-cpp_gcc() { cpp_tests g++; }
-cpp_clang() { cpp_tests clang++; }
+# The best instruction set of this machine, for steps that run no other: the kernels for
+# the others, which g++ compiles, would take minutes.
+best_isa() { python tests/scripts/isas.py | head -n 1; }
 
-# The C++ tests under sanitizers, whose first finding ends them. They have the best
-# kernels only: the others would take minutes to compile.
+cpp_gcc() { cpp_tests g++; }
+cpp_clang() { cpp_tests clang++ -DUPSWEEP_CPU_ISAS="$(best_isa)"; }
+
+# The C++ tests under sanitizers, whose first finding ends them.
 sanitized() {
   local name=$1 compiler=$2 sanitizers=$3
   shift 3
   cmake -G Ninja -S . -B "$work/$name" -DCMAKE_CXX_COMPILER="$compiler" \
     -DUPSWEEP_SANITIZE="$sanitizers" -DUPSWEEP_TESTS=ON -DUPSWEEP_CUDA=OFF \
-    -DUPSWEEP_CPU_ISAS="$(python tests/scripts/isas.py | head -n 1)" "$@"
+    -DUPSWEEP_CPU_ISAS="$(best_isa)" "$@"
   cmake --build "$work/$name" --target upsweep_tests
 }
 
@@ -133,6 +138,7 @@ metal() {
     --no-build-isolation --no-deps --config-settings build-dir="$work/metal-build" \
     --config-settings cmake.define.UPSWEEP_METAL=ON \
     --config-settings cmake.define.UPSWEEP_METAL_EMULATOR=ON \
+    --config-settings cmake.define.UPSWEEP_CPU_ISAS="$(best_isa)" \
     --config-settings cmake.define.UPSWEEP_METAL_CPP="$UPSWEEP_METAL_CPP" .
 }
 
