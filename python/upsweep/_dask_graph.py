@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 from typing import Any
 
 import dask.array as da
@@ -18,8 +19,7 @@ WRAP = "wrap it with dask.array.from_array."
 
 
 def checked(name: str, **arrays: Any) -> tuple[da.Array, ...]:
-    """Arrays whose chunks can be scanned together."""
-    kinds = {}
+    """Dask arrays whose chunks can be scanned."""
     for argument, x in arrays.items():
         if not isinstance(x, da.Array):
             raise TypeError(
@@ -38,14 +38,22 @@ def checked(name: str, **arrays: Any) -> tuple[da.Array, ...]:
                 f"{kind.__qualname__}, but must be arrays of NumPy or CuPy; convert "
                 f"them with {argument}.map_blocks(numpy.asarray)."
             )
-        kinds[argument] = kind.__module__
-    if len(set(kinds.values())) > 1:
-        found = " and ".join(f"those of {a} of {m}" for a, m in kinds.items())
+    return tuple(arrays.values())
+
+
+def of_one_library(name: str, **arrays: Any) -> None:
+    """Refuses Dask arrays of chunks of different libraries."""
+    found = {
+        argument: type(x._meta).__module__
+        for argument, x in arrays.items()
+        if isinstance(x, da.Array)
+    }
+    if len(set(found.values())) > 1:
+        text = " and ".join(f"those of {a} of {m}" for a, m in found.items())
         raise TypeError(
-            f"[{name}] All chunks must be arrays of one library, but {found}; convert "
+            f"[{name}] All chunks must be arrays of one library, but {text}; convert "
             "them with map_blocks."
         )
-    return tuple(arrays.values())
 
 
 def build(
@@ -77,6 +85,13 @@ def build(
         arrays["reset"] = reset
     start_of, more = _starts(name, chunkwise, initial, shape, chunks)
     checked(name, **arrays, **more)
+    metas = [x._meta for x in inputs]
+    meta = next(filter(_chunks.is_cupy, metas), metas[0])
+    if _chunks.is_cupy(meta) and chunkwise.dtype == upsweep.float64:
+        raise ValueError(
+            f"[{name}] float64 is not supported on the GPU; convert the chunks with "
+            "astype('float32'), or bring them to the CPU with map_blocks(cupy.asnumpy)."
+        )
 
     token = tokenize(chunkwise, [a.name for a in arrays.values()], initial)
     results = f"{name}-{token}"
@@ -98,6 +113,7 @@ def build(
     order = range(len(chunks[axis]))
     for line in np.ndindex(*lines):
         before: tuple[int, ...] | None = None
+        kept = []
         for block in reversed(order) if chunkwise.reverse else order:
             index = (*line[:axis], block, *line[axis:])
             state = key(states, index)
@@ -113,17 +129,29 @@ def build(
                     *blocks(before),
                 )
             graph[key(results, index)] = (chunkwise.results, state, *blocks(index))
+            if block % math.isqrt(len(order)) == 0:
+                kept.append(state)
             before = index
+        if before is not None:
+            # So that they live until the end: if a worker dies, the chain goes on from
+            # the last one of them that others have.
+            last = key(results, before)
+            graph[last] = (_without_kept, *graph[last], kept)
     return da.Array(
         HighLevelGraph.from_collections(
             results, graph, dependencies=[*arrays.values(), *more.values()]
         ),
         results,
         chunks,
-        meta=_chunks.module_of(inputs[0]._meta).empty(
+        meta=_chunks.module_of(meta).empty(
             (0,) * ndim, _chunks.numpy_dtype(chunkwise.dtype)
         ),
     )
+
+
+def _without_kept(function: Any, *arguments: Any) -> Any:
+    """Calls a function without its last argument."""
+    return function(*arguments[:-1])
 
 
 def rechunked(x: da.Array, chunks: Any) -> da.Array:

@@ -23,7 +23,7 @@ import upsweep
 try:
     import dask.array as da
 
-    from upsweep import _chunks, _dask_graph
+    from upsweep import _chunked_recurrence, _chunks, _dask_graph
 except ImportError as error:
     raise ImportError(
         "upsweep.dask needs Dask: pip install 'upsweep[dask]'", name=error.name
@@ -127,8 +127,8 @@ def linear_recurrence(
 ) -> da.Array:
     """h[i] = a[i] * h[i - 1] + b[i], as :func:`upsweep.linear_recurrence`.
 
-    Between chunks h passes as float64, beyond the range of which it is infinite. For
-    complex64 and on a GPU it passes in the dtype, and is rounded once a chunk.
+    Between chunks h passes with an exponent that has no bounds. For complex64 it
+    passes in the dtype; there and on a GPU it is rounded to the dtype once a chunk.
 
     Args:
         a, b: Arrays of one dtype that broadcast. At least one is a Dask array; the
@@ -159,6 +159,7 @@ def linear_recurrence(
         initial=None if _dask_graph.is_per_line(initial) else initial,
         stream=_chunks.CPU,
     )
+    _dask_graph.of_one_library(name, a=a, b=b)
     dtype = _chunks.numpy_dtype(result.dtype)
     a, b = (each if _is_array(each) else np.asarray(each, dtype) for each in (a, b))
     a, b = (
@@ -172,7 +173,9 @@ def linear_recurrence(
             f"[{name}] a of shape {a.shape} and b of shape {b.shape} cannot be "
             "broadcast."
         ) from error
-    chunkwise = _chunks.Recurrence(axis % result.ndim, reverse, inclusive, result.dtype)
+    chunkwise = _chunked_recurrence.Recurrence(
+        axis % result.ndim, reverse, inclusive, result.dtype
+    )
     return _dask_graph.build(name, chunkwise, [a, b], initial, reset)
 
 

@@ -117,7 +117,7 @@ def scan(
         if is_first:
             total = chunkwise.advance(start, summary, block, mask)
         else:
-            total = summary
+            total = summary.carry
         records = _Records(chunkwise)
         said = {
             "op": op,
@@ -126,7 +126,7 @@ def scan(
             "dtype": one.dtype.name,
             "shape without the axis": list(lines),
         }
-        own = records.of(total, mask)
+        own = records.of(total, summary.restarts)
     except Exception as error:
         _agree(members, {"error": f"{type(error).__name__}: {error}"}, None)
         raise
@@ -152,18 +152,15 @@ class _Records:
 
     chunkwise: _chunks.Scan
 
-    def of(self, carry: upsweep.Carry, mask: Any = None) -> Any:
+    def of(self, carry: upsweep.Carry, restarts: Any = None) -> Any:
         """The records of a block, as one axis."""
         carries = np.asarray(carry).reshape(-1)
         records = np.zeros(
             carries.size, [("carry", carries.dtype), ("restarts", np.bool_)]
         )
         records["carry"] = carries
-        if mask is not None:
-            restarts, _ = _chunks.segments_after(
-                mask, self.chunkwise.axis, self.chunkwise.reverse
-            )
-            records["restarts"] = _chunks.to_host(restarts).reshape(-1)
+        if restarts is not None:
+            records["restarts"] = restarts.reshape(-1)
         return records
 
     def carry(self, records: Any, shape: tuple[int, ...] | None = None) -> Any:
