@@ -12,15 +12,16 @@ import numpy as np
 Combine = Callable[[Any, Any], Any]
 
 
-def wrap(group: Any) -> TorchGroup | MpiGroup:
-    """A group as users have it: None is torch.distributed's default group."""
+def wrap(group: Any, block: Any) -> TorchGroup | MpiGroup:
+    """A group as users have it: None is torch.distributed's default group. Messages
+    that need a GPU take that of the block, if it is PyTorch's."""
     dist = sys.modules.get("torch.distributed")
     if dist is not None and dist.is_available():
         if group is None and dist.is_initialized():
-            return TorchGroup(dist, dist.group.WORLD)
+            return TorchGroup(dist, dist.group.WORLD, block)
         if isinstance(group, dist.ProcessGroup):
-            return TorchGroup(dist, group)
-        if dist.GroupMember.NON_GROUP_MEMBER in (group,):
+            return TorchGroup(dist, group, block)
+        if group is dist.GroupMember.NON_GROUP_MEMBER:
             raise ValueError(
                 "[distributed] This process does not belong to group; only members "
                 "may call."
@@ -42,17 +43,18 @@ def wrap(group: Any) -> TorchGroup | MpiGroup:
 class TorchGroup:
     """A process group of torch.distributed, on whichever of its devices is cheaper."""
 
-    def __init__(self, dist: Any, group: Any) -> None:
+    def __init__(self, dist: Any, group: Any, block: Any) -> None:
         self.dist, self.group = dist, group
         self.rank, self.size = dist.get_rank(group), dist.get_world_size(group)
         on_cpu = "cpu" in str(dist.get_backend_config(group))
         torch = sys.modules["torch"]
         self.torch = torch
-        self.device = (
-            torch.device("cpu")
-            if on_cpu
-            else torch.device("cuda", torch.cuda.current_device())
-        )
+        if on_cpu:
+            self.device = torch.device("cpu")
+        elif isinstance(block, torch.Tensor) and block.is_cuda:
+            self.device = block.device
+        else:
+            self.device = torch.device("cuda", torch.cuda.current_device())
 
     def gather(self, data: Any) -> list[Any]:
         """The bytes of all processes, which have the same number of them."""
@@ -117,9 +119,23 @@ class TorchGroup:
 class MpiGroup:
     """A communicator of mpi4py."""
 
+    keyval: int | None = None  # of the communicator that _own keeps
+
     def __init__(self, mpi: Any, comm: Any) -> None:
-        self.mpi, self.comm = mpi, comm
+        self.mpi, self.comm = mpi, self._own(mpi, comm)
         self.rank, self.size = comm.Get_rank(), comm.Get_size()
+
+    @classmethod
+    def _own(cls, mpi: Any, comm: Any) -> Any:
+        """The same processes, apart from the user's messages. MPI frees it with the
+        communicator."""
+        if cls.keyval is None:
+            cls.keyval = mpi.Comm.Create_keyval(delete_fn=lambda _, __, own: own.Free())
+        own = comm.Get_attr(cls.keyval)
+        if own is None:
+            own = comm.Dup()
+            comm.Set_attr(cls.keyval, own)
+        return own
 
     def gather(self, data: Any) -> list[Any]:
         """As TorchGroup.gather."""

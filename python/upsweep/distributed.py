@@ -49,8 +49,8 @@ def scan(
 
     Every process of the group calls it, with the same arguments but for a and reset. A
     block is scanned where its memory is: in main memory by the CPU, else by its GPU.
-    The bits of the results depend on the blocks and the number of processes, on
-    nothing else.
+    The bits of the results depend on the blocks, the number of processes and the kinds
+    of group and device, never on timing.
 
     Args:
         a: The block: a PyTorch tensor, a NumPy, CuPy or upsweep array, or anything else
@@ -75,18 +75,19 @@ def scan(
     Returns:
         The block of the results, of the shape of a (flat if axis is None), as an array
         of a's library where that is PyTorch, NumPy or CuPy, else as an upsweep array.
+        It must not be written to: NumPy refuses that, PyTorch and CuPy do not.
 
     Raises:
         RuntimeError: Another process failed or was called with other arguments; the
             message says which and why.
         TypeError, ValueError, IndexError: An argument cannot be used. Every process of
-            the group raises an error then, so that none waits for ever.
+            the group raises an error then.
 
     Source:
         G. E. Blelloch, "Prefix sums and their applications", technical report
         CMU-CS-90-190, Carnegie Mellon University, 1990.
     """
-    members = _groups.wrap(group)
+    members = _groups.wrap(group, a)
     try:
         block = _block(a)
         mask = None if reset is None else _block(reset)
@@ -100,7 +101,7 @@ def scan(
             axis,
             reverse=reverse,
             inclusive=inclusive,
-            dtype=_chunks.as_dtype(dtype),
+            dtype=_as_dtype(dtype),
             skipna=skipna,
             stream=_chunks.CPU,
         )
@@ -110,7 +111,7 @@ def scan(
         )
         lines = _chunks.line_shape(tuple(block.shape), chunkwise.axis)
         is_first = members.rank == (members.size - 1 if reverse else 0)
-        start = chunkwise.start(lines, initial if is_first else None)
+        start = chunkwise.start(lines, initial)  # to check it everywhere
         if members.size == 1:
             return _like(a, chunkwise.results(start, block, mask))
         summary = chunkwise.summarise(block, mask)
@@ -123,41 +124,52 @@ def scan(
             "op": op,
             "axis": chunkwise.axis,
             "reverse": bool(reverse),
+            "inclusive": bool(inclusive),
+            "skipna": bool(skipna),
             "dtype": one.dtype.name,
             "shape without the axis": list(lines),
         }
         own = records.of(total, summary.restarts)
-    except Exception as error:
-        _agree(members, {"error": f"{type(error).__name__}: {error}"}, None)
+    except BaseException as error:  # an interrupt must not leave the others waiting
+        text = f"{type(error).__name__}: {error}"
+        _agree(members, {"error": text[: HEADER // 8]}, None)
         raise
     every = _agree(members, said, own)
     before, is_decided = _before(members, records, own, every, reverse)
     # Where a product may have left the range, only the elements can tell what it is.
     step = -1 if reverse else 1
     previous, following = members.rank - step, members.rank + step
-    if not is_decided[members.rank]:
-        before = members.receive(own, previous)
-    state = start if before is None else records.carry(before, start.shape)
-    if 0 <= following < members.size and not is_decided[following]:
-        members.send(
-            records.of(chunkwise.advance(state, summary, block, mask)), following
-        )
+    hands_on = 0 <= following < members.size and not is_decided[following]
+    try:
+        if not is_decided[members.rank]:
+            before = members.receive(own, previous)
+            if before["is_void"].any():
+                raise RuntimeError(f"[{NAME}] A process before this one failed.")
+        state = start if before is None else records.carry(before, start.shape)
+        after = chunkwise.advance(state, summary, block, mask) if hands_on else None
+    except BaseException:
+        if hands_on:
+            own["is_void"] = True
+            members.send(own, following)
+        raise
+    if after is not None:
+        members.send(records.of(after), following)
     return _like(a, chunkwise.results(state, block, mask))
 
 
 @dataclasses.dataclass(frozen=True)
 class _Records:
-    """What processes tell each other of their blocks: a carry for each line, and
-    whether the line has a reset, so that what comes before does not count."""
+    """What processes tell each other of their blocks: a carry for each line, whether
+    the line has a reset, so that what comes before does not count, and whether there is
+    no carry because the process failed."""
 
     chunkwise: _chunks.Scan
 
     def of(self, carry: upsweep.Carry, restarts: Any = None) -> Any:
         """The records of a block, as one axis."""
         carries = np.asarray(carry).reshape(-1)
-        records = np.zeros(
-            carries.size, [("carry", carries.dtype), ("restarts", np.bool_)]
-        )
+        fields = [("carry", carries.dtype), ("restarts", "?"), ("is_void", "?")]
+        records = np.zeros(carries.size, fields)
         records["carry"] = carries
         if restarts is not None:
             records["restarts"] = restarts.reshape(-1)
@@ -185,7 +197,7 @@ class _Records:
 def _agree(members: Any, said: dict[str, Any], records: Any) -> list[Any]:
     """Tells all processes what this one does and, if there is room, its records; raises
     if one fails or does another. Returns what all of them sent."""
-    text = json.dumps(said).encode()[:HEADER].ljust(HEADER)
+    text = json.dumps(said, ensure_ascii=False).encode().ljust(HEADER)
     message = np.zeros(HEADER + _room(members), np.uint8)
     message[:HEADER] = np.frombuffer(text, np.uint8)
     if records is not None and records.nbytes <= _room(members):
@@ -197,10 +209,7 @@ def _agree(members: Any, said: dict[str, Any], records: Any) -> list[Any]:
         header = bytes(other[:HEADER])
         if header == text:
             continue
-        try:
-            theirs = json.loads(header)
-        except ValueError:  # too long for a header
-            theirs = {"error": header.decode(errors="replace")}
+        theirs = json.loads(header)
         if "error" in theirs:
             raise RuntimeError(f"[{NAME}] Process {rank} failed: {theirs['error']}")
         for name, value in said.items():
@@ -262,6 +271,15 @@ def _check_extras(block: Any, mask: Any, skipna: bool) -> None:
             f"[{NAME}] reset and skipna of a block in a GPU's memory need CuPy: give "
             "cupy.from_dlpack(a)."
         )
+
+
+def _as_dtype(dtype: Any) -> Any:
+    """upsweep's dtype for one of NumPy's or PyTorch's."""
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(dtype, torch.dtype):
+        name = str(dtype).removeprefix("torch.")
+        dtype = getattr(upsweep, {"bool": "bool_"}.get(name, name), name)
+    return _chunks.as_dtype(dtype)
 
 
 def _like(a: Any, results: Any) -> Any:

@@ -78,6 +78,19 @@ def failures(group, rank):
             yield f"{type(error).__name__}: {error}"
 
 
+def with_messages_of_the_user(comm):
+    """Messages that wait meanwhile, on the user's communicator, are not taken."""
+    x = np.ones(10 * comm.size, np.float32)
+    x[5:8] = [2**100, 2**100, 2**-120]
+    received = np.zeros(1)
+    waiting = comm.Irecv(received, (comm.rank - 1) % comm.size)
+    y = upsweep.distributed.scan(np.split(x, comm.size)[comm.rank], "prod", group=comm)
+    comm.Send(np.full(1, 7.0), (comm.rank + 1) % comm.size)
+    waiting.Wait()
+    assert received[0] == 7
+    assert np.isinf(y[-1])
+
+
 def main(folder, kind, rank=None, size=None):
     warnings.simplefilter("error")
     if kind == "mpi":
@@ -96,6 +109,8 @@ def main(folder, kind, rank=None, size=None):
         assert type(y) is type(mine)
         assert y.device == mine.device if kind != "mpi" else True
         np.save(Path(folder) / f"{number}-{rank}.npy", to_numpy(y))
+    if kind == "mpi":
+        with_messages_of_the_user(group)
     messages = list(failures(group, rank))
     (Path(folder) / f"failures-{rank}.json").write_text(json.dumps(messages))
     if kind != "mpi":

@@ -158,13 +158,17 @@ void CudaDevice::copy_from(CudaDevice& peer, cuda::Address to,
 
 // Without this the driver takes the way through main memory.
 void CudaDevice::enable(const CudaDevice& peer) {
-  if (!peers_.insert(peer.index_).second) return;
+  if (peers_.contains(peer.index_)) return;
   int can = 0;
   check(driver().can_be_peer(&can, handle_, peer.handle_), "asking a device");
-  if (!can) return;
-  int result = driver().enable_peer(peer.context_, 0);
-  // Another library may have been here first.
-  if (result != cuda::kIsPeerAlready) check(result, "linking two devices");
+  if (can) {
+    int result = driver().enable_peer(peer.context_, 0);
+    // Another library may have been here first, or a device has too many peers.
+    if (result != cuda::kIsPeerAlready && result != cuda::kTooManyPeers) {
+      check(result, "linking two devices");
+    }
+  }
+  peers_.insert(peer.index_);
 }
 
 cuda::Function CudaDevice::function(const std::string& stage,

@@ -23,6 +23,7 @@ enum Result : int {
   kOutOfMemory = 2,
   kNotReady = 600,
   kIsPeerAlready = 704,
+  kTooManyPeers = 711,
 };
 enum Attribute : int { kMajor = 75, kMinor = 76 };
 enum : unsigned { kNonBlocking = 1 };                  // streams

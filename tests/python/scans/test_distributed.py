@@ -79,7 +79,7 @@ def scan_in_threads(blocks, op, resets=None, messages=True, **options):
         )
 
     with (
-        mock.patch.object(_groups, "wrap", lambda group: group),
+        mock.patch.object(_groups, "wrap", lambda group, _: group),
         mock.patch.object(
             upsweep.distributed,
             "MESSAGE",
@@ -170,6 +170,70 @@ def test_a_block_is_read_again_only_where_its_elements_decide(exit_in, again, me
     oracle.check("cumprod", x, y)
     # Each process also makes the carry of no elements that it would start from.
     assert len([size for size in reads if size]) == 4 + again
+
+
+def outcomes(blocks, calls):
+    """What each process of a group returns or raises."""
+    board = ThreadGroup.Board(len(blocks))
+
+    def scan(rank):
+        options = {"op": "prod", "axis": 0, **calls(rank)}
+        try:
+            return upsweep.distributed.scan(
+                blocks[rank], group=ThreadGroup(board, rank), **options
+            )
+        except BaseException as error:
+            return error
+
+    with (
+        mock.patch.object(_groups, "wrap", lambda group, _: group),
+        ThreadPoolExecutor(len(blocks)) as pool,
+    ):
+        return list(pool.map(scan, range(len(blocks))))
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_failure_while_the_state_is_handed_on_reaches_those_after(reverse):
+    x = np.ones(4000, np.float32)
+    x[1500:1503] = [2**100, 2**100, 2**-120]
+    x = x[::-1] if reverse else x
+    advance = upsweep._chunks.Scan.advance
+
+    def failing(self, state, summary, chunk, reset):
+        if chunk.max() > 1:
+            raise MemoryError("full")
+        return advance(self, state, summary, chunk, reset)
+
+    with mock.patch.object(upsweep._chunks.Scan, "advance", failing):
+        found = outcomes(np.split(x, 4), lambda _: {"reverse": reverse})
+    found = found[::-1] if reverse else found
+    assert isinstance(found[0], np.ndarray)
+    assert isinstance(found[1], MemoryError)
+    for error in found[2:]:
+        assert isinstance(error, RuntimeError)
+        assert "A process before this one failed" in str(error)
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, MemoryError])
+def test_a_failure_before_the_exchange_reaches_all(kind):
+    def failing(self, chunk, reset):
+        if chunk.max() > 1:
+            raise kind("ä" * 5000)
+        return summarise(self, chunk, reset)
+
+    summarise = upsweep._chunks.Scan.summarise
+    with mock.patch.object(upsweep._chunks.Scan, "summarise", failing):
+        found = outcomes([np.ones(3), np.full(3, 2.0), np.ones(3)], lambda _: {})
+    assert isinstance(found[1], kind)
+    for error in (found[0], found[2]):
+        assert f"Process 1 failed: {kind.__name__}: ääää" in str(error)
+
+
+@pytest.mark.parametrize("option", ["inclusive", "skipna", "reverse"])
+def test_processes_must_have_the_same_options(option):
+    found = outcomes([np.ones(3)] * 3, lambda rank: {option: rank == 1})
+    for error in found:
+        assert f"must have the same {option}: process" in str(error)
 
 
 def is_missing(module):
