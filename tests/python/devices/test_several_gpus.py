@@ -133,6 +133,45 @@ def test_recurrences_of_cupy_chunks(name):
 
 
 @needs_one
+def test_arguments_of_numpy_beside_chunks_of_cupy():
+    cupy, ud = cupy_and_dask()
+    import dask.array as da
+
+    rng = np.random.default_rng(3)
+    x = rng.uniform(0.5, 1.5, (2, 3000)).astype(np.float32)
+    chunks = dask_of(cupy, x, (1, 700))
+    initial = np.float32([2, 3])
+    reset = rng.random(x.shape) < 0.002
+    for given in (initial, da.from_array(initial), cupy.asarray(initial)):
+        y = ud.scan(chunks, "prod", 1, initial=given, reset=reset).compute().get()
+        oracle.check("cumprod", x, y, axis=1, initial=initial, reset=reset)
+    flat = dask_of(cupy, x[0], 700)
+    y = ud.scan(flat, "sum", reset=[0, 5, 2000]).compute().get()
+    oracle.check("cumsum", x[0], y, reset=np.array([0, 5, 2000]))
+    for a in (0.5, np.float32(0.5), np.full(3000, 0.5, np.float32)):
+        h = ud.linear_recurrence(a, chunks, initial=initial).compute()
+        assert isinstance(h, cupy.ndarray)
+        half = np.broadcast_to(np.float32(0.5), x.shape)
+        oracle.recurrence.check(half, x, h.get(), unit=-22, axis=-1, initial=initial)
+    with pytest.raises(ValueError, match="float64 is not supported on the GPU"):
+        ud.cumprod(dask_of(cupy, x.astype(np.float64), (1, 700)), 1)
+    with pytest.raises(TypeError, match="one library"):
+        ud.linear_recurrence(chunks, da.from_array(x))
+
+
+@needs_one
+def test_recurrences_of_cupy_chunks_that_leave_the_range():
+    cupy, ud = cupy_and_dask()
+    a = np.float32([1] + [1e30] * 20 + [1e-30] * 20 + [0, 2, 2])
+    b = np.zeros(a.size, np.float32)
+    b[[0, -2]] = 3, 1
+    whole = np.asarray(upsweep.linear_recurrence(a, b, stream=upsweep.cpu))
+    for size in (1, 7, 11):
+        h = ud.linear_recurrence(dask_of(cupy, a, size), dask_of(cupy, b, size))
+        np.testing.assert_allclose(h.compute().get(), whole, rtol=1e-5)
+
+
+@needs_one
 @pytest.mark.parametrize("exits_at", [None, 5_000_000])
 def test_carries_of_many_tiles(exits_at):
     """Totals of chunks decide all but products that leave the range."""
