@@ -13,11 +13,10 @@ from support import SCANS, with_canonical_nan
 from values import make
 
 GPUS = upsweep.device_count(upsweep.gpu)
-IS_SOFTWARE = (
-    GPUS > 0
-    and upsweep.device_info(upsweep.Device(upsweep.gpu, 0))["architecture"]
-    == "software"
-)
+# Those of Metal and of CUDA are named so.
+IS_SOFTWARE = GPUS > 0 and upsweep.device_info(upsweep.Device(upsweep.gpu, 0))[
+    "device_name"
+].startswith("software")
 pytestmark = pytest.mark.own_isa
 needs_two = pytest.mark.skipif(GPUS < 2, reason="there are no two GPUs")
 needs_one = pytest.mark.skipif(
