@@ -15,6 +15,8 @@ from dask.highlevelgraph import HighLevelGraph
 import upsweep
 from upsweep import _chunks
 
+# Of a state for each line; of all states that are kept until the end.
+STATE_BYTES, KEPT_BYTES = 152, 1 << 26
 WRAP = "wrap it with dask.array.from_array."
 
 
@@ -111,6 +113,8 @@ def build(
     graph: dict[Any, Any] = {}
     lines = _chunks.line_shape(tuple(map(len, chunks)), axis)
     order = range(len(chunks[axis]))
+    states_bytes = STATE_BYTES * len(order) * math.prod(_chunks.line_shape(shape, axis))
+    stride = states_bytes // KEPT_BYTES + 1
     for line in np.ndindex(*lines):
         before: tuple[int, ...] | None = None
         kept = []
@@ -129,12 +133,12 @@ def build(
                     *blocks(before),
                 )
             graph[key(results, index)] = (chunkwise.results, state, *blocks(index))
-            if block % math.isqrt(len(order)) == 0:
+            if block % stride == 0:
                 kept.append(state)
             before = index
         if before is not None:
             # So that they live until the end: if a worker dies, the chain goes on from
-            # the last one of them that others have.
+            # those that others have.
             last = key(results, before)
             graph[last] = (_without_kept, *graph[last], kept)
     return da.Array(
