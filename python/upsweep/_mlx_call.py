@@ -1,0 +1,123 @@
+"""Calls upsweep from MLX: arrays over and back, and the rules of mx.custom_function.
+
+MLX hands the transformed function arrays that may not be read: those of mx.vmap, which
+later asks for the result of the whole batch, and those of mx.compile, which never does.
+The result is then an array without a value, which MLX refuses to evaluate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import mlx.core as mx
+
+import upsweep
+
+
+def call(
+    forward: Callable[..., upsweep.array],
+    vjp: Callable[..., Sequence[mx.array]],
+    jvp: Callable[..., mx.array],
+    *arrays: mx.array,
+) -> mx.array:
+    """A differentiable call of a function with real coefficients.
+
+    forward takes upsweep arrays, and its result has the shape and dtype of the first.
+    vjp takes the cotangent and the arrays, and has one result for each array. jvp takes
+    the tuples of arrays and of tangents; a tangent may be None. An axis of the batch may
+    be in front of all of them."""
+    function = mx.custom_function(lambda *arrays: _computed(forward, arrays))
+
+    @function.vjp  # type: ignore[untyped-decorator, unused-ignore]
+    def _(primals: Any, cotangent: mx.array, output: mx.array) -> list[mx.array]:
+        primals = _as_tuple(primals)
+        # MLX's convention: the cotangent meets the conjugate of the derivative.
+        conjugate = [mx.conj(p) if p.dtype == mx.complex64 else p for p in primals]
+        with mx.stream(mx.cpu):  # which has float64
+            gradients = vjp(cotangent, *conjugate)
+            return [g.astype(p.dtype) for g, p in zip(gradients, primals, strict=True)]
+
+    @function.jvp  # type: ignore[untyped-decorator, unused-ignore]
+    def _(primals: Any, tangents: Any) -> mx.array:
+        primals, tangents = _as_tuple(primals), _as_tuple(tangents)
+        with mx.stream(mx.cpu):
+            return jvp(primals, tangents).astype(primals[0].dtype)
+
+    @function.vmap  # type: ignore[untyped-decorator, unused-ignore]
+    def _(primals: Any, axes: Any) -> tuple[mx.array, int]:
+        pairs = list(zip(_as_tuple(primals), _as_tuple(axes), strict=True))
+        (size,) = {p.shape[axis] for p, axis in pairs if axis is not None}
+        return function(
+            *(
+                mx.broadcast_to(p, (size, *p.shape))
+                if axis is None
+                else mx.moveaxis(p, axis, 0)
+                for p, axis in pairs
+            )
+        ), 0
+
+    result: mx.array = function(*arrays)
+    return result
+
+
+def to_upsweep(x: mx.array) -> upsweep.array:
+    """Shares the memory of an array that may be read."""
+    if x.dtype == mx.bfloat16:  # which buffers lack
+        wide = memoryview(x.astype(mx.float32))
+        return upsweep.asarray(wide).astype(upsweep.bfloat16)
+    return upsweep.asarray(memoryview(x))
+
+
+def to_mlx(x: upsweep.array) -> mx.array:
+    """A copy as an MLX array."""
+    return mx.array(x, dtype=mlx_dtype(x.dtype))
+
+
+def mlx_dtype(dtype: Any) -> Any:
+    """The dtype of MLX with the same name."""
+    return getattr(mx, dtype.name)
+
+
+def upsweep_dtype(dtype: Any) -> upsweep.Dtype:
+    """The dtype of upsweep with the same name as one of MLX."""
+    name = str(dtype).removeprefix("mlx.core.")
+    found: upsweep.Dtype = getattr(upsweep, "bool_" if name == "bool" else name)
+    return found
+
+
+def is_readable(*arrays: mx.array) -> bool:
+    """Whether arrays have values, which they lack in mx.vmap and mx.compile."""
+    try:
+        mx.eval(*arrays)
+    except (RuntimeError, ValueError) as error:
+        text = str(error)
+        if "transformation" in text or "without a primitive" in text:
+            return False
+        raise
+    return True
+
+
+def _computed(
+    forward: Callable[..., upsweep.array], arrays: tuple[mx.array, ...]
+) -> mx.array:
+    if not is_readable(*arrays):
+        return _without_value(arrays[0].shape, arrays[0].dtype)
+    return to_mlx(forward(*map(to_upsweep, arrays)))
+
+
+def _without_value(shape: tuple[int, ...], dtype: Any) -> mx.array:
+    """An array that MLX refuses to evaluate: one that mx.vmap used for tracing."""
+    traced: list[mx.array] = []
+
+    def keep(x: mx.array) -> mx.array:
+        traced.append(x)
+        return x
+
+    mx.vmap(keep)(mx.zeros((1, *shape), dtype))
+    return traced[0]
+
+
+def _as_tuple(value: Any) -> tuple[Any, ...]:
+    """MLX passes a single argument without a tuple."""
+    return value if isinstance(value, tuple) else (value,)
