@@ -25,7 +25,7 @@ def call(
 
     forward takes upsweep arrays, and its result has the shape and dtype of the first.
     vjp takes the cotangent and the arrays, and has one result for each array. jvp takes
-    the tuples of arrays and of tangents; a tangent may be None. An axis of the batch may
+    the tuples of arrays and of tangents; a tangent may be None. An axis of a batch may
     be in front of all of them."""
     function = mx.custom_function(lambda *arrays: _computed(forward, arrays))
 
@@ -63,10 +63,11 @@ def call(
 
 def to_upsweep(x: mx.array) -> upsweep.array:
     """Shares the memory of an array that may be read."""
-    if x.dtype == mx.bfloat16:  # which buffers lack
-        wide = memoryview(x.astype(mx.float32))
-        return upsweep.asarray(wide).astype(upsweep.bfloat16)
-    return upsweep.asarray(memoryview(x))
+    is_bfloat16 = x.dtype == mx.bfloat16  # which buffers lack
+    buffer: Any = x.astype(mx.float32) if is_bfloat16 else x
+    # The array itself would be refused where MLX follows it.
+    shared = upsweep.asarray(memoryview(buffer))
+    return shared.astype(upsweep.bfloat16) if is_bfloat16 else shared
 
 
 def to_mlx(x: upsweep.array) -> mx.array:

@@ -253,9 +253,7 @@ def recurrence(
             a, b, **how._asdict(), initial=initial, reset=reset
         )
 
-    def vjp(
-        c: mx.array, a: mx.array, b: mx.array, *rest: mx.array
-    ) -> list[mx.array]:
+    def vjp(c: mx.array, a: mx.array, b: mx.array, *rest: mx.array) -> list[mx.array]:
         initial, reset = named(rest)
         c, a, b = map(_float32, (c, a, b))
         before = recurrence(a, b, _given_float32(initial), reset, how.without_own())
@@ -327,12 +325,19 @@ def _moved(x: mx.array, axis: int, step: int, fill: Any) -> mx.array:
     return mx.concatenate(parts[::step], axis)
 
 
+def without_first(x: mx.array, how: How) -> mx.array:
+    """All elements but the first in scan order."""
+    return _part(x, how.axis, slice(None, -1) if how.reverse else slice(1, None))
+
+
 def _first(x: mx.array, how: How) -> mx.array:
     return _part(x, how.axis, -1 if how.reverse else 0)
 
 
 def _part(x: mx.array, axis: int, index: Any) -> mx.array:
-    return x[(..., index, *[slice(None)] * (-1 - axis))]
+    behind = (slice(None),) * (-1 - axis)
+    part: mx.array = x[(..., index, *behind)]
+    return part
 
 
 def _given(value: mx.array | None) -> Arrays:
@@ -344,8 +349,9 @@ def _one_of(values: Any) -> tuple[Any]:
     return tuple(values) or (None,)
 
 
-def _sum(a: mx.array | None, b: mx.array | None) -> mx.array:
-    return b if a is None else a if b is None else a + b
+def _sum(*terms: mx.array | None) -> mx.array:
+    first, *rest = (term for term in terms if term is not None)
+    return sum(rest, first)
 
 
 def _inexact(x: mx.array) -> mx.array:

@@ -1,7 +1,7 @@
 """Scans of MLX arrays that mx.grad, mx.vjp, mx.jvp and mx.vmap can follow.
 
-Results are those of the functions of the same names in upsweep, and derivatives are those
-of the exact results: nothing is divided, so zeros are no exception.
+Results are those of the functions of the same names in upsweep. Derivatives are those of
+the exact results: nothing is divided, so zeros are no exception.
 
 >>> import mlx.core as mx
 >>> import upsweep.mlx
@@ -215,8 +215,7 @@ def _scan(
             reset = _preceded(mx.zeros(start.shape, mx.bool_), reset, how)
     result = _scanned(op, a, reset, how)
     if starts and not more.get("include_initial", False):
-        kept = slice(None, -1) if how.reverse else slice(1, None)
-        result = result[(..., kept, *[slice(None)] * (-1 - how.axis))]
+        result = _mlx_functions.without_first(result, how)
     return result
 
 
