@@ -44,29 +44,17 @@ std::variant<Foreign, std::string> from_numpy_bfloat16(nb::handle h,
   return from_buffer(h.attr("view")("uint16"), bfloat16, op);
 }
 
-// MLX does not see what happens to the memory of an array that mx.grad follows,
-// and the gradient would be zero. It refuses async_eval of what depends on such
-// an array, which is the one sign of it, also if the array has been computed.
-void refuse_traced_by_mlx(nb::handle h, const char* op) {
+// A transformation such as mx.grad does not see what happens to the memory of an
+// array, and the gradient would be zero.
+void refuse_in_transformation_of_mlx(nb::handle h, const char* op) {
   if (type_of(h) != "array") return;
   nb::object module = nb::getattr(h.type(), "__module__", nb::none());
   if (!module.equal(nb::str("mlx.core"))) return;
-  nb::object mlx = nb::module_::import_("mlx.core");
-  try {
-    mlx.attr("async_eval")(mlx.attr("stop_gradient")(h));
-  } catch (nb::python_error& e) {
-    auto text = nb::cast<std::string>(nb::str(e.value()));
-    if (text.find("transformation") == std::string::npos) throw;
-    std::string why = std::string("[") + op +
-                      "] mx.grad, mx.jvp, mx.vmap or mx.compile follows this "
-                      "MLX array, and would not see the scan. Use upsweep.mlx, "
-                      "whose scans the first three can follow.";
-    nb::raise_from(e, PyExc_BufferError, why.c_str());
-  }
+  nb::module_::import_("upsweep._mlx_tracing").attr("refuse")(op);
 }
 
 Foreign foreign_of(nb::handle h, bool may_copy, const char* op) {
-  refuse_traced_by_mlx(h, op);
+  refuse_in_transformation_of_mlx(h, op);
   if (nb::hasattr(h, "mask") && nb::hasattr(h, "filled")) {
     throw TypeError(std::string("[") + op + "] A " + type_of(h) +
                     " has a mask, which upsweep does not support; pass "
@@ -241,7 +229,7 @@ Raises:
         if (is_array(x)) {
           return to_array(x, std::nullopt, wanted, "from_dlpack");
         }
-        refuse_traced_by_mlx(x, "from_dlpack");
+        refuse_in_transformation_of_mlx(x, "from_dlpack");
         try {
           bool may_copy = wanted.value_or(true);
           array shared = adopt(from_dlpack(x, may_copy, "from_dlpack"),

@@ -13,6 +13,7 @@ from typing import Any
 import mlx.core as mx
 
 import upsweep
+from upsweep import _mlx_tracing
 
 
 def call(
@@ -27,7 +28,7 @@ def call(
     vjp takes the cotangent and the arrays, and has one result for each array. jvp takes
     the tuples of arrays and of tangents; a tangent may be None. An axis of a batch may
     be in front of all of them."""
-    function = mx.custom_function(lambda *arrays: _computed(forward, arrays))
+    function: Any = mx.custom_function(lambda *arrays: _computed(forward, arrays))
 
     @function.vjp  # type: ignore[untyped-decorator, unused-ignore]
     def _(primals: Any, cotangent: mx.array, output: mx.array) -> list[mx.array]:
@@ -61,13 +62,25 @@ def call(
     return result
 
 
-def to_upsweep(x: mx.array) -> upsweep.array:
-    """Shares the memory of an array that may be read."""
-    is_bfloat16 = x.dtype == mx.bfloat16  # which buffers lack
-    buffer: Any = x.astype(mx.float32) if is_bfloat16 else x
-    # The array itself would be refused where MLX follows it.
-    shared = upsweep.asarray(memoryview(buffer))
-    return shared.astype(upsweep.bfloat16) if is_bfloat16 else shared
+def to_upsweep(*arrays: mx.array) -> list[upsweep.array] | None:
+    """Shares the memory of arrays; None if some have no value, as in mx.vmap."""
+    # Buffers lack bfloat16.
+    readable: list[Any] = [
+        x.astype(mx.float32) if x.dtype == mx.bfloat16 else x for x in arrays
+    ]
+    try:
+        _mlx_tracing.evaluate(*readable)
+    except (RuntimeError, ValueError) as error:
+        text = str(error)
+        if "transformation" in text or "without a primitive" in text:
+            return None
+        raise
+    # The arrays themselves would be refused in a transformation.
+    shared = [upsweep.asarray(memoryview(x)) for x in readable]
+    return [
+        s if s.dtype.name == upsweep_dtype(x.dtype).name else s.astype(upsweep.bfloat16)
+        for s, x in zip(shared, arrays, strict=True)
+    ]
 
 
 def to_mlx(x: upsweep.array) -> mx.array:
@@ -87,24 +100,13 @@ def upsweep_dtype(dtype: Any) -> upsweep.Dtype:
     return found
 
 
-def is_readable(*arrays: mx.array) -> bool:
-    """Whether arrays have values, which they lack in mx.vmap and mx.compile."""
-    try:
-        mx.eval(*arrays)
-    except (RuntimeError, ValueError) as error:
-        text = str(error)
-        if "transformation" in text or "without a primitive" in text:
-            return False
-        raise
-    return True
-
-
 def _computed(
     forward: Callable[..., upsweep.array], arrays: tuple[mx.array, ...]
 ) -> mx.array:
-    if not is_readable(*arrays):
+    shared = to_upsweep(*arrays)
+    if shared is None:
         return _without_value(arrays[0].shape, arrays[0].dtype)
-    return to_mlx(forward(*map(to_upsweep, arrays)))
+    return to_mlx(forward(*shared))
 
 
 def _without_value(shape: tuple[int, ...], dtype: Any) -> mx.array:

@@ -1,7 +1,7 @@
 """Scans of MLX arrays that mx.grad, mx.vjp, mx.jvp and mx.vmap can follow.
 
-Results are those of the functions of the same names in upsweep. Derivatives are those of
-the exact results: nothing is divided, so zeros are no exception.
+Results are those of the functions of the same names in upsweep. Derivatives are those
+of the exact results: nothing is divided, so zeros are no exception.
 
 >>> import mlx.core as mx
 >>> import upsweep.mlx
@@ -22,7 +22,7 @@ try:
     from upsweep import _mlx_call, _mlx_functions
 except ImportError as error:
     raise ImportError(
-        "upsweep.mlx needs MLX: pip install 'upsweep[mlx]'", name=error.name
+        "upsweep.mlx needs MLX and NumPy: pip install 'upsweep[mlx]'", name=error.name
     ) from error
 
 __all__ = [
@@ -256,15 +256,15 @@ def _mask(
     """Where segments start, as an array of the shape of a."""
     if reset is None:
         return None
-    if isinstance(reset, mx.array) and not _mlx_call.is_readable(reset):
-        if reset.dtype == mx.bool_ and reset.shape == a.shape:
-            return reset
-        raise ValueError(
-            f"[{name}] In a transformation, reset must be a bool array of shape "
-            f"{a.shape}."
-        )
     if isinstance(reset, mx.array):
-        reset = _mlx_call.to_upsweep(reset)
+        shared = _mlx_call.to_upsweep(reset)
+        if shared is None:
+            if reset.dtype == mx.bool_ and reset.shape == a.shape:
+                return reset
+            raise ValueError(
+                f"[{name}] In mx.vmap, reset must be a bool array of shape {a.shape}."
+            )
+        (reset,) = shared
     # upsweep's own errors, and its meaning of offsets: counts that start anew at 1,
     # where they go on from a 1 before the line.
     counts = upsweep.scan(
