@@ -240,7 +240,8 @@ def exp(x: mx.array) -> mx.array:
         return [c * exp(x)]
 
     def jvp(primals: Arrays, tangents: Tangents) -> mx.array:
-        return tangents[0] * exp(primals[0])
+        result: mx.array = tangents[0] * exp(primals[0])
+        return result
 
     return call(forward, vjp, jvp, x)
 

@@ -37,8 +37,9 @@ def is_active() -> bool:
 
     Only then MLX heeds marks, and refuses async_eval of what is made of marked arrays.
     """
+    evaluate: Any = mx.async_eval
     try:
-        mx.async_eval(mx.stop_gradient(_MARKED))
+        evaluate(mx.stop_gradient(_MARKED))
     except ValueError:
         return True
     return False

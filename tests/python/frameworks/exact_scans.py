@@ -1,7 +1,7 @@
 """Scans by their definitions in fractions, and their derivatives.
 
-Products, sums and linear recurrences are linear in each of their inputs, so that a
-derivative is the difference of two values: f where the input is 1, less f where it is 0.
+Products, sums and linear recurrences are linear in each of their inputs. So a derivative
+is the difference of two values: f where the input is 1, less f where it is 0.
 """
 
 from fractions import Fraction
@@ -20,9 +20,7 @@ def total(x, *, reset=None, start=0, **how):
     return recurrence([1] * len(x), x, start=start, reset=reset, **how)
 
 
-def recurrence(
-    a, b, *, start=0, restart=0, reverse=False, inclusive=True, reset=None
-):
+def recurrence(a, b, *, start=0, restart=0, reverse=False, inclusive=True, reset=None):
     """h[k] = a[k] h[k-1] + b[k], where h[k-1] is restart at a reset."""
     turn = -1 if reverse else 1
     reset = reset or [False] * len(a)

@@ -21,7 +21,7 @@ HOW = [
     for reverse, inclusive in itertools.product([False, True], repeat=2)
 ]
 LINES = [
-    [2.0, -1.0, 0.5, 3.0],
+    [2.0, -1.0, 1.0, 3.0],
     [2.0, 0.0, 3.0, -1.0],
     [0.0, 2.0, 0.0, 4.0],
     [0.0, 0.0, 0.0, 0.0],
@@ -79,9 +79,7 @@ def test_first_derivatives(op, how, reset, dtype):
         rows = [
             exact.dot(
                 DIRECTION,
-                exact.gradient(
-                    lambda x, k=k: SCANS[op](x, reset=reset, **how)[k], x
-                ),
+                exact.gradient(lambda x, k=k: SCANS[op](x, reset=reset, **how)[k], x),
             )
             for k in range(len(x))
         ]
@@ -100,10 +98,10 @@ def test_higher_derivatives_of_products(how, reset):
         ours = weighted(lambda x: um.scan(x, "prod", **options(how, reset)), WEIGHTS)
         in_direction = exact.along(f, DIRECTION)
 
-        def reverse_twice(x):
+        def reverse_twice(x, ours=ours):
             return (mx.grad(ours)(x) * array(DIRECTION)).sum()
 
-        def forward_first(x):
+        def forward_first(x, ours=ours):
             return mx.jvp(ours, [x], [array(DIRECTION)])[1][0]
 
         second = exact.gradient(in_direction, x)
@@ -114,7 +112,7 @@ def test_higher_derivatives_of_products(how, reset):
         found = mx.jvp(forward_first, [a], [array(OTHER)])[1][0]
         assert found.item() == twice(x)
 
-        def third(x):
+        def third(x, reverse_twice=reverse_twice):
             return (mx.grad(reverse_twice)(x) * array(OTHER)).sum()
 
         same(mx.grad(third)(a), exact.gradient(twice, x))
@@ -130,7 +128,7 @@ def parts(values):
 @pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("reset", RESETS)
 def test_derivatives_of_recurrences(how, reset, dtype):
-    weights, direction = WEIGHTS, [0.5, 1, -1, 2, 1, 0, -2, 1, 2]
+    weights, direction = [1, -2, 3, 1], [1, 1, -1, 2, 1, 0, -2, 1, 2]
 
     def f(values):
         a, b, start = parts(values)
@@ -191,6 +189,7 @@ def test_broadcast_inputs_have_the_sum_of_the_gradients():
     for row, factor in enumerate([2, 3]):
         # Not linear in a factor that stands for four: h is a polynomial of it.
         for k in range(4):
+
             def one(x, k=k, factor=factor):
                 factors = [factor] * 4
                 factors[k] = x[0]
@@ -254,8 +253,10 @@ def log_sums(x, how, reset):
 @pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("reset", RESETS)
 def test_derivatives_of_log_sums(how, reset, dtype):
-    eps = float({"float16": 2**-11, "bfloat16": 2**-8}.get(dtype, 2**-24))
-    eps = 2.0**-48 if dtype == "float64" else eps
+    eps = {"float16": 2.0**-11, "bfloat16": 2.0**-8, "float32": 2.0**-24}
+    # The sums are rounded to float64 before exponentials are taken of differences.
+    eps = eps.get(dtype, 2.0**-45)
+    tiny = 2.0**-25 if dtype == "float16" else 2.0**-134
     for line in [[0.5, 2, -1, 3], [-np.inf, -np.inf, 1, 2], [-80, 80, 0, -np.inf]]:
         shares = log_sums(line, how, reset)
         a = array(line, dtype)
@@ -269,7 +270,7 @@ def test_derivatives_of_log_sums(how, reset, dtype):
             size = mpmath.fsum(
                 abs(w) * s[k] for w, s in zip(WEIGHTS, shares, strict=True)
             )
-            assert abs(found[k].item() - right) <= 2 * eps * size
+            assert abs(found[k].item() - right) <= 2 * eps * size + tiny
         found = mx.jvp(ours, [a], [array(DIRECTION, dtype)])[1][0]
         for k in range(4):
             right = mpmath.fsum(
@@ -278,7 +279,7 @@ def test_derivatives_of_log_sums(how, reset, dtype):
             size = mpmath.fsum(
                 abs(d) * s for d, s in zip(DIRECTION, shares[k], strict=True)
             )
-            assert abs(found[k].item() - right) <= 2 * eps * size
+            assert abs(found[k].item() - right) <= 2 * eps * size + tiny
 
 
 @pytest.mark.parametrize("how", HOW)
@@ -289,7 +290,9 @@ def test_second_derivatives_of_log_sums(how, reset):
 
     def ours(x):
         results = um.scan(x, "logaddexp", **options(how, reset))
-        return mx.where(results == -mx.inf, 0, results * array(WEIGHTS, "float64")).sum()
+        return mx.where(
+            results == -mx.inf, 0, results * array(WEIGHTS, "float64")
+        ).sum()
 
     def in_direction(x):
         return (mx.grad(ours)(x) * array(DIRECTION, "float64")).sum()
@@ -316,7 +319,10 @@ def test_complex_products_have_mlxs_convention():
     a, c = mx.array(line, mx.complex64), mx.array(weights, mx.complex64)
     _, (found,) = mx.vjp(um.cumprod, [a], [c])
     expected = [
-        sum(w * complex(row[k]).conjugate() for w, row in zip(weights, rows, strict=True))
+        sum(
+            w * complex(row[k]).conjugate()
+            for w, row in zip(weights, rows, strict=True)
+        )
         for k in range(3)
     ]
     assert found.tolist() == expected
@@ -326,9 +332,7 @@ def test_complex_products_have_mlxs_convention():
     ]
     x, y = (mx.array(v, mx.complex64) for v in (2 - 1j, 1 + 3j))
     _, (theirs,) = mx.vjp(lambda x: x * y, [x], [mx.array(1j)])
-    _, (ours,) = mx.vjp(
-        lambda x: um.cumprod(mx.stack([x, y]))[1], [x], [mx.array(1j)]
-    )
+    _, (ours,) = mx.vjp(lambda x: um.cumprod(mx.stack([x, y]))[1], [x], [mx.array(1j)])
     assert ours.item() == theirs.item()
 
 
@@ -371,9 +375,7 @@ def test_the_initial_value_has_a_gradient(op, how):
                 lambda v, line=line: row(v[0], line), [exact.Fraction(starts[k])]
             )
             assert found[k].item() == of_start
-            same(
-                of_x[k], exact.gradient(lambda x, k=k: row(starts[k], x), line)
-            )
+            same(of_x[k], exact.gradient(lambda x, k=k: row(starts[k], x), line))
 
 
 def test_what_is_skipped_has_no_gradient():
