@@ -105,20 +105,8 @@ def _computed(
 ) -> mx.array:
     shared = to_upsweep(*arrays)
     if shared is None:
-        return _without_value(arrays[0].shape, arrays[0].dtype)
+        return _mlx_tracing.without_value(arrays[0].shape, arrays[0].dtype)
     return to_mlx(forward(*shared))
-
-
-def _without_value(shape: tuple[int, ...], dtype: Any) -> mx.array:
-    """An array that MLX refuses to evaluate: one that mx.vmap used for tracing."""
-    traced: list[mx.array] = []
-
-    def keep(x: mx.array) -> mx.array:
-        traced.append(x)
-        return x
-
-    mx.vmap(keep)(mx.zeros((1, *shape), dtype))
-    return traced[0]
 
 
 def _as_tuple(value: Any) -> tuple[Any, ...]:

@@ -2,7 +2,7 @@
 
 Each takes arrays of one shape and runs along an axis that is counted from the end, so
 that a batch can be one more axis in front. Derivatives are made of the same functions,
-which gives those of higher order, and nothing is divided.
+which gives those of higher order. No product is divided by an element.
 """
 
 from __future__ import annotations
@@ -207,11 +207,19 @@ def log_total(x: mx.array, reset: mx.array | None, how: How) -> mx.array:
 
     def shares(x: mx.array, reset: mx.array | None) -> tuple[mx.array, mx.array]:
         """Of each sum, the share of its own element and that of the sum before."""
-        y = log_total(x, reset, own)
-        # -inf less -inf is NaN, where all elements so far are -inf.
-        safe = mx.where(mx.real(y) == -mx.inf, mx.zeros_like(y), y)
-        rest = exp(_before(y, own, -mx.inf) - safe)
-        return exp(x - safe), rest if reset is None else mx.where(reset, 0, rest)
+        # Relative to the largest so far, sums are at least 1.
+        size = mx.real(x) if x.dtype == mx.complex64 else x
+        top = mx.stop_gradient(extremum(size, "max", reset, own))
+        is_zero = top == -mx.inf
+        base = mx.where(is_zero, 0, top)
+        own_part, decay = exp(x - base), exp(_before(top, own, -mx.inf) - base)
+        if reset is not None:
+            decay = mx.where(reset, 0, decay)
+        decay = decay.astype(x.dtype)
+        sums = recurrence(decay, own_part, None, None, own)
+        rest = decay * _before(sums, own, 0)
+        sums = mx.where(is_zero, 1, sums)
+        return own_part / sums, rest / sums
 
     def vjp(c: mx.array, x: mx.array, *reset: mx.array) -> list[mx.array]:
         share, rest = shares(_float64(x), *_one_of(reset))

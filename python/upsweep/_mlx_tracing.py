@@ -9,9 +9,22 @@ counts whether any transformation is under way.
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import mlx.core as mx
+
+
+def without_value(shape: tuple[int, ...], dtype: Any) -> mx.array:
+    """An array that MLX refuses to evaluate: one that mx.vmap used for tracing."""
+    kept: list[mx.array] = []
+
+    def keep(x: mx.array) -> mx.array:
+        kept.append(x)
+        return x
+
+    mx.vmap(keep)(mx.zeros((1, *shape), dtype))
+    return kept[0]
 
 
 def _marked() -> mx.array:
@@ -30,6 +43,18 @@ def _marked() -> mx.array:
 
 
 _MARKED = _marked()
+_called = threading.local()
+
+
+def _note(x: mx.array) -> mx.array:
+    _called.yes = True
+    return x
+
+
+# MLX calls the function itself, not what it has compiled, with arrays whose mark it
+# heeds. It also does so to compile it in another thread, or if compilation is disabled.
+_compiled: Any = mx.compile(_note)
+_compiled(_MARKED)
 
 
 def is_active() -> bool:
@@ -37,6 +62,10 @@ def is_active() -> bool:
 
     Only then MLX heeds marks, and refuses async_eval of what is made of marked arrays.
     """
+    _called.yes = False
+    _compiled(_MARKED)
+    if not _called.yes:  # in a microsecond
+        return False
     evaluate: Any = mx.async_eval
     try:
         evaluate(mx.stop_gradient(_MARKED))

@@ -203,18 +203,18 @@ def _scan(
         a, axis = mx.flatten(a), -1
         reset = None if reset is None else mx.flatten(reset)
     how = _mlx_functions.How(axis % a.ndim - a.ndim, **options)
-    identity = _identity(op, dtype)
     if more.get("skipna") and mx.issubdtype(a.dtype, mx.inexact):
-        a = mx.where(mx.isnan(a), mx.array(identity, a.dtype), a)
-    starts = initial is not None or more.get("include_initial", False)
-    if starts:
-        # Then it is an element before the first.
-        start = _initial(name, identity if initial is None else initial, a, how.axis)
+        a = mx.where(mx.isnan(a), mx.array(_identity(op, dtype), a.dtype), a)
+    if initial is None and more.get("include_initial"):
+        initial = _identity(op, dtype)
+    if initial is not None:
+        # An element before the first.
+        start = _initial(name, initial, a, how.axis)
         a = _preceded(start, a, how)
         if reset is not None:
             reset = _preceded(mx.zeros(start.shape, mx.bool_), reset, how)
     result = _scanned(op, a, reset, how)
-    if starts and not more.get("include_initial", False):
+    if initial is not None and not more.get("include_initial"):
         result = _mlx_functions.without_first(result, how)
     return result
 

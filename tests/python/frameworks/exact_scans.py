@@ -1,6 +1,6 @@
 """Scans by their definitions in fractions, and their derivatives.
 
-Products, sums and linear recurrences are linear in each of their inputs. So a derivative
+Products, sums and linear recurrences are linear in each input. So a derivative
 is the difference of two values: f where the input is 1, less f where it is 0.
 """
 

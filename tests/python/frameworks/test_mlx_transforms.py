@@ -362,3 +362,19 @@ def test_without_mlx():
 
 def test_the_docstring():
     assert doctest.testmod(um).failed == 0
+
+
+@pytest.mark.parametrize("disabled", ["0", "1"])
+def test_the_first_use_may_be_in_a_transformation(disabled):
+    """And compilation may be disabled, on which the check of plain arrays relies."""
+    program = (
+        "import mlx.core as mx, upsweep\n"
+        "x = mx.array([2.0, 3.0])\n"
+        "try: mx.grad(lambda x: mx.array(upsweep.cumprod(x)).sum())(x)\n"
+        "except BufferError: print('refused', upsweep.cumprod(x).tolist())\n"
+        "import upsweep.mlx as um\n"
+        "print(mx.grad(lambda x: um.cumprod(x).sum())(x).tolist())"
+    )
+    environment = {"MLX_DISABLE_COMPILE": "1"} if disabled == "1" else {}
+    printed = run_python("-c", program, **environment)
+    assert printed.splitlines() == ["refused [2.0, 6.0]", "[4.0, 2.0]"]
