@@ -1,7 +1,8 @@
 // The handlers that XLA calls for upsweep.jax: its foreign function interface,
 // which needs the headers of jaxlib and links nothing. This library has no
 // Python in it; upsweep/_jax_handlers.py loads it.
-#include <cstring>
+#include <algorithm>
+#include <cstddef>
 #include <mutex>
 #include <optional>
 #include <string_view>
@@ -104,32 +105,85 @@ class StreamLease {
   Stream stream_;
 };
 
-array on_cpu(const ffi::AnyBuffer& buffer) {
-  Shape shape = shape_of(buffer);
-  Strides strides = row_major(shape);
-  return array::adopt(buffer.untyped_data(), std::move(shape),
-                      std::move(strides),
-                      dtype_of_buffer(buffer.element_type()), [] {});
+// What a handler is called with.
+struct Call {
+  std::vector<array> operands;
+  Shape shape;  // of the result
+  ResultMemory into;
+  Stream stream;
+
+  // The operands broadcast, so that vmap need not repeat what it does not map.
+  array operand(size_t i) const { return broadcast_to(operands[i], shape); }
+  std::optional<array> optional(size_t i) const {
+    return i < operands.size() ? std::optional(operand(i)) : std::nullopt;
+  }
+};
+
+// Calls run with the call. adopt makes an array of XLA's memory, and finish
+// gets the result.
+template <class Adopt, class Run, class Finish>
+ffi::Error answer(const ffi::RemainingArgs& operands, Result& result,
+                  Stream stream, const Adopt& adopt, const Run& run,
+                  const Finish& finish) {
+  Call call{{}, shape_of(*result), {}, stream};
+  for (size_t i = 0; i < operands.size(); ++i) {
+    auto buffer = operands.get<ffi::AnyBuffer>(i).value();
+    Shape shape = shape_of(buffer);
+    Strides strides = row_major(shape);
+    call.operands.push_back(adopt(buffer.untyped_data(), shape, strides,
+                                  dtype_of_buffer(buffer.element_type())));
+  }
+  call.into = {static_cast<std::byte*>(result->untyped_data()),
+               result->size_bytes()};
+  finish(run(call));
+  return ffi::Error::Success();
 }
 
-// The operands as arrays, and what becomes an error of XLA's.
-template <class Run>
-ffi::Error run_on_cpu(ffi::RemainingArgs operands, Result& result,
-                      const Run& run) {
+// Exceptions do not cross the interface.
+template <class Fn>
+ffi::Error caught(const Fn& fn) {
   try {
-    std::vector<array> arrays;
-    for (size_t i = 0; i < operands.size(); ++i) {
-      arrays.push_back(on_cpu(operands.get<ffi::AnyBuffer>(i).value()));
-    }
-    StreamLease stream;
-    array out = run(arrays, *stream);
-    std::memcpy(result->untyped_data(), out.raw_data(), out.nbytes());
-    return ffi::Error::Success();
+    return fn();
   } catch (const OutOfMemory& e) {
     return {ffi::ErrorCode::kResourceExhausted, e.what()};
   } catch (const std::exception& e) {
     return {ffi::ErrorCode::kInternal, e.what()};
   }
+}
+
+// XLA keeps operands and the result until the handler returns.
+template <auto run, class... Attributes>
+ffi::Error on_cpu(ffi::RemainingArgs operands, Result result,
+                  Attributes... attributes) {
+  return caught([&] {
+    StreamLease stream;
+    return answer(
+        operands, result, *stream,
+        [](void* data, const Shape& shape, const Strides& strides,
+           Dtype dtype) {
+          return array::adopt(data, shape, strides, dtype, [] {});
+        },
+        [&](const Call& call) { return run(call, attributes...); },
+        [](const array& out) { out.wait(); });
+  });
+}
+
+// The work runs on XLA's stream, in whose order XLA keeps and reuses memory: no
+// thread waits, except for the few operations that the CPU does.
+template <auto run, class... Attributes>
+ffi::Error on_cuda(void* native, int32_t device, ffi::RemainingArgs operands,
+                   Result result, Attributes... attributes) {
+  return caught([&] {
+    Stream stream = wrap_native_stream({DeviceType::gpu, device}, native);
+    return answer(
+        operands, result, stream,
+        [&](void* data, const Shape& shape, const Strides& strides,
+            Dtype dtype) {
+          return array::adopt(data, shape, strides, dtype, [] {}, stream);
+        },
+        [&](const Call& call) { return run(call, attributes...); },
+        [&](const array& out) { out.device_data(native); });
+  });
 }
 
 Op op_of(std::string_view name) {
@@ -139,66 +193,71 @@ Op op_of(std::string_view name) {
   throw std::invalid_argument("[jax] op is none of upsweep's.");
 }
 
-std::optional<array> at(const std::vector<array>& arrays, size_t i) {
-  return i < arrays.size() ? std::optional(arrays[i]) : std::nullopt;
+array run_scan(const Call& call, std::string_view op, int64_t axis,
+               bool reverse, bool inclusive) {
+  return scan(call.operand(0), op_of(op), static_cast<int>(axis),
+              {.reverse = reverse,
+               .inclusive = inclusive,
+               .reset = call.optional(1),
+               .into = call.into,
+               .stream = call.stream});
 }
 
-// Operands broadcast, so that what vmap does not map need not be repeated.
-array scan_of(const std::vector<array>& arrays, const Shape& shape,
-              std::string_view op, int64_t axis, bool reverse, bool inclusive,
-              Stream stream) {
-  ScanOptions options{.reverse = reverse, .inclusive = inclusive,
-                      .stream = stream};
-  if (auto reset = at(arrays, 1)) options.reset = broadcast_to(*reset, shape);
-  return scan(broadcast_to(arrays[0], shape), op_of(op),
-              static_cast<int>(axis), options);
+array run_recurrence(const Call& call, int64_t axis, bool reverse,
+                     bool inclusive) {
+  return linear_recurrence(call.operand(0), call.operand(1),
+                           static_cast<int>(axis),
+                           {.reverse = reverse,
+                            .inclusive = inclusive,
+                            .reset = call.optional(2),
+                            .into = call.into},
+                           call.stream);
 }
 
-array recurrence_of(const std::vector<array>& arrays, const Shape& shape,
-                    int64_t axis, bool reverse, bool inclusive, Stream stream) {
-  RecurrenceOptions options{.reverse = reverse, .inclusive = inclusive};
-  if (auto reset = at(arrays, 2)) options.reset = broadcast_to(*reset, shape);
-  return linear_recurrence(broadcast_to(arrays[0], shape), arrays[1],
-                           static_cast<int>(axis), options, stream);
+array run_prod_jvp(const Call& call, int64_t axis, bool reverse,
+                   bool inclusive) {
+  return cumprod_jvp(call.operand(0), call.operand(1), static_cast<int>(axis),
+                     reverse, inclusive, call.stream, call.into);
 }
 
-ffi::Error scan_on_cpu(ffi::RemainingArgs operands, Result result,
-                       std::string_view op, int64_t axis, bool reverse,
-                       bool inclusive) {
-  return run_on_cpu(operands, result, [&](const auto& arrays, Stream stream) {
-    return scan_of(arrays, shape_of(*result), op, axis, reverse, inclusive,
-                   stream);
-  });
-}
-
-ffi::Error recurrence_on_cpu(ffi::RemainingArgs operands, Result result,
-                             int64_t axis, bool reverse, bool inclusive) {
-  return run_on_cpu(operands, result, [&](const auto& arrays, Stream stream) {
-    return recurrence_of(arrays, shape_of(*result), axis, reverse, inclusive,
-                         stream);
-  });
+array run_prod_vjp(const Call& call, int64_t axis, bool reverse,
+                   bool inclusive) {
+  return cumprod_vjp(call.operand(0), call.operand(1), static_cast<int>(axis),
+                     reverse, inclusive, call.stream, call.into);
 }
 
 }  // namespace
 }  // namespace upsweep::xla_handlers
 
-// Found by name, whatever visibility the build gives other symbols.
+// upsweep_<name>_cpu and upsweep_<name>_cuda, with attributes before those that
+// all have.
+#define UPSWEEP_BIND(first)                                          \
+  first.RemainingArgs()                                              \
+      .Ret<xla::ffi::AnyBuffer>() UPSWEEP_MORE.Attr<int64_t>("axis") \
+      .Attr<bool>("reverse")                                         \
+      .Attr<bool>("inclusive")
+#define UPSWEEP_HANDLERS(name, ...)                                      \
+  XLA_FFI_DEFINE_HANDLER_SYMBOL(                                         \
+      upsweep_##name##_cpu,                                              \
+      (upsweep::xla_handlers::on_cpu<upsweep::xla_handlers::run_##name,  \
+                                     __VA_ARGS__>),                      \
+      UPSWEEP_BIND(xla::ffi::Ffi::Bind()));                              \
+  XLA_FFI_DEFINE_HANDLER_SYMBOL(                                         \
+      upsweep_##name##_cuda,                                             \
+      (upsweep::xla_handlers::on_cuda<upsweep::xla_handlers::run_##name, \
+                                      __VA_ARGS__>),                     \
+      UPSWEEP_BIND(xla::ffi::Ffi::Bind()                                 \
+                       .Ctx<xla::ffi::PlatformStream<void*>>()           \
+                       .Ctx<xla::ffi::DeviceOrdinal>()))
+
+// The handlers are found by name.
 #pragma GCC visibility push(default)
-XLA_FFI_DEFINE_HANDLER_SYMBOL(upsweep_scan_cpu,
-                              upsweep::xla_handlers::scan_on_cpu,
-                              xla::ffi::Ffi::Bind()
-                                  .RemainingArgs()
-                                  .Ret<xla::ffi::AnyBuffer>()
-                                  .Attr<std::string_view>("op")
-                                  .Attr<int64_t>("axis")
-                                  .Attr<bool>("reverse")
-                                  .Attr<bool>("inclusive"));
-XLA_FFI_DEFINE_HANDLER_SYMBOL(upsweep_recurrence_cpu,
-                              upsweep::xla_handlers::recurrence_on_cpu,
-                              xla::ffi::Ffi::Bind()
-                                  .RemainingArgs()
-                                  .Ret<xla::ffi::AnyBuffer>()
-                                  .Attr<int64_t>("axis")
-                                  .Attr<bool>("reverse")
-                                  .Attr<bool>("inclusive"));
+#define UPSWEEP_MORE
+UPSWEEP_HANDLERS(recurrence, int64_t, bool, bool);
+UPSWEEP_HANDLERS(prod_jvp, int64_t, bool, bool);
+UPSWEEP_HANDLERS(prod_vjp, int64_t, bool, bool);
+#undef UPSWEEP_MORE
+#define UPSWEEP_MORE .Attr<std::string_view>("op")
+UPSWEEP_HANDLERS(scan, std::string_view, int64_t, bool, bool);
+#undef UPSWEEP_MORE
 #pragma GCC visibility pop

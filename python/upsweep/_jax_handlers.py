@@ -28,16 +28,18 @@ def has_handlers() -> bool:
     return _library() is not None
 
 
-def register(
-    primitive: Any, name: str, compute: Callable[..., upsweep.array], by_gpu: Any
-) -> None:
+def _runs_on_gpu(dtype: Any) -> bool:
+    """Whether this build of upsweep has a GPU that computes with the dtype."""
+    return dtype != np.float64 and upsweep.is_available(upsweep.gpu)
+
+
+def register(primitive: Any, name: str, compute: Callable[..., upsweep.array]) -> None:
     """Gives a primitive its lowerings for all platforms.
 
     Args:
         primitive: The primitive; it has one result.
         name: What the handlers are called, without the platform.
         compute: The same with upsweep's arrays, for a callback.
-        by_gpu: Whether the handler for CUDA takes a dtype.
     """
 
     def callback(*operands: Any, result: Any, **params: Any) -> Any:
@@ -77,7 +79,7 @@ def register(
             **params: Any,
         ) -> Any:
             (aval,) = context.avals_out
-            if platform == "cuda" and not by_gpu(aval.dtype):
+            if platform == "cuda" and not _runs_on_gpu(aval.dtype):
                 return by_callback(context, *operands, **params)
             return by_handler(context, *operands, **params)
 

@@ -1,7 +1,7 @@
 """Exact derivatives of scans of one line, from the definitions, as fractions.
 
 Element j of a result has factors (or terms) 0 to j, or to j - 1 if it is exclusive,
-from the last place on where a segment starts. With reverse, everything is in scan order."""
+from the last place on where a segment starts. With reverse, all is in scan order."""
 
 from fractions import Fraction
 from math import prod
