@@ -98,6 +98,34 @@ def test_second_derivatives_of_products(reverse, inclusive):
             )
 
 
+OUT_OF_RANGE = {
+    "see-saw": [1e-30, 1e30, 1e30, 1e-30],
+    "too large between": [1e30, 1e30, 1e-30, 1e-30],
+    "too small between": [1e-30, 1e-30, 1e30, 1e30],
+    "subnormal": [1e-42, 1e20, 2.0, 1e15],
+    "zero between": [1e30, 1e30, 0.0, 1e-30],
+}
+
+
+@pytest.mark.parametrize(("reverse", "inclusive"), FLAGS)
+@pytest.mark.parametrize("line", OUT_OF_RANGE.values(), ids=OUT_OF_RANGE)
+def test_products_that_leave_the_range(line, reverse, inclusive):
+    """The derivatives of the exact product: only the result is rounded."""
+    x = np.float32(line)
+
+    def function(x):
+        return uj.cumprod(x, reverse=reverse, inclusive=inclusive)
+
+    own = exact.members(4, inclusive)
+    right = exact.rounded(
+        exact.product_jacobian(exact.fractions(turned(x, reverse)), own)
+    )
+    with np.errstate(over="ignore"):
+        right = right.astype(np.float32)
+    for found in jacobians(function, x).values():
+        np.testing.assert_allclose(found, turned(right, reverse), rtol=1e-6)
+
+
 @pytest.mark.parametrize("with_reset", [False, True])
 @pytest.mark.parametrize(("reverse", "inclusive"), FLAGS)
 def test_recurrences(reverse, inclusive, with_reset):
@@ -152,9 +180,9 @@ def test_differences_of_recurrences(reverse, inclusive):
 
     def function(a, b):
         options = {"reverse": reverse, "inclusive": inclusive, "reset": reset}
-        return uj.linear_recurrence(a, b, 2, **options), uj.linear_recurrence(b, b)
+        return uj.linear_recurrence(a, b, 2, **options)
 
-    check_grads(function, (a, b), order=3, rtol=1e-5, atol=1e-5)
+    check_grads(function, (a, b), order=2, rtol=1e-5, atol=1e-5)
 
 
 def test_infinities_of_logarithms():

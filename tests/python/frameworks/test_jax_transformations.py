@@ -13,6 +13,8 @@ import jax.numpy as jnp  # noqa: E402
 from upsweep import jax as uj  # noqa: E402
 
 OPS = ["prod", "sum", "max", "min", "logaddexp"]
+# Each has a rule of its own for tangents; those of min are those of max.
+RULES = ["prod", "max", "logaddexp"]
 X = np.random.default_rng(0).uniform(-1.5, 1.5, (3, 4, 2)).astype(np.float32)
 
 
@@ -43,22 +45,23 @@ def test_vmap_over_any_axes(op):
     np.testing.assert_array_equal(twice, right)
 
 
-@pytest.mark.parametrize("op", OPS)
+@pytest.mark.parametrize("op", RULES)
 def test_vmap_of_derivatives(op):
     """Against the same of one line at a time, which the gradients' tests check."""
     f = weighted(op)
     lines = X[:, :, 0]
-    for derivative in (jax.grad(f), jax.hessian(f), jax.jacfwd(jax.grad(f))):
+    for derivative in (jax.grad(f), jax.hessian(f)):
         one = jax.jit(derivative)
         right = np.stack([one(line) for line in lines])
-        same(jax.vmap(derivative)(lines), right)
+        same(jax.jit(jax.vmap(derivative))(lines), right)
         same(jax.jit(jax.vmap(derivative, in_axes=1))(lines.T), right)
     # And the derivative of what is mapped.
-    total = jax.grad(lambda x: jax.vmap(f)(x).sum())(lines)
-    same(total, np.stack([jax.grad(f)(line) for line in lines]))
+    total = jax.jit(jax.grad(lambda x: jax.vmap(f)(x).sum()))(lines)
+    one = jax.jit(jax.grad(f))
+    same(total, np.stack([one(line) for line in lines]))
 
 
-@pytest.mark.parametrize("op", OPS)
+@pytest.mark.parametrize("op", RULES)
 def test_compositions(op):
     """jvp of grad, grad of jvp and a vjp of a vjp are the same numbers."""
     f = weighted(op)
@@ -124,7 +127,7 @@ def test_loops():
         jax.grad(lambda x: unrolled(x)[1].sum())(x),
     )
     counted = jax.lax.while_loop(lambda c: c[-1] < 50, uj.cumsum, jnp.ones(4))
-    assert counted.tolist() == [1, 7, 28, 84]
+    assert counted.tolist() == [1, 6, 21, 56]
     chosen = jax.jit(lambda p, x: jax.lax.cond(p, uj.cummax, uj.cummin, x))
     assert chosen(False, jnp.array([2.0, 3, 1])).tolist() == [2, 2, 1]
 
@@ -143,8 +146,8 @@ def test_integers_have_no_gradient():
     x = jnp.float32([1, 2, 3, 4])
     mixed = jax.grad(lambda x: (uj.cumsum(counts) * x).sum())(x)
     assert mixed.tolist() == [0, 1, 3, 6]
-    # Exclusive maxima of integers, in a line of floats.
-    by_count = jax.jvp(lambda n: uj.cummax(n), (counts,), (np.zeros(4, "V"),))
+    nothing = np.zeros(4, jax.dtypes.float0)
+    by_count = jax.jvp(uj.cummax, (counts,), (nothing,))
     assert by_count[1].dtype == jax.dtypes.float0
 
 
