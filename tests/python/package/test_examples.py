@@ -41,6 +41,17 @@ def test_volume_rendering(tmp_path):
     assert len(picture) > 2000
 
 
+def test_ray_gradients(tmp_path):
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    printed = run("ray_gradients", tmp_path)
+    ours = re.findall(r"upsweep.torch.cumprod: (\d+) of \d+ gradients", printed)
+    assert ours == ["0", "0"]
+    theirs = re.findall(r"^.*: torch.cumprod: (\d+) of \d+ gradients", printed, re.M)
+    assert len(theirs) == 2
+    picture = ElementTree.parse(tmp_path / "ray_gradients.svg").getroot()
+    assert len(picture.findall(".//{*}polyline")) == 6
+
+
 @pytest.mark.parametrize(("op", "scan"), [("prod", np.cumprod), ("sum", np.cumsum)])
 def test_streaming(tmp_path, op, scan):
     size, chunk = 100003, 1000
