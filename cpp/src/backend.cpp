@@ -33,6 +33,12 @@ std::string why_no_backend([[maybe_unused]] DeviceType type) {
   return {};
 }
 
+StoragePtr Backend::borrow(Device, ResultMemory) {
+  throw std::invalid_argument(
+      "[into] The device can write to memory of its own only; leave into "
+      "empty.");
+}
+
 Backend& backend(Stream stream) { return *find_backend(stream.device.type); }
 
 DeviceMemory& device_memory(DeviceType type) {

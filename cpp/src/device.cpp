@@ -176,6 +176,11 @@ void* native_stream(Stream stream) {
   return device_memory(stream.device.type).native_stream(stream);
 }
 
+Stream wrap_native_stream(Device device, void* native) {
+  device = to_stream(device).device;
+  return device_memory(device.type).wrap(device, native);
+}
+
 CurrentDevice::CurrentDevice(Device device)
     : current_(
           device_memory(device.type).make_current(to_stream(device).device)) {}

@@ -49,11 +49,12 @@ array broadcast_other(Derivative kind, const array& other, const Shape& shape) {
 }
 
 array differentiate(Derivative kind, const array& a, const array& other,
-                    int axis, bool reverse, bool inclusive, Stream stream) {
+                    int axis, bool reverse, bool inclusive, Stream stream,
+                    ResultMemory into = {}) {
   const Shape& shape = a.shape();
   int along = normalize_axis(name_of(kind), axis, a.ndim());
   array terms = broadcast_other(kind, other, shape);
-  array out = make_result(name_of(kind), shape, a.dtype(), stream);
+  array out = make_result(name_of(kind), shape, a.dtype(), stream, into);
   // The sums of a gradient run against the product.
   bool backwards = reverse != (kind == Derivative::vjp);
   GradientWork work{
@@ -72,11 +73,13 @@ array differentiate(Derivative kind, const array& a, const array& other,
 }
 
 array along_axis(Derivative kind, const array& a, const array& other, int axis,
-                 bool reverse, bool inclusive, StreamOrDevice s) {
+                 bool reverse, bool inclusive, StreamOrDevice s,
+                 ResultMemory into) {
   check_dtypes(kind, a.dtype(), other.dtype());
   Stream stream = stream_for(name_of(kind), s);
   return produce(name_of(kind), stream, [&] {
-    return differentiate(kind, a, other, axis, reverse, inclusive, stream);
+    return differentiate(kind, a, other, axis, reverse, inclusive, stream,
+                         into);
   });
 }
 
@@ -106,8 +109,10 @@ array cumprod_vjp(const array& a, const array& cotangent, bool reverse,
 }
 
 array cumprod_vjp(const array& a, const array& cotangent, int axis,
-                  bool reverse, bool inclusive, StreamOrDevice s) {
-  return along_axis(Derivative::vjp, a, cotangent, axis, reverse, inclusive, s);
+                  bool reverse, bool inclusive, StreamOrDevice s,
+                  ResultMemory into) {
+  return along_axis(Derivative::vjp, a, cotangent, axis, reverse, inclusive, s,
+                    into);
 }
 
 array cumprod_jvp(const array& a, const array& tangent, bool reverse,
@@ -116,8 +121,9 @@ array cumprod_jvp(const array& a, const array& tangent, bool reverse,
 }
 
 array cumprod_jvp(const array& a, const array& tangent, int axis, bool reverse,
-                  bool inclusive, StreamOrDevice s) {
-  return along_axis(Derivative::jvp, a, tangent, axis, reverse, inclusive, s);
+                  bool inclusive, StreamOrDevice s, ResultMemory into) {
+  return along_axis(Derivative::jvp, a, tangent, axis, reverse, inclusive, s,
+                    into);
 }
 
 }  // namespace upsweep

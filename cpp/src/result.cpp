@@ -8,11 +8,19 @@
 namespace upsweep {
 
 array make_result(const char* op, const Shape& shape, Dtype dtype,
-                  Stream stream) {
-  auto size = static_cast<size_t>(checked_size(op, shape, dtype));
-  return make_array(
-      backend(stream).allocate(stream.device, size * dtype.size()), shape,
-      dtype);
+                  Stream stream, ResultMemory into) {
+  size_t nbytes =
+      static_cast<size_t>(checked_size(op, shape, dtype)) * dtype.size();
+  if (into.empty()) {
+    return make_array(backend(stream).allocate(stream.device, nbytes), shape,
+                      dtype);
+  }
+  if (into.size() != nbytes) {
+    throw std::invalid_argument(
+        std::string("[") + op + "] into has " + std::to_string(into.size()) +
+        " bytes; the result has " + std::to_string(nbytes) + ".");
+  }
+  return make_array(backend(stream).borrow(stream.device, into), shape, dtype);
 }
 
 void wait_until_idle(Stream stream) { backend(stream).wait_until_idle(stream); }

@@ -12,9 +12,10 @@ namespace upsweep {
 // Like to_stream, but errors name the operation.
 Stream stream_for(const char* op, StreamOrDevice s);
 
-// An array that work on the stream will write.
+// An array that work on the stream will write, in the given memory if there is
+// some.
 array make_result(const char* op, const Shape& shape, Dtype dtype,
-                  Stream stream);
+                  Stream stream, ResultMemory into = {});
 
 // Waits until the stream has finished its work, successfully or not.
 void wait_until_idle(Stream stream);

@@ -54,11 +54,11 @@ Dtype computing_dtype(const char* name, Op op, const array& a,
 
 // Gives the stream the scan of an array that has the dtype of the result.
 array run(const char* name, Op op, const array& a, const Shape& shape, int axis,
-          bool reverse, bool inclusive, Stream stream,
+          bool reverse, bool inclusive, Stream stream, ResultMemory into,
           const Initial& initial = {}, const StoragePtr& reset = nullptr,
           bool include_initial = false) {
   return produce(name, stream, [&] {
-    array out = make_result(name, shape, a.dtype(), stream);
+    array out = make_result(name, shape, a.dtype(), stream, into);
     backend(stream).scan(
         stream, {op, a.dtype(), plan_of(a, axis, reverse, include_initial),
                  inclusive, a.offset(), storage_of(a), storage_of(out), initial,
@@ -85,7 +85,7 @@ array scan_along(const char* name, Op op, const array& a, int axis,
                   !options.include_initial;
   if (is_plain) {
     return run(name, op, a, a.shape(), axis, options.reverse, options.inclusive,
-               stream);
+               stream, options.into);
   }
   Initial initial =
       make_initial(name, options.initial, op, dtype, options.reverse,
@@ -97,10 +97,10 @@ array scan_along(const char* name, Op op, const array& a, int axis,
   if (options.include_initial && extent++ == 0) {
     // Only what the scan starts with: an exclusive scan of any one element.
     return run(name, op, zeros(shape, dtype, stream), shape, axis,
-               options.reverse, false, stream, initial);
+               options.reverse, false, stream, options.into, initial);
   }
   return run(name, op, a, shape, axis, options.reverse, options.inclusive,
-             stream, initial, reset, options.include_initial);
+             stream, options.into, initial, reset, options.include_initial);
 }
 
 array scan(const char* name, Op op, const array& a, std::optional<int> axis,

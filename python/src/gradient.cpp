@@ -10,7 +10,8 @@ namespace {
 struct Gradient {
   const char* name;
   array (*flat)(const array&, const array&, bool, bool, StreamOrDevice);
-  array (*along)(const array&, const array&, int, bool, bool, StreamOrDevice);
+  array (*along)(const array&, const array&, int, bool, bool, StreamOrDevice,
+                 ResultMemory);
   const char* other;
   const char* doc;
 };
@@ -102,7 +103,7 @@ void bind(nb::module_& m, const Gradient& g) {
                       in, [&] { return g->flat(in, terms, backwards, own, s); })
                 : give_work(in, [&] {
                     int along = to_axis(axis, in, g->name, "axis");
-                    return g->along(in, terms, along, backwards, own, s);
+                    return g->along(in, terms, along, backwards, own, s, {});
                   });
         for (nb::handle h : {a, other}) {
           if (may_change(h)) wait(out);

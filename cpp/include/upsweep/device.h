@@ -76,6 +76,12 @@ bool has_own_memory(DeviceType type);
 /// memory of its own.
 void* native_stream(Stream stream);
 
+/// The stream whose work runs on another library's stream, given by the
+/// driver's handle (a CUstream): in order with that library's work, without any
+/// waiting. There is one for each handle, which lasts as long as the process.
+/// Throws std::invalid_argument for a device without memory of its own.
+Stream wrap_native_stream(Device device, void* native);
+
 /// While it lives, the device is the current one of the thread that made it for
 /// other libraries (CUDA's current context). Throws std::invalid_argument for a
 /// device without memory of its own.

@@ -25,7 +25,7 @@ array cumprod_vjp(const array& a, const array& cotangent, bool reverse = false,
                   bool inclusive = true, StreamOrDevice s = {});
 array cumprod_vjp(const array& a, const array& cotangent, int axis,
                   bool reverse = false, bool inclusive = true,
-                  StreamOrDevice s = {});
+                  StreamOrDevice s = {}, ResultMemory into = {});
 
 /// By how much cumprod(a, ...) changes, to first order, where a changes by the
 /// tangent. Arguments, error and errors are those of cumprod_vjp, but that the
@@ -35,6 +35,6 @@ array cumprod_jvp(const array& a, const array& tangent, bool reverse = false,
                   bool inclusive = true, StreamOrDevice s = {});
 array cumprod_jvp(const array& a, const array& tangent, int axis,
                   bool reverse = false, bool inclusive = true,
-                  StreamOrDevice s = {});
+                  StreamOrDevice s = {}, ResultMemory into = {});
 
 }  // namespace upsweep

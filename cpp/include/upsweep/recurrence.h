@@ -19,6 +19,8 @@ struct RecurrenceOptions {
   /// Where the result before the element counts as 0, whatever a is: bool_, of
   /// the shape of the result; or, for one axis, offsets as in ScanOptions.
   std::optional<array> reset = {};
+  /// Where the result goes.
+  ResultMemory into = {};
 };
 
 /// h[i] = a[i] · h[i - 1] + b[i] along an axis, counted from the end when

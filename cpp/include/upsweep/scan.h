@@ -77,6 +77,8 @@ struct ScanOptions {
   bool include_initial = false;
   /// NaN counts as the identity.
   bool skipna = false;
+  /// Where the result goes.
+  ResultMemory into = {};
   StreamOrDevice stream = {};
 };
 

@@ -12,6 +12,7 @@
 #include "plan.h"
 #include "recurrence_plan.h"
 #include "storage.h"
+#include "upsweep/array.h"
 #include "upsweep/device.h"
 
 namespace upsweep {
@@ -174,6 +175,9 @@ class DeviceMemory {
   // may read it.
   virtual StoragePtr adopt(Stream stream, const void* data, size_t nbytes,
                            std::function<void()> release) = 0;
+  // The stream whose work runs on another library's stream, given by the
+  // driver's handle.
+  virtual Stream wrap(Device device, void* native) = 0;
 };
 
 class Backend {
@@ -192,6 +196,9 @@ class Backend {
 
   // Uninitialised memory, for work on a stream of the device to write.
   virtual StoragePtr allocate(Device device, size_t nbytes) = 0;
+  // The same over memory that another library lends. Throws
+  // std::invalid_argument unless the backend can write there.
+  virtual StoragePtr borrow(Device device, ResultMemory memory);
 
   // nullptr for devices that use main memory.
   virtual DeviceMemory* device_memory() { return nullptr; }

@@ -45,6 +45,14 @@ class Storage {
   std::shared_ptr<Storage> device_view_;
 };
 
+// Memory that another library lends for a result.
+class BorrowedStorage final : public Storage {
+ public:
+  BorrowedStorage(void* data, size_t nbytes)
+      : Storage(data, nbytes, DeviceType::cpu) {}
+  ~BorrowedStorage() override { device_view().reset(); }
+};
+
 // Memory that another library owns.
 class AdoptedStorage final : public Storage {
  public:

@@ -80,6 +80,9 @@ class CpuBackend final : public Backend {
   StoragePtr allocate(Device, size_t nbytes) override {
     return std::make_shared<CpuStorage>(nbytes);
   }
+  StoragePtr borrow(Device, ResultMemory memory) override {
+    return std::make_shared<BorrowedStorage>(memory.data(), memory.size());
+  }
 
   void scan(Stream stream, ScanWork work) override {
     const Plan& plan = work.plan;

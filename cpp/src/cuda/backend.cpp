@@ -2,6 +2,7 @@
 // all other work runs on the CPU, in the stream's order.
 #include "backend.h"
 
+#include <map>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -67,6 +68,7 @@ struct Gpu {
 
   CudaDevice& device;
   StreamTable<CudaStream> streams;
+  std::map<void*, int> wrapped;  // other libraries' streams, by handle
 };
 
 class CudaBackend final : public GpuBackend, public DeviceMemory {
@@ -96,6 +98,13 @@ class CudaBackend final : public GpuBackend, public DeviceMemory {
     return std::make_shared<CudaStorage>(nbytes, find(device.index).device);
   }
 
+  StoragePtr borrow(Device device, ResultMemory memory) override {
+    check_process();
+    return std::make_shared<CudaStorage>(
+        reinterpret_cast<uintptr_t>(memory.data()), memory.size(),
+        find(device.index).device);
+  }
+
   DeviceMemory* device_memory() override { return this; }
   void* native_stream(Stream stream) override { return find(stream).handle(); }
 
@@ -123,6 +132,21 @@ class CudaBackend final : public GpuBackend, public DeviceMemory {
         find(stream.device.index).device, std::move(release));
     on.adopt(storage);
     return storage;
+  }
+
+  Stream wrap(Device device, void* native) override {
+    check_process();
+    Gpu& gpu = find(device.index);
+    std::lock_guard lock(mutex_);
+    auto [found, is_new] = gpu.wrapped.try_emplace(native, 0);
+    if (is_new) {
+      found->second = gpu.streams.add();
+      gpu.streams.find(found->second, [&] {
+        return std::make_unique<CudaStream>(gpu.device,
+                                            static_cast<cuda::Stream>(native));
+      });
+    }
+    return {found->second, device};
   }
 
   void run_on_host(Stream stream, Work work) override {

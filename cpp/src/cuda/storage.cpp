@@ -15,6 +15,13 @@ CudaStorage::CudaStorage(size_t nbytes, CudaDevice& device)
     : Storage(nullptr, nbytes, device.name()), gpu_(device) {}
 
 CudaStorage::CudaStorage(cuda::Address address, size_t nbytes,
+                         CudaDevice& device)
+    : Storage(nullptr, nbytes, device.name()),
+      gpu_(device),
+      borrowed_(true),
+      address_(address) {}
+
+CudaStorage::CudaStorage(cuda::Address address, size_t nbytes,
                          CudaDevice& device, std::function<void()> release)
     : Storage(nullptr, nbytes, device.name()),
       gpu_(device),
@@ -27,7 +34,7 @@ CudaStorage::~CudaStorage() {
   for (cuda::Stream stream : consumers_) wait_for_consumer(stream);
   if (release_) {
     release(std::move(release_));
-  } else if (address_) {
+  } else if (address_ && !borrowed_) {
     gpu_.free(address_, nbytes());
   }
   if (host_) global_allocator().free(host_, nbytes());
@@ -40,8 +47,8 @@ const void* CudaStorage::export_pointer(cuda::Stream consumer) {
     if (written_ && !ready().is_ready()) {
       check(driver().wait_for(consumer, written_->handle(), 0), "exporting");
     }
-    if (std::find(consumers_.begin(), consumers_.end(), consumer) ==
-        consumers_.end()) {
+    if (!borrowed_ && std::find(consumers_.begin(), consumers_.end(),
+                                consumer) == consumers_.end()) {
       consumers_.push_back(consumer);
     }
   }
@@ -75,7 +82,7 @@ void* CudaStorage::data() const {
 }
 
 void CudaStorage::prepare_on_gpu() {
-  address_ = gpu_.allocate(nbytes());
+  if (!address_) address_ = gpu_.allocate(nbytes());
   writes_on_gpu_ = true;
 }
 

@@ -18,6 +18,9 @@ class CudaStorage final : public Storage {
  public:
   // Without memory yet: the first writer decides where it is.
   CudaStorage(size_t nbytes, CudaDevice& device);
+  // Memory on the device that another library lends for work to write. It knows
+  // itself which of its streams use the memory.
+  CudaStorage(cuda::Address address, size_t nbytes, CudaDevice& device);
   // Memory on the device that another library owns, readable from an event on.
   CudaStorage(cuda::Address address, size_t nbytes, CudaDevice& device,
               std::function<void()> release);
@@ -27,7 +30,8 @@ class CudaStorage final : public Storage {
   // copy.
   void* data() const override;
 
-  // Allocates device memory for work to write; throws OutOfMemory.
+  // Allocates device memory for work to write unless there is some; throws
+  // OutOfMemory.
   void prepare_on_gpu();
   // Copies the bytes of another storage, which must be computed, to the device
   // unless they are there. A storage may fill itself.
@@ -50,6 +54,7 @@ class CudaStorage final : public Storage {
   void wait_for_consumer(cuda::Stream stream) noexcept;
 
   CudaDevice& gpu_;
+  const bool borrowed_ = false;
   std::function<void()> release_;
   mutable std::mutex mutex_;
   mutable void* host_ = nullptr;

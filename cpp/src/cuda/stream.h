@@ -37,6 +37,9 @@ struct CudaWork {
 class CudaStream {
  public:
   explicit CudaStream(CudaDevice& device);
+  // Over another library's stream, which runs the work.
+  CudaStream(CudaDevice& device, cuda::Stream stream)
+      : device_(device), stream_(stream) {}
 
   void run_on_gpu(CudaWork work);
   // Takes memory that another library owns. Work given to the stream from now

@@ -1,0 +1,150 @@
+"""The primitives of upsweep.jax, and how JAX batches and runs them.
+
+An operand has as many axes as the result; along the axis they have its extent, and
+along others its extent or 1. Extents of 1 stand for what vmap does not map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import jax
+import jax.extend.core
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.interpreters import batching
+
+import upsweep
+from upsweep import _jax_handlers
+
+Array = Any  # an array, or what stands for one while JAX traces
+
+
+def scan(
+    x: Array, reset: Array | None, op: str, axis: int, reverse: bool, inclusive: bool
+) -> Array:
+    """scan_p of x, whose dtype is that of the result."""
+    return _bind(
+        scan_p, x, reset, op=op, axis=axis, reverse=reverse, inclusive=inclusive
+    )
+
+
+def recurrence(
+    a: Array, b: Array, reset: Array | None, axis: int, reverse: bool, inclusive: bool
+) -> Array:
+    """recurrence_p of a and b, which have one dtype."""
+    return _bind(
+        recurrence_p, a, b, reset, axis=axis, reverse=reverse, inclusive=inclusive
+    )
+
+
+def prod_jvp(x: Array, dx: Array, axis: int, reverse: bool, inclusive: bool) -> Array:
+    """prod_jvp_p: the tangent of the product of x for a tangent of x."""
+    return _bind(prod_jvp_p, x, dx, axis=axis, reverse=reverse, inclusive=inclusive)
+
+
+def prod_vjp(x: Array, c: Array, axis: int, reverse: bool, inclusive: bool) -> Array:
+    """prod_vjp_p: the cotangent of x for one of its product."""
+    return _bind(prod_vjp_p, x, c, axis=axis, reverse=reverse, inclusive=inclusive)
+
+
+def next_in_order(x: Array, axis: int, reverse: bool, fill: Any = 0) -> Array:
+    """Element k + 1 of the scan at k, and fill at the last."""
+    return _shifted(x, axis, 1 if reverse else -1, fill)
+
+
+def previous_in_order(x: Array, axis: int, reverse: bool, fill: Any = 0) -> Array:
+    """Element k - 1 of the scan at k, and fill at the first."""
+    return _shifted(x, axis, -1 if reverse else 1, fill)
+
+
+def _shifted(x: Array, axis: int, by: int, fill: Any) -> Array:
+    padding = [(0, 0, 0)] * x.ndim
+    padding[axis] = (by, -by, 0)
+    return lax.pad(x, jnp.asarray(fill, x.dtype), padding)
+
+
+# Binding.
+
+
+def _bind(primitive: Any, *operands: Array | None, **params: Any) -> Array:
+    return primitive.bind(
+        *_varying_alike([each for each in operands if each is not None]), **params
+    )
+
+
+def _varying_alike(operands: Sequence[Array]) -> Sequence[Array]:
+    """Inside shard_map, operands that vary over the same axes of the mesh."""
+    over = [_varying_axes(each) for each in operands]
+    every = frozenset[str]().union(*over)
+    return [
+        lax.pcast(each, tuple(every - own), to="varying") if every - own else each
+        for each, own in zip(operands, over, strict=True)
+    ]
+
+
+def _varying_axes(x: Array) -> frozenset[str]:
+    aval: Any = jax.typeof(x)
+    if hasattr(aval, "vma"):
+        return frozenset(aval.vma)
+    return frozenset(aval.manual_axis_type.varying)
+
+
+def _primitive(name: str, data_operands: int) -> Any:
+    """A primitive whose result has the dtype of its first operands, the data."""
+    primitive = jax.extend.core.Primitive(f"upsweep_{name}")
+
+    def abstract(*operands: Any, **params: Any) -> Any:
+        shape = np.broadcast_shapes(*(each.shape for each in operands))
+        weak = all(each.weak_type for each in operands[:data_operands])
+        return operands[0].update(shape=shape, weak_type=weak)
+
+    def batched(
+        operands: Sequence[Array], dims: Sequence[int | None], axis: int, **params: Any
+    ) -> tuple[Array, int]:
+        mapped = [dim for dim in dims if dim is not None]
+        at = mapped[0] if len(set(mapped)) == 1 else 0
+        operands = [
+            jnp.expand_dims(each, at) if dim is None else jnp.moveaxis(each, dim, at)
+            for each, dim in zip(operands, dims, strict=True)
+        ]
+        return primitive.bind(*operands, axis=axis + (at <= axis), **params), at
+
+    @cache
+    def compiled(**params: Any) -> Callable[..., Array]:
+        bound: Callable[..., Array] = jax.jit(
+            lambda *operands: primitive.bind(*operands, **params)
+        )
+        return bound
+
+    primitive.def_abstract_eval(abstract)
+    primitive.def_impl(lambda *operands, **params: compiled(**params)(*operands))
+    batching.primitive_batchers[primitive] = batched
+    return primitive
+
+
+scan_p = _primitive("scan", 1)
+recurrence_p = _primitive("recurrence", 2)
+prod_jvp_p = _primitive("prod_jvp", 2)
+prod_vjp_p = _primitive("prod_vjp", 2)
+
+
+def _compute_scan(
+    x: Any, reset: Any = None, *, op: Any, axis: int, **options: Any
+) -> upsweep.array:
+    return upsweep.scan(x, op, axis, reset=reset, **options)
+
+
+def _compute_recurrence(
+    a: Any, b: Any, reset: Any = None, *, axis: int, **options: Any
+) -> upsweep.array:
+    return upsweep.linear_recurrence(a, b, axis, reset=reset, **options)
+
+
+_jax_handlers.register(scan_p, "scan", _compute_scan)
+_jax_handlers.register(recurrence_p, "recurrence", _compute_recurrence)
+_jax_handlers.register(prod_jvp_p, "prod_jvp", upsweep.cumprod_jvp)
+_jax_handlers.register(prod_vjp_p, "prod_vjp", upsweep.cumprod_vjp)

@@ -1,0 +1,244 @@
+"""Derivatives of upsweep.jax: against exact ones, in both modes, and against
+differences for all functions and options."""
+
+import itertools
+
+import jax_oracle as exact
+import numpy as np
+import pytest
+
+jax = pytest.importorskip("jax", reason="JAX is not installed")
+import jax.numpy as jnp  # noqa: E402
+from jax.test_util import check_grads  # noqa: E402
+from upsweep import jax as uj  # noqa: E402
+
+FLAGS = list(itertools.product([False, True], [True, False]))
+OPS = ["prod", "sum", "max", "min", "logaddexp"]
+LINES = {
+    "plain": [2.0, -0.5, 3.0, 1.5, -1.25],
+    "zero": [2.0, 0.0, 3.0, -1.5, 0.25],
+    "zeros": [0.0, 3.0, 0.0, 2.0, 0.5],
+    "all zero": [0.0] * 5,
+    "ties": [1.0, 2.0, 2.0, 1.0, 2.0],
+}
+
+
+@pytest.fixture(autouse=True)
+def float64():
+    with jax.enable_x64(True):
+        yield
+
+
+def jacobians(function, x):
+    """By columns and by rows."""
+    return {"forward": jax.jacfwd(function)(x), "reverse": jax.jacrev(function)(x)}
+
+
+def turned(x, reverse):
+    """In scan order, and back."""
+    return np.flip(x) if reverse else np.asarray(x)
+
+
+JACOBIANS = {
+    "prod": exact.product_jacobian,
+    "sum": exact.sum_jacobian,
+    "max": lambda x, own: exact.extremum_jacobian(x, own, max),
+    "min": lambda x, own: exact.extremum_jacobian(x, own, min),
+    "logaddexp": exact.logaddexp_jacobian,
+}
+
+
+@pytest.mark.parametrize("with_reset", [False, True])
+@pytest.mark.parametrize(("reverse", "inclusive"), FLAGS)
+@pytest.mark.parametrize("op", OPS)
+def test_jacobians(op, reverse, inclusive, with_reset):
+    reset = np.array([False, False, True, False, True]) if with_reset else None
+
+    def function(x):
+        return uj.scan(x, op, reverse=reverse, inclusive=inclusive, reset=reset)
+
+    function = jax.jit(function)
+    in_order = turned(reset, reverse) if with_reset else None
+    own = exact.members(5, inclusive, in_order)
+    for line in LINES.values():
+        x = exact.fractions(turned(line, reverse))
+        right = exact.rounded(JACOBIANS[op](x, own))
+        for mode, found in jacobians(function, jnp.array(line)).items():
+            np.testing.assert_allclose(
+                found, turned(right, reverse), rtol=1e-14, err_msg=f"{mode} {line}"
+            )
+
+
+@pytest.mark.parametrize(("reverse", "inclusive"), FLAGS)
+def test_second_derivatives_of_products(reverse, inclusive):
+    weights = np.array([1.0, -2.0, 0.5, 3.0, 1.5])
+
+    def function(x):
+        return uj.cumprod(x, reverse=reverse, inclusive=inclusive) @ weights
+
+    own = exact.members(5, inclusive)
+    modes = [
+        jax.hessian,
+        lambda f: jax.jacrev(jax.jacrev(f)),
+        lambda f: jax.jacfwd(jax.jacfwd(f)),
+        lambda f: jax.jacrev(jax.jacfwd(f)),
+    ]
+    for mode in modes:
+        second = jax.jit(mode(function))
+        for line in LINES.values():
+            x = exact.fractions(turned(line, reverse))
+            right = exact.product_hessian(
+                x, own, exact.fractions(turned(weights, reverse))
+            )
+            np.testing.assert_allclose(
+                second(jnp.array(line)),
+                turned(exact.rounded(right), reverse),
+                rtol=1e-13,
+                atol=1e-14,
+            )
+
+
+OUT_OF_RANGE = {
+    "see-saw": [1e-30, 1e30, 1e30, 1e-30],
+    "too large between": [1e30, 1e30, 1e-30, 1e-30],
+    "too small between": [1e-30, 1e-30, 1e30, 1e30],
+    "subnormal": [1e-42, 1e20, 2.0, 1e15],
+    "zero between": [1e30, 1e30, 0.0, 1e-30],
+}
+
+
+@pytest.mark.parametrize(("reverse", "inclusive"), FLAGS)
+@pytest.mark.parametrize("line", OUT_OF_RANGE.values(), ids=OUT_OF_RANGE)
+def test_products_that_leave_the_range(line, reverse, inclusive):
+    """The derivatives of the exact product: only the result is rounded."""
+    x = np.float32(line)
+
+    def function(x):
+        return uj.cumprod(x, reverse=reverse, inclusive=inclusive)
+
+    own = exact.members(4, inclusive)
+    right = exact.rounded(
+        exact.product_jacobian(exact.fractions(turned(x, reverse)), own)
+    )
+    with np.errstate(over="ignore"):
+        right = right.astype(np.float32)
+    for found in jacobians(function, x).values():
+        np.testing.assert_allclose(found, turned(right, reverse), rtol=1e-6)
+
+
+@pytest.mark.parametrize("with_reset", [False, True])
+@pytest.mark.parametrize(("reverse", "inclusive"), FLAGS)
+def test_recurrences(reverse, inclusive, with_reset):
+    a = np.array([0.5, 0.0, -2.0, 1.5, 0.75])
+    b = np.array([1.0, 2.0, -0.5, 0.0, 3.0])
+    reset = np.array([False, True, False, True, False]) if with_reset else None
+
+    def function(a, b, initial):
+        return uj.linear_recurrence(
+            a, b, reverse=reverse, inclusive=inclusive, initial=initial, reset=reset
+        )
+
+    values, *right = exact.recurrence(
+        exact.fractions(turned(a, reverse)),
+        exact.fractions(turned(b, reverse)),
+        exact.fractions([1.25])[0],
+        inclusive,
+        turned(reset, reverse) if with_reset else None,
+    )
+    by_start = exact.rounded([[each] for each in right.pop()])[:, 0]
+    own = [turned(exact.rounded(each), reverse) for each in right]
+    own.append(np.flip(by_start) if reverse else by_start)
+    np.testing.assert_allclose(
+        function(a, b, 1.25), turned(exact.rounded([values])[0], reverse), rtol=1e-14
+    )
+    for mode in (jax.jacfwd, jax.jacrev):
+        found = jax.jit(mode(function, (0, 1, 2)))(a, b, jnp.array(1.25))
+        for each, expected in zip(found, own, strict=True):
+            np.testing.assert_allclose(each, expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize(("reverse", "inclusive"), FLAGS)
+@pytest.mark.parametrize("op", OPS)
+def test_differences(op, reverse, inclusive):
+    x = jnp.array([[0.4, -1.3], [0.9, 0.7], [-0.6, 1.1]])
+    start = jnp.array([0.3, -0.8])
+    reset = np.array([[False, True], [False, False], [True, False]])
+
+    def function(x, start):
+        out = uj.scan(
+            x, op, 0, reverse=reverse, inclusive=inclusive, initial=start, reset=reset
+        )
+        return jnp.where(jnp.isfinite(out), out, 0)
+
+    check_grads(function, (x, start), order=2, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("reverse", "inclusive"), FLAGS)
+def test_differences_of_recurrences(reverse, inclusive):
+    a, b = jnp.array([[[0.4], [-1.3]]]), jnp.array([0.9, 0.7, -0.6])
+    reset = np.array([[[False, True, False], [False, False, True]]])
+
+    def function(a, b):
+        options = {"reverse": reverse, "inclusive": inclusive, "reset": reset}
+        return uj.linear_recurrence(a, b, 2, **options)
+
+    check_grads(function, (a, b), order=2, rtol=1e-5, atol=1e-5)
+
+
+def test_infinities_of_logarithms():
+    """A result of nothing has no derivative, and an infinite element is all."""
+    x = jnp.array([-np.inf, -np.inf, 1.0, np.inf, 2.0])
+    right = np.zeros((5, 5))
+    right[2, 2] = right[3, 3] = right[4, 3] = 1
+    for found in jacobians(uj.logcumsumexp, x).values():
+        np.testing.assert_array_equal(found, right)
+
+
+def test_nan_is_the_extremum_from_where_it_appears():
+    x = jnp.array([1.0, np.nan, 3.0, np.nan])
+    for found in jacobians(uj.cummax, x).values():
+        np.testing.assert_array_equal(found, np.eye(4)[[0, 1, 1, 1]])
+
+
+def test_skipped_nan_has_no_gradient():
+    x = jnp.array([2.0, np.nan, 3.0])
+    for op, right in [("prod", [5.0, 0, 2]), ("sum", [3, 0, 1]), ("max", [2, 0, 1])]:
+        own = jax.grad(lambda x, op=op: uj.scan(x, op, skipna=True).sum())(x)
+        np.testing.assert_array_equal(own, right)
+
+
+@pytest.mark.parametrize("op", ["prod", "sum", "logaddexp"])
+def test_complex_derivatives_are_holomorphic(op):
+    """The differential is complex linear; JAX conjugates where its convention says."""
+    z = jnp.array([1 + 1j, 2 - 1j, 0.5j, -1 + 0.25j], np.complex64)
+    by_columns = jax.jacfwd(lambda z: uj.scan(z, op), holomorphic=True)(z)
+    by_rows = jax.jacrev(lambda z: uj.scan(z, op), holomorphic=True)(z)
+    if op == "logaddexp":
+        e = np.exp(np.asarray(z, np.complex128))
+        right = np.tril(e / np.cumsum(e)[:, None])
+    else:
+        right = np.array(
+            [
+                [
+                    (np.prod(np.delete(z[: j + 1], k)) if op == "prod" else 1)
+                    if k <= j
+                    else 0
+                    for k in range(4)
+                ]
+                for j in range(4)
+            ]
+        )
+    np.testing.assert_allclose(by_columns, right, rtol=2e-6)
+    np.testing.assert_allclose(by_rows, right, rtol=2e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+@pytest.mark.parametrize("op", OPS)
+def test_gradients_keep_the_dtype(op, dtype):
+    x = jnp.array([0.5, 1.5, -0.75, 1.0], dtype)
+    own = exact.members(4, True)
+    right = exact.rounded(JACOBIANS[op](exact.fractions(x), own)).sum(0)
+    found = jax.grad(lambda x: uj.scan(x, op).sum())(x)
+    assert found.dtype == x.dtype
+    tolerance = {"float16": 2e-3, "bfloat16": 1.6e-2, "float32": 1e-6}[dtype]
+    np.testing.assert_allclose(found.astype(float), right, rtol=tolerance)
