@@ -10,6 +10,7 @@ counts whether any transformation is under way.
 from __future__ import annotations
 
 import threading
+import warnings
 from typing import Any
 
 import mlx.core as mx
@@ -72,6 +73,27 @@ def is_active() -> bool:
     except ValueError:
         return True
     return False
+
+
+def _warn_if_blind() -> None:
+    """Another version of MLX may have other rules for marks."""
+    seen: list[bool] = []
+
+    def look(x: mx.array) -> mx.array:
+        seen.append(is_active())
+        return x
+
+    mx.grad(look)(mx.array(0.0))
+    if not all(seen):
+        warnings.warn(
+            "upsweep does not see the transformations of this version of MLX: "
+            "gradients of its functions may be zero.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+
+
+_warn_if_blind()
 
 
 def refuse(name: str) -> None:

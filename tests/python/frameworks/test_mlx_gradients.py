@@ -344,6 +344,26 @@ def test_products_that_leave_the_range_on_the_way():
     same(found, exact.gradient(lambda x: exact.product(x)[3], x))
 
 
+def test_what_is_between_may_be_out_of_the_range_of_float16():
+    """A derivative is 2^15 times 2^-15 times 2^-15, and the last two are multiplied
+    first."""
+    line = [2.0**15, 1.0, 2.0**-15, 2.0**-15]
+
+    def recurrence(a):
+        start = array([line[0], 0, 0, 0], "float16")
+        return um.linear_recurrence(a, start)[3]
+
+    found = mx.grad(recurrence)(array([0.0, *line[1:]], "float16"))
+    assert found[1].item() == 2.0**-15
+
+    def in_direction(x):
+        slopes = mx.grad(lambda x: um.cumprod(x)[3])(x)
+        return (slopes * array([line[0], 0, 0, 0], "float16")).sum()
+
+    found = mx.grad(in_direction)(array(line, "float16"))
+    assert found[1].item() == 2.0**-15
+
+
 def test_segments_whose_products_leave_the_range_of_float32():
     line, reset = [1.0, 2.0**-100, 2.0**-100, 2.0**100, 2.0**100], [0, 1]
     mask = [True, True, False, False, False]

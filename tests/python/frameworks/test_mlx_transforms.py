@@ -378,3 +378,14 @@ def test_the_first_use_may_be_in_a_transformation(disabled):
     environment = {"MLX_DISABLE_COMPILE": "1"} if disabled == "1" else {}
     printed = run_python("-c", program, **environment)
     assert printed.splitlines() == ["refused [2.0, 6.0]", "[4.0, 2.0]"]
+
+
+def test_an_mlx_whose_transformations_cannot_be_seen():
+    program = (
+        "import warnings, mlx.core as mx, upsweep\n"
+        "mx.compile = lambda f: lambda x: x\n"
+        "warnings.simplefilter('error')\n"
+        "try: upsweep.cumprod(mx.array([1.0]))\n"
+        "except RuntimeWarning as warning: print(warning)"
+    )
+    assert "gradients of its functions may be zero" in run_python("-c", program)
