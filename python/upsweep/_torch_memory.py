@@ -17,7 +17,7 @@ from torch.utils.dlpack import to_dlpack
 import upsweep
 from upsweep import _core
 
-__all__ = ["DTYPES", "run", "to_array"]
+__all__ = ["CPU", "DTYPES", "Capsule", "run", "to_array", "to_tensor"]
 
 # PyTorch's dtypes that upsweep has.
 DTYPES: dict[torch.dtype, upsweep.Dtype] = {
@@ -28,12 +28,12 @@ DTYPES: dict[torch.dtype, upsweep.Dtype] = {
     ).split()
 }
 
-_CPU = upsweep.cpu
+CPU = upsweep.cpu
 # Those that have been used; making one takes as long as a small scan.
 _gpus: dict[int, upsweep.Device] = {}
 
 
-class _Capsule:
+class Capsule:
     """The memory of a tensor of the CPU. Tensor.__dlpack__ does the same, and its
     checks take longer than a small scan."""
 
@@ -52,14 +52,14 @@ def to_array(tensor: Tensor) -> upsweep.array:
     if tensor.is_conj() or tensor.is_neg():
         tensor = tensor.resolve_conj().resolve_neg()
     if tensor.is_cpu:
-        return _core.from_dlpack(_Capsule(tensor))
+        return _core.from_dlpack(Capsule(tensor))
     return _core.from_dlpack(tensor.detach())
 
 
 def run(function: Any, tensor: Tensor, *args: Any, **options: Any) -> Tensor:
     """The result of a function of upsweep, where the tensor is."""
     if tensor.is_cpu:
-        result = function(to_array(tensor), *args, stream=_CPU, **options)
+        result = function(to_array(tensor), *args, stream=CPU, **options)
         return to_tensor(result.__dlpack__())
     gpu = _gpu(tensor.get_device())
     result = function(to_array(tensor), *args, stream=gpu, **options)

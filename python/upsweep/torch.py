@@ -30,7 +30,8 @@ from torch.overrides import handle_torch_function, has_torch_function
 import upsweep
 from upsweep import _torch_derivatives as _torch_derivatives
 from upsweep import _torch_scans
-from upsweep._torch_memory import DTYPES
+from upsweep._torch_memory import CPU, DTYPES, Capsule, to_tensor
+from upsweep._torch_primitive import is_plain
 
 __all__ = [
     "cummax",
@@ -147,6 +148,20 @@ def _scan_like(op: str) -> Any:
         inclusive: bool = True,
         dtype: torch.dtype | None = None,
     ) -> Tensor:
+        # In short, for small scans.
+        if (
+            type(input) is Tensor
+            and dtype is None
+            and is_plain(input)
+            and type(dim) is int
+            and -(ndim := input.ndim) <= dim < ndim
+        ):
+            capsule = Capsule(input)
+            return to_tensor(
+                function(
+                    capsule, dim, reverse=reverse, inclusive=inclusive, stream=CPU
+                ).__dlpack__()
+            )
         if type(input) is not Tensor and has_torch_function((input,)):
             return handle_torch_function(  # type: ignore[no-any-return]
                 scan_of,
