@@ -30,6 +30,7 @@ void init_scan(nb::module_& m);
 void init_general_scan(nb::module_& m);
 void init_carry(nb::module_& m);
 void init_recurrence(nb::module_& m);
+void init_gradient(nb::module_& m);
 void init_memory(nb::module_& m);
 void init_function(nb::module_& m);
 

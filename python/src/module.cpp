@@ -48,6 +48,7 @@ NB_MODULE(_core_once, m) {
   init_carry(m);
   init_general_scan(m);
   init_recurrence(m);
+  init_gradient(m);
   init_memory(m);
   init_function(m);
 }

@@ -1006,6 +1006,56 @@ def linear_recurrence(a: array, b: array, /, axis: int = -1, *, reverse: bool = 
         CMU-CS-90-190, Carnegie Mellon University, 1990.
     """
 
+def cumprod_vjp(a: array, cotangent: array, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device = None) -> array:
+    """
+    The gradient of a cumulative product: of sum(cotangent * cumprod(a, ...)) with
+    respect to a.
+
+    Element k is the sum of cotangent[i] times the product of the elements up to i
+    other than k, over all i from k on. Nothing is divided: it is right at zeros,
+    one or many. It is the derivative of the exact product, so a product that leaves
+    the range of the dtype on the way does not make it 0 or NaN; only the result is
+    rounded. With S the sum of the magnitudes of these terms and n the number of
+    elements, the error is at most half an ulp of the result plus (2 n + 4) * u * S,
+    where u is 2^-53 for float64, 2^-50 for complex64 and 2^-52 for the others.
+    Results have the same bits on every run. If elements are infinite or NaN,
+    the products and sums follow IEEE arithmetic.
+
+    Args:
+        a: An array or array-like of any shape and strides; float16, bfloat16,
+            float32, float64 or complex64.
+        cotangent: How much each element of cumprod(a, ...) counts: of the dtype of
+            a and of the shape of that result, or one that broadcasts to it.
+        axis, reverse, inclusive: As those of :func:`cumprod`.
+        stream: Where to run: a stream, a device for its default stream, or None
+            for the default stream of the default device.
+
+    Returns:
+        A new array of the shape and dtype of a. The transposed derivative of
+        complex64 is not conjugated.
+
+    Raises:
+        IndexError: a has no such axis.
+        TypeError: An argument is of the wrong type or dtype.
+        ValueError: The cotangent does not fit a.
+        MemoryError: The result does not fit into memory.
+    """
+
+def cumprod_jvp(a: array, tangent: array, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device = None) -> array:
+    """
+    The derivative of a cumulative product along a tangent: by how much
+    cumprod(a, ...) changes, to first order, where a changes by the tangent.
+
+    Element i is the sum of tangent[k] times the product of the elements up to i
+    other than k, over all k up to i. Accuracy, arguments and errors are those of
+    :func:`cumprod_vjp`, but that the tangent has the shape of a, or one that
+    broadcasts to it.
+
+    Returns:
+        A new array of the shape of a, flattened where axis is None, and of its
+        dtype.
+    """
+
 def get_active_memory() -> int:
     """
     Bytes that arrays hold now; memory shared with other libraries does not count.

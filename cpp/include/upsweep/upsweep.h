@@ -7,6 +7,7 @@
 #include "upsweep/dtype.h"
 #include "upsweep/error.h"
 #include "upsweep/float_mode.h"
+#include "upsweep/gradient.h"
 #include "upsweep/memory.h"
 #include "upsweep/ops.h"
 #include "upsweep/recurrence.h"

@@ -145,6 +145,15 @@ struct RecurrenceWork {
   }
 };
 
+// The derivative of a product: backwards, or in the direction of a tangent.
+enum class Derivative { vjp, jvp };
+
+// Of a, the elements, and b, the cotangent or the tangent; without initial and
+// reset. The plan walks against the product (vjp), or with it (jvp).
+struct GradientWork : RecurrenceWork {
+  Derivative kind;
+};
+
 // Device memory that the CPU cannot address, and its exchange with other
 // libraries.
 class DeviceMemory {
@@ -194,6 +203,7 @@ class Backend {
   virtual FrexpResult frexp(Stream stream, FrexpWork work) = 0;
   virtual void copy(Stream stream, CopyWork work) = 0;
   virtual void recurrence(Stream stream, RecurrenceWork work) = 0;
+  virtual void gradient(Stream stream, GradientWork work) = 0;
   // Work on the host's view of the storages, in the order of the stream.
   virtual void run_on_host(Stream stream, Work work) = 0;
 };
@@ -210,6 +220,7 @@ void run_scan(const ScanWork& work);
 void run_carry(const CarryWork& work);
 void run_frexp(const FrexpWork& work, const FrexpResult& result);
 void run_recurrence(const RecurrenceWork& work);
+void run_gradient(const GradientWork& work);
 // Throws std::invalid_argument if devices of the type have no memory of their
 // own.
 DeviceMemory& device_memory(DeviceType type);

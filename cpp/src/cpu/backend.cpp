@@ -120,6 +120,11 @@ class CpuBackend final : public Backend {
     submit(stream, work.inputs(), work, elements, run_recurrence);
   }
 
+  void gradient(Stream stream, GradientWork work) override {
+    int64_t elements = work.plan.elements();
+    submit(stream, work.inputs(), work, elements, run_gradient);
+  }
+
   void run_on_host(Stream stream, Work work) override {
     find(stream).run(std::move(work));
   }

@@ -13,7 +13,8 @@ namespace upsweep {
   const Kernel* find_sum_##isa(Op, Dtype);              \
   const Kernel* find_max_##isa(Op, Dtype);              \
   const RecurrenceKernel& find_recurrence_##isa(Dtype); \
-  const FrexpKernel& find_frexp_##isa(Dtype);
+  const FrexpKernel& find_frexp_##isa(Dtype);           \
+  const GradientKernel& find_gradient_##isa(Dtype, Derivative, bool);
 UPSWEEP_ISA(baseline)
 UPSWEEP_ISA(avx2)
 UPSWEEP_ISA(avx512)
@@ -45,7 +46,7 @@ constexpr const char* kBaseline = "baseline";
 
 #define UPSWEEP_KERNELS(isa)                                              \
   find_prod_##isa, find_sum_##isa, find_max_##isa, find_recurrence_##isa, \
-      find_frexp_##isa
+      find_frexp_##isa, find_gradient_##isa
 constexpr Isa kIsas[] = {
 #if defined(__x86_64__) && defined(UPSWEEP_HAS_avx512)
     {"avx512", has_avx512, UPSWEEP_KERNELS(avx512)},

@@ -4,6 +4,7 @@
 #include <span>
 
 #include "frexp_kernel.h"
+#include "gradient_kernel.h"
 #include "kernels.h"
 #include "recurrence_kernel.h"
 
@@ -19,6 +20,8 @@ struct Isa {
   FindKernel find_max;  // and min
   const RecurrenceKernel& (*recurrence)(Dtype dtype);
   const FrexpKernel& (*frexp)(Dtype dtype);
+  const GradientKernel& (*gradient)(Dtype dtype, Derivative kind,
+                                    bool inclusive);
 
   // There is one for every (op, dtype) but these: sums of bool_ are sums of
   // int32, and logaddexp of integers is one of float32.

@@ -220,6 +220,16 @@ void GpuBackend::copy_on_host(Stream stream, const CopyWork& work) {
       {[work] { run_copy(work); }, {work.in}, work.out, work.elements()});
 }
 
+// Kernels for these are still to be written.
+void GpuBackend::gradient(Stream stream, GradientWork work) {
+  check_process();
+  std::vector<StoragePtr> inputs = work.inputs();
+  StoragePtr out = work.out;
+  int64_t elements = work.plan.elements();
+  run_on_host(stream, {[work = std::move(work)] { run_gradient(work); },
+                       std::move(inputs), std::move(out), elements});
+}
+
 void GpuBackend::check_process() const {
   if (generation_ != fork_generation()) {
     throw std::runtime_error(

@@ -21,6 +21,7 @@ class GpuBackend : public Backend {
   FrexpResult frexp(Stream stream, FrexpWork work) final;
   void copy(Stream stream, CopyWork work) final;
   void recurrence(Stream stream, RecurrenceWork work) final;
+  void gradient(Stream stream, GradientWork work) final;
 
  protected:
   explicit GpuBackend(const Tuning& tuning);

@@ -1,0 +1,326 @@
+// How threads share the derivative of a product. Lines are cut into blocks as
+// those of a recurrence. Each lane of a block is first reduced to what it makes
+// of the numbers before it, which tells what every lane starts with; then all
+// are computed. Between blocks, numbers have an exponent that cannot overflow;
+// lanes that leave double's range on the way are computed by the exact path.
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "../host/memory.h"
+#include "../host/pool.h"
+#include "gradient_exact.h"
+#include "isa.h"
+#include "recurrence_tiling.h"
+
+namespace upsweep {
+
+namespace {
+
+// With this many panels for each thread, each thread takes whole panels.
+constexpr int64_t kPanelsPerThread = 4;
+// A number that terms of the block are added to has such an exponent.
+constexpr int64_t kNearExponents = 400;
+// Terms of narrow floats leave nothing of a number with an exponent below this.
+constexpr int64_t kNothing = -2000;
+// So may the exponents of the numbers that jvp starts with differ.
+constexpr int64_t kMostApart = 300;
+
+template <class T>
+class Gradient {
+ public:
+  explicit Gradient(const GradientWork& work)
+      : kind_(work.kind),
+        plan_(work.plan),
+        kernel_(isa().gradient(work.dtype, kind_, work.inclusive)),
+        exact_(kind_, work.inclusive),
+        tiling_(work, kernel_.lanes),
+        streaming_(work.out->nbytes() >= cache_size() / 2) {}
+
+  void run() {
+    int64_t elements = plan_.elements();
+    if (elements == 0) return;
+    int threads = threads_for(elements);
+    int64_t panels = tiling_.panels, tiles = tiling_.tiles;
+    if (threads == 1 || panels >= threads * kPanelsPerThread) {
+      share(threads, panels, [&](int64_t p, Scratch& mine) {
+        mine.lanes.resize(lanes_of_panel());
+        run_panel(tiling_.find_panel(p), mine);
+      });
+      return;
+    }
+    std::vector<Lane> lanes(static_cast<size_t>(panels) * lanes_of_panel());
+    auto lanes_of = [&](int64_t p) {
+      return lanes.data() + static_cast<size_t>(p) * lanes_of_panel();
+    };
+    auto each_tile = [&](auto pass) {
+      share(threads, panels * tiles, [&](int64_t i, Scratch& mine) {
+        int64_t p = i / tiles;
+        (this->*pass)(tiling_.find_panel(p), i % tiles, lanes_of(p), mine);
+      });
+    };
+    if (is_reduced()) {
+      each_tile(&Gradient::reduce_tile);
+      share(threads, panels, [&](int64_t p, Scratch&) {
+        carry(tiling_.find_panel(p), lanes_of(p));
+      });
+    }
+    each_tile(&Gradient::scan_tile);
+  }
+
+ private:
+  using Exact = ExactGradient<T>;
+  using Number = typename Exact::Number;
+  using State = typename Exact::State;
+  using Panel = RecurrenceTiling::Panel;
+  static constexpr int kParts = upsweep::kParts<T>;
+
+  // First what a lane of a block makes of the numbers before it, then those
+  // numbers.
+  struct Lane {
+    State numbers;
+    bool has_terms = true;
+  };
+  struct Scratch {
+    RecurrenceRows rows;
+    std::vector<Lane> lanes;  // of a panel
+  };
+
+  // Whether lanes start with anything but 1 and 0.
+  bool is_reduced() const {
+    return !tiling_.lines_are_lanes || plan_.length.extent > kBlockRows;
+  }
+  size_t lanes_of_tile() const {
+    return static_cast<size_t>(tiling_.blocks() * kernel_.lanes);
+  }
+  size_t lanes_of_panel() const {
+    return static_cast<size_t>(tiling_.tiles) * lanes_of_tile();
+  }
+
+  // Calls fn(i, scratch) for all i below count, on some threads.
+  template <class Fn>
+  void share(int threads, int64_t count, const Fn& fn) {
+    std::atomic<int64_t> taken{0};
+    std::vector<std::unique_ptr<Scratch>> scratch;
+    for (int i = 0; i < threads; ++i) {
+      scratch.push_back(std::make_unique<Scratch>());
+    }
+    std::atomic<size_t> started{0};
+    // Small pieces are taken several at once.
+    int64_t grain = std::clamp<int64_t>(count / (threads * 16), 1, 64);
+    pool().run(threads, [&] {
+      Scratch& mine = *scratch[started.fetch_add(1)];
+      for (int64_t first; (first = taken.fetch_add(grain)) < count;) {
+        int64_t last = std::min(first + grain, count);
+        for (int64_t i = first; i < last; ++i) fn(i, mine);
+      }
+      if (streaming_) kernel_.order_streams();
+    });
+  }
+
+  // Calls fn(block, group, its lanes) for the blocks of a tile.
+  template <class Fn>
+  void each_block(const Panel& panel, int64_t t, Lane* lanes,
+                  const Fn& fn) const {
+    int64_t first = t * tiling_.tile;
+    int64_t last = std::min(first + tiling_.tile, plan_.length.extent);
+    Lane* here = lanes + static_cast<size_t>(t) * lanes_of_tile();
+    tiling_.for_blocks(panel, first, last,
+                       [&](const RecurrenceBlock& block, int64_t group) {
+                         fn(block, group, here);
+                         here += kernel_.lanes;
+                       });
+  }
+
+  void run_panel(const Panel& panel, Scratch& mine) const {
+    Lane* lanes = mine.lanes.data();
+    if (is_reduced()) {
+      for (int64_t t = 0; t < tiling_.tiles; ++t) {
+        reduce_tile(panel, t, lanes, mine);
+      }
+      carry(panel, lanes);
+    } else {
+      std::fill(mine.lanes.begin(), mine.lanes.end(), Lane{});
+    }
+    for (int64_t t = 0; t < tiling_.tiles; ++t) {
+      scan_tile(panel, t, lanes, mine);
+    }
+  }
+
+  void reduce_tile(const Panel& panel, int64_t t, Lane* lanes,
+                   Scratch& mine) const {
+    each_block(
+        panel, t, lanes, [&](const RecurrenceBlock& block, int64_t, Lane* of) {
+          GradientSummary summary;
+          kernel_.load(block, mine.rows);
+          LaneSet within = kernel_.reduce(block, mine.rows, summary);
+          for (int l = 0; l < block.lanes; ++l) {
+            if (within >> l & 1) {
+              of[l].numbers = {number_of(summary.product, l),
+                               number_of(summary.sum, l)};
+            } else {
+              of[l].numbers = exact_.walk(block, l);
+            }
+            of[l].has_terms = false;
+            for (int i = 0; i < kParts; ++i) {
+              of[l].has_terms |= summary.largest_term.part[l * kParts + i] != 0;
+            }
+          }
+        });
+  }
+
+  static Number number_of(const LaneNumbers& numbers, int lane) {
+    Number x{};
+    std::copy_n(numbers.part + lane * kParts, kParts, x.part);
+    x.normalise();
+    return x;
+  }
+
+  // A lane of a block, on the way along its line.
+  struct Stop {
+    const RecurrenceBlock* block;
+    int lane;
+    Lane* of;
+  };
+
+  // Replaces what lanes make of numbers by those that they start with.
+  void carry(const Panel& panel, Lane* lanes) const {
+    std::vector<RecurrenceBlock> blocks;
+    std::vector<int64_t> groups;
+    std::vector<Lane*> of;
+    for (int64_t t = 0; t < tiling_.tiles; ++t) {
+      each_block(panel, t, lanes,
+                 [&](const RecurrenceBlock& block, int64_t group, Lane* here) {
+                   blocks.push_back(block);
+                   groups.push_back(group);
+                   of.push_back(here);
+                 });
+    }
+    // One line at a time: its lanes follow each other, or are one of each
+    // block.
+    bool columns = tiling_.lines_are_lanes;
+    std::vector<Stop> line;
+    for (int64_t i = 0; i < (columns ? panel.width : 1); ++i) {
+      line.clear();
+      for (size_t b = 0; b < blocks.size(); ++b) {
+        if (columns && groups[b] != i / kernel_.lanes) continue;
+        int first = columns ? static_cast<int>(i % kernel_.lanes) : 0;
+        int last = columns ? first + 1 : blocks[b].lanes;
+        for (int l = first; l < last; ++l) {
+          line.push_back({&blocks[b], l, of[b] + l});
+        }
+      }
+      carry_line(line);
+    }
+  }
+
+  void carry_line(const std::vector<Stop>& line) const {
+    State state;
+    for (const Stop& stop : line) {
+      State before = state;
+      State& own = stop.of->numbers;
+      if (!own.is_finite() || !before.is_finite()) {
+        // Infinities do not associate.
+        state = exact_.walk(*stop.block, stop.lane, before);
+      } else {
+        Number sum = own.h;
+        if (kind_ == Derivative::jvp) sum = Exact::times(sum, before.product);
+        state = {Exact::times(own.product, before.product),
+                 advance(own.product, before.h, sum)};
+      }
+      own.h = before.h;
+      if (kind_ == Derivative::jvp) own.product = before.product;
+    }
+    if (kind_ == Derivative::jvp) return;
+    Number product = Exact::one();
+    for (auto stop = line.rbegin(); stop != line.rend(); ++stop) {
+      Number& own = stop->of->numbers.product;
+      Number before = product;
+      product = Exact::times(own, product);
+      own = before;
+    }
+  }
+
+  void scan_tile(const Panel& panel, int64_t t, Lane* lanes,
+                 Scratch& mine) const {
+    each_block(panel, t, lanes,
+               [&](const RecurrenceBlock& block, int64_t, Lane* of) {
+                 GradientStarts starts{};
+                 LaneSet within = 0;
+                 for (int l = 0; l < block.lanes; ++l) {
+                   within |= LaneSet{start(of[l], l, starts)} << l;
+                 }
+                 kernel_.load(block, mine.rows);
+                 within &= kernel_.scan(block, mine.rows, starts, streaming_);
+                 for (int l = 0; l < block.lanes; ++l) {
+                   if (!(within >> l & 1)) exact_.scan(block, l, of[l].numbers);
+                 }
+               });
+  }
+
+  // What a lane starts with, in doubles. Returns false if they cannot hold it.
+  bool start(const Lane& lane, int l, GradientStarts& starts) const {
+    Number product = lane.numbers.product, h = lane.numbers.h;
+    if (!product.is_finite() || !h.is_finite()) return false;
+    int64_t exponent = 0;
+    if (kind_ == Derivative::vjp) {
+      exponent = product.exponent;
+      product.exponent = 0;
+      if (!lane.has_terms) {
+        exponent += h.exponent;
+        h.exponent = 0;
+      } else if (!std::is_same_v<T, double> && h.exponent < kNothing &&
+                 exponent <= 0) {
+        h = {};
+      } else if (std::abs(h.exponent) > kNearExponents) {
+        return false;
+      }
+    } else if (h.is_zero() || product.is_zero()) {
+      exponent = h.is_zero() ? product.exponent : h.exponent;
+      product.exponent = h.exponent = 0;
+    } else {
+      if (std::abs(h.exponent - product.exponent) > kMostApart) return false;
+      exponent = product.exponent;
+      h.exponent -= exponent;
+      product.exponent = 0;
+    }
+    exponent = std::clamp<int64_t>(exponent, -2000, 2000);
+    double low = power_of_two(exponent / 2),
+           high = power_of_two(exponent - exponent / 2);
+    for (int i = 0; i < kParts; ++i) {
+      int at = l * kParts + i;
+      starts.product.part[at] = product.part[i];
+      starts.h.part[at] = scaled(h.part[i], h.exponent);
+      starts.scale[0].part[at] = low;
+      starts.scale[1].part[at] = high;
+    }
+    return true;
+  }
+
+  Derivative kind_;
+  const RecurrencePlan& plan_;
+  const GradientKernel& kernel_;
+  Exact exact_;
+  RecurrenceTiling tiling_;
+  bool streaming_;
+};
+
+}  // namespace
+
+void run_gradient(const GradientWork& work) {
+  switch (work.dtype.val) {
+    case Dtype::Val::float16:
+      return Gradient<float16_t>(work).run();
+    case Dtype::Val::bfloat16:
+      return Gradient<bfloat16_t>(work).run();
+    case Dtype::Val::float64:
+      return Gradient<double>(work).run();
+    case Dtype::Val::complex64:
+      return Gradient<complex64_t>(work).run();
+    default:
+      return Gradient<float>(work).run();
+  }
+}
+
+}  // namespace upsweep

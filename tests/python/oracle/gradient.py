@@ -1,0 +1,91 @@
+"""cumprod_vjp and cumprod_jvp: sums of products, followed in integers, with the bound of
+the contract.
+
+Products and sums are those of the definition, one element after the other, with numbers
+as those of `recurrence`. S is the same with magnitudes.
+"""
+
+from typing import NamedTuple
+
+from .formats import FORMATS
+from .recurrence import NONE, UNIT, advance, decode, error, exact, part_name, rows_of
+from .verdicts import kept
+
+ONE = (1, 0)
+
+
+@kept
+def check(kind, x, terms, y, *, axis, reverse=False, inclusive=True):
+    """Raises AssertionError at the first element of y that breaks the contract. kind is
+    vjp or jvp; x, terms and y are of one dtype and shape. Returns the largest error met,
+    as a fraction of the bound."""
+    name = y.dtype.name
+    unit = UNIT.get(name, -52)
+    fmt = FORMATS[part_name(name)]
+    worst = 0.0
+    turn = slice(None, None, -1 if reverse else 1)
+    rows = [rows_of(values, axis) for values in (x, terms, y)]
+    for line, values in enumerate(zip(*rows, strict=True)):
+        xs, cs, ys = (decode(v[turn], name) for v in values)
+        if not xs:
+            continue
+        follow = {"vjp": follow_vjp, "jvp": follow_jvp}[kind]
+        steps = 2 * len(xs) + 2
+        results = follow(
+            [exact(p) for p in xs], [exact(p) for p in cs], inclusive, unit
+        )
+        for position, (found, right) in enumerate(zip(ys, results, strict=True)):
+            by = error(right.h, right.size, steps, found, fmt, unit)
+            assert by <= 1, (
+                f"cumprod_{kind} of {name}{list(x.shape)}, axis={axis}, "
+                f"reverse={reverse}, inclusive={inclusive}: wrong in line {line} at "
+                f"element {position} in scan order: got {values[2][turn][position]!r}, "
+                f"{by:.4g} times the bound"
+            )
+            worst = max(worst, by)
+    return worst
+
+
+class State(NamedTuple):
+    """A number, the same of magnitudes, and the steps so far. The number is None where
+    the contract lets it be anything."""
+
+    h: tuple | None
+    size: tuple
+    steps: int
+
+
+def step(a, state, b, unit):
+    """a h + b."""
+    h, size, steps = state
+    if a is None or b is None:
+        return State(None, size, steps + 1)
+    return State(*advance(a, h, b, size, steps, unit), steps + 1)
+
+
+def follow_vjp(xs, cs, inclusive, unit):
+    zero, one = (NONE,) * len(xs[0]), (ONE, NONE)[: len(xs[0])]
+    product, before = State(one, ONE, 0), []
+    for x in xs:
+        before.append(product)
+        product = step(x, product, zero, unit)
+    h, results = State(zero, NONE, 0), []
+    for x, c, p in zip(reversed(xs), reversed(cs), reversed(before), strict=True):
+        if inclusive:
+            h = step(one, h, c, unit)
+            results.append(step(p.h, h, zero, unit))
+            h = step(x, h, zero, unit)
+        else:
+            results.append(step(p.h, h, zero, unit))
+            h = step(x, h, c, unit)
+    return reversed(results)
+
+
+def follow_jvp(xs, cs, inclusive, unit):
+    zero, one = (NONE,) * len(xs[0]), (ONE, NONE)[: len(xs[0])]
+    product, h, results = State(one, ONE, 0), State(zero, NONE, 0), []
+    for x, c in zip(xs, cs, strict=True):
+        after = step(x, h, step(c, product, zero, unit).h, unit)
+        results.append(after if inclusive else h)
+        product, h = step(x, product, zero, unit), after
+    return results

@@ -1,0 +1,272 @@
+"""cumprod_vjp and cumprod_jvp against the oracle, over dtypes, shapes, axes, strides and
+flags; zeros, and products that leave the range; their errors."""
+
+import re
+from fractions import Fraction
+
+import numpy as np
+import oracle.gradient
+import pytest
+import upsweep
+from hypothesis import given
+from hypothesis import strategies as st
+from support import FLOATS, check_nans, cpu_only, numpy_dtype, run_python
+from test_recurrence import SHAPES, in_layout
+from values import kinds, make
+
+DTYPES = [*FLOATS, "complex64"]
+KINDS = ["vjp", "jvp"]
+FUNCTIONS = {"vjp": upsweep.cumprod_vjp, "jvp": upsweep.cumprod_jvp}
+
+
+def checked(kind, x, terms, **options):
+    """The result, checked against the contract."""
+    result = FUNCTIONS[kind](x, terms, **options)
+    assert result.dtype.name == x.dtype.name
+    y = np.asarray(result)
+    assert y.shape == x.shape
+    check_nans(y.view("float32") if x.dtype == np.complex64 else y)
+    oracle.gradient.check(kind, x, np.broadcast_to(terms, x.shape), y, **options)
+    return y
+
+
+@st.composite
+def operands(draw, shape, dtype):
+    kind = draw(st.sampled_from([*sorted(kinds(dtype)), "few", "uniform"]))
+    seed = draw(st.integers(0, 2**32 - 1))
+    rng = np.random.default_rng(seed)
+    if kind in ("few", "uniform"):
+        x = rng.uniform(-1, 1, shape)
+        if kind == "few":
+            x *= rng.random(shape) < draw(st.sampled_from([0.02, 0.5]))
+        x = x.astype(dtype)
+    else:
+        x = make(kind, dtype, shape, seed)
+    flips = [draw(st.booleans()) for _ in shape]
+    return in_layout(x, draw(st.sampled_from("CF")), flips, draw(st.integers(1, 2)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", DTYPES)
+@given(data=st.data())
+def test_derivatives_keep_the_contract(name, kind, data):
+    dtype, shape = numpy_dtype(name), data.draw(SHAPES)
+    x, terms = (data.draw(operands(shape, dtype)) for _ in range(2))
+    checked(
+        kind,
+        x,
+        terms,
+        axis=data.draw(st.integers(-len(shape), len(shape) - 1)),
+        reverse=data.draw(st.booleans()),
+        inclusive=data.draw(st.booleans()),
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", DTYPES)
+@pytest.mark.parametrize(
+    "shape", [(20_000,), (2, 9000), (9000, 3), (700, 130), (300, 5)]
+)
+def test_lines_of_several_blocks(name, kind, shape):
+    dtype = numpy_dtype(name)
+    rng = np.random.default_rng(5)
+    x = np.exp(rng.normal(0, 0.05, shape)).astype(dtype)
+    terms = rng.normal(size=shape).astype(dtype)
+    axis = int(np.argmax(shape))
+    if shape[-1] > 3 and len(shape) > 1:  # the oracle need not follow all columns
+        x, terms = x[:, -3:], terms[:, -3:]
+    for reverse in (False, True):
+        checked(kind, x, terms, axis=axis, reverse=reverse)
+    at = tuple(n // 2 for n in x.shape)
+    x[at] = 0
+    checked(kind, x, terms, axis=axis, inclusive=False)
+    x.flat[3] = 0
+    checked(kind, x, terms, axis=axis)
+
+
+def defined(kind, x, terms, *, inclusive=True):
+    """The sums of the definition, of fractions."""
+    x, terms = ([Fraction(float(v)) for v in values] for values in (x, terms))
+    n, results = len(x), [Fraction(0)] * len(x)
+    for i in range(n):
+        last = i + 1 if inclusive else i
+        for k in range(last):
+            factors = Fraction(1)
+            for j in range(last):
+                factors *= x[j] if j != k else 1
+            if kind == "vjp":
+                results[k] += terms[i] * factors
+            else:
+                results[i] += terms[k] * factors
+    return [float(r) for r in results]
+
+
+LINES = {
+    "no zero": [2, 3, 0.5, -4, 1.25, 3],
+    "one zero": [2, 3, 0, -4, 1.25, 3],
+    "zeros": [2, 0, 3, 0, 1.25, 0],
+    "zero first": [0, 3, 0.5, -4, 1.25, 3],
+    "zero last": [2, 3, 0.5, -4, 1.25, 0],
+    "negative zero": [2, 3, -0.0, -4, 1.25, 3],
+    "see-saw": [2.0**-100, 2.0**100, 2.0**100, 2.0**-100, 2.0**-100, 2.0**100],
+    "subnormal": [2.0**-140, 2.0**100, 3, 2.0**-149, 2.0**20, 2.0**127],
+    "leaves and returns": [2.0**100, 2.0**100, 2.0**-100, 2.0**-100, 0.5, 3],
+    "vanishes and returns": [2.0**-100, 2.0**-100, 2.0**100, 2.0**100, 0.5, 3],
+}
+
+
+@pytest.mark.parametrize("inclusive", [True, False])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("line", LINES)
+def test_derivatives_are_those_of_the_definition(line, kind, inclusive):
+    """Few terms with few bits, so that a rounded sum is the only right result."""
+    x = np.array(LINES[line], np.float32)
+    terms = np.array([1, -2, 0.5, 3, 0, 1], np.float32)
+    with np.errstate(over="ignore"):
+        right = np.array(defined(kind, x, terms, inclusive=inclusive), np.float32)
+    for copies in (1, 40):
+        columns = np.repeat(x[:, None], copies, 1), np.repeat(terms[:, None], copies, 1)
+        y = FUNCTIONS[kind](*columns, 0, inclusive=inclusive)
+        assert (np.asarray(y) == right[:, None]).all()
+        rows = [values.T.copy() for values in columns]
+        z = FUNCTIONS[kind](*rows, 1, inclusive=inclusive)
+        assert (np.asarray(z) == right).all()
+    back = FUNCTIONS[kind](x[::-1], terms[::-1], reverse=True, inclusive=inclusive)
+    assert (np.asarray(back) == right[::-1]).all()
+
+
+def test_a_gradient_far_below_the_range_of_the_product():
+    """The last result is 2^-1000; all but one of its factors are 2^-10."""
+    x = np.full(2000, 0.5, np.float32)
+    c = np.zeros(2000, np.float32)
+    c[-1] = 1
+    x[1000:] = 2
+    x[5] = 0
+    right = np.zeros(2000, np.float32)
+    right[5] = 2
+    assert np.array_equal(np.asarray(upsweep.cumprod_vjp(x, c)), right)
+
+
+@pytest.mark.parametrize("name", ["float32", "float64"])
+@pytest.mark.parametrize("share", [0.01, 0.3, 0.9])
+def test_products_that_decay_to_nothing(name, share):
+    """As the transmittance behind opaque samples; and a loss of the last result only."""
+    rng = np.random.default_rng(1)
+    x = np.where(rng.random(6000) < share, rng.uniform(0, 1, 6000), 1).astype(name)
+    x[[100, 4000]] = 1e-10
+    last = np.zeros(6000, name)
+    last[-1] = 1
+    for terms in (rng.normal(size=6000).astype(name), last):
+        for kind in KINDS:
+            checked(kind, x, terms, axis=0)
+            checked(kind, x[::-1], terms, axis=0, inclusive=False)
+
+
+@pytest.mark.parametrize("period", [2, 8, 100, 1000])
+@pytest.mark.parametrize("name", DTYPES)
+def test_products_that_leave_the_range_of_double_come_back(name, period):
+    big = {"float16": 2.0**15, "float64": 2.0**1000}.get(name, 2.0**120)
+    up = np.arange(4000) // period % 2 == 0
+    x = np.where(up, big, 1 / big).astype(numpy_dtype(name))
+    terms = np.ones(4000, x.dtype)
+    for kind in KINDS:
+        checked(kind, x, terms, axis=0)
+        checked(kind, x[::-1], terms, axis=0)
+
+
+def test_without_an_axis_arrays_are_lines():
+    rng = np.random.default_rng(2)
+    x = rng.uniform(0.5, 1.5, (6, 7)).astype(np.float32).T
+    c, t = rng.normal(size=42).astype(np.float32), x + 1
+    g = upsweep.cumprod_vjp(x, c)
+    assert g.shape == x.shape
+    line = upsweep.cumprod_vjp(x.reshape(-1), c, 0)
+    assert np.array_equal(np.asarray(g).reshape(-1), line)
+    y = upsweep.cumprod_jvp(x, t)
+    assert np.array_equal(y, upsweep.cumprod_jvp(x.reshape(-1), t.reshape(-1), 0))
+    one = upsweep.cumprod_vjp(np.float32(3), [2.0])
+    assert one.shape == ()
+    assert one.tolist() == 2
+    assert upsweep.cumprod_jvp(np.float32(3), 2.0).tolist() == [2]
+
+
+def test_terms_broadcast():
+    x = np.arange(1, 7, dtype=np.float32).reshape(2, 3)
+    full = np.ones((2, 3), np.float32)
+    for f in FUNCTIONS.values():
+        right = np.asarray(f(x, full, 1))
+        for terms in (
+            1,
+            [1.0],
+            [[1], [1]],
+            full[:1],
+            np.broadcast_to(full[0, 0], (2, 3)),
+        ):
+            assert np.array_equal(f(x, terms, 1), right)
+
+
+SAME_BITS = """
+import hashlib, numpy as np, upsweep
+digest = hashlib.sha256()
+for shape, axis in [((700_001,), 0), ((50_000, 20), 0), ((4, 200_000), 1)]:
+    rng = np.random.default_rng(3)
+    x = np.exp(rng.normal(0, 0.01, shape))
+    x.flat[100_000:100_020] = 1e18
+    c = rng.normal(size=shape)
+    for dtype in (np.float32, np.float64, np.complex64):
+        for f in (upsweep.cumprod_vjp, upsweep.cumprod_jvp):
+            y = f(x.astype(dtype), c.astype(dtype), axis)
+            digest.update(np.asarray(y).tobytes())
+print(digest.hexdigest())
+"""
+
+
+@cpu_only
+def test_the_bits_do_not_depend_on_the_number_of_threads():
+    outputs = {run_python("-c", SAME_BITS, UPSWEEP_NUM_THREADS=str(n))
+               for n in (1, 2, 7)}  # fmt: skip
+    assert len(outputs) == 1
+
+
+A = upsweep.ones((2, 3))
+ERRORS = [
+    (lambda f, _: f(upsweep.ones((2,), upsweep.int32), [1]), TypeError,
+     "a is int32, whose products have no derivative; convert it"),
+    (lambda f, _: f(A, upsweep.ones((2, 3), upsweep.float16), 1), TypeError,
+     "{} is float16, but a is float32; convert it with astype"),
+    (lambda f, _: f(A, 1j, 1), TypeError,
+     "{}: A complex number cannot become float32"),
+    (lambda f, _: f(None, A), TypeError, "a: it must be an array or array-like"),
+    (lambda f, _: f(A, None, 1), TypeError, "{}: it must be an array or array-like"),
+    (lambda f, _: f(A, upsweep.ones((3, 2)), 1), ValueError,
+     "{} has shape (3,2); give it the shape (2,3), or one that broadcasts to it."),
+    (lambda f, _: f(A, A, 2), IndexError, "Axis 2 is out of bounds for array with 2"),
+    (lambda f, _: f(A, A, "x"), TypeError, "axis must be an integer"),
+    (lambda f, _: f(A, A, 1, reverse=1), TypeError, "reverse"),
+    (lambda f, _: f(A, A, 1, inclusive=None), TypeError, "inclusive"),
+    (lambda f, _: f(A, A, 1, stream="x"), TypeError, "stream"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("number", range(len(ERRORS)))
+def test_errors_name_the_argument(number, kind):
+    call, error, text = ERRORS[number]
+    text = text.format({"vjp": "cotangent", "jvp": "tangent"}[kind])
+    with pytest.raises(error, match=re.escape(text)) as caught:
+        call(FUNCTIONS[kind], kind)
+    assert str(caught.value).startswith(f"[cumprod_{kind}] ")
+
+
+def test_a_cotangent_without_an_axis_is_a_line():
+    with pytest.raises(ValueError, match=re.escape("give it the shape (6)")):
+        upsweep.cumprod_vjp(A, A)
+    assert upsweep.cumprod_jvp(A, A).shape == (6,)
+
+
+@pytest.mark.parametrize("f", FUNCTIONS.values())
+@pytest.mark.parametrize("shape", [(0,), (0, 3), (3, 0), (2**40, 0)])
+def test_empty_arrays(shape, f):
+    a = upsweep.zeros(shape)
+    for axis in range(len(shape)):
+        assert f(a, a, axis).shape == shape
