@@ -27,7 +27,10 @@ try:
         _get_tracing_state,
         _len_torch_dispatch_stack,
     )
-    from torch._C._functorch import is_legacy_batchedtensor
+    from torch._C._functorch import (
+        is_functorch_wrapped_tensor,
+        is_legacy_batchedtensor,
+    )
     from torch._functorch.utils import enable_single_level_autograd_function
     from torch.autograd.forward_ad import _set_fwd_grad_enabled
     from torch.autograd.function import _SingleLevelFunction
@@ -54,6 +57,8 @@ def is_seen(tensor: Tensor) -> bool:
         or (type(tensor) is not Tensor and type(tensor) is not Parameter)
         or not (tensor.is_cpu or tensor.is_cuda)
         or _are_functorch_transforms_active()
+        # Those of a transform that is over, or of vmap's predecessor.
+        or is_functorch_wrapped_tensor(tensor)
         or is_legacy_batchedtensor(tensor)
         or _len_torch_dispatch_stack() != 0
         or _get_tracing_state() is not None

@@ -120,7 +120,7 @@ def scan(
     if is_scalar:
         x = x.reshape(1)
     dim = _axis("scan", dim, x.ndim)
-    if skipna and (x.is_floating_point() or x.is_complex()):
+    if skipna and _rank(x.dtype) >= 2:
         x = x.where(~x.isnan(), _identity(op, x.dtype))
     if include_initial and initial is None:
         initial = _identity(op, x.dtype)
@@ -270,8 +270,8 @@ def _coefficients(a: Any, b: Any) -> tuple[Tensor, Tensor]:
                 f"[{name}] {argument} must be a tensor or a number, "
                 f"not {type(value).__name__}."
             )
-    dtype = torch.result_type(a, b)
-    if not (dtype.is_floating_point or dtype.is_complex):
+    dtype = torch.promote_types(_dtype(a, like), _dtype(b, like))
+    if _rank(dtype) < 2:
         dtype = torch.float32
     _check_dtype(name, dtype)
     a, b = (
@@ -290,6 +290,24 @@ def _coefficients(a: Any, b: Any) -> tuple[Tensor, Tensor]:
     return a.expand(shape), b.expand(shape)
 
 
+def _rank(dtype: torch.dtype) -> int:
+    """0 for bool, 1 for integers, 2 for floats, 3 for complex numbers."""
+    if dtype.is_complex or dtype.is_floating_point:
+        return 3 if dtype.is_complex else 2
+    return 0 if dtype == torch.bool else 1
+
+
+def _dtype(value: Any, like: Tensor) -> torch.dtype:
+    """The dtype of a tensor; for a number, that of the tensor beside it if it can hold
+    numbers of its kind, and else the smallest that upsweep has."""
+    if isinstance(value, Tensor):
+        return value.dtype
+    kind = torch.complex64 if isinstance(value, complex) else torch.float32
+    if isinstance(value, int) or _rank(kind) <= _rank(like.dtype):
+        return like.dtype
+    return kind
+
+
 def _converted(
     name: str, op: str, input: Tensor, dtype: torch.dtype | None
 ) -> Tensor:
@@ -299,7 +317,7 @@ def _converted(
         dtype = input.dtype
         if op == "sum" and dtype == torch.bool:
             dtype = torch.int32
-        elif op == "logaddexp" and not (dtype.is_floating_point or dtype.is_complex):
+        elif op == "logaddexp" and _rank(dtype) < 2:
             dtype = torch.float32
     elif not isinstance(dtype, torch.dtype):
         raise TypeError(
@@ -366,7 +384,7 @@ def _identity(op: str, dtype: torch.dtype) -> Any:
     lowest = op != "min"
     if dtype == torch.bool:
         return not lowest
-    if not (dtype.is_floating_point or dtype.is_complex):
+    if _rank(dtype) < 2:
         limits = torch.iinfo(dtype)
         return limits.min if lowest else limits.max
     return -torch.inf if lowest else torch.inf
@@ -382,7 +400,7 @@ def _initial(name: str, initial: Any, x: Tensor, dim: int) -> Tensor | None:
             "its value() is an array of them."
         )
     given = initial if isinstance(initial, Tensor) else torch.as_tensor(initial)
-    if not torch.can_cast(given.dtype, x.dtype):
+    if _rank(given.dtype) > _rank(x.dtype):
         raise TypeError(
             f"[{name}] initial is {given.dtype}, which cannot be converted to the "
             f"{x.dtype} of the result."
@@ -419,7 +437,7 @@ def _mask(name: str, reset: Any, x: Tensor, reverse: bool) -> Tensor | None:
                 f"[{name}] reset of shape {tuple(given.shape)} does not fit the shape "
                 f"{tuple(x.shape)}."
             ) from error
-    if given.is_floating_point() or given.is_complex():
+    if _rank(given.dtype) >= 2:
         raise TypeError(
             f"[{name}] reset must hold bool or integers, not {given.dtype}."
         )
