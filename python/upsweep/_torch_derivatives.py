@@ -74,9 +74,7 @@ class Way(NamedTuple):
         """The exclusive scan."""
         return scan(x, op, self.dim, self.reverse, False, None, self.reset)
 
-    def recurrence(
-        self, a: Tensor, b: Tensor, initial: Tensor | None = None
-    ) -> Tensor:
+    def recurrence(self, a: Tensor, b: Tensor, initial: Tensor | None = None) -> Tensor:
         """The recurrence."""
         return linear_recurrence(
             a, b, self.dim, self.reverse, self.inclusive, initial, self.reset
@@ -93,9 +91,7 @@ class Way(NamedTuple):
         if self.inclusive:
             a = self.next(a)
         back = not self.reverse
-        return linear_recurrence(
-            a, c, self.dim, back, self.inclusive, None, self.ends
-        )
+        return linear_recurrence(a, c, self.dim, back, self.inclusive, None, self.ends)
 
     def of_inclusive(self, c: Tensor) -> Tensor:
         """The gradient of the inclusive results."""

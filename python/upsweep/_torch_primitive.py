@@ -60,6 +60,8 @@ def is_seen(tensor: Tensor) -> bool:
         # Those of a transform that is over, or of vmap's predecessor.
         or is_functorch_wrapped_tensor(tensor)
         or is_legacy_batchedtensor(tensor)
+        # A gradient that is 0, without memory.
+        or tensor._is_zerotensor()
         or _len_torch_dispatch_stack() != 0
         or _get_tracing_state() is not None
     )
@@ -74,6 +76,7 @@ def is_plain(tensor: Tensor) -> bool:
         or tensor.requires_grad
         or forward_ad._current_level >= 0
         or tensor.layout is not torch.strided
+        or tensor.is_nested
         or tensor.is_neg()
         or tensor.is_conj()
     )
@@ -81,9 +84,10 @@ def is_plain(tensor: Tensor) -> bool:
 
 def has_gradient(tensor: Tensor) -> bool:
     """Whether autograd has to know what becomes of a tensor."""
-    return (
-        tensor.requires_grad and torch.is_grad_enabled()
-    ) or forward_ad._current_level >= 0
+    return bool(
+        (tensor.requires_grad and torch.is_grad_enabled())
+        or forward_ad._current_level >= 0
+    )
 
 
 class Primitive:
@@ -119,16 +123,16 @@ class Primitive:
 
     def __call__(self, *args: Any) -> Tensor:
         if torch.compiler.is_compiling():
-            return self.op(*args)  # type: ignore[no-any-return]
+            return self.op(*args)
         records = False
         for i in self._tensors:
             tensor = args[i]
             if tensor is not None:
                 if is_seen(tensor):
-                    return self.op(*args)  # type: ignore[no-any-return]
+                    return self.op(*args)
                 records = records or has_gradient(tensor)
         if records:
-            return self._function.apply(None, *args)  # type: ignore[no-any-return]
+            return self._function.apply(None, *args)
         return self.direct(*args)
 
     def set_derivatives(self, vjp: Vjp, jvp: Jvp) -> None:
@@ -141,54 +145,58 @@ class Primitive:
                 args[i] = tensor
             return args
 
-        class Function(_SingleLevelFunction):  # type: ignore[misc]
-            @staticmethod
-            def forward(keyset: Any, *args: Any) -> Tensor:
-                if keyset is None:
-                    return direct(*args)
-                # PyTorch has turned derivatives off, at other levels of transforms too.
-                with (
-                    torch.enable_grad(),
-                    _set_fwd_grad_enabled(True),
-                    _AutoDispatchBelowAutograd(),
-                ):
-                    below = keyset & _after_autograd_keyset
-                    return op.redispatch(below, *args)  # type: ignore[no-any-return]
+        def forward(keyset: Any, *args: Any) -> Any:
+            if keyset is None:
+                return direct(*args)
+            # PyTorch has turned derivatives off, at other levels of transforms too.
+            with (
+                torch.enable_grad(),
+                _set_fwd_grad_enabled(True),
+                _AutoDispatchBelowAutograd(),
+            ):
+                return op.redispatch(keyset & _after_autograd_keyset, *args)
 
-            @staticmethod
-            def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
-                args = list(inputs[1:])
-                tensors = [args[i] for i in places]
-                ctx.save_for_backward(*tensors)
-                ctx.save_for_forward(*tensors)
-                for i in places:
-                    args[i] = None
-                ctx.options = args
+        def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
+            args = list(inputs[1:])
+            tensors = [args[i] for i in places]
+            ctx.save_for_backward(*tensors)
+            ctx.save_for_forward(*tensors)
+            for i in places:
+                args[i] = None
+            ctx.options = args
 
-            @staticmethod
-            def backward(ctx: Any, gradient: Tensor) -> Any:
-                args = arguments(ctx, ctx.saved_tensors)
-                return None, *vjp(ctx.needs_input_grad[1:], gradient, *args)
+        def backward(ctx: Any, gradient: Tensor) -> Any:
+            args = arguments(ctx, ctx.saved_tensors)
+            return None, *vjp(ctx.needs_input_grad[1:], gradient, *args)
 
-            @staticmethod
-            def jvp(ctx: Any, _: None, *tangents: Tensor | None) -> Tensor:
-                # As above. What is saved has a tangent itself.
-                with _set_fwd_grad_enabled(True):
-                    primals = [
-                        each
-                        if each is None
-                        else forward_ad.unpack_dual(each, level=0).primal
-                        for each in ctx.saved_tensors
-                    ]
-                    return jvp(tangents, *arguments(ctx, primals))
+        def forward_mode(ctx: Any, _: None, *tangents: Tensor | None) -> Tensor:
+            # As above. What is saved has a tangent itself.
+            with _set_fwd_grad_enabled(True):
+                primals = [
+                    each
+                    if each is None
+                    else forward_ad.unpack_dual(each, level=0).primal
+                    for each in ctx.saved_tensors
+                ]
+                return jvp(tangents, *arguments(ctx, primals))
 
-        self._function = Function
-
-        def autograd(keyset: Any, *args: Any) -> Tensor:
-            with enable_single_level_autograd_function():
-                return Function.apply(keyset, *args)  # type: ignore[no-any-return]
-
+        methods: dict[str, Any] = {
+            "forward": forward,
+            "setup_context": setup_context,
+            "backward": backward,
+            "jvp": forward_mode,
+        }
         name = op._schema.name.split("::")[1]
+        self._function = type(
+            f"Upsweep_{name}_",
+            (_SingleLevelFunction,),
+            {key: staticmethod(value) for key, value in methods.items()},
+        )
+
+        def autograd(keyset: Any, *args: Any) -> Any:
+            with enable_single_level_autograd_function():
+                return self._function.apply(keyset, *args)
+
         _library.impl(name, autograd, "Autograd", with_keyset=True)
 
     def _batched(self, info: Any, axes: tuple[Any, ...], *args: Any) -> Any:
@@ -202,4 +210,3 @@ class Primitive:
                 batched[i] = arg.expand(info.batch_size, *arg.shape)
         batched[self._dim] += 1
         return self(*batched), 0
-

@@ -16,7 +16,7 @@ tensor([1., 8., 0.])
 from __future__ import annotations
 
 import operator
-from typing import Any
+from typing import Any, Protocol
 
 try:
     import torch
@@ -96,7 +96,7 @@ def scan(
         each for each in (input, initial, reset) if isinstance(each, Tensor)
     )
     if has_torch_function(tensors):
-        return handle_torch_function(  # type: ignore[no-any-return]
+        return handle_torch_function(
             scan,
             tensors,
             input,
@@ -135,9 +135,21 @@ def scan(
     return result.reshape(()) if is_scalar else result
 
 
-def _scan_like(op: str) -> Any:
+class _Scan(Protocol):
+    def __call__(
+        self,
+        input: Tensor,
+        dim: int,
+        *,
+        reverse: bool = False,
+        inclusive: bool = True,
+        dtype: torch.dtype | None = None,
+    ) -> Tensor: ...
+
+
+def _scan_like(op: str) -> _Scan:
     """The scan with one operator, with the name of upsweep's function."""
-    function = _torch_scans.FUNCTIONS[op]
+    function: Any = _torch_scans.FUNCTIONS[op]
     name: str = function.__name__
 
     def scan_of(
@@ -163,7 +175,7 @@ def _scan_like(op: str) -> Any:
                 ).__dlpack__()
             )
         if type(input) is not Tensor and has_torch_function((input,)):
-            return handle_torch_function(  # type: ignore[no-any-return]
+            return handle_torch_function(
                 scan_of,
                 (input,),
                 input,
@@ -204,7 +216,7 @@ def linear_recurrence(
     initial: Any = None,
     reset: Any = None,
 ) -> Tensor:
-    """h[i] = a[i] * h[i - 1] + b[i] along an axis, as :func:`upsweep.linear_recurrence`.
+    """h[i] = a[i] * h[i - 1] + b[i] along an axis: :func:`upsweep.linear_recurrence`.
 
     Args:
         a, b: Tensors that broadcast, of which one may be a number. Dtypes are promoted
@@ -223,11 +235,9 @@ def linear_recurrence(
     Raises, source: as :func:`scan`.
     """
     name = "linear_recurrence"
-    tensors = tuple(
-        each for each in (a, b, initial, reset) if isinstance(each, Tensor)
-    )
+    tensors = tuple(each for each in (a, b, initial, reset) if isinstance(each, Tensor))
     if has_torch_function(tensors):
-        return handle_torch_function(  # type: ignore[no-any-return]
+        return handle_torch_function(
             linear_recurrence,
             tensors,
             a,
@@ -246,9 +256,7 @@ def linear_recurrence(
     start = _initial(name, initial, a, dim)
     mask = _mask(name, reset, a, reverse)
     _check_flags(name, reverse, inclusive)
-    result = _torch_scans.linear_recurrence(
-        a, b, dim, reverse, inclusive, start, mask
-    )
+    result = _torch_scans.linear_recurrence(a, b, dim, reverse, inclusive, start, mask)
     return result.reshape(()) if is_scalar else result
 
 
@@ -308,9 +316,7 @@ def _dtype(value: Any, like: Tensor) -> torch.dtype:
     return kind
 
 
-def _converted(
-    name: str, op: str, input: Tensor, dtype: torch.dtype | None
-) -> Tensor:
+def _converted(name: str, op: str, input: Tensor, dtype: torch.dtype | None) -> Tensor:
     """The input in the dtype of the result."""
     _check_tensor(name, "input", input)
     if dtype is None:
@@ -330,8 +336,8 @@ def _converted(
 def _check_dtype(name: str, dtype: torch.dtype) -> None:
     if dtype not in DTYPES:
         raise TypeError(
-            f"[{name}] upsweep has no {dtype}; dtype= chooses one that it has, such as "
-            "torch.float64, torch.complex64 or torch.int64."
+            f"[{name}] upsweep has no {dtype}; convert it to a dtype that it has, such "
+            "as torch.float64, torch.complex64 or torch.int64."
         )
 
 
@@ -340,6 +346,10 @@ def _check_tensor(name: str, argument: str, value: Any) -> None:
         raise TypeError(
             f"[{name}] {argument} must be a tensor, not {type(value).__name__}; "
             "torch.as_tensor makes one."
+        )
+    if value.is_nested:
+        raise TypeError(
+            f"[{name}] {argument} is a nested tensor; scan what unbind() gives."
         )
     if value.layout is not torch.strided:
         raise TypeError(
@@ -429,6 +439,8 @@ def _mask(name: str, reset: Any, x: Tensor, reverse: bool) -> Tensor | None:
     if reset is None:
         return None
     given = torch.as_tensor(reset, device=x.device)
+    if not isinstance(reset, Tensor) and given.numel() == 0:
+        given = given.long()
     if given.dtype == torch.bool:
         try:
             return given.expand(x.shape)
@@ -443,8 +455,8 @@ def _mask(name: str, reset: Any, x: Tensor, reverse: bool) -> Tensor | None:
         )
     if x.ndim != 1 or given.ndim != 1:
         raise ValueError(
-            f"[{name}] reset holds offsets, one axis of which only a tensor of one "
-            "axis can have; give a bool mask instead."
+            f"[{name}] reset holds offsets, which only a tensor of one axis can have; "
+            "give a bool mask instead."
         )
     n = x.shape[0]
     starts = torch.zeros(n + 1, dtype=torch.bool, device=x.device)
