@@ -5,7 +5,7 @@ With c the gradient of the results and dx the tangent of the elements x, all in 
 order:
 
 - The gradient of a sum is the sum of c in the other direction.
-- That of a product is cumprod_vjp, which upsweep has; see _second for the next one.
+- That of a product is cumprod_vjp, which upsweep has.
 - A maximum is one of the elements: c goes there.
 - That of a recurrence h[k] = a[k] * h[k - 1] + b[k] is the recurrence of c in the other
   direction: l[k] = c[k] + a[k + 1] * l[k + 1]. b gets l[k] and a gets l[k] * h[k - 1].
@@ -18,112 +18,21 @@ Gradients of complex numbers are conjugated as PyTorch does.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from upsweep._torch_scans import cumprod_jvp, cumprod_vjp, linear_recurrence, scan
+from upsweep._torch_products import (
+    cumprod_jvp,
+    cumprod_vjp,
+    jvp_of_scans,
+    vjp_of_scans,
+)
+from upsweep._torch_scans import linear_recurrence, scan
+from upsweep._torch_way import Way, wide
 
 __all__: list[str] = []
-
-
-class Way(NamedTuple):
-    """How a scan goes over its elements."""
-
-    dim: int
-    reverse: bool
-    inclusive: bool
-    reset: Tensor | None = None
-
-    def next(self, x: Tensor, last: float = 0) -> Tensor:
-        """x[k + 1] at k, in scan order."""
-        return _shifted(x, self.dim, not self.reverse, last)
-
-    def previous(self, x: Tensor, first: float = 0) -> Tensor:
-        """x[k - 1] at k, in scan order."""
-        return _shifted(x, self.dim, self.reverse, first)
-
-    def before(self, start: Tensor | None, x: Tensor) -> Tensor:
-        """x after one more element, in scan order; 0 if start is None."""
-        if start is None:
-            start = x.new_zeros(()).expand(_without(x.shape, self.dim))
-        one = start.unsqueeze(self.dim)
-        return torch.cat((x, one) if self.reverse else (one, x), self.dim)
-
-    def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The first element in scan order, and the others."""
-        n = x.shape[self.dim] - 1
-        others = x.narrow(self.dim, 0 if self.reverse else 1, n)
-        return x.select(self.dim, n if self.reverse else 0), others
-
-    def where_segments_go_on(self, x: Tensor) -> Tensor:
-        """x, and 0 where a segment starts."""
-        return x if self.reset is None else x.masked_fill(self.reset, 0)
-
-    @property
-    def ends(self) -> Tensor | None:
-        """Where segments start in the other direction."""
-        return None if self.reset is None else self.next(self.reset)
-
-    def scan(self, x: Tensor, op: str) -> Tensor:
-        """The scan."""
-        return scan(x, op, self.dim, self.reverse, self.inclusive, None, self.reset)
-
-    def exclusive(self, x: Tensor, op: str) -> Tensor:
-        """The exclusive scan."""
-        return scan(x, op, self.dim, self.reverse, False, None, self.reset)
-
-    def recurrence(self, a: Tensor, b: Tensor, initial: Tensor | None = None) -> Tensor:
-        """The recurrence."""
-        return linear_recurrence(
-            a, b, self.dim, self.reverse, self.inclusive, initial, self.reset
-        )
-
-    def states(self, a: Tensor, b: Tensor, initial: Tensor | None = None) -> Tensor:
-        """h[k - 1] at k."""
-        return linear_recurrence(
-            a, b, self.dim, self.reverse, False, initial, self.reset
-        )
-
-    def adjoint(self, a: Tensor, c: Tensor) -> Tensor:
-        """The gradient of b[k] in the recurrence with factors a."""
-        if self.inclusive:
-            a = self.next(a)
-        back = not self.reverse
-        return linear_recurrence(a, c, self.dim, back, self.inclusive, None, self.ends)
-
-    def of_inclusive(self, c: Tensor) -> Tensor:
-        """The gradient of the inclusive results."""
-        return c if self.inclusive else self.next(self.where_segments_go_on(c))
-
-    def from_inclusive(self, y: Tensor) -> Tensor:
-        """The results from the inclusive ones, starting with 0."""
-        return y if self.inclusive else self.where_segments_go_on(self.previous(y))
-
-
-def _without(shape: torch.Size, dim: int) -> tuple[int, ...]:
-    return (*shape[:dim], *shape[dim + 1 :])
-
-
-def _shifted(x: Tensor, dim: int, up: bool, fill: float) -> Tensor:
-    """x[k + 1] at k, or x[k - 1]."""
-    n = x.shape[dim]
-    if n == 0:
-        return x
-    rest = x.narrow(dim, 0 if not up else 1, n - 1)
-    edge = torch.full_like(x.narrow(dim, 0, 1), fill)
-    return torch.cat((rest, edge) if up else (edge, rest), dim)
-
-
-def _wide(*tensors: Tensor) -> list[Tensor]:
-    """For what is rounded between two scans: wider, as far as upsweep scans it there.
-    GPUs have no float64."""
-    first = tensors[0]
-    if first.is_complex() or first.dtype == torch.float64:
-        return list(tensors)
-    wide = torch.float64 if first.device.type == "cpu" else torch.float32
-    return [each.to(wide) for each in tensors]
 
 
 # Scans: gradients from (c, x, way), tangents from (dx, x, way).
@@ -141,17 +50,13 @@ def _prod_vjp(c: Tensor, x: Tensor, way: Way) -> Tensor:
     x = x.conj()
     if way.reset is None:
         return cumprod_vjp(x, c, *way[:3])
-    dtype = c.dtype
-    c, x = _wide(c, x)
-    return (way.exclusive(x, "prod") * way.adjoint(x, c)).to(dtype)
+    return vjp_of_scans(x, c, way)
 
 
 def _prod_jvp(dx: Tensor, x: Tensor, way: Way) -> Tensor:
     if way.reset is None:
         return cumprod_jvp(x, dx, *way[:3])
-    dtype = dx.dtype
-    dx, x = _wide(dx, x)
-    return way.recurrence(x, dx * way.exclusive(x, "prod")).to(dtype)
+    return jvp_of_scans(x, dx, way)
 
 
 def _takes_over(x: Tensor, op: str, way: Way) -> Tensor:
@@ -202,14 +107,14 @@ def _weights(x: Tensor, way: Way) -> tuple[Tensor, Tensor]:
 
 def _logaddexp_vjp(c: Tensor, x: Tensor, way: Way) -> Tensor:
     dtype = c.dtype
-    c, x = _wide(way.of_inclusive(c), x)
+    c, x = wide(way.of_inclusive(c), x)
     own, decay = (each.conj() for each in _weights(x, way))
     return (own * way._replace(inclusive=True).adjoint(decay, c)).to(dtype)
 
 
 def _logaddexp_jvp(dx: Tensor, x: Tensor, way: Way) -> Tensor:
     dtype = dx.dtype
-    dx, x = _wide(dx, x)
+    dx, x = wide(dx, x)
     own, decay = _weights(x, way)
     return way.recurrence(decay, dx * own).to(dtype)
 
@@ -327,68 +232,3 @@ def _recurrence_jvp(
 
 
 linear_recurrence.set_derivatives(_recurrence_vjp, _recurrence_jvp)
-
-
-# Second derivatives of products. With P the product before k and R[k] the sum of what
-# comes after it, R[k] = c[k] + x[k + 1] * R[k + 1], the gradient is P * R.
-
-
-def _gradient_along(c: Tensor, x: Tensor, dx: Tensor, way: Way) -> Tensor:
-    """How cumprod_vjp(x, c) changes with x along dx."""
-    dtype = c.dtype
-    c, x, dx = _wide(c, x, dx)
-    before = way.exclusive(x, "prod")
-    d_before = cumprod_jvp(x, dx, way.dim, way.reverse, False)
-    after = way.adjoint(x, c)
-    if way.inclusive:
-        terms = way.next(dx) * way.next(after)
-    else:
-        terms = dx * after
-    d_after = way.adjoint(x, terms)
-    return (d_before * after + before * d_after).to(dtype)
-
-
-def _tangent_along(dx: Tensor, x: Tensor, along: Tensor, way: Way) -> Tensor:
-    """How cumprod_jvp(x, dx) changes with x along another tangent."""
-    dtype = dx.dtype
-    dx, x, along = _wide(dx, x, along)
-    one, other = (
-        cumprod_jvp(x, each, way.dim, way.reverse, False) for each in (dx, along)
-    )
-    return way.recurrence(x, along * one + dx * other).to(dtype)
-
-
-def _cumprod_vjp_vjp(
-    needs: Any, g: Tensor, x: Tensor, c: Tensor, *way: Any
-) -> tuple[Tensor | None, ...]:
-    x = x.conj()
-    of_x = _gradient_along(c.conj(), x, g, Way(*way)) if needs[0] else None
-    return of_x, cumprod_jvp(x, g, *way) if needs[1] else None, None, None, None
-
-
-def _cumprod_vjp_jvp(tangents: Any, x: Tensor, c: Tensor, *way: Any) -> Tensor:
-    dx, dc = tangents[:2]
-    parts = [] if dc is None else [cumprod_vjp(x, dc, *way)]
-    if dx is not None:
-        parts.append(_gradient_along(c, x, dx, Way(*way)))
-    return parts[0] if len(parts) == 1 else parts[0] + parts[1]
-
-
-def _cumprod_jvp_vjp(
-    needs: Any, c: Tensor, x: Tensor, dx: Tensor, *way: Any
-) -> tuple[Tensor | None, ...]:
-    x = x.conj()
-    of_x = _gradient_along(c, x, dx.conj(), Way(*way)) if needs[0] else None
-    return of_x, cumprod_vjp(x, c, *way) if needs[1] else None, None, None, None
-
-
-def _cumprod_jvp_jvp(tangents: Any, x: Tensor, dx: Tensor, *way: Any) -> Tensor:
-    along, ddx = tangents[:2]
-    parts = [] if ddx is None else [cumprod_jvp(x, ddx, *way)]
-    if along is not None:
-        parts.append(_tangent_along(dx, x, along, Way(*way)))
-    return parts[0] if len(parts) == 1 else parts[0] + parts[1]
-
-
-cumprod_vjp.set_derivatives(_cumprod_vjp_vjp, _cumprod_vjp_jvp)
-cumprod_jvp.set_derivatives(_cumprod_jvp_vjp, _cumprod_jvp_jvp)

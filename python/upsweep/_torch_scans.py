@@ -10,7 +10,7 @@ from upsweep import _core
 from upsweep._torch_memory import run, to_array
 from upsweep._torch_primitive import Primitive
 
-__all__ = ["cumprod_jvp", "cumprod_vjp", "linear_recurrence", "scan"]
+__all__ = ["FUNCTIONS", "linear_recurrence", "scan"]
 
 # The functions without options, which take less time.
 FUNCTIONS = {
@@ -70,22 +70,6 @@ def _linear_recurrence(
     )
 
 
-def _cumprod_vjp(
-    x: Tensor, cotangent: Tensor, dim: int, reverse: bool, inclusive: bool
-) -> Tensor:
-    function = _core.cumprod_vjp
-    cotangents = to_array(cotangent)
-    return run(function, x, cotangents, dim, reverse=reverse, inclusive=inclusive)
-
-
-def _cumprod_jvp(
-    x: Tensor, tangent: Tensor, dim: int, reverse: bool, inclusive: bool
-) -> Tensor:
-    function = _core.cumprod_jvp
-    tangents = to_array(tangent)
-    return run(function, x, tangents, dim, reverse=reverse, inclusive=inclusive)
-
-
 # x has the dtype of the result. initial is of that dtype and of the shape of x without
 # the axis, and reset is a mask of the shape of x.
 scan = Primitive(
@@ -99,14 +83,4 @@ linear_recurrence = Primitive(
     "linear_recurrence(Tensor a, Tensor b, int dim, bool reverse, bool inclusive, "
     "Tensor? initial, Tensor? reset)",
     _linear_recurrence,
-)
-
-# Both tensors have the same shape. Complex numbers are not conjugated.
-cumprod_vjp = Primitive(
-    "cumprod_vjp(Tensor x, Tensor cotangent, int dim, bool reverse, bool inclusive)",
-    _cumprod_vjp,
-)
-cumprod_jvp = Primitive(
-    "cumprod_jvp(Tensor x, Tensor tangent, int dim, bool reverse, bool inclusive)",
-    _cumprod_jvp,
 )
