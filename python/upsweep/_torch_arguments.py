@@ -159,7 +159,8 @@ def identity(op: str, dtype: torch.dtype) -> Any:
     if _rank(dtype) < 2:
         limits = torch.iinfo(dtype)
         return limits.min if lowest else limits.max
-    return -torch.inf if lowest else torch.inf
+    limit = -torch.inf if lowest else torch.inf
+    return complex(limit, limit) if dtype.is_complex and op != "logaddexp" else limit
 
 
 def to_initial(name: str, initial: Any, x: Tensor, dim: int) -> Tensor | None:

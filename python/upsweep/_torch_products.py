@@ -67,7 +67,8 @@ cumprod_jvp = Primitive(
 
 
 # With P the product before k and R the sum of what follows it, which is
-# R[k] = c[k] + x[k + 1] * R[k + 1], the gradient is P * R. It changes by dP * R + P * dR.
+# R[k] = c[k] + x[k + 1] * R[k + 1], the gradient is P * R.
+# It changes by dP * R + P * dR.
 
 
 def _gradient_along(c: Tensor, x: Tensor, dx: Tensor, way: Way) -> Tensor:

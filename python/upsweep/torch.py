@@ -83,7 +83,7 @@ def scan(
             float32.
         include_initial: One more element along dim, before the first in scan order:
             what the line starts with.
-        skipna: NaN in input counts as the identity.
+        skipna: NaN in input counts as the identity, whatever the dtype.
 
     Returns:
         A new tensor of the shape of input, with one more element along dim if
@@ -127,8 +127,8 @@ def scan(
     if is_scalar:
         x = x.reshape(1)
     dim = to_axis("scan", dim, x.ndim)
-    if skipna and (x.is_floating_point() or x.is_complex()):
-        x = x.where(~x.isnan(), identity(op, x.dtype))
+    if skipna:  # of the numbers before the conversion
+        x = x.where(~input.isnan().reshape(x.shape), identity(op, x.dtype))
     if include_initial and initial is None:
         initial = identity(op, x.dtype)
     start = to_initial("scan", initial, x, dim)
