@@ -404,7 +404,7 @@ def test_small_scans_take_the_short_way(monkeypatch):
     assert ut.cumsum(x[::2], -1, reverse=True).tolist() == [2, 1]
     grown = torch.ones(3, requires_grad=True)
     z = torch.ones(3, dtype=torch.complex64).conj()
-    for t in (grown, z, z.imag, x.to("meta"), torch.tensor(1.0)):
+    for t in (grown, z, z.imag, x.to("meta")):
         with pytest.raises(ArithmeticError):
             ut.cumsum(t, 0)
     with torch.no_grad(), pytest.raises(ArithmeticError):
