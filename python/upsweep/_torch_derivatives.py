@@ -1,0 +1,234 @@
+"""Derivatives of scans, as scans of the same kinds, so that derivatives of derivatives
+follow. Nothing is divided, and all take linear time.
+
+With c the gradient of the results and dx the tangent of the elements x, all in scan
+order:
+
+- The gradient of a sum is the sum of c in the other direction.
+- That of a product is cumprod_vjp, which upsweep has.
+- A maximum is one of the elements: c goes there.
+- That of a recurrence h[k] = a[k] * h[k - 1] + b[k] is the recurrence of c in the other
+  direction: l[k] = c[k] + a[k + 1] * l[k + 1]. b gets l[k] and a gets l[k] * h[k - 1].
+- logcumsumexp y has the gradient exp(x[k] - y[k]) * l[k] where the factors of l are
+  exp(y[k] - y[k + 1]), which are at most 1.
+
+Gradients of complex numbers are conjugated as PyTorch does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from upsweep._torch_products import (
+    cumprod_jvp,
+    cumprod_vjp,
+    jvp_of_scans,
+    vjp_of_scans,
+)
+from upsweep._torch_scans import linear_recurrence, scan
+from upsweep._torch_way import Way, wide
+
+__all__: list[str] = []
+
+
+# Scans: gradients from (c, x, way), tangents from (dx, x, way).
+
+
+def _sum_vjp(c: Tensor, x: Tensor, way: Way) -> Tensor:
+    return scan(c, "sum", way.dim, not way.reverse, way.inclusive, None, way.ends)
+
+
+def _sum_jvp(dx: Tensor, x: Tensor, way: Way) -> Tensor:
+    return way.scan(dx, "sum")
+
+
+def _prod_vjp(c: Tensor, x: Tensor, way: Way) -> Tensor:
+    x = x.conj()
+    if way.reset is None:
+        return cumprod_vjp(x, c, *way[:3])
+    return vjp_of_scans(x, c, way)
+
+
+def _prod_jvp(dx: Tensor, x: Tensor, way: Way) -> Tensor:
+    if way.reset is None:
+        return cumprod_jvp(x, dx, *way[:3])
+    return jvp_of_scans(x, dx, way)
+
+
+def _takes_over(x: Tensor, op: str, way: Way) -> Tensor:
+    """Where the result becomes another element: a greater one, or the first NaN."""
+    x = x.detach()
+    before = way.exclusive(x, op)
+    one, other = (x, before) if op == "max" else (before, x)
+    if x.is_complex():
+        greater = (one.real > other.real) | (
+            (one.real == other.real) & (one.imag > other.imag)
+        )
+    else:
+        greater = one > other
+    takes = greater | (x.isnan() & ~before.isnan())
+    takes = takes | ~way.previous(torch.ones_like(takes))
+    return takes if way.reset is None else takes | way.reset
+
+
+def _extremum_vjp(op: str) -> Callable[[Tensor, Tensor, Way], Tensor]:
+    def vjp(c: Tensor, x: Tensor, way: Way) -> Tensor:
+        takes = _takes_over(x, op, way)
+        c = way.of_inclusive(c)
+        back = not way.reverse
+        sums = scan(c, "sum", way.dim, back, True, None, way.next(takes))
+        return torch.where(takes, sums, 0)
+
+    return vjp
+
+
+def _extremum_jvp(op: str) -> Callable[[Tensor, Tensor, Way], Tensor]:
+    def jvp(dx: Tensor, x: Tensor, way: Way) -> Tensor:
+        takes = _takes_over(x, op, way)
+        # The tangent of the last element that took over.
+        dx = torch.where(takes, dx, 0)
+        inclusive = scan(dx, "sum", way.dim, way.reverse, True, None, takes)
+        return way.from_inclusive(inclusive)
+
+    return jvp
+
+
+def _weights(x: Tensor, way: Way) -> tuple[Tensor, Tensor]:
+    """exp(x[k] - y[k]) and exp(y[k - 1] - y[k]) of the sums y; 0 where y is -inf."""
+    y = scan(x, "logaddexp", way.dim, way.reverse, True, None, way.reset)
+    finite = y.masked_fill(y == -torch.inf, 0)
+    own = (x - finite).exp()
+    return own, (way.previous(y, -torch.inf) - finite).exp()
+
+
+def _logaddexp_vjp(c: Tensor, x: Tensor, way: Way) -> Tensor:
+    dtype = c.dtype
+    c, x = wide(way.of_inclusive(c), x)
+    own, decay = (each.conj() for each in _weights(x, way))
+    return (own * way._replace(inclusive=True).adjoint(decay, c)).to(dtype)
+
+
+def _logaddexp_jvp(dx: Tensor, x: Tensor, way: Way) -> Tensor:
+    dtype = dx.dtype
+    dx, x = wide(dx, x)
+    own, decay = _weights(x, way)
+    return way.recurrence(decay, dx * own).to(dtype)
+
+
+_VJPS = {
+    "sum": _sum_vjp,
+    "prod": _prod_vjp,
+    "max": _extremum_vjp("max"),
+    "min": _extremum_vjp("min"),
+    "logaddexp": _logaddexp_vjp,
+}
+_JVPS = {
+    "sum": _sum_jvp,
+    "prod": _prod_jvp,
+    "max": _extremum_jvp("max"),
+    "min": _extremum_jvp("min"),
+    "logaddexp": _logaddexp_jvp,
+}
+
+
+def _after_initial(way: Way, initial: Tensor, x: Tensor) -> tuple[Tensor, Way]:
+    """The scan without an initial value, which is one more element."""
+    reset = None if way.reset is None else way.before(None, way.reset)
+    return way.before(initial, x), way._replace(reset=reset)
+
+
+def _scan_vjp(
+    needs: Any,
+    c: Tensor,
+    x: Tensor,
+    op: str,
+    dim: int,
+    reverse: bool,
+    inclusive: bool,
+    initial: Tensor | None,
+    reset: Tensor | None,
+) -> tuple[Tensor | None, ...]:
+    way = Way(dim, reverse, inclusive, reset)
+    of_initial: Tensor | None = None
+    if initial is None:
+        of_x = _VJPS[op](c, x, way)
+    else:
+        x, longer = _after_initial(way, initial, x)
+        of_initial, of_x = way.split(_VJPS[op](way.before(None, c), x, longer))
+    return of_x, None, None, None, None, of_initial, None
+
+
+def _scan_jvp(
+    tangents: Any,
+    x: Tensor,
+    op: str,
+    dim: int,
+    reverse: bool,
+    inclusive: bool,
+    initial: Tensor | None,
+    reset: Tensor | None,
+) -> Tensor:
+    way = Way(dim, reverse, inclusive, reset)
+    dx = torch.zeros_like(x) if tangents[0] is None else tangents[0]
+    if initial is None:
+        return _JVPS[op](dx, x, way)
+    dx = way.before(tangents[5], dx)
+    x, longer = _after_initial(way, initial, x)
+    return way.split(_JVPS[op](dx, x, longer))[1]
+
+
+scan.set_derivatives(_scan_vjp, _scan_jvp)
+
+
+def _recurrence_vjp(
+    needs: Any,
+    c: Tensor,
+    a: Tensor,
+    b: Tensor,
+    dim: int,
+    reverse: bool,
+    inclusive: bool,
+    initial: Tensor | None,
+    reset: Tensor | None,
+) -> tuple[Tensor | None, ...]:
+    way = Way(dim, reverse, inclusive, reset)
+    of_b = way.adjoint(a.conj(), c)
+    of_a: Tensor | None = None
+    of_initial: Tensor | None = None
+    if needs[0]:
+        states = way.states(a, b, initial).conj()
+        of_a = way.where_segments_go_on(of_b * states)
+    if needs[5] and initial is not None:
+        if c.shape[dim] == 0:
+            of_initial = torch.zeros_like(initial)
+        else:
+            reached = way.where_segments_go_on(a.conj() * of_b)
+            if not inclusive:
+                reached = reached + way.where_segments_go_on(c)
+            of_initial = way.split(reached)[0]
+    return of_a, of_b, None, None, None, of_initial, None
+
+
+def _recurrence_jvp(
+    tangents: Any,
+    a: Tensor,
+    b: Tensor,
+    dim: int,
+    reverse: bool,
+    inclusive: bool,
+    initial: Tensor | None,
+    reset: Tensor | None,
+) -> Tensor:
+    way = Way(dim, reverse, inclusive, reset)
+    da, db, d_initial = tangents[0], tangents[1], tangents[5]
+    terms = torch.zeros_like(a) if db is None else db
+    if da is not None:
+        terms = terms + way.where_segments_go_on(da * way.states(a, b, initial))
+    return way.recurrence(a, terms, d_initial)
+
+
+linear_recurrence.set_derivatives(_recurrence_vjp, _recurrence_jvp)

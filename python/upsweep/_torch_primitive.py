@@ -1,0 +1,215 @@
+"""Operators of PyTorch that call upsweep, with their derivatives and batching.
+
+Each is registered with PyTorch's dispatcher, so that torch.compile, torch.export,
+torch.func and fake tensors see one operator. The dispatcher takes longer than a small
+scan, so calls that none of them has to see bypass it.
+
+torch.library.custom_op has no derivative in forward mode: torch.func.jvp of its
+operators is silently 0. So the kernel for autograd is one of this file, a Function that
+torch.func applies at a single level of its transforms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+from torch.nn import Parameter
+
+try:
+    from torch._C import (
+        _after_autograd_keyset,
+        _are_functorch_transforms_active,
+        _AutoDispatchBelowAutograd,
+        _dispatch_keys,
+        _get_tracing_state,
+        _len_torch_dispatch_stack,
+    )
+    from torch._C._functorch import (
+        is_functorch_wrapped_tensor,
+        is_legacy_batchedtensor,
+    )
+    from torch._functorch.utils import enable_single_level_autograd_function
+    from torch.autograd.forward_ad import _set_fwd_grad_enabled
+    from torch.autograd.function import _SingleLevelFunction
+except ImportError as error:
+    raise ImportError(
+        f"upsweep.torch does not know PyTorch {torch.__version__}: {error}"
+    ) from error
+
+__all__ = ["Primitive", "is_plain"]
+
+_PLAIN = _dispatch_keys(torch.empty(0, device="cpu")).raw_repr()
+_library = torch.library.Library("upsweep", "DEF")
+
+# From the gradient of the result and the arguments to the gradients of the arguments.
+Vjp = Callable[..., tuple[Tensor | None, ...]]
+# From the tangents of the arguments, and these, to the tangent of the result.
+Jvp = Callable[..., Tensor]
+
+
+def is_seen(tensor: Tensor) -> bool:
+    """Whether PyTorch has to see the operator that gets a tensor: something traces or
+    transforms the call, or the tensor is no plain memory of a device of upsweep."""
+    return (
+        torch.compiler.is_compiling()
+        or (type(tensor) is not Tensor and type(tensor) is not Parameter)
+        or not (tensor.is_cpu or tensor.is_cuda)
+        or _are_functorch_transforms_active()
+        # Those of a transform that is over, or of vmap's predecessor.
+        or is_functorch_wrapped_tensor(tensor)
+        or is_legacy_batchedtensor(tensor)
+        # A gradient that is 0, without memory.
+        or tensor._is_zerotensor()
+        or _len_torch_dispatch_stack() != 0
+        or _get_tracing_state() is not None
+    )
+
+
+def is_plain(tensor: Tensor) -> bool:
+    """Whether a function of the tensor is one of its bytes in main memory alone. Made
+    for small scans: it asks few questions. The tensor's set of keys excludes other
+    layouts, numbers that are yet to be negated and whatever else has no such bytes."""
+    return not (
+        torch.compiler.is_dynamo_compiling()
+        or type(tensor) is not Tensor
+        or tensor.requires_grad
+        or _dispatch_keys(tensor).raw_repr() != _PLAIN
+        or forward_ad._current_level >= 0
+        or _are_functorch_transforms_active()
+        or _len_torch_dispatch_stack() != 0
+        or _get_tracing_state() is not None
+    )
+
+
+def has_gradient(tensor: Tensor) -> bool:
+    """Whether autograd has to know what becomes of a tensor."""
+    return bool(
+        (tensor.requires_grad and torch.is_grad_enabled())
+        or forward_ad._current_level >= 0
+    )
+
+
+class Primitive:
+    """A function of tensors and options, the arguments of a schema in this order.
+
+    Args:
+        schema: Its name and arguments, as PyTorch's dispatcher has them. Each has one
+            argument ``int dim``, which is not negative; and the first is a tensor of
+            the shape and dtype of the result.
+        direct: The function for tensors in memory.
+    """
+
+    def __init__(self, schema: str, direct: Callable[..., Tensor]) -> None:
+        name = schema[: schema.index("(")]
+        _library.define(f"{schema} -> Tensor", tags=(torch.Tag.pt2_compliant_tag,))
+        self.op = getattr(torch.ops.upsweep, name).default
+        self.direct = direct
+        arguments = self.op._schema.arguments
+        self._dim = [each.name for each in arguments].index("dim")
+        # Where tensors are; isinstance(each, Tensor) of anything else is slow.
+        self._tensors = [
+            i for i, each in enumerate(arguments) if "Tensor" in str(each.type)
+        ]
+        self._function: Any = None
+        for key in ("CPU", "CUDA"):
+            _library.impl(name, direct, key)
+
+        def fake(*args: Any) -> Tensor:
+            return args[0].new_empty(args[0].shape)
+
+        torch.library.register_fake(self.op, fake, lib=_library)
+        torch.library.register_vmap(self.op, self._batched, lib=_library)
+
+    def __call__(self, *args: Any) -> Tensor:
+        if torch.compiler.is_compiling():
+            return self.op(*args)
+        records = False
+        for i in self._tensors:
+            tensor = args[i]
+            if tensor is not None:
+                if is_seen(tensor):
+                    return self.op(*args)
+                records = records or has_gradient(tensor)
+        if records:
+            return self._function.apply(None, *args)
+        return self.direct(*args)
+
+    def set_derivatives(self, vjp: Vjp, jvp: Jvp) -> None:
+        """Makes it differentiable, as often as the derivatives are."""
+        op, direct, places = self.op, self.direct, self._tensors
+
+        def arguments(ctx: Any, tensors: Any) -> list[Any]:
+            args = list(ctx.options)
+            for i, tensor in zip(places, tensors, strict=True):
+                args[i] = tensor
+            return args
+
+        def forward(keyset: Any, *args: Any) -> Any:
+            if keyset is None:
+                return direct(*args)
+            # PyTorch has turned derivatives off, at other levels of transforms too.
+            with (
+                torch.enable_grad(),
+                _set_fwd_grad_enabled(True),
+                _AutoDispatchBelowAutograd(),
+            ):
+                return op.redispatch(keyset & _after_autograd_keyset, *args)
+
+        def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
+            args = list(inputs[1:])
+            tensors = [args[i] for i in places]
+            ctx.save_for_backward(*tensors)
+            ctx.save_for_forward(*tensors)
+            for i in places:
+                args[i] = None
+            ctx.options = args
+
+        def backward(ctx: Any, gradient: Tensor) -> Any:
+            args = arguments(ctx, ctx.saved_tensors)
+            return None, *vjp(ctx.needs_input_grad[1:], gradient, *args)
+
+        def forward_mode(ctx: Any, _: None, *tangents: Tensor | None) -> Tensor:
+            # As above. What is saved has a tangent itself.
+            with _set_fwd_grad_enabled(True):
+                primals = [
+                    each
+                    if each is None
+                    else forward_ad.unpack_dual(each, level=0).primal
+                    for each in ctx.saved_tensors
+                ]
+                return jvp(tangents, *arguments(ctx, primals))
+
+        methods: dict[str, Any] = {
+            "forward": forward,
+            "setup_context": setup_context,
+            "backward": backward,
+            "jvp": forward_mode,
+        }
+        name = op._schema.name.split("::")[1]
+        self._function = type(
+            f"Upsweep_{name}_",
+            (_SingleLevelFunction,),
+            {key: staticmethod(value) for key, value in methods.items()},
+        )
+
+        def autograd(keyset: Any, *args: Any) -> Any:
+            with enable_single_level_autograd_function():
+                return self._function.apply(keyset, *args)
+
+        _library.impl(name, autograd, "Autograd", with_keyset=True)
+
+    def _batched(self, info: Any, axes: tuple[Any, ...], *args: Any) -> Any:
+        """Of tensors with one more axis, in the places that axes says."""
+        batched = list(args)
+        for i in self._tensors:
+            arg, axis = args[i], axes[i]
+            if axis is not None:
+                batched[i] = arg.movedim(axis, 0)
+            elif arg is not None:
+                batched[i] = arg.expand(info.batch_size, *arg.shape)
+        batched[self._dim] += 1
+        return self(*batched), 0

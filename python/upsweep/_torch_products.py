@@ -1,0 +1,132 @@
+"""The derivatives of products as operators of PyTorch, and their own derivatives.
+
+upsweep computes them on the CPU. It has no kernels of a GPU for them, so there they are
+made of scans: right at zeros, but not where a product leaves the range of the dtype.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from upsweep import _core
+from upsweep._torch_memory import run, to_array
+from upsweep._torch_primitive import Primitive
+from upsweep._torch_way import Way, wide
+
+__all__ = ["cumprod_jvp", "cumprod_vjp", "jvp_of_scans", "vjp_of_scans"]
+
+
+def _cumprod_vjp(x: Tensor, cotangent: Tensor, *way: Any) -> Tensor:
+    if x.is_cuda:
+        return vjp_of_scans(x.detach(), cotangent.detach(), Way(*way))
+    return _run(_core.cumprod_vjp, x, cotangent, Way(*way))
+
+
+def _cumprod_jvp(x: Tensor, tangent: Tensor, *way: Any) -> Tensor:
+    if x.is_cuda:
+        return jvp_of_scans(x.detach(), tangent.detach(), Way(*way))
+    return _run(_core.cumprod_jvp, x, tangent, Way(*way))
+
+
+def _run(function: Any, x: Tensor, other: Tensor, way: Way) -> Tensor:
+    return run(
+        function,
+        x,
+        to_array(other),
+        way.dim,
+        reverse=way.reverse,
+        inclusive=way.inclusive,
+    )
+
+
+def vjp_of_scans(x: Tensor, cotangent: Tensor, way: Way) -> Tensor:
+    """cumprod_vjp: the product before an element times the sum of what follows it."""
+    dtype = x.dtype
+    x, cotangent = wide(x, cotangent)
+    return (way.exclusive(x, "prod") * way.adjoint(x, cotangent)).to(dtype)
+
+
+def jvp_of_scans(x: Tensor, tangent: Tensor, way: Way) -> Tensor:
+    """cumprod_jvp."""
+    dtype = x.dtype
+    x, tangent = wide(x, tangent)
+    return way.recurrence(x, tangent * way.exclusive(x, "prod")).to(dtype)
+
+
+# Both tensors have the same shape. Complex numbers are not conjugated.
+cumprod_vjp = Primitive(
+    "cumprod_vjp(Tensor x, Tensor cotangent, int dim, bool reverse, bool inclusive)",
+    _cumprod_vjp,
+)
+cumprod_jvp = Primitive(
+    "cumprod_jvp(Tensor x, Tensor tangent, int dim, bool reverse, bool inclusive)",
+    _cumprod_jvp,
+)
+
+
+# With P the product before k and R the sum of what follows it, which is
+# R[k] = c[k] + x[k + 1] * R[k + 1], the gradient is P * R.
+# It changes by dP * R + P * dR.
+
+
+def _gradient_along(c: Tensor, x: Tensor, dx: Tensor, way: Way) -> Tensor:
+    """How cumprod_vjp(x, c) changes with x along dx."""
+    dtype = c.dtype
+    c, x, dx = wide(c, x, dx)
+    before = way.exclusive(x, "prod")
+    d_before = cumprod_jvp(x, dx, way.dim, way.reverse, False)
+    after = way.adjoint(x, c)
+    if way.inclusive:
+        terms = way.next(dx) * way.next(after)
+    else:
+        terms = dx * after
+    d_after = way.adjoint(x, terms)
+    return (d_before * after + before * d_after).to(dtype)
+
+
+def _tangent_along(dx: Tensor, x: Tensor, along: Tensor, way: Way) -> Tensor:
+    """How cumprod_jvp(x, dx) changes with x along another tangent."""
+    dtype = dx.dtype
+    dx, x, along = wide(dx, x, along)
+    one, other = (
+        cumprod_jvp(x, each, way.dim, way.reverse, False) for each in (dx, along)
+    )
+    return way.recurrence(x, along * one + dx * other).to(dtype)
+
+
+def _cumprod_vjp_vjp(
+    needs: Any, g: Tensor, x: Tensor, c: Tensor, *way: Any
+) -> tuple[Tensor | None, ...]:
+    x = x.conj()
+    of_x = _gradient_along(c.conj(), x, g, Way(*way)) if needs[0] else None
+    return of_x, cumprod_jvp(x, g, *way) if needs[1] else None, None, None, None
+
+
+def _cumprod_vjp_jvp(tangents: Any, x: Tensor, c: Tensor, *way: Any) -> Tensor:
+    dx, dc = tangents[:2]
+    parts = [] if dc is None else [cumprod_vjp(x, dc, *way)]
+    if dx is not None:
+        parts.append(_gradient_along(c, x, dx, Way(*way)))
+    return parts[0] if len(parts) == 1 else parts[0] + parts[1]
+
+
+def _cumprod_jvp_vjp(
+    needs: Any, c: Tensor, x: Tensor, dx: Tensor, *way: Any
+) -> tuple[Tensor | None, ...]:
+    x = x.conj()
+    of_x = _gradient_along(c, x, dx.conj(), Way(*way)) if needs[0] else None
+    return of_x, cumprod_vjp(x, c, *way) if needs[1] else None, None, None, None
+
+
+def _cumprod_jvp_jvp(tangents: Any, x: Tensor, dx: Tensor, *way: Any) -> Tensor:
+    along, ddx = tangents[:2]
+    parts = [] if ddx is None else [cumprod_jvp(x, ddx, *way)]
+    if along is not None:
+        parts.append(_tangent_along(dx, x, along, Way(*way)))
+    return parts[0] if len(parts) == 1 else parts[0] + parts[1]
+
+
+cumprod_vjp.set_derivatives(_cumprod_vjp_vjp, _cumprod_vjp_jvp)
+cumprod_jvp.set_derivatives(_cumprod_jvp_vjp, _cumprod_jvp_jvp)
