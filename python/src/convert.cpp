@@ -44,7 +44,17 @@ std::variant<Foreign, std::string> from_numpy_bfloat16(nb::handle h,
   return from_buffer(h.attr("view")("uint16"), bfloat16, op);
 }
 
+// A transformation such as mx.grad does not see what happens to the memory of an
+// array, and the gradient would be zero.
+void refuse_in_transformation_of_mlx(nb::handle h, const char* op) {
+  if (type_of(h) != "array") return;
+  nb::object module = nb::getattr(h.type(), "__module__", nb::none());
+  if (!module.equal(nb::str("mlx.core"))) return;
+  nb::module_::import_("upsweep._mlx_tracing").attr("refuse")(op);
+}
+
 Foreign foreign_of(nb::handle h, bool may_copy, const char* op) {
+  refuse_in_transformation_of_mlx(h, op);
   if (nb::hasattr(h, "mask") && nb::hasattr(h, "filled")) {
     throw TypeError(std::string("[") + op + "] A " + type_of(h) +
                     " has a mask, which upsweep does not support; pass "
@@ -219,6 +229,7 @@ Raises:
         if (is_array(x)) {
           return to_array(x, std::nullopt, wanted, "from_dlpack");
         }
+        refuse_in_transformation_of_mlx(x, "from_dlpack");
         try {
           bool may_copy = wanted.value_or(true);
           array shared = adopt(from_dlpack(x, may_copy, "from_dlpack"),

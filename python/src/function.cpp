@@ -32,7 +32,7 @@ PyObject* call(PyObject* self, PyObject* const* args, size_t nargs,
   return PyObject_Vectorcall(self_of(self)->target, args, nargs, names);
 }
 
-// One entry of what the target says about its only overload: (signature,
+// One entry of what the target says about its first overload: (signature,
 // docstring, …).
 PyObject* description(PyObject* self, Py_ssize_t part) {
   PyObject* all =

@@ -137,10 +137,29 @@ void bind(Scope& scope, const Scan& scan, const char* first,
       nb::arg("stream") = nb::none(), nb::sig(signature.c_str()), scan.doc);
 }
 
+// numpy.cumprod and numpy.cumsum call the method with these keywords.
+void bind_for_numpy(ArrayClass& c, const char* name) {
+  std::string signature =
+      std::string("def ") + name +
+      "(self, /, *, axis: int | None, dtype: Any, out: Any) -> Any";
+  c.def(
+      name,
+      [name](nb::handle self, nb::handle axis, nb::handle dtype,
+             nb::handle out) {
+        nb::object numpy = nb::module_::import_("upsweep._numpy");
+        return numpy.attr("cumulated")(self, name, axis, dtype, out);
+      },
+      nb::kw_only(), nb::arg("axis").none(), nb::arg("dtype").none(),
+      nb::arg("out").none(), nb::sig(signature.c_str()),
+      "What NumPy's function calls: a NumPy array, of the dtype that NumPy's "
+      "would have.");
+}
+
 }  // namespace
 
 void bind_scans(ArrayClass& c) {
   for (const Scan& scan : kScans) bind(c, scan, "self");
+  for (const char* name : {"cumprod", "cumsum"}) bind_for_numpy(c, name);
 }
 
 void init_scan(nb::module_& m) {

@@ -1,6 +1,7 @@
 """The bindings of upsweep; use them through the package."""
 
 import enum
+from typing import overload
 
 
 from collections.abc import Iterator, Sequence
@@ -434,6 +435,7 @@ class array:
         The DLPack number of the kind of device that has the array's memory, the CPU's or CUDA's, and the device's index.
         """
 
+    @overload
     def cumprod(self, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device = None) -> array:
         """
         Cumulative product along an axis, or of the flattened array.
@@ -468,6 +470,13 @@ class array:
             CMU-CS-90-190, Carnegie Mellon University, 1990.
         """
 
+    @overload
+    def cumprod(self, /, *, axis: int | None, dtype: Any, out: Any) -> Any:
+        """
+        What NumPy's function calls: a NumPy array, of the dtype that NumPy's would have.
+        """
+
+    @overload
     def cumsum(self, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device = None) -> array:
         """
         Cumulative sum along an axis, or of the flattened array.
@@ -482,6 +491,12 @@ class array:
         Returns:
             A new array of the shape of a, flattened where axis is None; int32 for
             bool_, otherwise of its dtype.
+        """
+
+    @overload
+    def cumsum(self, /, *, axis: int | None, dtype: Any, out: Any) -> Any:
+        """
+        What NumPy's function calls: a NumPy array, of the dtype that NumPy's would have.
         """
 
     def cummax(self, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device = None) -> array:

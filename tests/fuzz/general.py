@@ -1,5 +1,6 @@
-"""The general scan, carries, cumprod_frexp and linear_recurrence from bytes. Options
-that fit are checked against the oracle; others may be refused, and do no harm."""
+"""The general scan, carries, cumprod_frexp, linear_recurrence and derivatives of
+products from bytes. Options that fit are checked against the oracle; others may be
+refused, and do no harm."""
 
 import math
 from typing import Any, NamedTuple
@@ -10,12 +11,13 @@ import oracle
 import upsweep
 from carrying import Forged, OfLines
 from operands import Operand, read_operand, values_of, view_of
-from oracle import recurrence
+from oracle import gradient, recurrence
 from oracle.conversion import convert
 from source import Source
 from support import DTYPES, FLOATS, INTEGERS, SCANS, numpy_dtype, result_dtype
 
-FUNCTIONS = ["scan", "carry", "cumprod_frexp", "linear_recurrence"]
+DERIVATIVES = ["cumprod_vjp", "cumprod_jvp"]
+FUNCTIONS = ["scan", "carry", "cumprod_frexp", "linear_recurrence", *DERIVATIVES]
 REFUSALS = (TypeError, ValueError, IndexError, OverflowError, MemoryError)
 # Elements that the oracle can follow quickly.
 MOST_FOLLOWED = 800
@@ -30,7 +32,7 @@ class Case(NamedTuple):
     flags: dict[str, Any]
     initial: Any
     reset: Any
-    other: Operand | None  # b of a recurrence
+    other: Operand | None  # b of a recurrence, the terms of a derivative
 
 
 def read(data):
@@ -40,7 +42,7 @@ def read(data):
     bits = source.byte()
     if function == "cumprod_frexp":
         op = "prod"
-    if function == "linear_recurrence" and bits & 3:
+    if function in ("linear_recurrence", *DERIVATIVES) and bits & 3:
         dtype = source.pick([*FLOATS, "complex64"])
     operand = read_operand(source, dtype)
     shape, ndim = operand.layout.shape, len(operand.layout.shape)
@@ -61,6 +63,9 @@ def read(data):
         del flags["inclusive"]
     in_range = axis is None or -ndim <= axis < ndim
     along = axis if in_range else None
+    if function in DERIVATIVES:
+        other = read_other(source, dtype, shape)
+        return Case(function, "prod", operand, axis, flags, None, None, other)
     initial = read_initial(source, op, computing, flags["reverse"], shape, along)
     reset = (
         read_reset(source, shape) if function in ("scan", "linear_recurrence") else None
@@ -171,6 +176,10 @@ def call(case, view, initial, reset):
         b = view_of(case.other)[1]
         found = upsweep.linear_recurrence(view, b, case.axis, reset=reset, **options)
         return np.asarray(found)
+    if case.function in DERIVATIVES:
+        terms = view_of(case.other)[1]
+        function = getattr(upsweep, case.function)
+        return np.asarray(function(view, terms, case.axis, **case.flags))
     if case.function == "cumprod_frexp":
         return oracle.pairs(*upsweep.cumprod_frexp(view, case.axis, **options))
     if case.function == "carry":
@@ -188,6 +197,13 @@ def is_certain(case, view, reset):
         return False
     if reset is not None and (reset.dtype != bool or reset.shape != view.shape):
         return False
+    if case.function in DERIVATIVES:
+        return (
+            case.operand.dtype in (*FLOATS, "complex64")
+            and case.other.dtype == case.operand.dtype
+            and case.other.layout.shape == view.shape
+            and case.axis is not None
+        )
     if case.function == "linear_recurrence":
         b = case.other
         return (
@@ -211,6 +227,9 @@ def check(case, view, before, reset, found):
     x = values_of(view)
     if case.function == "linear_recurrence":
         check_recurrence(case, x, before, reset, found)
+        return
+    if case.function in DERIVATIVES:
+        check_derivative(case, x, found)
         return
     size = max(x.size, math.prod(found.shape))
     if isinstance(before, oracle.After):
@@ -248,6 +267,20 @@ def check_carry(case, x, before, carry):
         include_initial=True,
         reverse=case.flags["reverse"],
     )
+
+
+def check_derivative(case, x, found):
+    terms, axis = values_of(view_of(case.other)[1]), case.axis
+    kind = case.function.removeprefix("cumprod_")
+    if not 0 < x.size <= MOST_FOLLOWED:
+        return
+    if axis is None:
+        if kind == "jvp":
+            terms = np.broadcast_to(terms, x.shape)
+        x, terms, found = (v.reshape(-1) for v in (x, terms, found))
+        axis = 0
+    terms = np.broadcast_to(terms, x.shape)
+    gradient.check(kind, x, terms, found, axis=axis, **case.flags)
 
 
 def check_recurrence(case, a, before, reset, found):

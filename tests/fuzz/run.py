@@ -95,7 +95,8 @@ def fuzz(arguments):
             f"-artifact_prefix={arguments.findings}/{arguments.target}-",
             "-max_len=256",
             "-len_control=0",
-            "-timeout=60",
+            # Of a clock that runs on while a virtual machine stands still.
+            "-timeout=300",
             "-rss_limit_mb=4096",
             "-print_final_stats=1",
             *map(str, folders),
@@ -136,6 +137,8 @@ def report(arguments, printed):
     progress = re.compile(r"#\d+\s|\tNEW_FUNC|INFO:")
     lines = [line for line in printed.splitlines() if not progress.match(line)]
     print(*lines, sep="\n")
+    # Where it was: of a long output, the end may be all that is kept.
+    print(*[line for line in lines if re.match(r" +#\d+ ", line)][:30], sep="\n")
     file = last(r"Test unit written to (\S+)", printed)
     command = [sys.executable, __file__, arguments.target, "--replay", file]
     print(f"To run it again: {shlex.join(command)}")

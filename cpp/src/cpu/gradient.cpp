@@ -177,69 +177,58 @@ class Gradient {
     return x;
   }
 
-  // A lane of a block, on the way along its line.
   struct Stop {
-    const RecurrenceBlock* block;
-    int lane;
-    Lane* of;
+    RecurrenceBlock block;
+    int64_t line;  // that of the first lane
+    Lane* lanes;
   };
 
   // Replaces what lanes make of numbers by those that they start with.
   void carry(const Panel& panel, Lane* lanes) const {
-    std::vector<RecurrenceBlock> blocks;
-    std::vector<int64_t> groups;
-    std::vector<Lane*> of;
+    bool columns = tiling_.lines_are_lanes;
+    std::vector<Stop> stops;
     for (int64_t t = 0; t < tiling_.tiles; ++t) {
       each_block(panel, t, lanes,
-                 [&](const RecurrenceBlock& block, int64_t group, Lane* here) {
-                   blocks.push_back(block);
-                   groups.push_back(group);
-                   of.push_back(here);
+                 [&](const RecurrenceBlock& block, int64_t group, Lane* of) {
+                   stops.push_back({block, group * kernel_.lanes, of});
                  });
     }
-    // One line at a time: its lanes follow each other, or are one of each
-    // block.
-    bool columns = tiling_.lines_are_lanes;
-    std::vector<Stop> line;
-    for (int64_t i = 0; i < (columns ? panel.width : 1); ++i) {
-      line.clear();
-      for (size_t b = 0; b < blocks.size(); ++b) {
-        if (columns && groups[b] != i / kernel_.lanes) continue;
-        int first = columns ? static_cast<int>(i % kernel_.lanes) : 0;
-        int last = columns ? first + 1 : blocks[b].lanes;
-        for (int l = first; l < last; ++l) {
-          line.push_back({&blocks[b], l, of[b] + l});
-        }
+    std::vector<State> states(columns ? static_cast<size_t>(panel.width) : 1);
+    auto state_of = [&](const Stop& stop, int lane) -> State& {
+      return states[static_cast<size_t>(columns ? stop.line + lane : 0)];
+    };
+    for (const Stop& stop : stops) {
+      for (int l = 0; l < stop.block.lanes; ++l)
+        pass(stop, l, state_of(stop, l));
+    }
+    if (kind_ == Derivative::jvp) return;
+    // Products come from the other end.
+    std::fill(states.begin(), states.end(), State{});
+    for (auto stop = stops.rbegin(); stop != stops.rend(); ++stop) {
+      for (int l = stop->block.lanes; l-- > 0;) {
+        Number& before = state_of(*stop, l).product;
+        Number& own = stop->lanes[l].numbers.product;
+        std::swap(own, before);
+        before = Exact::times(before, own);
       }
-      carry_line(line);
     }
   }
 
-  void carry_line(const std::vector<Stop>& line) const {
-    State state;
-    for (const Stop& stop : line) {
-      State before = state;
-      State& own = stop.of->numbers;
-      if (!own.is_finite() || !before.is_finite()) {
-        // Infinities do not associate.
-        state = exact_.walk(*stop.block, stop.lane, before);
-      } else {
-        Number sum = own.h;
-        if (kind_ == Derivative::jvp) sum = Exact::times(sum, before.product);
-        state = {Exact::times(own.product, before.product),
-                 advance(own.product, before.h, sum)};
-      }
-      own.h = before.h;
-      if (kind_ == Derivative::jvp) own.product = before.product;
+  // Advances the numbers of a line over a lane, which keeps those before it.
+  void pass(const Stop& stop, int lane, State& state) const {
+    State& own = stop.lanes[lane].numbers;
+    State before = state;
+    if (!own.is_finite() || !before.is_finite()) {
+      // Infinities do not associate.
+      state = exact_.walk(stop.block, lane, before);
+    } else {
+      Number sum = own.h;
+      if (kind_ == Derivative::jvp) sum = Exact::times(sum, before.product);
+      state = {Exact::times(own.product, before.product),
+               advance(own.product, before.h, sum)};
     }
-    if (kind_ == Derivative::jvp) return;
-    Number product = Exact::one();
-    for (auto stop = line.rbegin(); stop != line.rend(); ++stop) {
-      Number& own = stop->of->numbers.product;
-      Number before = product;
-      product = Exact::times(own, product);
-      own = before;
-    }
+    own.h = before.h;
+    if (kind_ == Derivative::jvp) own.product = before.product;
   }
 
   void scan_tile(const Panel& panel, int64_t t, Lane* lanes,

@@ -1,5 +1,5 @@
-"""cumprod_vjp and cumprod_jvp: sums of products, followed in integers, with the bound of
-the contract.
+"""cumprod_vjp and cumprod_jvp: sums of products, followed in integers, with the bound
+of the contract.
 
 Products and sums are those of the definition, one element after the other, with numbers
 as those of `recurrence`. S is the same with magnitudes.
@@ -17,8 +17,8 @@ ONE = (1, 0)
 @kept
 def check(kind, x, terms, y, *, axis, reverse=False, inclusive=True):
     """Raises AssertionError at the first element of y that breaks the contract. kind is
-    vjp or jvp; x, terms and y are of one dtype and shape. Returns the largest error met,
-    as a fraction of the bound."""
+    vjp or jvp; x, terms and y are of one dtype and shape. Returns the largest error
+    met, as a fraction of the bound."""
     name = y.dtype.name
     unit = UNIT.get(name, -52)
     fmt = FORMATS[part_name(name)]

@@ -1,10 +1,10 @@
 """Runs the examples and checks what they write."""
 
 import csv
+import itertools
 import re
 import runpy
 import xml.etree.ElementTree as ElementTree
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +41,17 @@ def test_volume_rendering(tmp_path):
     assert len(picture) > 2000
 
 
+def test_ray_gradients(tmp_path):
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    printed = run("ray_gradients", tmp_path)
+    ours = re.findall(r"upsweep.torch.cumprod: (\d+) of \d+ gradients", printed)
+    assert ours == ["0", "0"]
+    theirs = re.findall(r"^.*: torch.cumprod: (\d+) of \d+ gradients", printed, re.M)
+    assert len(theirs) == 2
+    picture = ElementTree.parse(tmp_path / "ray_gradients.svg").getroot()
+    assert len(picture.findall(".//{*}polyline")) == 6
+
+
 @pytest.mark.parametrize(("op", "scan"), [("prod", np.cumprod), ("sum", np.cumsum)])
 def test_streaming(tmp_path, op, scan):
     size, chunk = 100003, 1000
@@ -74,7 +85,7 @@ def test_ragged_rays(tmp_path):
     _, offsets, density = example["march"](20)
     reaching, at_wall = example["transmittance"](density, offsets)
     clear = np.exp(-density * example["STEP"]).astype(np.float64)
-    for ray, (first, end) in enumerate(pairwise(offsets)):
+    for ray, (first, end) in enumerate(itertools.pairwise(offsets)):
         exact = np.cumprod(np.append(1, clear[first:end]))
         np.testing.assert_allclose(reaching[first:end], exact[:-1], 1.2e-7)
         np.testing.assert_allclose(at_wall[ray], exact[-1], 2.4e-7)
@@ -101,6 +112,43 @@ def test_portfolio(tmp_path):
     assert "deepest fall" in printed
     chart = ElementTree.parse(tmp_path / "portfolio.svg")
     assert len(chart.findall(".//{*}polyline")) == 4
+
+
+def test_returns(tmp_path):
+    printed = run("returns", tmp_path, "--steps", "500", "--environments", "30")
+    assert "500 steps of 30 environments" in printed
+    picture = ElementTree.parse(tmp_path / "returns.svg")
+    assert len(picture.findall(".//{*}polyline")) == 2
+
+    example = runpy.run_path(str(EXAMPLES / "returns.py"))
+    rewards, values, done = example["synthetic_episodes"](300, 7)
+    gamma, lam = example["GAMMA"], example["LAMBDA"]
+    to_come = example["returns"](rewards, values[-1], done)
+    estimates = example["advantages"](rewards, values, done)
+    # By their definitions: sums over the rest of the episode.
+    for start, environment in itertools.product(range(0, 300, 7), range(7)):
+        total, surprises = 0.0, 0.0
+        for step in range(start, 300):
+            reward, is_end = rewards[step, environment], done[step, environment]
+            following = 0 if is_end else values[step + 1, environment]
+            surprise = reward + gamma * following - values[step, environment]
+            total += gamma ** (step - start) * reward
+            surprises += (gamma * lam) ** (step - start) * surprise
+            if is_end:
+                break
+        else:
+            total += gamma ** (300 - start) * values[300, environment]
+        assert to_come[start, environment] == pytest.approx(total, abs=1e-6)
+        assert estimates[start, environment] == pytest.approx(surprises, abs=1e-6)
+
+
+def test_diffusion(tmp_path):
+    printed = run("diffusion", tmp_path)
+    errors = dict(re.findall(r"largest error of (.*): ([\d.]+) ulp", printed))
+    assert float(errors["upsweep"]) <= 1
+    assert float(errors["float16 loop"]) > 100
+    picture = ElementTree.parse(tmp_path / "diffusion.svg")
+    assert len(picture.findall(".//{*}polyline")) == 4
 
 
 def test_no_example_goes_untested():

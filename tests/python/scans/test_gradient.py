@@ -1,5 +1,5 @@
-"""cumprod_vjp and cumprod_jvp against the oracle, over dtypes, shapes, axes, strides and
-flags; zeros, and products that leave the range; their errors."""
+"""cumprod_vjp and cumprod_jvp against the oracle, over dtypes, shapes, axes, strides
+and flags; zeros, and products that leave the range; their errors."""
 
 import re
 from fractions import Fraction
@@ -64,9 +64,7 @@ def test_derivatives_keep_the_contract(name, kind, data):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", DTYPES)
-@pytest.mark.parametrize(
-    "shape", [(20_000,), (2, 9000), (9000, 3), (700, 130), (300, 5)]
-)
+@pytest.mark.parametrize("shape", [(10_000,), (2, 3000), (3000, 3), (700, 130)])
 def test_lines_of_several_blocks(name, kind, shape):
     dtype = numpy_dtype(name)
     rng = np.random.default_rng(5)
@@ -75,13 +73,10 @@ def test_lines_of_several_blocks(name, kind, shape):
     axis = int(np.argmax(shape))
     if shape[-1] > 3 and len(shape) > 1:  # the oracle need not follow all columns
         x, terms = x[:, -3:], terms[:, -3:]
-    for reverse in (False, True):
-        checked(kind, x, terms, axis=axis, reverse=reverse)
-    at = tuple(n // 2 for n in x.shape)
-    x[at] = 0
-    checked(kind, x, terms, axis=axis, inclusive=False)
-    x.flat[3] = 0
     checked(kind, x, terms, axis=axis)
+    x[tuple(n // 2 for n in x.shape)] = 0
+    x.flat[-5:] = 0
+    checked(kind, x, terms, axis=axis, inclusive=False, reverse=True)
 
 
 def defined(kind, x, terms, *, inclusive=True):
@@ -150,25 +145,25 @@ def test_a_gradient_far_below_the_range_of_the_product():
 @pytest.mark.parametrize("name", ["float32", "float64"])
 @pytest.mark.parametrize("share", [0.01, 0.3, 0.9])
 def test_products_that_decay_to_nothing(name, share):
-    """As the transmittance behind opaque samples; and a loss of the last result only."""
+    """As transmittance behind opaque samples; and a loss of the last result only."""
     rng = np.random.default_rng(1)
-    x = np.where(rng.random(6000) < share, rng.uniform(0, 1, 6000), 1).astype(name)
-    x[[100, 4000]] = 1e-10
-    last = np.zeros(6000, name)
+    x = np.where(rng.random(3000) < share, rng.uniform(0, 1, 3000), 1).astype(name)
+    x[[100, 2000]] = 1e-10
+    last = np.zeros(3000, name)
     last[-1] = 1
-    for terms in (rng.normal(size=6000).astype(name), last):
+    for terms in (rng.normal(size=3000).astype(name), last):
         for kind in KINDS:
             checked(kind, x, terms, axis=0)
             checked(kind, x[::-1], terms, axis=0, inclusive=False)
 
 
-@pytest.mark.parametrize("period", [2, 8, 100, 1000])
+@pytest.mark.parametrize("period", [2, 100, 500])
 @pytest.mark.parametrize("name", DTYPES)
 def test_products_that_leave_the_range_of_double_come_back(name, period):
     big = {"float16": 2.0**15, "float64": 2.0**1000}.get(name, 2.0**120)
-    up = np.arange(4000) // period % 2 == 0
+    up = np.arange(2000) // period % 2 == 0
     x = np.where(up, big, 1 / big).astype(numpy_dtype(name))
-    terms = np.ones(4000, x.dtype)
+    terms = np.ones(2000, x.dtype)
     for kind in KINDS:
         checked(kind, x, terms, axis=0)
         checked(kind, x[::-1], terms, axis=0)
