@@ -232,6 +232,18 @@ def test_complex_derivatives_are_holomorphic(op):
     np.testing.assert_allclose(by_rows, right, rtol=2e-6)
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_shares_of_narrow_logarithms(dtype):
+    """Rounded logarithms of this size have errors of several percent."""
+    x = jnp.linspace(20, 24, 300).astype(dtype)
+    wide = np.asarray(x).astype(float)
+    right = np.exp(wide - wide.max())
+    right /= right.sum()
+    found = jax.grad(lambda x: uj.logcumsumexp(x)[-1])(x).astype(float)
+    tolerance = {"float16": 2e-3, "bfloat16": 8e-3}[dtype]
+    np.testing.assert_allclose(found, right, rtol=tolerance, atol=1e-4 * tolerance)
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
 @pytest.mark.parametrize("op", OPS)
 def test_gradients_keep_the_dtype(op, dtype):

@@ -94,6 +94,9 @@ def test_mapping_what_is_shared():
     same(found[1], np.stack([right[1] for right in rights]))
     across = jax.vmap(one, in_axes=(0, None))(b, a)
     same(across, np.stack([one(each, a) for each in b]))
+    shared = jax.grad(lambda a: (jax.vmap(one, (0, None))(b, a) ** 2).sum())(a)
+    rights = [jax.grad(lambda a: (one(each, a) ** 2).sum())(a) for each in b]  # noqa: B023
+    same(shared, sum(rights))
     masks = np.stack([reset, ~reset])
     over = jax.vmap(lambda mask: uj.scan(a, "sum", reset=mask))(masks)
     same(over, np.stack([uj.scan(a, "sum", reset=mask) for mask in masks]))
