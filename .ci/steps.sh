@@ -15,7 +15,11 @@ system() {
   fi
 }
 
-environment() { python3 -m venv "$work/venv"; }
+# upsweep.jax takes the headers of jaxlib, where they are before upsweep is built.
+environment() {
+  python3 -m venv "$work/venv"
+  python -m pip install jax
+}
 
 # One of the README's two commands, so that what it says is what runs.
 readme_command() {

@@ -31,8 +31,7 @@ doctest_global_setup = "import numpy as np\nimport upsweep"
 nitpicky = True
 nitpick_ignore_regex = [
     (r"py:class", r"(collections\.abc\.\w+|(types\.)?EllipsisType|Sequence)"),
-    (r"py:class", r"dask\.array\.core\.Array"),
-    (r"py:class", r"mlx\.core\.array"),
+    (r"py:(class|exc)", r"(dask|jax|mlx|numpy|torch)\..*"),
     (r"cpp:identifier", r"u?int\d+_t|size_t"),
 ]
 
