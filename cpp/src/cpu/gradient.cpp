@@ -27,14 +27,16 @@ constexpr int64_t kNothing = -2000;
 // So may the exponents of the numbers that jvp starts with differ.
 constexpr int64_t kMostApart = 300;
 
-template <class T>
+template <int parts>
 class Gradient {
  public:
   explicit Gradient(const GradientWork& work)
       : kind_(work.kind),
         plan_(work.plan),
-        kernel_(isa().gradient(work.dtype, kind_, work.inclusive)),
-        exact_(kind_, work.inclusive),
+        inclusive_(work.inclusive),
+        is_narrow_(work.dtype != float64),
+        kernel_(isa().gradient(work.dtype, kind_)),
+        exact_(work),
         tiling_(work, kernel_.lanes),
         streaming_(work.out->nbytes() >= cache_size() / 2) {}
 
@@ -70,11 +72,10 @@ class Gradient {
   }
 
  private:
-  using Exact = ExactGradient<T>;
+  using Exact = ExactGradient<parts>;
   using Number = typename Exact::Number;
   using State = typename Exact::State;
   using Panel = RecurrenceTiling::Panel;
-  static constexpr int kParts = upsweep::kParts<T>;
 
   // First what a lane of a block makes of the numbers before it, then those
   // numbers.
@@ -154,7 +155,8 @@ class Gradient {
         panel, t, lanes, [&](const RecurrenceBlock& block, int64_t, Lane* of) {
           GradientSummary summary;
           kernel_.load(block, mine.rows);
-          LaneSet within = kernel_.reduce(block, mine.rows, summary);
+          LaneSet within =
+              kernel_.reduce(block, mine.rows, inclusive_, summary);
           for (int l = 0; l < block.lanes; ++l) {
             if (within >> l & 1) {
               of[l].numbers = {number_of(summary.product, l),
@@ -163,8 +165,8 @@ class Gradient {
               of[l].numbers = exact_.walk(block, l);
             }
             of[l].has_terms = false;
-            for (int i = 0; i < kParts; ++i) {
-              of[l].has_terms |= summary.largest_term.part[l * kParts + i] != 0;
+            for (int i = 0; i < parts; ++i) {
+              of[l].has_terms |= summary.largest_term.part[l * parts + i] != 0;
             }
           }
         });
@@ -172,7 +174,7 @@ class Gradient {
 
   static Number number_of(const LaneNumbers& numbers, int lane) {
     Number x{};
-    std::copy_n(numbers.part + lane * kParts, kParts, x.part);
+    std::copy_n(numbers.part + lane * parts, parts, x.part);
     x.normalise();
     return x;
   }
@@ -233,19 +235,20 @@ class Gradient {
 
   void scan_tile(const Panel& panel, int64_t t, Lane* lanes,
                  Scratch& mine) const {
-    each_block(panel, t, lanes,
-               [&](const RecurrenceBlock& block, int64_t, Lane* of) {
-                 GradientStarts starts{};
-                 LaneSet within = 0;
-                 for (int l = 0; l < block.lanes; ++l) {
-                   within |= LaneSet{start(of[l], l, starts)} << l;
-                 }
-                 kernel_.load(block, mine.rows);
-                 within &= kernel_.scan(block, mine.rows, starts, streaming_);
-                 for (int l = 0; l < block.lanes; ++l) {
-                   if (!(within >> l & 1)) exact_.scan(block, l, of[l].numbers);
-                 }
-               });
+    each_block(
+        panel, t, lanes, [&](const RecurrenceBlock& block, int64_t, Lane* of) {
+          GradientStarts starts{};
+          LaneSet within = 0;
+          for (int l = 0; l < block.lanes; ++l) {
+            within |= LaneSet{start(of[l], l, starts)} << l;
+          }
+          kernel_.load(block, mine.rows);
+          within &=
+              kernel_.scan(block, mine.rows, starts, inclusive_, streaming_);
+          for (int l = 0; l < block.lanes; ++l) {
+            if (!(within >> l & 1)) exact_.scan(block, l, of[l].numbers);
+          }
+        });
   }
 
   // What a lane starts with, in doubles. Returns false if they cannot hold it.
@@ -259,8 +262,7 @@ class Gradient {
       if (!lane.has_terms) {
         exponent += h.exponent;
         h.exponent = 0;
-      } else if (!std::is_same_v<T, double> && h.exponent < kNothing &&
-                 exponent <= 0) {
+      } else if (is_narrow_ && h.exponent < kNothing && exponent <= 0) {
         h = {};
       } else if (std::abs(h.exponent) > kNearExponents) {
         return false;
@@ -277,8 +279,8 @@ class Gradient {
     exponent = std::clamp<int64_t>(exponent, -2000, 2000);
     double low = power_of_two(exponent / 2),
            high = power_of_two(exponent - exponent / 2);
-    for (int i = 0; i < kParts; ++i) {
-      int at = l * kParts + i;
+    for (int i = 0; i < parts; ++i) {
+      int at = l * parts + i;
       starts.product.part[at] = product.part[i];
       starts.h.part[at] = scaled(h.part[i], h.exponent);
       starts.scale[0].part[at] = low;
@@ -289,6 +291,8 @@ class Gradient {
 
   Derivative kind_;
   const RecurrencePlan& plan_;
+  bool inclusive_;
+  bool is_narrow_;
   const GradientKernel& kernel_;
   Exact exact_;
   RecurrenceTiling tiling_;
@@ -298,18 +302,8 @@ class Gradient {
 }  // namespace
 
 void run_gradient(const GradientWork& work) {
-  switch (work.dtype.val) {
-    case Dtype::Val::float16:
-      return Gradient<float16_t>(work).run();
-    case Dtype::Val::bfloat16:
-      return Gradient<bfloat16_t>(work).run();
-    case Dtype::Val::float64:
-      return Gradient<double>(work).run();
-    case Dtype::Val::complex64:
-      return Gradient<complex64_t>(work).run();
-    default:
-      return Gradient<float>(work).run();
-  }
+  if (work.dtype == complex64) return Gradient<2>(work).run();
+  Gradient<1>(work).run();
 }
 
 }  // namespace upsweep

@@ -10,10 +10,45 @@ namespace upsweep {
 
 namespace {
 
+// Elements of a dtype whose numbers have so many parts.
+template <int parts>
+struct WideElement {
+  int64_t size;
+  WideNumber<parts> (*load)(const void* from);
+  void (*store)(void* to, const WideNumber<parts>& x);
+
+  template <class T>
+  static WideElement of() {
+    return {sizeof(T),
+            [](const void* from) {
+              return load_normalised(static_cast<const T*>(from));
+            },
+            [](void* to, const WideNumber<parts>& x) {
+              upsweep::store(static_cast<T*>(to), x);
+            }};
+  }
+  static WideElement of(Dtype dtype) {
+    if constexpr (parts == 2) {
+      return of<complex64_t>();
+    } else {
+      switch (dtype.val) {
+        case Dtype::Val::float16:
+          return of<float16_t>();
+        case Dtype::Val::bfloat16:
+          return of<bfloat16_t>();
+        case Dtype::Val::float64:
+          return of<double>();
+        default:
+          return of<float>();
+      }
+    }
+  }
+};
+
 // See GradientKernel.
-template <class T>
+template <int parts>
 struct ExactGradient {
-  using Number = WideNumber<kParts<T>>;
+  using Number = WideNumber<parts>;
 
   struct State {
     Number product = one();
@@ -30,8 +65,10 @@ struct ExactGradient {
     return advance(one(), a, b);
   }
 
-  ExactGradient(Derivative kind, bool inclusive)
-      : kind_(kind), inclusive_(inclusive) {}
+  explicit ExactGradient(const GradientWork& work)
+      : kind_(work.kind),
+        inclusive_(work.inclusive),
+        dtype_(WideElement<parts>::of(work.dtype)) {}
 
   // The numbers after the lane; from 1 and 0, what it makes of others.
   State walk(const RecurrenceBlock& block, int lane, State state = {}) const {
@@ -41,7 +78,6 @@ struct ExactGradient {
 
   // Writes the results of the lane.
   void scan(const RecurrenceBlock& block, int lane, State state) const {
-    auto* out = static_cast<T*>(block.out) + lane * block.out_lane;
     Number before[kBlockRows];
     Number product = state.product;
     for (int64_t s = block.rows - 1; kind_ == Derivative::vjp && s >= 0; --s) {
@@ -58,18 +94,24 @@ struct ExactGradient {
         result =
             times(before[s], inclusive_ ? plus(term(block, lane, s), h) : h);
       }
-      store(out + s * block.out_step, result);
+      dtype_.store(static_cast<char*>(block.out) +
+                       at(lane, s, block.out_lane, block.out_step),
+                   result);
     }
   }
 
  private:
-  static Number element(const RecurrenceBlock& block, int lane, int64_t s) {
-    return load_normalised(static_cast<const T*>(block.a) +
-                           lane * block.a_lane + s * block.a_step);
+  // In bytes.
+  int64_t at(int lane, int64_t s, int64_t lane_step, int64_t step) const {
+    return (lane * lane_step + s * step) * dtype_.size;
   }
-  static Number term(const RecurrenceBlock& block, int lane, int64_t s) {
-    return load_normalised(static_cast<const T*>(block.b) +
-                           lane * block.b_lane + s * block.b_step);
+  Number element(const RecurrenceBlock& block, int lane, int64_t s) const {
+    return dtype_.load(static_cast<const char*>(block.a) +
+                       at(lane, s, block.a_lane, block.a_step));
+  }
+  Number term(const RecurrenceBlock& block, int lane, int64_t s) const {
+    return dtype_.load(static_cast<const char*>(block.b) +
+                       at(lane, s, block.b_lane, block.b_step));
   }
 
   void step(const RecurrenceBlock& block, int lane, int64_t s,
@@ -87,6 +129,7 @@ struct ExactGradient {
 
   Derivative kind_;
   bool inclusive_;
+  WideElement<parts> dtype_;
 };
 
 }  // namespace

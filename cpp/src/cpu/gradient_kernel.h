@@ -37,9 +37,9 @@ struct GradientKernel {
   void (*load)(const RecurrenceBlock& block, RecurrenceRows& rows);
   // Both return the lanes that stay in the range of doubles.
   LaneSet (*reduce)(const RecurrenceBlock& block, const RecurrenceRows& rows,
-                    GradientSummary& summary);
+                    bool inclusive, GradientSummary& summary);
   LaneSet (*scan)(const RecurrenceBlock& block, const RecurrenceRows& rows,
-                  const GradientStarts& starts, bool streaming);
+                  const GradientStarts& starts, bool inclusive, bool streaming);
   void (*order_streams)();
 };
 

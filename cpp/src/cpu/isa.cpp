@@ -14,7 +14,7 @@ namespace upsweep {
   const Kernel* find_max_##isa(Op, Dtype);              \
   const RecurrenceKernel& find_recurrence_##isa(Dtype); \
   const FrexpKernel& find_frexp_##isa(Dtype);           \
-  const GradientKernel& find_gradient_##isa(Dtype, Derivative, bool);
+  const GradientKernel& find_gradient_##isa(Dtype, Derivative);
 UPSWEEP_ISA(baseline)
 UPSWEEP_ISA(avx2)
 UPSWEEP_ISA(avx512)

@@ -20,8 +20,7 @@ struct Isa {
   FindKernel find_max;  // and min
   const RecurrenceKernel& (*recurrence)(Dtype dtype);
   const FrexpKernel& (*frexp)(Dtype dtype);
-  const GradientKernel& (*gradient)(Dtype dtype, Derivative kind,
-                                    bool inclusive);
+  const GradientKernel& (*gradient)(Dtype dtype, Derivative kind);
 
   // There is one for every (op, dtype) but these: sums of bool_ are sums of
   // int32, and logaddexp of integers is one of float32.

@@ -21,7 +21,7 @@ struct GradientRange<double> {
   static constexpr double kLowFactor = 0x1p-100;
 };
 
-template <class T, Derivative kind, bool inclusive>
+template <class T, Derivative kind>
 struct GradientBlocks {
   using L = RecurrenceLanes<T>;
   using Memory = RecurrenceMemory<typename L::Unit>;
@@ -36,13 +36,14 @@ struct GradientBlocks {
   static_assert(L::kPacks % kAtOnce == 0);
 
   static LaneSet reduce(const RecurrenceBlock& block,
-                        const RecurrenceRows& rows, GradientSummary& summary) {
+                        const RecurrenceRows& rows, bool inclusive,
+                        GradientSummary& summary) {
     LaneSet within = 0;
     for (int first = 0; first < L::kPacks; first += kAtOnce) {
-      Walk<true> walk(rows, first);
+      Walk<true> walk(rows, first, inclusive);
       Doubles largest[kAtOnce];
       for (Doubles& m : largest) m = Doubles::all(0);
-      walk.run(block.rows, [&](int64_t, int i, const Doubles&, const Doubles& c)
+      walk.run(block.rows, [&](int64_t, int i, const Doubles& c, const Doubles&)
                                UPSWEEP_INLINE {
                                  largest[i] = max(L::magnitude(c), largest[i]);
                                });
@@ -58,13 +59,15 @@ struct GradientBlocks {
   }
 
   static LaneSet scan(const RecurrenceBlock& block, const RecurrenceRows& rows,
-                      const GradientStarts& starts, bool streaming) {
+                      const GradientStarts& starts, bool inclusive,
+                      bool streaming) {
     alignas(64) char out[kBlockRows * kRow];
     LaneSet within = 0;
     for (int first = 0; first < L::kPacks; first += kAtOnce) {
+      Results results{starts, first, out};
       within |= kind == Derivative::vjp
-                    ? scan_vjp(block.rows, rows, starts, first, out)
-                    : scan_jvp(block.rows, rows, starts, first, out);
+                    ? scan_vjp(block.rows, rows, results, inclusive)
+                    : scan_jvp(block.rows, rows, results, inclusive);
     }
     Memory::write(block, reinterpret_cast<const typename L::Unit*>(out),
                   streaming);
@@ -83,11 +86,12 @@ struct GradientBlocks {
   // h of kAtOnce packs on its way through the rows, and the product if wanted.
   template <bool with_product>
   struct Walk {
-    Walk(const RecurrenceRows& rows, int first)
+    Walk(const RecurrenceRows& rows, int first, bool inclusive)
         : a(rows.a + first * kPackBytes),
           b(rows.b + first * kPackBytes),
           a_step(rows.a_step),
-          b_step(rows.b_step) {
+          b_step(rows.b_step),
+          own(Mask::all(inclusive ? -1 : 0)) {
       for (int i = 0; i < kAtOnce; ++i) {
         product[i] = L::one();
         h[i] = Doubles::all(0);
@@ -95,34 +99,33 @@ struct GradientBlocks {
       }
     }
 
-    // Calls see(row, pack, x, c) before each row.
+    // Calls see(row, pack, c, h before the row) after each row.
     template <class See>
     UPSWEEP_INLINE void run(int64_t count, const See& see) {
-      auto row = [&](int64_t s) UPSWEEP_INLINE {
-        unrolled<kAtOnce>([&](int i) UPSWEEP_INLINE {
-          auto x = L::load(a + i * kPackBytes), c = L::load(b + i * kPackBytes);
-          see(s, i, x, c);
-          step(i, x, c);
-        });
-        a += a_step;
-        b += b_step;
-      };
-      int64_t s = 0;
-      for (; s + Range::kCheckedRows <= count; s += Range::kCheckedRows) {
-        unrolled<Range::kCheckedRows>([&](int i)
-                                          UPSWEEP_INLINE { row(s + i); });
-        unrolled<kAtOnce>([&](int i) UPSWEEP_INLINE { check(i); });
+      for (int64_t s = 0; s < count;) {
+        int64_t end = std::min(s + Range::kCheckedRows, count);
+        bool is_whole = end - s == Range::kCheckedRows;
+        for (; s < end; ++s) {
+          unrolled<kAtOnce>([&](int i) UPSWEEP_INLINE {
+            auto c = L::load(b + i * kPackBytes), before = h[i];
+            step(i, L::load(a + i * kPackBytes), c);
+            see(s, i, c, before);
+          });
+          a += a_step;
+          b += b_step;
+        }
+        if (is_whole)
+          unrolled<kAtOnce>([&](int i) UPSWEEP_INLINE { check(i); });
       }
-      for (; s < count; ++s) row(s);
     }
 
     UPSWEEP_INLINE void step(int i, const Doubles& x, const Doubles& c) {
       if constexpr (kind == Derivative::jvp) {
         h[i] = L::multiply_add(x, h[i], times(c, product[i]));
-      } else if constexpr (inclusive) {
-        h[i] = times(x, c + h[i]);
       } else {
-        h[i] = L::multiply_add(x, h[i], c);
+        auto zero = Doubles::all(0);
+        h[i] = L::multiply_add(x, select(own, c, zero) + h[i],
+                               select(own, zero, c));
       }
       if constexpr (with_product) product[i] = times(x, product[i]);
       if constexpr (L::kHasLowElements) {
@@ -146,6 +149,7 @@ struct GradientBlocks {
 
     const char *a, *b;
     int64_t a_step, b_step;
+    Mask own;  // whether a term counts in its own sum
     Doubles product[kAtOnce], h[kAtOnce];
     Mask bad[kAtOnce];
   };
@@ -169,12 +173,27 @@ struct GradientBlocks {
     return set;
   }
 
+  // Where the results of kAtOnce packs go, and what they start with.
+  struct Results {
+    const GradientStarts& starts;
+    int first;
+    char* out;
+
+    UPSWEEP_INLINE int lane(int i) const { return (first + i) * L::kSize; }
+    UPSWEEP_INLINE void store(int64_t s, int i, const Doubles& result) const {
+      auto scaled = result * Doubles::load(starts.scale[0].part + lane(i)) *
+                    Doubles::load(starts.scale[1].part + lane(i));
+      L::store(out + s * kRow + (first + i) * kPackBytes, scaled);
+    }
+  };
+
   template <bool with_product>
   static Walk<with_product> start(const RecurrenceRows& rows,
-                                  const GradientStarts& starts, int first) {
-    Walk<with_product> walk(rows, first);
+                                  const Results& results, bool inclusive) {
+    Walk<with_product> walk(rows, results.first, inclusive);
+    const GradientStarts& starts = results.starts;
     for (int i = 0; i < kAtOnce; ++i) {
-      int at = (first + i) * L::kSize;
+      int at = results.lane(i);
       walk.h[i] = Doubles::load(starts.h.part + at);
       if (with_product)
         walk.product[i] = Doubles::load(starts.product.part + at);
@@ -182,36 +201,22 @@ struct GradientBlocks {
     return walk;
   }
 
-  // A result of pack i.
-  UPSWEEP_INLINE static void store(char* out, const GradientStarts& starts,
-                                   int first, int64_t s, int i,
-                                   const Doubles& result) {
-    int at = (first + i) * L::kSize;
-    auto scaled = result * Doubles::load(starts.scale[0].part + at) *
-                  Doubles::load(starts.scale[1].part + at);
-    L::store(out + s * kRow + (first + i) * kPackBytes, scaled);
-  }
-
   static LaneSet scan_jvp(int64_t count, const RecurrenceRows& rows,
-                          const GradientStarts& starts, int first, char* out) {
-    auto walk = start<true>(rows, starts, first);
-    walk.run(count, [&](int64_t s, int i, const Doubles& x,
-                        const Doubles& c) UPSWEEP_INLINE {
-      auto result = walk.h[i];
-      if constexpr (inclusive) {
-        result = L::multiply_add(x, result, times(c, walk.product[i]));
-      }
-      store(out, starts, first, s, i, result);
+                          const Results& results, bool inclusive) {
+    auto walk = start<true>(rows, results, inclusive);
+    walk.run(count, [&](int64_t s, int i, const Doubles&,
+                        const Doubles& before) UPSWEEP_INLINE {
+      results.store(s, i, select(walk.own, walk.h[i], before));
     });
     LaneSet within = 0;
     for (int i = 0; i < kAtOnce; ++i) {
-      within |= lanes_in(walk.within(i), (first + i) * L::kSize);
+      within |= lanes_in(walk.within(i), results.lane(i));
     }
     return within;
   }
 
   static LaneSet scan_vjp(int64_t count, const RecurrenceRows& rows,
-                          const GradientStarts& starts, int first, char* out) {
+                          const Results& results, bool inclusive) {
     // The products before the elements of each row.
     alignas(64) double before[kBlockRows * kAtOnce * L::kSize];
     auto at = [&](int64_t s, int i) UPSWEEP_INLINE {
@@ -220,73 +225,64 @@ struct GradientBlocks {
     Doubles product[kAtOnce];
     Mask low[kAtOnce];
     for (int i = 0; i < kAtOnce; ++i) {
-      product[i] = Doubles::load(starts.product.part + (first + i) * L::kSize);
+      product[i] = Doubles::load(results.starts.product.part + results.lane(i));
       low[i] = Mask::all(0);
     }
-    const char* a = rows.a + (count - 1) * rows.a_step + first * kPackBytes;
-    auto row = [&](int64_t s) UPSWEEP_INLINE {
+    const char* a =
+        rows.a + (count - 1) * rows.a_step + results.first * kPackBytes;
+    for (int64_t s = count - 1; s >= 0; --s) {
       unrolled<kAtOnce>([&](int i) UPSWEEP_INLINE {
         product[i].store(at(s, i));
         product[i] = times(L::load(a + i * kPackBytes), product[i]);
+        if ((count - s) % Range::kCheckedRows == 0) {
+          low[i] = low[i] | L::is_low(L::magnitude(product[i]), Range::kLow);
+        }
       });
       a -= rows.a_step;
-    };
-    int64_t s = count - 1;
-    for (; s >= Range::kCheckedRows - 1; s -= Range::kCheckedRows) {
-      unrolled<Range::kCheckedRows>([&](int k) UPSWEEP_INLINE { row(s - k); });
-      unrolled<kAtOnce>([&](int i) UPSWEEP_INLINE {
-        low[i] = low[i] | L::is_low(L::magnitude(product[i]), Range::kLow);
-      });
     }
-    for (; s >= 0; --s) row(s);
-    auto walk = start<false>(rows, starts, first);
-    walk.run(count, [&](int64_t r, int i, const Doubles&,
-                        const Doubles& c) UPSWEEP_INLINE {
-      auto sum = inclusive ? c + walk.h[i] : walk.h[i];
-      store(out, starts, first, r, i, times(Doubles::load(at(r, i)), sum));
+    auto walk = start<false>(rows, results, inclusive);
+    walk.run(count, [&](int64_t s, int i, const Doubles& c,
+                        const Doubles& h) UPSWEEP_INLINE {
+      auto sum = select(walk.own, c, Doubles::all(0)) + h;
+      results.store(s, i, times(Doubles::load(at(s, i)), sum));
     });
     LaneSet within = 0;
     for (int i = 0; i < kAtOnce; ++i) {
       Mask in =
           walk.within(i) & in_range(product[i]) & (low[i] ^ Mask::all(-1));
-      within |= lanes_in(in, (first + i) * L::kSize);
+      within |= lanes_in(in, results.lane(i));
     }
     return within;
   }
 };
 
-template <class T, Derivative kind, bool inclusive>
+template <class T, Derivative kind>
 inline constexpr GradientKernel kGradient = {
     RecurrenceLanes<T>::n,
-    GradientBlocks<T, kind, inclusive>::Memory::load,
-    GradientBlocks<T, kind, inclusive>::reduce,
-    GradientBlocks<T, kind, inclusive>::scan,
+    GradientBlocks<T, kind>::Memory::load,
+    GradientBlocks<T, kind>::reduce,
+    GradientBlocks<T, kind>::scan,
     order_streams,
 };
 
 template <class T>
-const GradientKernel& find_gradient_kernel(Derivative kind, bool inclusive) {
-  if (kind == Derivative::vjp) {
-    return inclusive ? kGradient<T, Derivative::vjp, true>
-                     : kGradient<T, Derivative::vjp, false>;
-  }
-  return inclusive ? kGradient<T, Derivative::jvp, true>
-                   : kGradient<T, Derivative::jvp, false>;
+const GradientKernel& find_gradient_kernel(Derivative kind) {
+  return kind == Derivative::vjp ? kGradient<T, Derivative::vjp>
+                                 : kGradient<T, Derivative::jvp>;
 }
 
-const GradientKernel& find_gradient_kernel(Dtype dtype, Derivative kind,
-                                           bool inclusive) {
+const GradientKernel& find_gradient_kernel(Dtype dtype, Derivative kind) {
   switch (dtype.val) {
     case Dtype::Val::float16:
-      return find_gradient_kernel<float16_t>(kind, inclusive);
+      return find_gradient_kernel<float16_t>(kind);
     case Dtype::Val::bfloat16:
-      return find_gradient_kernel<bfloat16_t>(kind, inclusive);
+      return find_gradient_kernel<bfloat16_t>(kind);
     case Dtype::Val::float64:
-      return find_gradient_kernel<double>(kind, inclusive);
+      return find_gradient_kernel<double>(kind);
     case Dtype::Val::complex64:
-      return find_gradient_kernel<complex64_t>(kind, inclusive);
+      return find_gradient_kernel<complex64_t>(kind);
     default:
-      return find_gradient_kernel<float>(kind, inclusive);
+      return find_gradient_kernel<float>(kind);
   }
 }
 
