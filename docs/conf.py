@@ -32,6 +32,7 @@ nitpicky = True
 nitpick_ignore_regex = [
     (r"py:class", r"(collections\.abc\.\w+|(types\.)?EllipsisType|Sequence)"),
     (r"py:class", r"dask\.array\.core\.Array"),
+    (r"py:class", r"torch\.\w+"),
     (r"cpp:identifier", r"u?int\d+_t|size_t"),
 ]
 
