@@ -201,12 +201,12 @@ def to_mask(name: str, reset: Any, x: Tensor, reverse: bool) -> Tensor | None:
     """Where segments start, of the shape of x."""
     if reset is None:
         return None
-    given = torch.as_tensor(reset, device=x.device)
+    given = torch.as_tensor(reset)
     if not isinstance(reset, Tensor) and given.numel() == 0:
         given = given.long()
     if given.dtype == torch.bool:
         try:
-            return given.expand(x.shape)
+            return given.to(x.device).expand(x.shape)
         except RuntimeError as error:
             raise ValueError(
                 f"[{name}] reset of shape {tuple(given.shape)} does not fit the shape "
@@ -222,9 +222,9 @@ def to_mask(name: str, reset: Any, x: Tensor, reverse: bool) -> Tensor | None:
             "give a bool mask instead."
         )
     n = x.shape[0]
-    starts = torch.zeros(n + 1, dtype=torch.bool, device=x.device)
+    starts = torch.zeros(n + 1, dtype=torch.bool, device=given.device)
     try:
-        starts = starts.scatter(0, given.long(), True)
+        starts = starts.scatter(0, given.long(), True).to(x.device)
     except RuntimeError as error:
         raise ValueError(
             f"[{name}] offsets in reset must lie between 0 and {n}."

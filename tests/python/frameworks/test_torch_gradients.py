@@ -336,6 +336,33 @@ def test_gradients_of_logcumsumexp(name, inclusive, reverse):
         assert abs(found - right) <= allowed[name] * max(1, abs(right))
 
 
+@pytest.mark.parametrize("inclusive", [True, False])
+def test_derivatives_of_logcumsumexp_in_float32_are_those_in_float64(inclusive):
+    """Which go another way."""
+    generator = torch.Generator().manual_seed(0)
+    x = 5 * torch.randn(3, 40, generator=generator)
+    c = torch.randn(3, 40, generator=generator)
+    reset = x > 9
+    x[0, :2] = -torch.inf
+
+    def derivatives(x, c):
+        def function(x):
+            y = ut.scan(x, "logaddexp", 1, inclusive=inclusive, reset=reset)
+            return y.masked_fill(y.isinf(), 0)
+
+        leaf = x.clone().requires_grad_()
+        y = function(leaf)
+        (g,) = torch.autograd.grad(y, leaf, c, create_graph=True)
+        (h,) = torch.autograd.grad(g, leaf, c)
+        with fwad.dual_level():
+            tangent = fwad.unpack_dual(function(fwad.make_dual(x, c))).tangent
+        return g, h, tangent
+
+    exact = derivatives(x.double(), c.double())
+    for found, right in zip(derivatives(x, c), exact, strict=True):
+        torch.testing.assert_close(found.double(), right, rtol=1e-5, atol=1e-5)
+
+
 def test_second_derivatives_take_linear_time():
     """Quadratic ones of so many elements would take minutes."""
     x = torch.rand(1 << 18, dtype=torch.float64) + 0.5
