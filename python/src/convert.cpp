@@ -44,8 +44,8 @@ std::variant<Foreign, std::string> from_numpy_bfloat16(nb::handle h,
   return from_buffer(h.attr("view")("uint16"), bfloat16, op);
 }
 
-// A transformation such as mx.grad does not see what happens to the memory of an
-// array, and the gradient would be zero.
+// A transformation such as mx.grad does not see what happens to the memory of
+// an array, and the gradient would be zero.
 void refuse_in_transformation_of_mlx(nb::handle h, const char* op) {
   if (type_of(h) != "array") return;
   nb::object module = nb::getattr(h.type(), "__module__", nb::none());

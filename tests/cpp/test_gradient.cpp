@@ -21,11 +21,11 @@ bool same(const array& a, const array& b) {
 TEST_CASE("a gradient, at one zero and at two") {
   array ones{1.f, 1.f, 1.f, 1.f};
   CHECK(same(cumprod_vjp(array{2.f, 3.f, 4.f, 5.f}, ones),
-              array{1.f + 3 + 12 + 60, 2.f + 8 + 40, 6.f + 30, 24.f}));
+             array{1.f + 3 + 12 + 60, 2.f + 8 + 40, 6.f + 30, 24.f}));
   CHECK(same(cumprod_vjp(array{2.f, 0.f, 4.f, 5.f}, ones),
-              array{1.f, 2.f + 8 + 40, 0.f, 0.f}));
+             array{1.f, 2.f + 8 + 40, 0.f, 0.f}));
   CHECK(same(cumprod_vjp(array{2.f, 0.f, 4.f, 0.f}, ones),
-              array{1.f, 2.f + 8, 0.f, 0.f}));
+             array{1.f, 2.f + 8, 0.f, 0.f}));
 }
 
 TEST_CASE("a tangent, forward, reverse and exclusive") {
