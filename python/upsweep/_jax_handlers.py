@@ -4,6 +4,7 @@ _xla_handlers or, where there are none, by a callback to Python."""
 from __future__ import annotations
 
 import ctypes
+import os
 import pathlib
 from collections.abc import Callable
 from functools import cache, partial
@@ -61,7 +62,10 @@ def register(primitive: Any, name: str, compute: Callable[..., upsweep.array]) -
     library = _library()
     if library is None:
         return
-    for platform, name_in_xla in (("cpu", "cpu"), ("cuda", "CUDA")):
+    platforms = {"cpu": "cpu"}
+    if os.environ.get("UPSWEEP_JAX_CUDA") == "1":  # not yet tested on a GPU
+        platforms["cuda"] = "CUDA"
+    for platform, name_in_xla in platforms.items():
         target = f"upsweep_{name}_{platform}"
         handler = getattr(library, target, None)
         if handler is None:
