@@ -22,10 +22,11 @@ namespace {
 constexpr int64_t kPanelsPerThread = 4;
 // A number that terms of the block are added to has such an exponent.
 constexpr int64_t kNearExponents = 400;
-// Terms of narrow floats leave nothing of a number with an exponent below this.
-constexpr int64_t kNothing = -2000;
 // So may the exponents of the numbers that jvp starts with differ.
 constexpr int64_t kMostApart = 300;
+// A scale with a larger exponent, either way, takes every result that doubles
+// hold out of the range of a narrow dtype.
+constexpr int64_t kMostScale = 2000;
 
 template <int parts>
 class Gradient {
@@ -45,9 +46,18 @@ class Gradient {
     if (elements == 0) return;
     int threads = threads_for(elements);
     int64_t panels = tiling_.panels, tiles = tiling_.tiles;
-    if (threads == 1 || panels >= threads * kPanelsPerThread) {
-      share(threads, panels, [&](int64_t p, Scratch& mine) {
-        mine.lanes.resize(lanes_of_panel());
+    bool whole = threads == 1 || panels >= threads * kPanelsPerThread;
+    // Here, because threads of the pool may not throw.
+    for (int i = 0; i < threads; ++i) {
+      scratch_.push_back(std::make_unique<Scratch>());
+      if (whole) scratch_.back()->lanes.resize(lanes_of_panel());
+      if (!is_reduced()) continue;
+      scratch_.back()->stops.reserve(static_cast<size_t>(tiles) *
+                                     static_cast<size_t>(tiling_.blocks()));
+      scratch_.back()->states.resize(static_cast<size_t>(tiling_.width));
+    }
+    if (whole) {
+      share(panels, [&](int64_t p, Scratch& mine) {
         run_panel(tiling_.find_panel(p), mine);
       });
       return;
@@ -57,15 +67,15 @@ class Gradient {
       return lanes.data() + static_cast<size_t>(p) * lanes_of_panel();
     };
     auto each_tile = [&](auto pass) {
-      share(threads, panels * tiles, [&](int64_t i, Scratch& mine) {
+      share(panels * tiles, [&](int64_t i, Scratch& mine) {
         int64_t p = i / tiles;
         (this->*pass)(tiling_.find_panel(p), i % tiles, lanes_of(p), mine);
       });
     };
     if (is_reduced()) {
       each_tile(&Gradient::reduce_tile);
-      share(threads, panels, [&](int64_t p, Scratch&) {
-        carry(tiling_.find_panel(p), lanes_of(p));
+      share(panels, [&](int64_t p, Scratch& mine) {
+        carry(tiling_.find_panel(p), lanes_of(p), mine);
       });
     }
     each_tile(&Gradient::scan_tile);
@@ -83,9 +93,18 @@ class Gradient {
     State numbers;
     bool has_terms = true;
   };
+  // A block on the way down a panel.
+  struct Stop {
+    RecurrenceBlock block;
+    int64_t line;  // that of the first lane
+    Lane* lanes;
+  };
+  // The memory of one thread.
   struct Scratch {
     RecurrenceRows rows;
-    std::vector<Lane> lanes;  // of a panel
+    std::vector<Lane> lanes;    // of a panel
+    std::vector<Stop> stops;    // likewise
+    std::vector<State> states;  // of its lines
   };
 
   // Whether lanes start with anything but 1 and 0.
@@ -99,19 +118,17 @@ class Gradient {
     return static_cast<size_t>(tiling_.tiles) * lanes_of_tile();
   }
 
-  // Calls fn(i, scratch) for all i below count, on some threads.
+  // Calls fn(i, scratch) for all i below count, on as many threads as have
+  // memory.
   template <class Fn>
-  void share(int threads, int64_t count, const Fn& fn) {
+  void share(int64_t count, const Fn& fn) {
+    int threads = static_cast<int>(scratch_.size());
     std::atomic<int64_t> taken{0};
-    std::vector<std::unique_ptr<Scratch>> scratch;
-    for (int i = 0; i < threads; ++i) {
-      scratch.push_back(std::make_unique<Scratch>());
-    }
     std::atomic<size_t> started{0};
     // Small pieces are taken several at once.
     int64_t grain = std::clamp<int64_t>(count / (threads * 16), 1, 64);
     pool().run(threads, [&] {
-      Scratch& mine = *scratch[started.fetch_add(1)];
+      Scratch& mine = *scratch_[started.fetch_add(1)];
       for (int64_t first; (first = taken.fetch_add(grain)) < count;) {
         int64_t last = std::min(first + grain, count);
         for (int64_t i = first; i < last; ++i) fn(i, mine);
@@ -140,7 +157,7 @@ class Gradient {
       for (int64_t t = 0; t < tiling_.tiles; ++t) {
         reduce_tile(panel, t, lanes, mine);
       }
-      carry(panel, lanes);
+      carry(panel, lanes, mine);
     } else {
       std::fill(mine.lanes.begin(), mine.lanes.end(), Lane{});
     }
@@ -179,23 +196,19 @@ class Gradient {
     return x;
   }
 
-  struct Stop {
-    RecurrenceBlock block;
-    int64_t line;  // that of the first lane
-    Lane* lanes;
-  };
-
   // Replaces what lanes make of numbers by those that they start with.
-  void carry(const Panel& panel, Lane* lanes) const {
+  void carry(const Panel& panel, Lane* lanes, Scratch& mine) const {
     bool columns = tiling_.lines_are_lanes;
-    std::vector<Stop> stops;
+    std::vector<Stop>& stops = mine.stops;
+    std::vector<State>& states = mine.states;
+    stops.clear();
+    std::fill(states.begin(), states.end(), State{});
     for (int64_t t = 0; t < tiling_.tiles; ++t) {
       each_block(panel, t, lanes,
                  [&](const RecurrenceBlock& block, int64_t group, Lane* of) {
                    stops.push_back({block, group * kernel_.lanes, of});
                  });
     }
-    std::vector<State> states(columns ? static_cast<size_t>(panel.width) : 1);
     auto state_of = [&](const Stop& stop, int lane) -> State& {
       return states[static_cast<size_t>(columns ? stop.line + lane : 0)];
     };
@@ -262,8 +275,6 @@ class Gradient {
       if (!lane.has_terms) {
         exponent += h.exponent;
         h.exponent = 0;
-      } else if (is_narrow_ && h.exponent < kNothing && exponent <= 0) {
-        h = {};
       } else if (std::abs(h.exponent) > kNearExponents) {
         return false;
       }
@@ -276,7 +287,12 @@ class Gradient {
       h.exponent -= exponent;
       product.exponent = 0;
     }
-    exponent = std::clamp<int64_t>(exponent, -2000, 2000);
+    bool is_nothing = exponent < -kMostScale - 100;
+    if (std::abs(exponent) > kMostScale) {
+      // Of float64, some results may be in the range.
+      if (!is_narrow_ && !is_nothing) return false;
+      exponent = exponent < 0 ? -kMostScale : kMostScale;
+    }
     double low = power_of_two(exponent / 2),
            high = power_of_two(exponent - exponent / 2);
     for (int i = 0; i < parts; ++i) {
@@ -284,7 +300,7 @@ class Gradient {
       starts.product.part[at] = product.part[i];
       starts.h.part[at] = scaled(h.part[i], h.exponent);
       starts.scale[0].part[at] = low;
-      starts.scale[1].part[at] = high;
+      starts.scale[1].part[at] = is_nothing ? 0 : high;
     }
     return true;
   }
@@ -297,6 +313,7 @@ class Gradient {
   Exact exact_;
   RecurrenceTiling tiling_;
   bool streaming_;
+  std::vector<std::unique_ptr<Scratch>> scratch_;
 };
 
 }  // namespace

@@ -8,17 +8,21 @@
 namespace upsweep {
 namespace {
 
-// As RecurrenceRange. A result is the product of two numbers in the range.
+// As RecurrenceRange. Between two checks a number may be farther out, and a
+// zero may hide it from the next one; so the product of two numbers is checked,
+// too.
 template <class T>
 struct GradientRange {
   static constexpr int kCheckedRows = 4;
   static constexpr double kLow = 0x1p-400, kHigh = 0x1p500;
+  static constexpr double kLowProduct = 0x1p-900, kHighProduct = 0x1p1000;
 };
 template <>
 struct GradientRange<double> {
   static constexpr int kCheckedRows = 1;
   static constexpr double kLow = 0x1p-500, kHigh = 0x1p500;
   static constexpr double kLowFactor = 0x1p-100;
+  static constexpr double kLowProduct = 0x1p-900, kHighProduct = 0x1p1000;
 };
 
 template <class T, Derivative kind>
@@ -215,6 +219,17 @@ struct GradientBlocks {
     return within;
   }
 
+  // Whether the product of two numbers is too large or too small.
+  UPSWEEP_INLINE static Mask has_left(const Doubles& product, const Doubles& a,
+                                      const Doubles& b) {
+    const auto zero = Doubles::all(0);
+    auto m = L::magnitude(product);
+    auto fits = Doubles::all(Range::kHighProduct) >= m;
+    auto is_low = m < Doubles::all(Range::kLowProduct);
+    return (fits ^ Mask::all(-1)) |
+           (is_low & (L::magnitude(a) != zero) & (L::magnitude(b) != zero));
+  }
+
   static LaneSet scan_vjp(int64_t count, const RecurrenceRows& rows,
                           const Results& results, bool inclusive) {
     // The products before the elements of each row.
@@ -223,10 +238,10 @@ struct GradientBlocks {
       return before + (s * kAtOnce + i) * L::kSize;
     };
     Doubles product[kAtOnce];
-    Mask low[kAtOnce];
+    Mask bad[kAtOnce];
     for (int i = 0; i < kAtOnce; ++i) {
       product[i] = Doubles::load(results.starts.product.part + results.lane(i));
-      low[i] = Mask::all(0);
+      bad[i] = Mask::all(0);
     }
     const char* a =
         rows.a + (count - 1) * rows.a_step + results.first * kPackBytes;
@@ -235,7 +250,7 @@ struct GradientBlocks {
         product[i].store(at(s, i));
         product[i] = times(L::load(a + i * kPackBytes), product[i]);
         if ((count - s) % Range::kCheckedRows == 0) {
-          low[i] = low[i] | L::is_low(L::magnitude(product[i]), Range::kLow);
+          bad[i] = bad[i] | L::is_low(L::magnitude(product[i]), Range::kLow);
         }
       });
       a -= rows.a_step;
@@ -244,12 +259,15 @@ struct GradientBlocks {
     walk.run(count, [&](int64_t s, int i, const Doubles& c,
                         const Doubles& h) UPSWEEP_INLINE {
       auto sum = select(walk.own, c, Doubles::all(0)) + h;
-      results.store(s, i, times(Doubles::load(at(s, i)), sum));
+      auto product_before = Doubles::load(at(s, i));
+      auto result = times(product_before, sum);
+      bad[i] = bad[i] | has_left(result, product_before, sum);
+      results.store(s, i, result);
     });
     LaneSet within = 0;
     for (int i = 0; i < kAtOnce; ++i) {
       Mask in =
-          walk.within(i) & in_range(product[i]) & (low[i] ^ Mask::all(-1));
+          walk.within(i) & in_range(product[i]) & (bad[i] ^ Mask::all(-1));
       within |= lanes_in(in, results.lane(i));
     }
     return within;

@@ -169,6 +169,89 @@ def test_products_that_leave_the_range_of_double_come_back(name, period):
         checked(kind, x[::-1], terms, axis=0)
 
 
+# Lines, in scan order and backwards, in which numbers leave the range of double between
+# two looks at them, and a zero hides it: (elements, terms, place, result).
+TINY, HUGE = 2.0**-100, 2.0**100
+HIDDEN = {
+    "both are huge beside a zero": (
+        [TINY] * 18 + [1.0] * 70 + [HUGE] * 9 + [0.0] + [HUGE] * 9,
+        {106: 1.0}, 97, 1.0,
+    ),
+    "both are tiny beside a zero": (
+        ([HUGE] * 13 + [1.0] * 51 + [2.0**-99] * 4 + [2.0**-140] * 2 + [0.0]
+         + [2.0**-140] + [2.0**-98] * 4 + [1.0] * 52)[::-1],
+        {127: 1.0}, 57, 2.0 ** (1300 - 396 - 280 - 140 - 392 + 0),
+    ),
+    "terms come after a number that is nearly nothing": (
+        ([TINY] * 21 + [1.0] * 43 + [2.0**125] * 17 + [0.0] + [1.0] * 46 + [0.25]
+         + [1.0] * 63)[::-1],
+        {191: 1.0, **dict.fromkeys(range(64, 88), 1.0)}, 110, 2.0**23,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_a_zero_hides_how_far_products_have_gone(name):
+    x, terms, place, right = HIDDEN[name]
+    x = np.array(x, np.float32)
+    c = np.zeros(len(x), np.float32)
+    c[list(terms)] = list(terms.values())
+    assert checked("vjp", x, c, axis=0)[place] == np.float32(right)
+    for copies in (3, 64):
+        wide = [np.repeat(v[:, None], copies, 1) for v in (x, c)]
+        g = np.asarray(upsweep.cumprod_vjp(*wide, 0))
+        assert (g[place] == np.float32(right)).all()
+        g = np.asarray(upsweep.cumprod_vjp(*(v[::-1] for v in wide), 0, reverse=True))
+        assert (g[::-1][place] == np.float32(right)).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("x", "last"),
+    [
+        ([2.0**-500] * 6 + [1.0] * 58 + [2.0**240] * 4 + [1.0] * 59 + [0.0], 2.0**60),
+        ([2.0**500] * 6 + [1.0] * 58 + [2.0**-45] * 11 + [1.0] * 52 + [0.0], 2.0**-495),
+        ([2.0**-500] * 4 + [1.0] * 60 + [2.0**200] * 4 + [1.0] * 59 + [0.0], 2.0**700),
+    ],
+)
+def test_results_far_outside_the_range_of_float64(x, last, kind):
+    x, c = np.array(x), np.zeros(len(x))
+    c[-1] = last
+    for copies in (1, 64):
+        wide = [np.repeat(v[:, None], copies, 1) for v in (x, c)]
+        y = np.asarray(FUNCTIONS[kind](*wide, 0))
+        oracle.gradient.check(kind, *(v[:, :1] for v in wide), y[:, :1], axis=0)
+
+
+@st.composite
+def walks(draw):
+    """Runs of powers of two with zeros between them, across the ends of blocks."""
+    runs = draw(st.lists(st.tuples(st.integers(-149, 127), st.integers(1, 40)),
+                         min_size=1, max_size=8))  # fmt: skip
+    parts = []
+    for exponent, length in runs:
+        parts += [2.0**exponent] * length
+        parts += draw(st.sampled_from([[], [0.0], [1.0] * 60]))
+    return np.array(parts, np.float32)
+
+
+@given(data=st.data())
+def test_walks_far_outside_the_range(data):
+    x = data.draw(walks())
+    c = np.zeros(len(x), np.float32)
+    for at in data.draw(st.lists(st.integers(0, len(x) - 1), max_size=3)):
+        c[at] = 2.0 ** data.draw(st.integers(-149, 127))
+    copies = data.draw(st.sampled_from([1, 64]))
+    inclusive, reverse = data.draw(st.booleans()), data.draw(st.booleans())
+    options = {"inclusive": inclusive, "reverse": reverse}
+    for kind, f in FUNCTIONS.items():
+        wide = [np.repeat(v[:, None], copies, 1) for v in (x, c)]
+        y = np.asarray(f(*wide, 0, **options))
+        assert (y == y[:, :1]).all()
+        one = y[:, :1]
+        oracle.gradient.check(kind, x[:, None], c[:, None], one, axis=0, **options)
+
+
 def test_without_an_axis_arrays_are_lines():
     rng = np.random.default_rng(2)
     x = rng.uniform(0.5, 1.5, (6, 7)).astype(np.float32).T
