@@ -210,13 +210,15 @@ def _recurrence_vjp(
     initial: Tensor | None,
     reset: Tensor | None,
 ) -> tuple[Tensor | None, ...]:
+    dtype = c.dtype
     way = Way(dim, reverse, inclusive, reset)
+    c, a, b, initial = wide(c, a, b, initial)
     of_b = way.adjoint(a.conj(), c)
     of_a: Tensor | None = None
     of_initial: Tensor | None = None
     if needs[0]:
         states = way.states(a, b, initial).conj()
-        of_a = way.where_segments_go_on(of_b * states)
+        of_a = way.where_segments_go_on(of_b * states).to(dtype)
     if needs[5] and initial is not None:
         if c.shape[dim] == 0:
             of_initial = torch.zeros_like(initial)
@@ -225,7 +227,8 @@ def _recurrence_vjp(
             if not inclusive:
                 reached = reached + way.where_segments_go_on(c)
             of_initial = way.split(reached)[0]
-    return of_a, of_b, None, None, None, of_initial, None
+        of_initial = of_initial.to(dtype)
+    return of_a, of_b.to(dtype), None, None, None, of_initial, None
 
 
 def _recurrence_jvp(
@@ -238,12 +241,14 @@ def _recurrence_jvp(
     initial: Tensor | None,
     reset: Tensor | None,
 ) -> Tensor:
+    dtype = a.dtype
     way = Way(dim, reverse, inclusive, reset)
-    da, db, d_initial = tangents[0], tangents[1], tangents[5]
+    a, b, initial = wide(a, b, initial)
+    da, db, d_initial = wide(tangents[0], tangents[1], tangents[5])
     terms = torch.zeros_like(a) if db is None else db
     if da is not None:
         terms = terms + way.where_segments_go_on(da * way.states(a, b, initial))
-    return way.recurrence(a, terms, d_initial)
+    return way.recurrence(a, terms, d_initial).to(dtype)
 
 
 linear_recurrence.set_derivatives(_recurrence_vjp, _recurrence_jvp)

@@ -244,6 +244,46 @@ def test_second_derivatives_in_16_bits_are_rounded_once(line):
         assert h.tolist() == rounded(second, dtype).tolist()
 
 
+# In each, what one factor of a derivative is made of leaves the range of the dtype.
+LEAVING = {
+    "float32": ([1, 1e-30, 1], [1e-30, 0, 0], [0, 0, 1e30]),
+    "float16": ([1, 1e-4, 1], [1e-4, 0, 0], [0, 0, 6e4]),
+    "float16 above": ([1, 2, 1e-4, 1], [6e4, 0, 0, 0], [0, 0, 1e-3, 0]),
+    "bfloat16": ([1, 1e-30, 1], [1e-30, 0, 0], [0, 0, 1e30]),
+}
+
+
+@pytest.mark.parametrize("inclusive", [True, False])
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("line", LEAVING)
+def test_derivatives_of_recurrences_are_rounded_once(line, reverse, inclusive):
+    dtype = getattr(torch, line.split()[0])
+    step = -1 if reverse else 1
+    a, b, c = (torch.tensor(v[::step], dtype=dtype) for v in LEAVING[line])
+    start = torch.tensor(0.0, dtype=dtype)
+    # The numbers in the tensors.
+    xs, bs, cs = ([Fraction(v) for v in t.tolist()] for t in (a, b, c))
+    n = len(xs)
+    exact = variables([*xs, *bs, Fraction(0)])
+    flags = {"reverse": reverse, "inclusive": inclusive}
+    ys = results("recurrence", exact[:n], exact[n:-1], exact[-1], [False] * n, **flags)
+    jacobian = [derivatives(y, 2 * n + 1) for y in ys]
+    vjp = [
+        sum(w * row[i] for w, row in zip(cs, jacobian, strict=True))
+        for i in range(2 * n + 1)
+    ]
+    leaves = [t.clone().requires_grad_() for t in (a, b, start)]
+    y = ut.linear_recurrence(*leaves[:2], initial=leaves[2], **flags)
+    found = torch.cat([g.reshape(-1) for g in torch.autograd.grad(y, leaves, c)])
+    assert found.tolist() == rounded(vjp, dtype).tolist()
+    # Along c in a.
+    jvp = [sum(w * d for w, d in zip(cs, row[:n], strict=True)) for row in jacobian]
+    with fwad.dual_level():
+        y = ut.linear_recurrence(fwad.make_dual(a, c), b, initial=start, **flags)
+        tangent = fwad.unpack_dual(y).tangent
+    assert tangent.tolist() == rounded(jvp, dtype).tolist()
+
+
 def test_a_product_after_an_initial_value_of_zero():
     x = torch.tensor([2.0, 3.0], requires_grad=True)
     start = torch.tensor(0.0, requires_grad=True)
