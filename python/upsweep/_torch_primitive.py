@@ -32,6 +32,9 @@ try:
         is_functorch_wrapped_tensor,
         is_legacy_batchedtensor,
     )
+
+    # As torch.library does for kernels: it imports torch._dynamo at the first call.
+    from torch._compile import _disable_dynamo as untraced
     from torch._functorch.utils import enable_single_level_autograd_function
     from torch.autograd.forward_ad import _set_fwd_grad_enabled
     from torch.autograd.function import _SingleLevelFunction
@@ -116,7 +119,7 @@ class Primitive:
         ]
         self._function: Any = None
         for key in ("CPU", "CUDA"):
-            _library.impl(name, direct, key)
+            _library.impl(name, untraced(direct), key)
 
         def fake(*args: Any) -> Tensor:
             return args[0].new_empty(args[0].shape)
@@ -200,7 +203,7 @@ class Primitive:
             with enable_single_level_autograd_function():
                 return self._function.apply(keyset, *args)
 
-        _library.impl(name, autograd, "Autograd", with_keyset=True)
+        _library.impl(name, untraced(autograd), "Autograd", with_keyset=True)
 
     def _batched(self, info: Any, axes: tuple[Any, ...], *args: Any) -> Any:
         """Of tensors with one more axis, in the places that axes says."""

@@ -207,7 +207,17 @@ def test_forward_mode(name):
     assert tangent is None or not tangent.any()
 
 
-def test_jvp_of_a_compiled_function_is_an_error_and_not_0():
+@pytest.mark.parametrize("way", ["grad", "jvp", "vmap", "grad of grad"])
+@pytest.mark.parametrize("name", ["cumprod", "linear_recurrence", "segments"])
+def test_derivatives_of_compiled_functions(name, way):
+    """Dynamo gives up such a function, and must not trace what PyTorch calls then."""
+    ours, theirs = FUNCTIONS[name]
+    torch._dynamo.reset()
+    f = torch.compile(ours, backend="aot_eager")
+    check(DERIVATIVES[way](f), DERIVATIVES[way](theirs))
+
+
+def test_jvp_of_a_compiled_function_without_breaks_is_an_error_and_not_0():
     f = compiled(FUNCTIONS["cumprod"][0], backend="aot_eager")
     with pytest.raises(torch._dynamo.exc.Unsupported, match="jvp"):
         jvp(f, (X,), (V,))
