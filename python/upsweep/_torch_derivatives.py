@@ -105,19 +105,24 @@ def _sums(x: Tensor, way: Way) -> tuple[Tensor, Tensor]:
     if x.is_complex() or x.dtype == torch.float64:
         return x, way.scan(x, "logaddexp")
     y = way.scan(x.detach().float(), "logaddexp")
-    empty = y == -torch.inf
-    x, before, y = wide(x, way.previous(y, -torch.inf), y.masked_fill(empty, 0))
-    sums = way.recurrence((before - y).exp(), (x - y).exp())
-    y = y + sums.masked_fill(empty, 1).log()
-    return x, y.masked_fill(empty, -torch.inf)
+    infinite = y.isinf()  # and right
+    x, before, base = wide(x, way.previous(y, -torch.inf), y.masked_fill(infinite, 0))
+    before, terms = (each.masked_fill(infinite, -torch.inf) for each in (before, x))
+    sums = way.recurrence((before - base).exp(), (terms - base).exp())
+    base = base + sums.masked_fill(infinite, 1).log()
+    return x, torch.where(infinite, y, base)
 
 
 def _weights(x: Tensor, way: Way) -> tuple[Tensor, Tensor]:
-    """exp(x[k] - y[k]) and exp(y[k - 1] - y[k]) of the sums y; 0 where y is -inf."""
+    """exp(x[k] - y[k]) and exp(y[k - 1] - y[k]) of the sums y. Where y is -inf, both
+    are 0; where y[k - 1] is inf as y[k] is, the second is 1."""
     x, y = _sums(x, way._replace(inclusive=True))
+    before = way.previous(y, -torch.inf)
     finite = y.masked_fill(y == -torch.inf, 0)
     own = (x - finite).exp()
-    return own, (way.previous(y, -torch.inf) - finite).exp()
+    both = (before == torch.inf) & (y == torch.inf)
+    before, finite = (each.masked_fill(both, 0) for each in (before, finite))
+    return own, (before - finite).exp()
 
 
 def _logaddexp_vjp(c: Tensor, x: Tensor, way: Way) -> Tensor:

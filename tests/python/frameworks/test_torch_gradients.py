@@ -376,6 +376,48 @@ def test_gradients_of_logcumsumexp(name, inclusive, reverse):
         assert abs(found - right) <= allowed[name] * max(1, abs(right))
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("inclusive", [True, False])
+@pytest.mark.parametrize("name", FLOATS)
+def test_gradients_of_logcumsumexp_beside_infinity(name, inclusive, reverse):
+    """An infinite element has NaN, from inf - inf, and spoils no other."""
+    inf, dtype = float("inf"), getattr(torch, name)
+    for values, start in [
+        ([1, inf, 2, 2], None),
+        ([inf, 800, inf, -inf, 3], None),
+        ([-inf, 1, inf, 2, 3, -inf, 3], 4),
+        ([1, inf, 1, -inf, -inf, 2, 0], 3),
+    ]:
+        n = len(values)
+        # What each result counts, in scan order, and the shares by mpmath.
+        exact = [mpmath.mpf(0)] * n
+        for k in range(n):
+            first = start if start is not None and k >= start else 0
+            counted = range(first, k + inclusive)
+            total = mpmath.fsum(mpmath.exp(values[i]) for i in counted)
+            for i in counted:
+                if values[i] == inf:
+                    exact[i] = mpmath.nan
+                elif total and total != inf:
+                    exact[i] += mpmath.exp(values[i]) / total
+        way = slice(None, None, -1) if reverse else slice(None)
+        order = list(range(n))[way]
+        x = torch.tensor([values[i] for i in order], dtype=dtype, requires_grad=True)
+        reset = torch.tensor([i == start for i in order])
+        flags = {"reverse": reverse, "inclusive": inclusive, "reset": reset}
+        y = ut.scan(x, "logaddexp", 0, **flags)
+        (gradient,) = torch.autograd.grad(y.sum(), x)
+        right = torch.tensor([float(exact[i]) for i in order], dtype=torch.float64)
+        torch.testing.assert_close(
+            gradient.double(), right, rtol=1e-2, atol=0, equal_nan=True
+        )
+        with fwad.dual_level():
+            y = ut.scan(fwad.make_dual(x, torch.ones_like(x)), "logaddexp", 0, **flags)
+            tangent = fwad.unpack_dual(y).tangent
+        tangent = tangent[y.isfinite()]
+        torch.testing.assert_close(tangent, torch.ones_like(tangent))
+
+
 @pytest.mark.parametrize("inclusive", [True, False])
 def test_derivatives_of_logcumsumexp_in_float32_are_those_in_float64(inclusive):
     """Which go another way."""
