@@ -2,8 +2,8 @@
 
 Tensors go in and out without a copy, in the order of PyTorch's current stream. All
 derivatives are there: of any order, backward and forward, by torch.func and in code
-that torch.compile compiles. Those of products are right at zeros and where products
-leave the range of the dtype.
+that torch.compile compiles. Those of products are right at zeros. On the CPU the first
+derivatives, without reset, are right where products leave the range of the dtype too.
 
 >>> import torch
 >>> import upsweep.torch
