@@ -26,6 +26,7 @@ try:
         _AutoDispatchBelowAutograd,
         _dispatch_keys,
         _get_tracing_state,
+        _is_torch_function_mode_enabled,
         _len_torch_dispatch_stack,
     )
     from torch._C._functorch import (
@@ -79,6 +80,7 @@ def is_plain(tensor: Tensor) -> bool:
     return not (
         torch.compiler.is_dynamo_compiling()
         or type(tensor) is not Tensor
+        or _is_torch_function_mode_enabled()
         or tensor.requires_grad
         or _dispatch_keys(tensor).raw_repr() != _PLAIN
         or forward_ad._current_level >= 0
