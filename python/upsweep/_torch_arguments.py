@@ -125,17 +125,17 @@ def _check_tensor(name: str, argument: str, value: Any) -> None:
         )
 
 
-def check_flags(name: str, reverse: bool, inclusive: bool) -> None:
-    for argument, value in (("reverse", reverse), ("inclusive", inclusive)):
+def check_flags(name: str, **flags: bool) -> None:
+    for argument, value in flags.items():
         if not isinstance(value, bool):
             raise TypeError(
-                f"[{name}] {argument} must be True or False, "
-                f"not {type(value).__name__}."
+                f"[{name}] {argument} must be True or False, not {value!r}."
             )
 
 
-def to_axis(name: str, dim: int, ndim: int) -> int:
-    """The axis, counted from the start."""
+def to_axis(name: str, dim: int, shape: torch.Size) -> int:
+    """The axis, counted from the start; a number counts as a line of one."""
+    ndim = max(len(shape), 1)
     try:
         axis = operator.index(dim)
     except TypeError as error:
@@ -144,7 +144,7 @@ def to_axis(name: str, dim: int, ndim: int) -> int:
         ) from error
     if not -ndim <= axis < ndim:
         raise IndexError(
-            f"[{name}] dim is {axis}, and of a tensor with {ndim} dimensions it must "
+            f"[{name}] dim is {axis}, and of a tensor of shape {tuple(shape)} it must "
             f"be between {-ndim} and {ndim - 1}."
         )
     return axis % ndim

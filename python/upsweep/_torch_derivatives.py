@@ -105,19 +105,24 @@ def _sums(x: Tensor, way: Way) -> tuple[Tensor, Tensor]:
     if x.is_complex() or x.dtype == torch.float64:
         return x, way.scan(x, "logaddexp")
     y = way.scan(x.detach().float(), "logaddexp")
-    empty = y == -torch.inf
-    x, before, y = wide(x, way.previous(y, -torch.inf), y.masked_fill(empty, 0))
-    sums = way.recurrence((before - y).exp(), (x - y).exp())
-    y = y + sums.masked_fill(empty, 1).log()
-    return x, y.masked_fill(empty, -torch.inf)
+    infinite = y.isinf()  # and right
+    x, before, base = wide(x, way.previous(y, -torch.inf), y.masked_fill(infinite, 0))
+    before, terms = (each.masked_fill(infinite, -torch.inf) for each in (before, x))
+    sums = way.recurrence((before - base).exp(), (terms - base).exp())
+    base = base + sums.masked_fill(infinite, 1).log()
+    return x, torch.where(infinite, y, base)
 
 
 def _weights(x: Tensor, way: Way) -> tuple[Tensor, Tensor]:
-    """exp(x[k] - y[k]) and exp(y[k - 1] - y[k]) of the sums y; 0 where y is -inf."""
+    """exp(x[k] - y[k]) and exp(y[k - 1] - y[k]) of the sums y. Where y is -inf, both
+    are 0; where y[k - 1] is inf as y[k] is, the second is 1."""
     x, y = _sums(x, way._replace(inclusive=True))
+    before = way.previous(y, -torch.inf)
     finite = y.masked_fill(y == -torch.inf, 0)
     own = (x - finite).exp()
-    return own, (way.previous(y, -torch.inf) - finite).exp()
+    both = (before == torch.inf) & (y == torch.inf)
+    before, finite = (each.masked_fill(both, 0) for each in (before, finite))
+    return own, (before - finite).exp()
 
 
 def _logaddexp_vjp(c: Tensor, x: Tensor, way: Way) -> Tensor:
@@ -210,13 +215,15 @@ def _recurrence_vjp(
     initial: Tensor | None,
     reset: Tensor | None,
 ) -> tuple[Tensor | None, ...]:
+    dtype = c.dtype
     way = Way(dim, reverse, inclusive, reset)
+    c, a, b, initial = wide(c, a, b, initial)
     of_b = way.adjoint(a.conj(), c)
     of_a: Tensor | None = None
     of_initial: Tensor | None = None
     if needs[0]:
         states = way.states(a, b, initial).conj()
-        of_a = way.where_segments_go_on(of_b * states)
+        of_a = way.where_segments_go_on(of_b * states).to(dtype)
     if needs[5] and initial is not None:
         if c.shape[dim] == 0:
             of_initial = torch.zeros_like(initial)
@@ -225,7 +232,8 @@ def _recurrence_vjp(
             if not inclusive:
                 reached = reached + way.where_segments_go_on(c)
             of_initial = way.split(reached)[0]
-    return of_a, of_b, None, None, None, of_initial, None
+        of_initial = of_initial.to(dtype)
+    return of_a, of_b.to(dtype), None, None, None, of_initial, None
 
 
 def _recurrence_jvp(
@@ -238,12 +246,14 @@ def _recurrence_jvp(
     initial: Tensor | None,
     reset: Tensor | None,
 ) -> Tensor:
+    dtype = a.dtype
     way = Way(dim, reverse, inclusive, reset)
-    da, db, d_initial = tangents[0], tangents[1], tangents[5]
+    a, b, initial = wide(a, b, initial)
+    da, db, d_initial = wide(tangents[0], tangents[1], tangents[5])
     terms = torch.zeros_like(a) if db is None else db
     if da is not None:
         terms = terms + way.where_segments_go_on(da * way.states(a, b, initial))
-    return way.recurrence(a, terms, d_initial)
+    return way.recurrence(a, terms, d_initial).to(dtype)
 
 
 linear_recurrence.set_derivatives(_recurrence_vjp, _recurrence_jvp)

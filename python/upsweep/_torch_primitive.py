@@ -26,12 +26,16 @@ try:
         _AutoDispatchBelowAutograd,
         _dispatch_keys,
         _get_tracing_state,
+        _is_torch_function_mode_enabled,
         _len_torch_dispatch_stack,
     )
     from torch._C._functorch import (
         is_functorch_wrapped_tensor,
         is_legacy_batchedtensor,
     )
+
+    # As torch.library does for kernels: it imports torch._dynamo at the first call.
+    from torch._compile import _disable_dynamo as untraced
     from torch._functorch.utils import enable_single_level_autograd_function
     from torch.autograd.forward_ad import _set_fwd_grad_enabled
     from torch.autograd.function import _SingleLevelFunction
@@ -76,6 +80,7 @@ def is_plain(tensor: Tensor) -> bool:
     return not (
         torch.compiler.is_dynamo_compiling()
         or type(tensor) is not Tensor
+        or _is_torch_function_mode_enabled()
         or tensor.requires_grad
         or _dispatch_keys(tensor).raw_repr() != _PLAIN
         or forward_ad._current_level >= 0
@@ -98,8 +103,9 @@ class Primitive:
 
     Args:
         schema: Its name and arguments, as PyTorch's dispatcher has them. Each has one
-            argument ``int dim``, which is not negative; and the first is a tensor of
-            the shape and dtype of the result.
+            argument ``int dim``, which is not negative. The first is a tensor of the
+            shape and dtype of the result; others have its shape, but ``initial`` that
+            without the axis.
         direct: The function for tensors in memory.
     """
 
@@ -109,16 +115,23 @@ class Primitive:
         self.op = getattr(torch.ops.upsweep, name).default
         self.direct = direct
         arguments = self.op._schema.arguments
-        self._dim = [each.name for each in arguments].index("dim")
+        self._names = [each.name for each in arguments]
+        self._dim = self._names.index("dim")
         # Where tensors are; isinstance(each, Tensor) of anything else is slow.
         self._tensors = [
             i for i, each in enumerate(arguments) if "Tensor" in str(each.type)
         ]
         self._function: Any = None
+
+        def kernel(*args: Any) -> Tensor:
+            self._check(args)
+            return direct(*args)
+
         for key in ("CPU", "CUDA"):
-            _library.impl(name, direct, key)
+            _library.impl(name, untraced(kernel), key)
 
         def fake(*args: Any) -> Tensor:
+            self._check(args)
             return args[0].new_empty(args[0].shape)
 
         torch.library.register_fake(self.op, fake, lib=_library)
@@ -137,6 +150,28 @@ class Primitive:
         if records:
             return self._function.apply(None, *args)
         return self.direct(*args)
+
+    def _check(self, args: Any, batch: int = 0) -> None:
+        """Whether an operator called by its name has what upsweep.torch gives it, in
+        tensors that start with a number of axes of vmap."""
+        name = self.op._schema.name.split("::")[1]
+        shape, dim = args[0].shape[batch:], args[self._dim] - batch
+        if not 0 <= dim < len(shape):
+            raise IndexError(
+                f"[{name}] dim is {dim}, and of a tensor of shape {tuple(shape)} the "
+                f"operator takes those from 0 to {len(shape) - 1}."
+            )
+        for i in self._tensors:
+            if args[i] is None:
+                continue
+            given, needed = args[i].shape[batch:], shape
+            if self._names[i] == "initial":
+                needed = (*shape[:dim], *shape[dim + 1 :])
+            if given != needed:
+                raise ValueError(
+                    f"[{name}] {self._names[i]} has the shape {tuple(given)}, and the "
+                    f"operator needs {tuple(needed)}."
+                )
 
     def set_derivatives(self, vjp: Vjp, jvp: Jvp) -> None:
         """Makes it differentiable, as often as the derivatives are."""
@@ -200,7 +235,7 @@ class Primitive:
             with enable_single_level_autograd_function():
                 return self._function.apply(keyset, *args)
 
-        _library.impl(name, autograd, "Autograd", with_keyset=True)
+        _library.impl(name, untraced(autograd), "Autograd", with_keyset=True)
 
     def _batched(self, info: Any, axes: tuple[Any, ...], *args: Any) -> Any:
         """Of tensors with one more axis, in the places that axes says."""
@@ -212,4 +247,5 @@ class Primitive:
             elif arg is not None:
                 batched[i] = arg.expand(info.batch_size, *arg.shape)
         batched[self._dim] += 1
+        self._check(batched, 1)
         return self(*batched), 0

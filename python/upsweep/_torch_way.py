@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -100,11 +100,13 @@ def _shifted(x: Tensor, dim: int, up: bool, fill: float) -> Tensor:
     return torch.cat((rest, edge) if up else (edge, rest), dim)
 
 
-def wide(*tensors: Tensor) -> list[Tensor]:
+def wide(*tensors: Any) -> tuple[Any, ...]:
     """For what is rounded between two scans: wider, as far as upsweep scans it there.
-    GPUs have no float64."""
-    first = tensors[0]
-    if first.is_complex() or first.dtype == torch.float64:
-        return list(tensors)
-    dtype = torch.float64 if first.device.type == "cpu" else torch.float32
-    return [each.to(dtype) for each in tensors]
+    GPUs have no float64. What is None stays so."""
+    return tuple(each if each is None else each.to(_wider(each)) for each in tensors)
+
+
+def _wider(tensor: Tensor) -> torch.dtype:
+    if tensor.is_complex() or tensor.dtype == torch.float64:
+        return tensor.dtype
+    return torch.float64 if tensor.device.type == "cpu" else torch.float32

@@ -2,8 +2,8 @@
 
 Tensors go in and out without a copy, in the order of PyTorch's current stream. All
 derivatives are there: of any order, backward and forward, by torch.func and in code
-that torch.compile compiles. Those of products are right at zeros and where products
-leave the range of the dtype.
+that torch.compile compiles. Those of products are right at zeros. On the CPU the first
+derivatives, without reset, are right where products leave the range of the dtype too.
 
 >>> import torch
 >>> import upsweep.torch
@@ -117,23 +117,29 @@ def scan(
             include_initial=include_initial,
             skipna=skipna,
         )
+    check_flags(
+        "scan",
+        reverse=reverse,
+        inclusive=inclusive,
+        include_initial=include_initial,
+        skipna=skipna,
+    )
     if op not in _torch_scans.FUNCTIONS:
         names = ", ".join(map(repr, _torch_scans.FUNCTIONS))
         raise ValueError(f"[scan] op must be one of {names}, not {op!r}.")
     if include_initial and not inclusive:
         raise ValueError("[scan] include_initial is for inclusive scans.")
     x = to_input("scan", op, input, dtype)
+    dim = to_axis("scan", dim, x.shape)
     is_scalar = x.ndim == 0
     if is_scalar:
         x = x.reshape(1)
-    dim = to_axis("scan", dim, x.ndim)
     if skipna:  # of the numbers before the conversion
         x = x.where(~input.isnan().reshape(x.shape), identity(op, x.dtype))
     if include_initial and initial is None:
         initial = identity(op, x.dtype)
     start = to_initial("scan", initial, x, dim)
     mask = to_mask("scan", reset, x, reverse)
-    check_flags("scan", reverse, inclusive)
     result = _torch_scans.scan(x, op, dim, reverse, inclusive, start, mask)
     if include_initial:
         assert start is not None
@@ -171,6 +177,7 @@ def _scan_like(op: str) -> _Scan:
         if (
             dtype is None
             and is_plain(input)
+            and type(reverse) is type(inclusive) is bool
             and type(dim) is int
             and -(ndim := input.ndim) <= dim < ndim
         ):
@@ -180,7 +187,7 @@ def _scan_like(op: str) -> _Scan:
                     capsule, dim, reverse=reverse, inclusive=inclusive, stream=CPU
                 ).__dlpack__()
             )
-        if type(input) is not Tensor and has_torch_function((input,)):
+        if has_torch_function((input,)):
             return handle_torch_function(
                 scan_of,
                 (input,),
@@ -190,13 +197,12 @@ def _scan_like(op: str) -> _Scan:
                 inclusive=inclusive,
                 dtype=dtype,
             )
+        check_flags(name, reverse=reverse, inclusive=inclusive)
         x = to_input(name, op, input, dtype)
-        if x.ndim == 0:
-            line = scan_of(x.reshape(1), dim, reverse=reverse, inclusive=inclusive)
-            return line.reshape(())
-        dim = to_axis(name, dim, x.ndim)
-        check_flags(name, reverse, inclusive)
-        return _torch_scans.scan(x, op, dim, reverse, inclusive, None, None)
+        dim = to_axis(name, dim, x.shape)
+        line = x.reshape(1) if x.ndim == 0 else x
+        result = _torch_scans.scan(line, op, dim, reverse, inclusive, None, None)
+        return result.reshape(()) if x.ndim == 0 else result
 
     scan_of.__name__ = scan_of.__qualname__ = name
     scan_of.__doc__ = f"""As :func:`upsweep.{name}`, of a tensor.
@@ -254,13 +260,13 @@ def linear_recurrence(
             initial=initial,
             reset=reset,
         )
+    check_flags(name, reverse=reverse, inclusive=inclusive)
     a, b = to_coefficients(a, b)
+    dim = to_axis(name, dim, a.shape)
     is_scalar = a.ndim == 0
     if is_scalar:
         a, b = a.reshape(1), b.reshape(1)
-    dim = to_axis(name, dim, a.ndim)
     start = to_initial(name, initial, a, dim)
     mask = to_mask(name, reset, a, reverse)
-    check_flags(name, reverse, inclusive)
     result = _torch_scans.linear_recurrence(a, b, dim, reverse, inclusive, start, mask)
     return result.reshape(()) if is_scalar else result

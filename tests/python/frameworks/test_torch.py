@@ -261,6 +261,23 @@ def test_subclasses():
     assert (two.a.tolist(), two.b.tolist()) == ([1, 2, 6], [2, 6, 24])
 
 
+@pytest.mark.parametrize("function", ["cumprod", "scan", "linear_recurrence"])
+def test_modes_see_the_function(function):
+    seen = []
+
+    class Mode(torch.overrides.TorchFunctionMode):
+        def __torch_function__(self, func, types, args=(), kwargs=None):
+            seen.append(func)
+            return func(*args, **(kwargs or {}))
+
+    x = torch.tensor([1.0, 2.0, 3.0])
+    args = {"cumprod": (x, 0), "scan": (x, "prod", 0), "linear_recurrence": (x, 0.0)}
+    with Mode():
+        y = getattr(ut, function)(*args[function], inclusive=True)
+    assert seen[0] is getattr(ut, function)
+    assert y.shape == x.shape
+
+
 def test_tensors_without_memory():
     from torch._subclasses import FakeTensorMode
 
@@ -307,9 +324,12 @@ X = torch.tensor([1.0, 2.0, 3.0])
 MASK = torch.zeros(3, dtype=torch.bool)
 ERRORS = [
     (lambda: ut.cumprod(X, 1), IndexError,
-     "[cumprod] dim is 1, and of a tensor with 1 dimensions it must be between -1 and"),
+     "[cumprod] dim is 1, and of a tensor of shape (3,) it must be between -1 and 0"),
     (lambda: ut.cumsum(X, -2), IndexError, "[cumsum] dim is -2"),
-    (lambda: ut.cummax(torch.tensor(1.0), 1), IndexError, "[cummax] dim is 1"),
+    *((call, IndexError, "dim is 1, and of a tensor of shape () it must be between -1")
+      for call in (lambda: ut.cummax(torch.tensor(1.0), 1),
+                   lambda: ut.scan(torch.tensor(1.0), "sum", 1),
+                   lambda: ut.linear_recurrence(torch.tensor(1.0), 1.0, 1))),
     (lambda: ut.linear_recurrence(X, X, 1), IndexError, "[linear_recurrence] dim is 1"),
     (lambda: ut.cumprod(X, None), TypeError, "dim must be an int, not NoneType"),
     (lambda: ut.cumprod(X, 0.0), TypeError, "[cumprod] dim must be an int, not float"),
@@ -324,6 +344,16 @@ ERRORS = [
      "[cumprod] dtype must be a torch.dtype, not str"),
     (lambda: ut.cumprod(X, 0, reverse=1), TypeError, "[cumprod] reverse must be True"),
     (lambda: ut.scan(X, "sum", 0, inclusive=None), TypeError, "inclusive must be True"),
+    # In short and not.
+    (lambda: ut.cumprod(X, 0, reverse=np.bool_(True)), TypeError,
+     "[cumprod] reverse must be True or False, not"),
+    (lambda: ut.cumprod(X.clone().requires_grad_(), 0, inclusive=np.bool_(True)),
+     TypeError, "[cumprod] inclusive must be True or False, not"),
+    (lambda: ut.cumsum(torch.tensor(1.0), 0, reverse=1), TypeError, "reverse must be"),
+    (lambda: ut.scan(X, "sum", 0, skipna="False"), TypeError,
+     "[scan] skipna must be True or False, not 'False'"),
+    (lambda: ut.scan(X, "sum", 0, include_initial="False"), TypeError,
+     "[scan] include_initial must be True or False, not 'False'"),
     (lambda: ut.cumprod(X.to_sparse(), 0), TypeError,
      "[cumprod] input has the layout torch.sparse_coo; to_dense() makes a strided one"),
     (lambda: ut.cumprod(torch.nested.nested_tensor([X], layout=torch.jagged), 1),

@@ -244,6 +244,46 @@ def test_second_derivatives_in_16_bits_are_rounded_once(line):
         assert h.tolist() == rounded(second, dtype).tolist()
 
 
+# In each, what one factor of a derivative is made of leaves the range of the dtype.
+LEAVING = {
+    "float32": ([1, 1e-30, 1], [1e-30, 0, 0], [0, 0, 1e30]),
+    "float16": ([1, 1e-4, 1], [1e-4, 0, 0], [0, 0, 6e4]),
+    "float16 above": ([1, 2, 1e-4, 1], [6e4, 0, 0, 0], [0, 0, 1e-3, 0]),
+    "bfloat16": ([1, 1e-30, 1], [1e-30, 0, 0], [0, 0, 1e30]),
+}
+
+
+@pytest.mark.parametrize("inclusive", [True, False])
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("line", LEAVING)
+def test_derivatives_of_recurrences_are_rounded_once(line, reverse, inclusive):
+    dtype = getattr(torch, line.split()[0])
+    step = -1 if reverse else 1
+    a, b, c = (torch.tensor(v[::step], dtype=dtype) for v in LEAVING[line])
+    start = torch.tensor(0.0, dtype=dtype)
+    # The numbers in the tensors.
+    xs, bs, cs = ([Fraction(v) for v in t.tolist()] for t in (a, b, c))
+    n = len(xs)
+    exact = variables([*xs, *bs, Fraction(0)])
+    flags = {"reverse": reverse, "inclusive": inclusive}
+    ys = results("recurrence", exact[:n], exact[n:-1], exact[-1], [False] * n, **flags)
+    jacobian = [derivatives(y, 2 * n + 1) for y in ys]
+    vjp = [
+        sum(w * row[i] for w, row in zip(cs, jacobian, strict=True))
+        for i in range(2 * n + 1)
+    ]
+    leaves = [t.clone().requires_grad_() for t in (a, b, start)]
+    y = ut.linear_recurrence(*leaves[:2], initial=leaves[2], **flags)
+    found = torch.cat([g.reshape(-1) for g in torch.autograd.grad(y, leaves, c)])
+    assert found.tolist() == rounded(vjp, dtype).tolist()
+    # Along c in a.
+    jvp = [sum(w * d for w, d in zip(cs, row[:n], strict=True)) for row in jacobian]
+    with fwad.dual_level():
+        y = ut.linear_recurrence(fwad.make_dual(a, c), b, initial=start, **flags)
+        tangent = fwad.unpack_dual(y).tangent
+    assert tangent.tolist() == rounded(jvp, dtype).tolist()
+
+
 def test_a_product_after_an_initial_value_of_zero():
     x = torch.tensor([2.0, 3.0], requires_grad=True)
     start = torch.tensor(0.0, requires_grad=True)
@@ -334,6 +374,48 @@ def test_gradients_of_logcumsumexp(name, inclusive, reverse):
     allowed = {"float16": 2e-3, "bfloat16": 2e-2, "float32": 1e-6, "float64": 1e-11}
     for found, right in zip(gradient.tolist(), exact, strict=True):
         assert abs(found - right) <= allowed[name] * max(1, abs(right))
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("inclusive", [True, False])
+@pytest.mark.parametrize("name", FLOATS)
+def test_gradients_of_logcumsumexp_beside_infinity(name, inclusive, reverse):
+    """An infinite element has NaN, from inf - inf, and spoils no other."""
+    inf, dtype = float("inf"), getattr(torch, name)
+    for values, start in [
+        ([1, inf, 2, 2], None),
+        ([inf, 800, inf, -inf, 3], None),
+        ([-inf, 1, inf, 2, 3, -inf, 3], 4),
+        ([1, inf, 1, -inf, -inf, 2, 0], 3),
+    ]:
+        n = len(values)
+        # What each result counts, in scan order, and the shares by mpmath.
+        exact = [mpmath.mpf(0)] * n
+        for k in range(n):
+            first = start if start is not None and k >= start else 0
+            counted = range(first, k + inclusive)
+            total = mpmath.fsum(mpmath.exp(values[i]) for i in counted)
+            for i in counted:
+                if values[i] == inf:
+                    exact[i] = mpmath.nan
+                elif total and total != inf:
+                    exact[i] += mpmath.exp(values[i]) / total
+        way = slice(None, None, -1) if reverse else slice(None)
+        order = list(range(n))[way]
+        x = torch.tensor([values[i] for i in order], dtype=dtype, requires_grad=True)
+        reset = torch.tensor([i == start for i in order])
+        flags = {"reverse": reverse, "inclusive": inclusive, "reset": reset}
+        y = ut.scan(x, "logaddexp", 0, **flags)
+        (gradient,) = torch.autograd.grad(y.sum(), x)
+        right = torch.tensor([float(exact[i]) for i in order], dtype=torch.float64)
+        torch.testing.assert_close(
+            gradient.double(), right, rtol=1e-2, atol=0, equal_nan=True
+        )
+        with fwad.dual_level():
+            y = ut.scan(fwad.make_dual(x, torch.ones_like(x)), "logaddexp", 0, **flags)
+            tangent = fwad.unpack_dual(y).tangent
+        tangent = tangent[y.isfinite()]
+        torch.testing.assert_close(tangent, torch.ones_like(tangent))
 
 
 @pytest.mark.parametrize("inclusive", [True, False])

@@ -2,6 +2,7 @@
 derivative beside that of a loop in PyTorch, and none silently 0."""
 
 import functools
+import re
 
 import pytest
 
@@ -207,7 +208,17 @@ def test_forward_mode(name):
     assert tangent is None or not tangent.any()
 
 
-def test_jvp_of_a_compiled_function_is_an_error_and_not_0():
+@pytest.mark.parametrize("way", ["grad", "jvp", "vmap", "grad of grad"])
+@pytest.mark.parametrize("name", ["cumprod", "linear_recurrence", "segments"])
+def test_derivatives_of_compiled_functions(name, way):
+    """Dynamo gives up such a function, and must not trace what PyTorch calls then."""
+    ours, theirs = FUNCTIONS[name]
+    torch._dynamo.reset()
+    f = torch.compile(ours, backend="aot_eager")
+    check(DERIVATIVES[way](f), DERIVATIVES[way](theirs))
+
+
+def test_jvp_of_a_compiled_function_without_breaks_is_an_error_and_not_0():
     f = compiled(FUNCTIONS["cumprod"][0], backend="aot_eager")
     with pytest.raises(torch._dynamo.exc.Unsupported, match="jvp"):
         jvp(f, (X,), (V,))
@@ -264,6 +275,43 @@ def test_opcheck():
     opcheck(ops.linear_recurrence, (x, x, 1, False, True, None, mask))
     for derivative in (ops.cumprod_vjp, ops.cumprod_jvp):
         opcheck(derivative, (w, w, 1, True, False))
+
+
+def test_operators_check_their_arguments():
+    """Each for itself, and as vmap and fake tensors call them."""
+    ops = torch.ops.upsweep
+    x, row, mask = torch.ones(2, 3), torch.ones(3), torch.zeros(3, dtype=torch.bool)
+    cases = [
+        (IndexError, "[scan] dim is -1", ops.scan,
+         (x, "sum", -1, False, True, None, None)),
+        (IndexError, "[scan] dim is 2", ops.scan,
+         (x, "sum", 2, False, True, None, None)),
+        (IndexError, "[scan] dim is 0", ops.scan,
+         (x.sum(), "sum", 0, False, True, None, None)),
+        (ValueError, "[scan] initial", ops.scan,
+         (x, "sum", 1, False, True, row, None)),
+        (ValueError, "[scan] reset", ops.scan,
+         (x, "sum", 1, False, True, None, mask)),
+        (ValueError, "[linear_recurrence] b", ops.linear_recurrence,
+         (x, row, 1, False, True, None, None)),
+        (IndexError, "[cumprod_vjp] dim", ops.cumprod_vjp, (x, x, -1, False, True)),
+        (ValueError, "[cumprod_jvp] tangent", ops.cumprod_jvp,
+         (x, row, 1, False, True)),
+    ]  # fmt: skip
+    for error, text, op, args in cases:
+        tensors = [arg for arg in args if isinstance(arg, torch.Tensor)]
+
+        def call(*given, op=op, args=args):
+            given = iter(given)
+            return op(*(next(given) if torch.is_tensor(a) else a for a in args))
+
+        for run in (
+            call,
+            lambda *given: vmap(call)(*(t.expand(4, *t.shape) for t in given)),
+            lambda *given: call(*(t.to("meta") for t in given)),
+        ):
+            with pytest.raises(error, match=re.escape(text)):
+                run(*tensors)
 
 
 class Module(torch.nn.Module):
