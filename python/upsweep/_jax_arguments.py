@@ -12,6 +12,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 import upsweep
+from upsweep import _initial
 
 _DTYPES = frozenset(
     "bool uint8 uint16 uint32 uint64 int8 int16 int32 int64 "
@@ -72,10 +73,10 @@ def lines(
     name: str, initial: ArrayLike, dtype: Any, shape: tuple[int, ...], axis: int
 ) -> jax.Array:
     """What lines start with, one for each line."""
-    for each in jax.tree.leaves(initial):
-        if _is_number(each):
-            _check_number(name, each, dtype)
-    start = jnp.asarray(initial, dtype if _is_number(initial) else None)
+    known = getattr(upsweep, "bool_" if dtype.kind == "b" else dtype.name)
+    _initial.check(name, initial, known, jax.Array)
+    is_number = _initial.is_number(initial, jax.Array)
+    start = jnp.asarray(initial, dtype if is_number else None)
     lines = without(shape, axis)
     if start.shape not in [(), lines]:
         raise ValueError(
@@ -87,22 +88,6 @@ def lines(
             f"[{name}] initial is {start.dtype}, but the result is {dtype}."
         )
     return jnp.broadcast_to(start.astype(dtype), lines)
-
-
-def _is_number(value: Any) -> bool:
-    """Whether a value is known: no array of JAX, and none with axes."""
-    return not isinstance(value, (jax.Array, list, tuple)) and np.ndim(value) == 0
-
-
-def _check_number(name: str, initial: Any, dtype: Any) -> None:
-    """upsweep's own errors for what a line starts with: JAX would convert it."""
-    known = "bool_" if dtype.kind == "b" else dtype.name
-    one = upsweep.zeros(1, getattr(upsweep, known))
-    cpu = upsweep.Device(upsweep.cpu)
-    if name == "scan":
-        upsweep.scan(one, "max", 0, initial=initial, stream=cpu)
-    else:
-        upsweep.linear_recurrence(one, one, 0, initial=initial, stream=cpu)
 
 
 def _kind(dtype: Any) -> int:

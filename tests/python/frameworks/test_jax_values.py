@@ -202,7 +202,7 @@ def test_errors(call, error, message):
         (np.int32, 1.5, TypeError),
         (np.bool_, 2, TypeError),
         (np.float32, 1j, TypeError),
-        (np.float32, 10**400, OverflowError),
+        pytest.param(np.float32, 10**400, OverflowError, id="huge"),
     ],
 )
 def test_initial_is_a_number_of_the_dtype(dtype, initial, error):

@@ -347,6 +347,42 @@ def test_errors_name_the_argument(error, text, call):
         call(mx.array(X[0]))
 
 
+@pytest.mark.parametrize(
+    ("dtype", "initial", "error"),
+    [
+        ("uint8", 300, OverflowError),
+        ("uint8", np.int64(-1), OverflowError),
+        ("int32", 1.5, TypeError),
+        ("bool_", 2, TypeError),
+        ("float32", 1j, TypeError),
+        pytest.param("float32", 10**400, OverflowError, id="huge"),
+        ("float32", "a", TypeError),
+    ],
+)
+def test_initial_is_a_number_of_the_dtype(dtype, initial, error):
+    """Of which MLX would make another."""
+    a = mx.zeros((2, 1), getattr(mx, dtype))
+    for wrong in (initial, [initial]):
+        with pytest.raises(error, match=r"\[scan\] initial"):
+            um.scan(a, "max", 0, initial=wrong)
+    if dtype == "float32":
+        with pytest.raises(error, match=r"\[linear_recurrence\] initial"):
+            um.linear_recurrence(a, a, 0, initial=initial)
+
+
+def test_initial_takes_the_dtype():
+    numbers = [("uint8", 200), ("float32", 2**70), ("bfloat16", np.float64(0.5))]
+    for dtype, start in numbers:
+        zeros = mx.zeros((2, 1), getattr(mx, dtype))
+        for initial in (start, [start] if start != 2**70 else start):
+            own = um.scan(zeros, "max", 0, initial=initial)
+            assert own.dtype == getattr(mx, dtype)
+            assert own.tolist() == [[start]] * 2
+    # An array is converted.
+    own = um.scan(mx.zeros(2, mx.uint8), "max", 0, initial=mx.array(7.0))
+    assert own.tolist() == [7, 7]
+
+
 def test_the_package_does_not_load_mlx():
     run_python("-c", "import sys, upsweep; assert 'mlx' not in sys.modules")
 
