@@ -224,6 +224,10 @@ def test_compiled_parts_of_a_function_that_is_differentiated():
     assert equal(mx.grad(mx.compile(f))(x), mx.grad(f)(x))
 
 
+class Subclass(mx.array):
+    pass
+
+
 def plain_functions():
     back = lambda y: mx.array(y).sum()  # noqa: E731
     yield "cumprod", lambda x: back(upsweep.cumprod(x))
@@ -233,6 +237,8 @@ def plain_functions():
     yield "asarray", lambda x: back(upsweep.asarray(x))
     yield "array", lambda x: back(upsweep.array(x))
     yield "list", lambda x: back(upsweep.array([x[0], x[1]]))
+    yield "subclass", lambda x: back(upsweep.cumsum(Subclass(x)))
+    yield "from_dlpack of one", lambda x: back(upsweep.from_dlpack(Subclass(x)))
     yield "from_dlpack", lambda x: back(upsweep.from_dlpack(x))
     yield "scan", lambda x: back(upsweep.scan([1.0, 2.0], "sum", initial=x[0]))
     yield "recurrence", lambda x: back(upsweep.linear_recurrence(2.0, x))
