@@ -47,9 +47,14 @@ std::variant<Foreign, std::string> from_numpy_bfloat16(nb::handle h,
 // A transformation such as mx.grad does not see what happens to the memory of
 // an array, and the gradient would be zero.
 void refuse_in_transformation_of_mlx(nb::handle h, const char* op) {
-  if (type_of(h) != "array") return;
-  nb::object module = nb::getattr(h.type(), "__module__", nb::none());
-  if (!module.equal(nb::str("mlx.core"))) return;
+  nb::str name("mlx.core");
+  nb::object mlx = nb::steal(PyImport_GetModule(name.ptr()));
+  if (!mlx.is_valid()) {
+    if (PyErr_Occurred()) nb::raise_python_error();
+    return;  // nobody has imported it
+  }
+  nb::object type = nb::getattr(mlx, "array", nb::none());
+  if (!PyType_Check(type.ptr()) || !nb::isinstance(h, type)) return;
   nb::module_::import_("upsweep._mlx_tracing").attr("refuse")(op);
 }
 

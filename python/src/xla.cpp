@@ -135,7 +135,18 @@ ffi::Error answer(const ffi::RemainingArgs& operands, Result& result,
   }
   call.into = {static_cast<std::byte*>(result->untyped_data()),
                result->size_bytes()};
-  finish(run(call));
+  try {
+    finish(run(call));
+  } catch (...) {
+    // Work that the stream has been given still uses XLA's memory, which is
+    // XLA's again once the handler returns.
+    try {
+      synchronize(stream);
+    } catch (const std::exception&) {
+      // The first error tells what went wrong.
+    }
+    throw;
+  }
   return ffi::Error::Success();
 }
 

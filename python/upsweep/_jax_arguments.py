@@ -11,6 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
 
+import upsweep
+from upsweep import _initial
+
 _DTYPES = frozenset(
     "bool uint8 uint16 uint32 uint64 int8 int16 int32 int64 "
     "float16 bfloat16 float32 float64 complex64".split()
@@ -25,12 +28,23 @@ def check_dtype(name: str, argument: str, dtype: Any) -> None:
 
 
 def checked_axis(name: str, axis: int, ndim: int) -> int:
+    if isinstance(axis, bool) or not hasattr(axis, "__index__"):
+        raise TypeError(f"[{name}] axis must be an integer, not {type(axis).__name__}.")
     index = operator.index(axis)
     if not -ndim <= index < ndim:
         raise np.exceptions.AxisError(
             f"[{name}] axis {index} is out of bounds for an array with {ndim} axes."
         )
     return index % ndim
+
+
+def checked_flag(name: str, argument: str, value: bool) -> bool:
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(
+            f"[{name}] {argument} must be True or False, not {type(value).__name__}; "
+            "jit needs static_argnames for it."
+        )
+    return bool(value)
 
 
 def checked_reset(
@@ -46,19 +60,30 @@ def checked_reset(
     return mask
 
 
+def is_known_to_be_false(mask: ArrayLike) -> bool:
+    """Whether a mask has a value, even while JAX traces, and that is False."""
+    if isinstance(mask, jax.Array) and (
+        isinstance(mask, jax.core.Tracer) or not mask.is_fully_addressable
+    ):
+        return False
+    return not np.any(np.asarray(mask))
+
+
 def lines(
     name: str, initial: ArrayLike, dtype: Any, shape: tuple[int, ...], axis: int
 ) -> jax.Array:
     """What lines start with, one for each line."""
-    start, lines = jnp.asarray(initial), without(shape, axis)
+    known = getattr(upsweep, "bool_" if dtype.kind == "b" else dtype.name)
+    _initial.check(name, initial, known, jax.Array)
+    is_number = _initial.is_number(initial, jax.Array)
+    start = jnp.asarray(initial, dtype if is_number else None)
+    lines = without(shape, axis)
     if start.shape not in [(), lines]:
         raise ValueError(
             f"[{name}] initial has shape {start.shape}; give it no axes or those of "
             f"the lines, {lines}."
         )
-    if jnp.promote_types(start.dtype, dtype) != dtype and not (
-        _kind(start.dtype) <= _kind(dtype)
-    ):
+    if _kind(start.dtype) > _kind(dtype):
         raise TypeError(
             f"[{name}] initial is {start.dtype}, but the result is {dtype}."
         )

@@ -3,7 +3,8 @@
 scan_p of sums is linear in its operand, recurrence_p in b, prod_jvp_p and prod_vjp_p in
 their second operand. Their transposes are the same primitives in the other direction.
 All tangents are made of these and of JAX's own operations, so derivatives of all orders
-exist in both modes.
+exist in both modes. Those of several steps follow 16-bit numbers in float32 and round
+once.
 """
 
 from __future__ import annotations
@@ -40,6 +41,14 @@ def _no_tangent(out: Array) -> Any:
     return ad.Zero(jax.typeof(out).to_tangent_aval())
 
 
+def _wide(*arrays: Any) -> Any:
+    """16-bit numbers as float32; others, and tangents that are zero, as they are."""
+    return [
+        each if _is_zero(each) or each.dtype.itemsize != 2 else each.astype(np.float32)
+        for each in arrays
+    ]
+
+
 def _scan_jvp(
     primals: Sequence[Array],
     tangents: Sequence[Any],
@@ -55,7 +64,8 @@ def _scan_jvp(
     if _is_zero(tangents[0]):
         return out, _no_tangent(out)
     rule = _SCAN_TANGENTS[op]
-    return out, rule(x, tangents[0], out, reset, axis, reverse, inclusive)
+    tangent = rule(x, tangents[0], out, reset, axis, reverse, inclusive)
+    return out, tangent.astype(out.dtype)
 
 
 def _sum_tangent(
@@ -82,7 +92,11 @@ def _prod_tangent(
     """Between resets, t[k] = x[k] * t[k - 1] + dx[k] * (the product before k)."""
     if reset is None:
         return prod_jvp(x, dx, axis, reverse, inclusive)
-    before = scan(x, reset, "prod", axis, reverse, False) if inclusive else out
+    x, dx = _wide(x, dx)
+    if inclusive or x.dtype != out.dtype:
+        before = scan(x, reset, "prod", axis, reverse, False)
+    else:
+        before = out
     return recurrence(x, dx * before, reset, axis, reverse, inclusive)
 
 
@@ -134,16 +148,14 @@ def _logaddexp_tangent(
 
     Shares of 16-bit numbers are computed in float32: the difference of two rounded
     logarithms has their absolute error."""
-    narrow = x.dtype.itemsize == 2
-    x, dx = (each.astype(np.float32) if narrow else each for each in (x, dx))
-    if narrow or not inclusive:
-        own = scan(x, reset, "logaddexp", axis, reverse, True)
-    else:
+    x, dx = _wide(x, dx)
+    if inclusive and x.dtype == out.dtype:
         own = out
+    else:
+        own = scan(x, reset, "logaddexp", axis, reverse, True)
     before = previous_in_order(own, axis, reverse, -np.inf)
     kept, added = _share(before, own), _share(x, own) * dx
-    tangent = recurrence(kept, added, reset, axis, reverse, inclusive)
-    return tangent.astype(out.dtype)
+    return recurrence(kept, added, reset, axis, reverse, inclusive)
 
 
 def _share(part: Array, whole: Array) -> Array:
@@ -151,7 +163,8 @@ def _share(part: Array, whole: Array) -> Array:
     everything is nothing."""
     is_finite = ~jnp.isinf(whole)
     share = jnp.exp(jnp.where(is_finite, part - whole, 0))
-    return jnp.where(is_finite, share, (part == whole) & (whole.real > 0))
+    is_all = (part == whole) & (whole.real > 0)
+    return jnp.where(is_finite, share, is_all.astype(share.dtype))
 
 
 def _scan_transpose(
@@ -187,14 +200,19 @@ def _recurrence_jvp(
     added = None if _is_zero(db) else db
     if not _is_zero(da):
         before = out
+        if a.dtype.itemsize == 2:
+            a, b, da, db = _wide(a, b, da, db)
+            added = None if _is_zero(db) else db
+            before = recurrence(a, b, reset, axis, reverse, inclusive)
         if inclusive:
-            before = previous_in_order(out, axis, reverse)
+            before = previous_in_order(before, axis, reverse)
             if reset is not None:
                 before = jnp.where(reset, 0, before)
         added = da * before if added is None else da * before + added
     if added is None:
         return out, _no_tangent(out)
-    return out, recurrence(a, added, reset, axis, reverse, inclusive)
+    tangent = recurrence(a, added, reset, axis, reverse, inclusive)
+    return out, tangent.astype(out.dtype)
 
 
 def _recurrence_transpose(
@@ -219,7 +237,10 @@ def _recurrence_transpose(
 
 
 def _second_tangent(out: Array, terms: list[Array]) -> tuple[Array, Any]:
-    return (out, sum(terms)) if terms else (out, _no_tangent(out))
+    if not terms:
+        return out, _no_tangent(out)
+    tangent: Array = sum(terms)
+    return out, tangent.astype(out.dtype)
 
 
 def _prod_jvp_jvp(
@@ -231,7 +252,9 @@ def _prod_jvp_jvp(
     inclusive: bool,
 ) -> tuple[Array, Any]:
     """t[k] = x[k] * t[k - 1] + d[k] * p[k - 1], with p the product, differentiated."""
-    (x, d), (dx, dd) = primals, tangents
+    x, d = primals
+    out = prod_jvp(x, d, axis, reverse, inclusive)
+    x, d, dx, dd = _wide(x, d, *tangents)
     terms = []
     if not _is_zero(dd):
         terms.append(prod_jvp(x, dd, axis, reverse, inclusive))
@@ -239,7 +262,7 @@ def _prod_jvp_jvp(
         t = prod_jvp(x, d, axis, reverse, False)
         dp = prod_jvp(x, dx, axis, reverse, False)
         terms.append(recurrence(x, dx * t + d * dp, None, axis, reverse, inclusive))
-    return _second_tangent(prod_jvp(x, d, axis, reverse, inclusive), terms)
+    return _second_tangent(out, terms)
 
 
 def _prod_jvp_transpose(
@@ -258,7 +281,9 @@ def _prod_vjp_jvp(
 ) -> tuple[Array, Any]:
     """g[k] = p[k - 1] * r[k], with p the product and r[k] = c[k] + x[k + 1] * r[k + 1],
     differentiated. The derivative of r is such a sum itself, of (dx * r)[k + 1]."""
-    (x, c), (dx, dc) = primals, tangents
+    x, c = primals
+    out = prod_vjp(x, c, axis, reverse, inclusive)
+    x, c, dx, dc = _wide(x, c, *tangents)
     terms = []
     if not _is_zero(dc):
         terms.append(prod_vjp(x, dc, axis, reverse, inclusive))
@@ -270,7 +295,7 @@ def _prod_vjp_jvp(
         if inclusive:
             later = next_in_order(later, axis, reverse)
         terms += [dp * r, prod_vjp(x, later, axis, reverse, inclusive)]
-    return _second_tangent(prod_vjp(x, c, axis, reverse, inclusive), terms)
+    return _second_tangent(out, terms)
 
 
 def _prod_vjp_transpose(

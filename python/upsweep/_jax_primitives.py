@@ -6,8 +6,8 @@ along others its extent or 1. Extents of 1 stand for what vmap does not map.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -15,7 +15,7 @@ import jax.extend.core
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.interpreters import batching
+from jax.interpreters import batching, xla
 
 import upsweep
 from upsweep import _jax_handlers
@@ -113,15 +113,10 @@ def _primitive(name: str, data_operands: int) -> Any:
         ]
         return primitive.bind(*operands, axis=axis + (at <= axis), **params), at
 
-    @cache
-    def compiled(**params: Any) -> Callable[..., Array]:
-        bound: Callable[..., Array] = jax.jit(
-            lambda *operands: primitive.bind(*operands, **params)
-        )
-        return bound
-
     primitive.def_abstract_eval(abstract)
-    primitive.def_impl(lambda *operands, **params: compiled(**params)(*operands))
+    # As jax's own primitives run outside jit; jit itself would come back here where
+    # jax_disable_jit or jax_debug_nans turns it off.
+    primitive.def_impl(partial(xla.apply_primitive, primitive))
     batching.primitive_batchers[primitive] = batched
     return primitive
 

@@ -210,16 +210,26 @@ def log_total(x: mx.array, reset: mx.array | None, how: How) -> mx.array:
         # Relative to the largest so far, sums are at least 1.
         size = mx.real(x) if x.dtype == mx.complex64 else x
         top = mx.stop_gradient(extremum(size, "max", reset, own))
-        is_zero = top == -mx.inf
-        base = mx.where(is_zero, 0, top)
-        own_part, decay = exp(x - base), exp(_before(top, own, -mx.inf) - base)
+        is_zero, is_infinite = top == -mx.inf, top == mx.inf
+        base = mx.where(mx.isinf(top), 0, top)
+        before = _before(top, own, -mx.inf)
+        own_part = exp(mx.where(is_infinite, 0, x - base))
+        decay = exp(mx.minimum(before, base) - base)
         if reset is not None:
             decay = mx.where(reset, 0, decay)
         decay = decay.astype(x.dtype)
         sums = recurrence(decay, own_part, None, None, own)
         rest = decay * _before(sums, own, 0)
         sums = mx.where(is_zero, 1, sums)
-        return own_part / sums, rest / sums
+        share, rest = own_part / sums, rest / sums
+        # Of an infinite sum an infinite part is all.
+        stays = before == mx.inf
+        if reset is not None:
+            stays = mx.logical_and(stays, mx.logical_not(reset))
+        return (
+            mx.where(is_infinite, size == mx.inf, share),
+            mx.where(is_infinite, stays, rest),
+        )
 
     def vjp(c: mx.array, x: mx.array, *reset: mx.array) -> list[mx.array]:
         share, rest = shares(_float64(x), *_one_of(reset))

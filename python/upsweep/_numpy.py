@@ -6,6 +6,7 @@ converts the array and runs its own loop."""
 
 from __future__ import annotations
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -21,16 +22,20 @@ def cumulated(a: upsweep.array, name: str, axis: Any, dtype: Any, out: Any) -> A
     Raises:
         TypeError: upsweep lacks the dtype, which leaves the scan to NumPy.
         ValueError: out has another shape than the result.
+        numpy.exceptions.AxisError: The array has no such axis.
     """
+    if out is not None and not isinstance(out, np.ndarray):
+        raise TypeError(f"[{name}] out must be a NumPy array.")
     if dtype is not None:
         wanted = np.dtype(dtype)
     elif out is not None:
-        wanted = out.dtype
+        wanted = np.result_type(np.asarray(a).dtype, out.dtype)
     else:
         wanted = _widened(np.asarray(a).dtype)
     known = "bool_" if wanted.kind == "b" else wanted.name
     if known not in upsweep.__all__:
         raise TypeError(f"[{name}] upsweep has no dtype {wanted}.")
+    axis = _axis(name, axis, a.ndim)
     # The CPU has every dtype, and the result goes there anyway.
     result = upsweep.scan(
         a,
@@ -47,6 +52,17 @@ def cumulated(a: upsweep.array, name: str, axis: Any, dtype: Any, out: Any) -> A
         )
     np.copyto(out, np.asarray(result), casting="unsafe")
     return out
+
+
+def _axis(name: str, axis: Any, ndim: int) -> Any:
+    """The axis as upsweep takes it. To NumPy a scalar has one here."""
+    if axis is None:
+        return None
+    axis, axes = operator.index(axis), max(ndim, 1)
+    if not -axes <= axis < axes:
+        errors = getattr(np, "exceptions", np)  # NumPy before 1.25
+        raise errors.AxisError(axis, ndim, f"[{name}]")
+    return axis if ndim > 0 else None
 
 
 def _widened(dtype: Any) -> Any:

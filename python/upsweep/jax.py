@@ -49,7 +49,9 @@ def cumprod(
 ) -> jax.Array:
     """Cumulative product along an axis, by the contract of :func:`upsweep.cumprod`.
 
-    Derivatives are right where elements are zero: nothing is divided.
+    Derivatives are right where elements are zero: nothing is divided. Second and higher
+    ones may be 0, infinite or NaN where a product on the way leaves the range of the
+    dtype (of float32 for 16-bit dtypes).
 
     Args:
         operand: An array of any dtype but complex128 and those narrower than a byte or
@@ -157,10 +159,12 @@ def scan(
         operand: As for :func:`cumprod`.
         op: "prod", "sum", "max", "min" or "logaddexp".
         axis, reverse, inclusive: As for :func:`cumprod`.
-        initial: What each line starts with, like an element before the first: a number,
-            or an array of the shape of operand without the axis.
-        reset: Where new segments start: bool, of the shape of operand. Derivatives of
-            products in segments are infinite or NaN where the products before them are.
+        initial: What each line starts with, like an element before the first: a number
+            of the dtype, or an array of the shape of operand without the axis, which is
+            converted to the dtype.
+        reset: Where new segments start: bool, of the shape of operand. Then derivatives
+            of products may be 0, infinite or NaN where a product on the way leaves the
+            range of the dtype (of float32 for 16-bit dtypes).
         dtype: The dtype to which operand is converted first, and of the result.
         skipna: NaN counts as the identity.
 
@@ -169,6 +173,7 @@ def scan(
 
     Raises:
         ValueError: op is none of these, or initial or reset has another shape.
+        OverflowError: The dtype cannot hold the number initial.
         numpy.exceptions.AxisError, TypeError: As for :func:`cumprod`.
     """
     if op not in _jax_arguments.IDENTITIES:
@@ -193,6 +198,10 @@ def linear_recurrence(
     """h[i] = a[i] * h[i - 1] + b[i] along an axis, by the contract of
     :func:`upsweep.linear_recurrence`.
 
+    Derivatives multiply what comes before an element by what comes after it, and may be
+    0, infinite or NaN where one of them leaves the range of the dtype (of float32 for
+    16-bit dtypes).
+
     Args:
         a, b: Arrays that broadcast, promoted to one dtype as JAX does; integers and
             bool become float32.
@@ -208,13 +217,14 @@ def linear_recurrence(
 
     Raises:
         ValueError: Shapes do not fit.
+        OverflowError: The dtype cannot hold the number initial.
         numpy.exceptions.AxisError, TypeError: As for :func:`cumprod`.
     """
     name = "linear_recurrence"
     a, b = jnp.asarray(a), jnp.asarray(b)
     dtype = jnp.result_type(a, b)
     if not jnp.issubdtype(dtype, np.inexact):
-        dtype = jnp.result_type(dtype, np.float32)
+        dtype = np.dtype(np.float32)
     _jax_arguments.check_dtype(name, "a and b", dtype)
     a, b = (each.astype(dtype) if each.dtype != dtype else each for each in (a, b))
     try:
@@ -227,7 +237,8 @@ def linear_recurrence(
     along = _jax_arguments.checked_axis(name, axis, len(shape))
     a, b = (_jax_arguments.along_whole_axis(each, shape, along) for each in (a, b))
     reset = _jax_arguments.checked_reset(name, reset, shape)
-    reverse, inclusive = bool(reverse), bool(inclusive)
+    reverse = _jax_arguments.checked_flag(name, "reverse", reverse)
+    inclusive = _jax_arguments.checked_flag(name, "inclusive", inclusive)
     if initial is None:
         return _jax_primitives.recurrence(a, b, reset, along, reverse, inclusive)
     start = _jax_arguments.lines(name, initial, dtype, shape, along)
@@ -257,12 +268,17 @@ def _scan(
 ) -> jax.Array:
     x = jnp.asarray(operand)
     _jax_arguments.check_dtype(name, "operand", x.dtype)
-    reset = _jax_arguments.checked_reset(name, reset, x.shape)
+    mask = _jax_arguments.checked_reset(name, reset, x.shape)
+    # Without segments, derivatives of products are exact.
+    if reset is None or (op == "prod" and _jax_arguments.is_known_to_be_false(reset)):
+        mask = None
     if axis is None:
         x, axis = x.ravel(), 0
-        reset = None if reset is None else reset.ravel()
+        mask = None if mask is None else mask.ravel()
     axis = _jax_arguments.checked_axis(name, axis, x.ndim)
-    reverse, inclusive = bool(reverse), bool(inclusive)
+    reverse = _jax_arguments.checked_flag(name, "reverse", reverse)
+    inclusive = _jax_arguments.checked_flag(name, "inclusive", inclusive)
+    skipna = _jax_arguments.checked_flag(name, "skipna", skipna)
     computed = _jax_arguments.computing_dtype(name, op, x.dtype, dtype)
     if skipna and jnp.issubdtype(x.dtype, np.inexact):
         x = jnp.where(
@@ -271,11 +287,11 @@ def _scan(
     if x.dtype != computed:
         x = x.astype(computed)
     if initial is None:
-        return _jax_primitives.scan(x, reset, op, axis, reverse, inclusive)
+        return _jax_primitives.scan(x, mask, op, axis, reverse, inclusive)
     start = _jax_arguments.lines(name, initial, computed, x.shape, axis)
     x = _jax_arguments.after(start, x, axis, reverse)
-    reset = _jax_arguments.after_false(reset, axis, reverse)
-    out = _jax_primitives.scan(x, reset, op, axis, reverse, inclusive)
+    mask = _jax_arguments.after_false(mask, axis, reverse)
+    out = _jax_primitives.scan(x, mask, op, axis, reverse, inclusive)
     return _jax_arguments.without_first(out, axis, reverse)
 
 

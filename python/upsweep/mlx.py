@@ -19,7 +19,7 @@ import upsweep
 try:
     import mlx.core as mx
 
-    from upsweep import _mlx_call, _mlx_functions
+    from upsweep import _initial, _mlx_call, _mlx_functions
 except ImportError as error:
     raise ImportError(
         "upsweep.mlx needs MLX and NumPy: pip install 'upsweep[mlx]'", name=error.name
@@ -60,9 +60,9 @@ def scan(
             array.
         reverse: Scan from the last element to the first.
         inclusive: Whether an element counts in its own result.
-        initial: What each line starts with: a number, or an MLX array of the shape of a
-            without the axis, which is converted to the dtype of the result. It has a
-            gradient.
+        initial: What each line starts with: a number of the dtype of the result, or an
+            MLX array of the shape of a without the axis, which is converted to it. It
+            has a gradient.
         reset: Where new segments start: an array of bool of the shape of a, or, for one
             axis, integer offsets.
         dtype: The dtype to which a is converted first, and of the result; MLX's or
@@ -78,6 +78,7 @@ def scan(
 
     Raises:
         IndexError: The array has no such axis.
+        OverflowError: The dtype cannot hold the number initial.
         TypeError: a is no MLX array, or an argument is of the wrong type.
         ValueError: op is unknown, initial or reset does not fit a, or include_initial
             is True and inclusive False.
@@ -174,7 +175,7 @@ def linear_recurrence(
     reset = _mask(name, reset, a, axis, reverse)
     how = _mlx_functions.How(axis % a.ndim - a.ndim, **options)
     if initial is not None:
-        initial = _initial(name, initial, a, how.axis)
+        initial = _first(name, initial, a, how.axis)
     return _mlx_functions.recurrence(a, b, initial, reset, how)
 
 
@@ -209,7 +210,7 @@ def _scan(
         initial = _identity(op, dtype)
     if initial is not None:
         # An element before the first.
-        start = _initial(name, initial, a, how.axis)
+        start = _first(name, initial, a, how.axis)
         a = _preceded(start, a, how)
         if reset is not None:
             reset = _preceded(mx.zeros(start.shape, mx.bool_), reset, how)
@@ -239,8 +240,12 @@ def _preceded(start: mx.array, a: mx.array, how: _mlx_functions.How) -> mx.array
     return mx.concatenate(parts[::-1] if how.reverse else parts, how.axis)
 
 
-def _initial(name: str, initial: Any, a: mx.array, axis: int) -> mx.array:
+def _first(name: str, initial: Any, a: mx.array, axis: int) -> mx.array:
     shape = tuple(extent for i, extent in enumerate(a.shape) if i - a.ndim != axis)
+    dtype = _mlx_call.upsweep_dtype(a.dtype)
+    _initial.check(name, initial, dtype, mx.array)
+    if _initial.is_number(initial, mx.array):
+        initial = _mlx_call.to_mlx(upsweep.asarray(initial, dtype))
     start = _as_array(initial, a.dtype)
     if start.ndim > 0 and start.shape != shape:
         raise ValueError(

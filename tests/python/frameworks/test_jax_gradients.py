@@ -254,3 +254,55 @@ def test_gradients_keep_the_dtype(op, dtype):
     assert found.dtype == x.dtype
     tolerance = {"float16": 2e-3, "bfloat16": 1.6e-2, "float32": 1e-6}[dtype]
     np.testing.assert_allclose(found.astype(float), right, rtol=tolerance)
+
+
+def test_a_reset_that_is_false_is_none():
+    """Also in a compiled function, and in the second argument."""
+    x = np.float32([1e-30, 1e-30, 1e30, 1e30])
+    right = [1e30, 1e30, 1e-30, 1e-30]
+    for reset in (np.zeros(4, bool), jnp.zeros(4, bool), [False] * 4):
+
+        def function(x, reset=reset):
+            return uj.scan(x, "prod", reset=reset)[3]
+
+        for mode in (jax.grad, jax.jacfwd):
+            for found in (mode(function)(x), jax.jit(mode(function))(x)):
+                np.testing.assert_allclose(found, right, rtol=1e-6)
+
+
+SMALL = [1.0, 1e-4, 1.0], [1e-4, 0.0, 0.0], [0.0, 0.0, 6e4]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_narrow_recurrences_are_rounded_once(dtype):
+    """What comes before the last element is too small for float16."""
+    a, b, c = (jnp.array(each, dtype) for each in SMALL)
+    in_order = [exact.fractions(each) for each in (a, b)]
+    _, in_a, in_b, _ = exact.recurrence(*in_order, exact.fractions([0])[0], True)
+    weights = exact.fractions(c)
+    for which, rows in enumerate((in_a, in_b)):
+        right = [
+            sum(w * row[k] for w, row in zip(weights, rows, strict=True))
+            for k in range(3)
+        ]
+        found = jax.grad(lambda a, b: uj.linear_recurrence(a, b) @ c, which)(a, b)
+        assert found.dtype == dtype
+        np.testing.assert_array_equal(found, exact.rounded([right])[0].astype(dtype))
+
+
+@pytest.mark.parametrize("reset", [None, [True, False, False, False]])
+def test_narrow_products_are_rounded_once(reset):
+    """Products between leave the range of float16."""
+    x = jnp.array([1e-4, 1e-4, 6e4, 6e4], np.float16)
+    own = exact.members(4, True)
+    in_order = exact.fractions(x)
+    if reset is None:
+        found = jax.hessian(lambda x: uj.cumprod(x)[3])(x)
+        right = exact.product_hessian(in_order, own, [0, 0, 0, 1])
+    else:
+        found = jax.jacrev(lambda x: uj.scan(x, "prod", reset=np.array(reset)))(x)
+        right = exact.product_jacobian(in_order, own)
+    assert found.dtype == np.float16
+    with np.errstate(over="ignore"):
+        right = exact.rounded(right).astype(np.float16)
+    np.testing.assert_allclose(found.astype(float), right, rtol=1e-3, atol=6e-8)

@@ -165,3 +165,22 @@ def test_over_devices():
     flags = "--xla_force_host_platform_device_count=2"
     script = Path(__file__).with_name("jax_devices.py")
     run_python(script, XLA_FLAGS=flags, JAX_PLATFORMS="cpu")
+
+
+@pytest.mark.parametrize("op", OPS)
+def test_without_jit(op):
+    """As jax.disable_jit runs them, and jax_debug_nans once it has found one."""
+    x = X[:, :, 0]
+    right = uj.scan(x, op, 1)
+    with jax.disable_jit():
+        np.testing.assert_array_equal(uj.scan(x, op, 1), right)
+        same(jax.jacrev(lambda x: uj.scan(x, op))(x[0]).shape, (4, 4))
+        uj.linear_recurrence(x, x)
+
+
+def test_nans_are_found():
+    x = jnp.array([1.0, jnp.nan])
+    with jax.debug_nans(True):
+        for find in (uj.cumprod, jax.jit(uj.cumprod), lambda x: uj.scan(x, "max")):
+            with pytest.raises(FloatingPointError, match="nan"):
+                find(x)

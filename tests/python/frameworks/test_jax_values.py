@@ -160,12 +160,24 @@ def test_weak_types_stay_weak():
 WRONG = [
     (lambda x: uj.cumprod(x, 2), IndexError, r"\[cumprod\] axis 2 is out of bounds"),
     (lambda x: uj.cumprod(x, -3), ValueError, r"axis -3 is out of bounds"),
-    (lambda x: uj.cumsum(x, 0.5), TypeError, "integer"),
+    (lambda x: uj.cumsum(x, 1.0), TypeError, r"\[cumsum\] axis must be an integer"),
+    (lambda x: uj.cumsum(x, True), TypeError, "axis must be an integer, not bool"),
+    (lambda x: uj.linear_recurrence(x, x, None), TypeError, "axis must be an integer"),
+    (lambda x: uj.cumprod(x, reverse="no"), TypeError, "reverse must be True or False"),
+    (lambda x: uj.cummax(x, inclusive=2), TypeError, "inclusive must be True or False"),
+    (lambda x: uj.scan(x, "sum", skipna="False"), TypeError, "skipna must be True or"),
+    (lambda x: uj.linear_recurrence(x, x, reverse=1), TypeError, "reverse must be"),
+    (lambda x: jax.jit(uj.cumsum)(x, 1), TypeError, "traced"),
+    (
+        lambda x: jax.jit(lambda x, up: uj.cumsum(x, reverse=up))(x, True),
+        TypeError,
+        "reverse must be .* static_argnames",
+    ),
     (lambda x: uj.scan(x, "product"), ValueError, "op must be one of prod, sum"),
     (lambda x: uj.cummax(x * 1j), TypeError, "operand: upsweep has no complex128"),
     (lambda x: uj.scan(x, "sum", dtype=bool), TypeError, "sum returns int32"),
     (lambda x: uj.scan(x, "sum", initial=[1.0, 2]), ValueError, r"initial has shape"),
-    (lambda x: uj.scan(x, "sum", initial=1j), TypeError, "initial is complex"),
+    (lambda x: uj.scan(x, "sum", initial=1j), TypeError, "initial: A complex number"),
     (lambda x: uj.scan(x, "sum", reset=[True]), ValueError, r"reset has shape \(1,\)"),
     (lambda x: uj.scan(x, "sum", reset=x), TypeError, "reset must be a mask of bool"),
     (lambda x: uj.linear_recurrence(x, np.ones(5)), ValueError, "cannot be broadcast"),
@@ -177,6 +189,64 @@ WRONG = [
 def test_errors(call, error, message):
     with pytest.raises(error, match=message):
         call(jnp.ones((2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "initial", "error"),
+    [
+        (np.uint8, 300, OverflowError),
+        (np.uint8, -1, OverflowError),
+        (np.int8, 1000, OverflowError),
+        (np.int8, np.int32(1000), OverflowError),
+        (np.int8, [1000], OverflowError),
+        (np.int32, 1.5, TypeError),
+        (np.bool_, 2, TypeError),
+        (np.float32, 1j, TypeError),
+        pytest.param(np.float32, 10**400, OverflowError, id="huge"),
+    ],
+)
+def test_initial_is_a_number_of_the_dtype(dtype, initial, error):
+    with pytest.raises(error, match=r"\[scan\] initial"):
+        uj.scan(jnp.ones((2, 1), dtype), "max", initial=initial)
+    if jnp.issubdtype(dtype, np.floating):
+        with pytest.raises(error, match=r"\[linear_recurrence\] initial"):
+            uj.linear_recurrence(jnp.ones(2, dtype), 1, initial=initial)
+
+
+def test_initial_takes_the_dtype():
+    with jax.enable_x64(False):
+        for dtype, start in [("uint8", 200), ("float32", 2**40), ("bfloat16", 0.5)]:
+            own = uj.scan(jnp.zeros(2, dtype), "max", initial=start)
+            assert own.dtype == dtype
+            assert own.tolist() == [start] * 2
+        half = np.full(1, 0.5, jnp.bfloat16)[0]
+        assert uj.scan(jnp.zeros(1), "max", initial=half).tolist() == [0.5]
+        assert uj.scan(jnp.zeros((1, 1)), "max", initial=[half]).tolist() == [[0.5]]
+
+
+def test_flags_may_be_numpys():
+    x = jnp.array([2, 3])
+    assert uj.cumsum(x, np.int8(0), reverse=np.True_).tolist() == [5, 3]
+
+
+@pytest.mark.parametrize("promotion", ["strict", "standard"])
+def test_no_dtype_is_promoted(promotion):
+    """Strict promotion is an error wherever dtypes meet."""
+    x = jnp.array([0.5, 1.5, -0.75], np.float32)
+    reset = jnp.array([False, True, False])
+    with jax.numpy_dtype_promotion(promotion):
+        for op in OPERATORS.values():
+            for mask in (None, reset):
+
+                def function(x, op=op, mask=mask):
+                    out = uj.scan(x, op, initial=1, reset=mask, skipna=True)
+                    return jnp.sin(out).sum()
+
+                assert jax.hessian(function)(x).dtype == np.float32
+            uj.scan(x.astype(bool), op, initial=True)
+        assert uj.linear_recurrence(np.int32(2), np.ones(2, np.int32)).dtype == "f4"
+        f = jax.hessian(lambda x: uj.linear_recurrence(x, x, initial=0.5).sum())
+        assert f(x).dtype == np.float32
 
 
 def test_errors_of_the_core_reach_jax():

@@ -282,6 +282,35 @@ def test_derivatives_of_log_sums(how, reset, dtype):
             assert abs(found[k].item() - right) <= 2 * eps * size + tiny
 
 
+@pytest.mark.parametrize("dtype", [*DTYPES, "complex64"])
+@pytest.mark.parametrize("reset", [None, [False, False, False, False, True]])
+def test_infinities_of_log_sums(dtype, reset):
+    """A sum of nothing has no derivative, and of an infinite one the infinite element
+    is all."""
+    x = array([-np.inf, 1.0, np.inf, 2.0, 0.0], dtype)
+    right = np.zeros((5, 5))
+    right[1, 1] = right[2, 2] = right[3, 2] = 1
+    right[(4, 2) if reset is None else (4, 4)] = 1
+
+    def f(x):
+        return um.scan(x, "logaddexp", **options({}, reset))
+
+    for k in range(5):
+        unit = array(np.eye(5)[k].tolist(), dtype)
+        ((row,), (column,)) = mx.vjp(f, [x], [unit])[1], mx.jvp(f, [x], [unit])[1]
+        assert row.tolist() == right[k].tolist()
+        assert column.tolist() == right[:, k].tolist()
+
+
+def test_second_derivatives_at_infinite_log_sums():
+    def first(x):
+        return mx.grad(lambda x: um.logcumsumexp(x).sum())(x)
+
+    x = array([1.0, np.inf, 2.0])
+    assert first(x).tolist() == [1, 2, 0]
+    assert mx.grad(lambda x: first(x).sum())(x).tolist() == [0, 0, 0]
+
+
 @pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("reset", RESETS)
 def test_second_derivatives_of_log_sums(how, reset):

@@ -224,6 +224,10 @@ def test_compiled_parts_of_a_function_that_is_differentiated():
     assert equal(mx.grad(mx.compile(f))(x), mx.grad(f)(x))
 
 
+class Subclass(mx.array):
+    pass
+
+
 def plain_functions():
     back = lambda y: mx.array(y).sum()  # noqa: E731
     yield "cumprod", lambda x: back(upsweep.cumprod(x))
@@ -233,6 +237,8 @@ def plain_functions():
     yield "asarray", lambda x: back(upsweep.asarray(x))
     yield "array", lambda x: back(upsweep.array(x))
     yield "list", lambda x: back(upsweep.array([x[0], x[1]]))
+    yield "subclass", lambda x: back(upsweep.cumsum(Subclass(x)))
+    yield "from_dlpack of one", lambda x: back(upsweep.from_dlpack(Subclass(x)))
     yield "from_dlpack", lambda x: back(upsweep.from_dlpack(x))
     yield "scan", lambda x: back(upsweep.scan([1.0, 2.0], "sum", initial=x[0]))
     yield "recurrence", lambda x: back(upsweep.linear_recurrence(2.0, x))
@@ -345,6 +351,42 @@ ERRORS = [
 def test_errors_name_the_argument(error, text, call):
     with pytest.raises(error, match=text):
         call(mx.array(X[0]))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "initial", "error"),
+    [
+        ("uint8", 300, OverflowError),
+        ("uint8", np.int64(-1), OverflowError),
+        ("int32", 1.5, TypeError),
+        ("bool_", 2, TypeError),
+        ("float32", 1j, TypeError),
+        pytest.param("float32", 10**400, OverflowError, id="huge"),
+        ("float32", "a", TypeError),
+    ],
+)
+def test_initial_is_a_number_of_the_dtype(dtype, initial, error):
+    """Of which MLX would make another."""
+    a = mx.zeros((2, 1), getattr(mx, dtype))
+    for wrong in (initial, [initial]):
+        with pytest.raises(error, match=r"\[scan\] initial"):
+            um.scan(a, "max", 0, initial=wrong)
+    if dtype == "float32":
+        with pytest.raises(error, match=r"\[linear_recurrence\] initial"):
+            um.linear_recurrence(a, a, 0, initial=initial)
+
+
+def test_initial_takes_the_dtype():
+    numbers = [("uint8", 200), ("float32", 2**70), ("bfloat16", np.float64(0.5))]
+    for dtype, start in numbers:
+        zeros = mx.zeros((2, 1), getattr(mx, dtype))
+        for initial in (start, [start] if start != 2**70 else start):
+            own = um.scan(zeros, "max", 0, initial=initial)
+            assert own.dtype == getattr(mx, dtype)
+            assert own.tolist() == [[start]] * 2
+    # An array is converted.
+    own = um.scan(mx.zeros(2, mx.uint8), "max", 0, initial=mx.array(7.0))
+    assert own.tolist() == [7, 7]
 
 
 def test_the_package_does_not_load_mlx():
