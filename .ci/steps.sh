@@ -26,7 +26,9 @@ readme_command() {
   grep -E '^ *python -m pip install ' README.md | sed -n "$1p"
 }
 
-install() { bash -ec "$(readme_command 1)"; }
+# In a folder where ccache knows the kernels (CCACHE_BASEDIR): later steps compile the
+# same ones.
+install() { SKBUILD_BUILD_DIR=$work/install bash -ec "$(readme_command 1)"; }
 
 tools() { python -m pip install -r .ci/requirements.txt; }
 
@@ -239,6 +241,9 @@ isas() {
 
 suite() {
   echo "== suite, after $SECONDS s"
-  # Its builds lie where ccache knows the kernels (CCACHE_BASEDIR).
-  TMPDIR=$work bash -ec "$(readme_command 2)"
+  local command
+  command=$(readme_command 2)
+  SKBUILD_BUILD_DIR=$work/install bash -ec "${command%%&&*}"
+  # Its builds lie where ccache knows the kernels, too.
+  TMPDIR=$work bash -ec "${command#*&&}"
 }

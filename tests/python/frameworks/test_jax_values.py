@@ -71,7 +71,7 @@ def test_axes(op, reverse, inclusive):
 
 
 # One that runs on XLA's thread, and one of many tiles on all of upsweep's.
-@pytest.mark.parametrize("n", [100_003, 1_000_003])
+@pytest.mark.parametrize("n", [100_003, 300_007])
 def test_long_lines(n):
     x = np.random.default_rng(4).uniform(0.5, 2, n).astype(np.float32)
     checked("cumprod", x, jax.jit(uj.cumprod)(x))
@@ -229,12 +229,11 @@ def test_flags_may_be_numpys():
     assert uj.cumsum(x, np.int8(0), reverse=np.True_).tolist() == [5, 3]
 
 
-@pytest.mark.parametrize("promotion", ["strict", "standard"])
-def test_no_dtype_is_promoted(promotion):
+def test_no_dtype_is_promoted():
     """Strict promotion is an error wherever dtypes meet."""
     x = jnp.array([0.5, 1.5, -0.75], np.float32)
     reset = jnp.array([False, True, False])
-    with jax.numpy_dtype_promotion(promotion):
+    with jax.numpy_dtype_promotion("strict"):
         for op in OPERATORS.values():
             for mask in (None, reset):
 
