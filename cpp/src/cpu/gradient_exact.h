@@ -62,7 +62,13 @@ struct ExactGradient {
     return advance(a, b, Number{});
   }
   static Number plus(const Number& a, const Number& b) {
-    return advance(one(), a, b);
+    if (a.is_finite() && b.is_finite()) return advance_finite(one(), a, b);
+    // Part by part: 1 times an infinite part is NaN beside a finite one.
+    Number r{};
+    for (int i = 0; i < parts; ++i) {
+      r.part[i] = scaled(a.part[i], a.exponent) + scaled(b.part[i], b.exponent);
+    }
+    return r;
   }
 
   explicit ExactGradient(const GradientWork& work)

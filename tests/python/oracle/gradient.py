@@ -8,7 +8,20 @@ as those of `recurrence`. S is the same with magnitudes.
 from typing import NamedTuple
 
 from .formats import FORMATS
-from .recurrence import NONE, UNIT, advance, decode, error, exact, part_name, rows_of
+from .recurrence import (
+    NONE,
+    UNIT,
+    add,
+    advance,
+    cut,
+    decode,
+    error,
+    exact,
+    norm,
+    part_name,
+    raised,
+    rows_of,
+)
 from .verdicts import kept
 
 ONE = (1, 0)
@@ -63,6 +76,20 @@ def step(a, state, b, unit):
     return State(*advance(a, h, b, size, steps, unit), steps + 1)
 
 
+def plus(state, c):
+    """h + c, part by part."""
+    if state.h is None:
+        return state
+    parts = []
+    for p, q in zip(state.h, c, strict=True):
+        if isinstance(p, tuple) and isinstance(q, tuple):
+            parts.append(add(p, q))
+        else:
+            parts.append(sum(v for v in (p, q) if isinstance(v, float)))
+    size = raised(add(state.size, norm(c)))
+    return State(tuple(cut(p, size) for p in parts), size, state.steps + 1)
+
+
 def follow_vjp(xs, cs, inclusive, unit):
     zero, one = (NONE,) * len(xs[0]), (ONE, NONE)[: len(xs[0])]
     product, before = State(one, ONE, 0), []
@@ -72,7 +99,7 @@ def follow_vjp(xs, cs, inclusive, unit):
     h, results = State(zero, NONE, 0), []
     for x, c, p in zip(reversed(xs), reversed(cs), reversed(before), strict=True):
         if inclusive:
-            h = step(one, h, c, unit)
+            h = plus(h, c)
             results.append(step(p.h, h, zero, unit))
             h = step(x, h, zero, unit)
         else:

@@ -252,6 +252,17 @@ def test_walks_far_outside_the_range(data):
         oracle.gradient.check(kind, x[:, None], c[:, None], one, axis=0, **options)
 
 
+@pytest.mark.parametrize("length", [2, 200])
+def test_an_infinite_part_spares_the_other(length):
+    """Of a term that is added, not multiplied."""
+    x = np.full(length, 1 - 2j, np.complex64)
+    c = np.ones(length, np.complex64)
+    c[-1] = complex(np.inf, 1)
+    g = checked("vjp", x[:, None], c[:, None], axis=0)
+    assert np.isinf(g[-1, 0].real)
+    checked("vjp", np.repeat(x[:, None], 40, 1), np.repeat(c[:, None], 40, 1), axis=0)
+
+
 def test_without_an_axis_arrays_are_lines():
     rng = np.random.default_rng(2)
     x = rng.uniform(0.5, 1.5, (6, 7)).astype(np.float32).T
