@@ -22,7 +22,7 @@ import torch
 import upsweep
 import upsweep.torch as ut
 
-from bench import machine
+from bench import machine, report
 from bench.timing import Call, interleaved
 
 SECONDS = 6.0  # of timing for each task
@@ -119,24 +119,14 @@ def tasks(device: str, quick: bool) -> list[Task]:
     return found
 
 
-def duration(seconds: float) -> str:
-    """In a unit that fits."""
-    if seconds >= 1e-3:
-        return f"{seconds:.3g} s" if seconds >= 1 else f"{seconds * 1e3:.3g} ms"
-    return f"{seconds * 1e6:.3g} µs"
-
-
 def table(rows: list[dict[str, Any]]) -> str:
     """The results in Markdown."""
-    lines = [
-        "| float32 | PyTorch | upsweep.torch | ratio |",
-        "| :-- | --: | --: | --: |",
-    ]
+    lines = []
     for row in rows:
         theirs, ours = row["torch"]["median"], row["upsweep"]["median"]
-        cells = (row["task"], duration(theirs), duration(ours), f"{ours / theirs:.3g}")
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        times = (report.duration(theirs), report.duration(ours))
+        lines.append([row["task"], *times, f"{ours / theirs:.3g}"])
+    return report.markdown(["float32", "PyTorch", "upsweep.torch", "ratio"], lines)
 
 
 def main() -> int:

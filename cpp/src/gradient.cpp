@@ -18,7 +18,7 @@ constexpr const char* name_of(Derivative kind) {
   return kind == Derivative::vjp ? "cumprod_vjp" : "cumprod_jvp";
 }
 
-// What it gives besides a.
+// The name of the second argument.
 constexpr const char* other_of(Derivative kind) {
   return kind == Derivative::vjp ? "cotangent" : "tangent";
 }

@@ -66,9 +66,9 @@ Strides row_major(const Shape& shape) {
   return strides;
 }
 
-// A stream that nobody else uses meanwhile: XLA calls handlers on many threads
-// at once, and small work runs on the calling thread if its stream is idle.
-// Streams last as long as the process, so they are used again.
+// Exclusive use of a stream. Small work runs on the calling thread only if its
+// stream is idle, and XLA calls handlers from several threads, so they must not
+// share one. Streams are never destroyed, so the lease returns its stream.
 class StreamLease {
  public:
   StreamLease() : stream_(take()) {}
