@@ -19,6 +19,16 @@ enum : uint32_t { kAggregateBytes = 32, kCarryBytes = 32 };
 // The same for resets: more for an aggregate, and for a state of look-back.
 enum : uint32_t { kResetBytes = 16 };
 
+// Room that a host gives to an aggregate of the derivative of a product.
+enum : uint32_t { kGradientBytes = 48 };
+// Threads of a line in the spines of a derivative, which are not those of its
+// tiles: one for each chunk, up to all of a threadgroup, as a power of two.
+constexpr uint32_t spine_threads(uint32_t chunks, uint32_t most) {
+  uint32_t threads = 1;
+  while (threads < chunks && threads < most) threads *= 2;
+  return threads;
+}
+
 // Room that a host gives to a state of look-back, for elements of a size.
 constexpr uint32_t tile_state_bytes(uint32_t element_size) {
   return element_size == 8 ? 48 : 32;

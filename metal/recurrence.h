@@ -79,6 +79,13 @@ METAL_FUNC uint kind_of(float h) {
   return bits == kInfinityBits ? kPlusInfinity : kMinusInfinity;
 }
 
+// Of one that is not 0.
+METAL_FUNC float float_of_kind(uint kind) {
+  if (kind == kNotANumber) return as_type<float>(uint(kNaNBits));
+  uint sign = kind == kMinusInfinity ? kSignBit : 0;
+  return as_type<float>(kInfinityBits | sign);
+}
+
 // Elements on the fast path from one renormalisation to the next.
 constant constexpr uint kPairsApart = 4;
 
@@ -112,18 +119,23 @@ struct Recurrence {
   static METAL_FUNC Aggregate element(Value a, Value b, bool is_reset) {
     uint a_bits = F::widen(a), b_bits = F::widen(b);
     Number x = split(a_bits), y = split(b_bits);
-    bool a_is_finite = (x.special & ~kZero) == 0;
     bool b_is_finite = (y.special & ~kZero) == 0;
     if (is_reset && b_is_finite) return {zero(), wide_number(y), kAfterReset};
     if (is_reset) {
       return {zero(), zero(), kEachEntry * kind_of(as_type<float>(b_bits))};
     }
-    if (a_is_finite && b_is_finite) {
-      return {wide_number(x), wide_number(y), kPlain};
-    }
-    float factor = x.special == 0 ? x.mantissa : as_type<float>(a_bits);
-    float term = b_is_finite ? 0 : as_type<float>(b_bits);
-    return {one(), zero(), special_table(factor, term)};
+    return element(a, x, wide_number(y),
+                   b_is_finite ? 0 : as_type<float>(b_bits));
+  }
+
+  // Of a factor, as it is and as a number, and a term, which if it is not
+  // finite is `special`, and else 0 is that.
+  static METAL_FUNC Aggregate element(Value a, Number x, WideNumber b,
+                                      float special) {
+    bool is_finite = (x.special & ~kZero) == 0 && special == 0;
+    if (is_finite) return {wide_number(x), b, kPlain};
+    float factor = x.special == 0 ? x.mantissa : as_type<float>(F::widen(a));
+    return {one(), zero(), special_table(factor, special)};
   }
 
   static METAL_FUNC Aggregate combine(Aggregate f, Aggregate g) {
@@ -165,9 +177,7 @@ struct Recurrence {
   }
 
   static METAL_FUNC Value value(Prefix s) {
-    if (s.kind == kPlusInfinity) return F::narrow(kInfinityBits);
-    if (s.kind == kMinusInfinity) return F::narrow(kSignBit | kInfinityBits);
-    if (s.kind == kNotANumber) return F::narrow(kNaNBits);
+    if (s.kind != 0) return F::narrow(as_type<uint>(float_of_kind(s.kind)));
     return F::narrow(join_bits(s.h.mantissa, s.h.exponent));
   }
 
@@ -234,12 +244,16 @@ struct Recurrence {
     return {h, abs(h.hi), ~0u};
   }
   static METAL_FUNC FastPrefix fast_advance(FastPrefix s, Value a, Value b) {
-    float factor = as_type<float>(F::widen(a));
-    uint term = F::widen(b);
+    float term = as_type<float>(F::widen(b));
+    return fast_advance(s, as_type<float>(F::widen(a)), {term, -0.0f});
+  }
+  static METAL_FUNC FastPrefix fast_advance(FastPrefix s, float factor,
+                                            Wide term) {
     Wide product = two_product(s.h.hi, factor);
-    Wide sum = two_sum(product.hi, as_type<float>(term));
-    float low = fma(s.h.lo, factor, product.lo) + sum.lo;
-    uint reach = max(as_type<uint>(s.reach * abs(factor)), term & ~kSignBit);
+    Wide sum = two_sum(product.hi, term.hi);
+    float low = fma(s.h.lo, factor, product.lo) + (sum.lo + term.lo);
+    uint reach = max(as_type<uint>(s.reach * abs(factor)),
+                     as_type<uint>(term.hi) & ~kSignBit);
     return {{sum.hi, low}, as_type<float>(reach), min(s.least, 2 * reach - 1)};
   }
   static METAL_FUNC FastPrefix fast_normalize(FastPrefix s) {

@@ -44,6 +44,10 @@
 #include "resets.h"
 #include "recurrence.h"
 #include "recurrence_scan.h"
+#include "factor_product.h"
+#include "item_block.h"
+#include "gradient.h"
+#include "gradient_scan.h"
 
 #include "convert.h"
 #include "copy.h"

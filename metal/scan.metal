@@ -39,6 +39,20 @@
 //                     1, unless it gives totals. Grid: panels · chunks. With
 //                     chunks == 1 it uses no buffer but the first three.
 //
+// Kernels of the derivatives of products, for each <name> of kernels.def. Other
+// elements enter each result from both ends of its line, so these reduce, then
+// scan, on all GPUs; a chunk is one tile.
+//
+//   products_<name>      Jvp: the product of each line of each chunk
+//   productspine_<name>  Jvp: the product that enters each chunk
+//   reduce_<name>        what each line of each chunk makes of the sum before
+//                        it; Vjp: and the product
+//   sumspine_<name>      what enters each chunk
+//   finish_<name>        the results. With chunks == 1 it needs no other.
+//
+//   Grids: panels · chunks; of the spines, lines · spine_threads (params.h) in
+//   threads, with width · batches lines in each panel.
+//
 //   A panel is the width × batches lines of one tile. Panels are counted along
 //   column, then batch, then the outer axes, the last of which is the fastest:
 //   ceil(column.extent / width) · ceil(batch.extent / batches) · outer extents.
@@ -52,12 +66,13 @@
 //   buffer(1)  out: likewise, or ChunkCarries; only downsweep writes it
 //   buffer(2)  ScanParams, by setBytes
 //   buffer(3)  aggregates: kAggregateBytes each, and kResetBytes with resets
-//              and for recurrences
+//              and for recurrences; kGradientBytes each for derivatives
 //   buffer(4)  carries: kCarryBytes each
 //   buffer(5)  resets: one byte for each element of the dtype, at the index of
 //              its result; only the kernels with resets (resets.h) read it
 //   buffer(6)  initial values (initial.h): elements, or a CarryNumber each
-//   buffer(7)  the terms b of a recurrence; buffer 0 has the factors a
+//   buffer(7)  the terms b of a recurrence; buffer 0 has the factors a. Of a
+//              derivative, the cotangent or the tangent, and the elements
 //
 // For lookback, buffer 3 holds a ticket in 16 bytes, then, unless it gives
 // totals, states of tile_state_bytes each, and kResetBytes as above, all 0
@@ -217,6 +232,126 @@ template <class M>
 #define UPSWEEP_PASS_KERNELS(name, ...)
 #endif
 
+template <class G>
+[[kernel, max_total_threads_per_threadgroup(kThreads)]] void products(
+    device const typename G::Value* in [[buffer(0)]],
+    device typename G::Value* out [[buffer(1)]],
+    constant ScanParams& params [[buffer(2)]],
+    device uchar* totals [[buffer(3)]],
+    device uchar* carries [[buffer(4)]],
+    device const uchar* resets [[buffer(5)]],
+    device const uchar* initials [[buffer(6)]],
+    device const typename G::Value* second [[buffer(7)]],
+    uint group [[threadgroup_position_in_grid]],
+    uint lane [[thread_index_in_simdgroup]],
+    uint simdgroup [[simdgroup_index_in_threadgroup]]) {
+  using M = typename G::M;
+  threadgroup uint4 tile[tile_vectors<M>()];
+  threadgroup typename M::Aggregate simdgroup_aggregates[kThreads];
+  threadgroup atomic_uint any_flag;
+  Shared<M> shared = {(threadgroup uint*)tile, simdgroup_aggregates, &any_flag};
+  uint panel = group / params.chunks;
+  uint chunk = group - panel * params.chunks;
+  Task<M> task =
+      make_task<M>(in, out, resets, initials, second, params, panel, {lane, simdgroup}, shared);
+  GradientTile<G>::reduce_products(task, params, chunk, GradientStates<typename G::Format>::of(totals, carries, params));
+}
+
+template <class G>
+[[kernel, max_total_threads_per_threadgroup(kThreads)]] void product_spine(
+    device const typename G::Value* in [[buffer(0)]],
+    device typename G::Value* out [[buffer(1)]],
+    constant ScanParams& params [[buffer(2)]],
+    device uchar* totals [[buffer(3)]],
+    device uchar* carries [[buffer(4)]],
+    device const uchar* resets [[buffer(5)]],
+    device const uchar* initials [[buffer(6)]],
+    device const typename G::Value* second [[buffer(7)]],
+    uint group [[threadgroup_position_in_grid]],
+    uint lane [[thread_index_in_simdgroup]],
+    uint simdgroup [[simdgroup_index_in_threadgroup]]) {
+  using M = typename G::M;
+  threadgroup typename M::Aggregate shared[kThreads];
+  GradientSpine<G> here =
+      GradientSpine<G>::of(params, group, {lane, simdgroup}, shared);
+  GradientStates<typename G::Format> states = GradientStates<typename G::Format>::of(totals, carries, params);
+  GradientSpine<G>::scan_products(here, states);
+}
+
+template <class G>
+[[kernel, max_total_threads_per_threadgroup(kThreads)]] void reduce_sums(
+    device const typename G::Value* in [[buffer(0)]],
+    device typename G::Value* out [[buffer(1)]],
+    constant ScanParams& params [[buffer(2)]],
+    device uchar* totals [[buffer(3)]],
+    device uchar* carries [[buffer(4)]],
+    device const uchar* resets [[buffer(5)]],
+    device const uchar* initials [[buffer(6)]],
+    device const typename G::Value* second [[buffer(7)]],
+    uint group [[threadgroup_position_in_grid]],
+    uint lane [[thread_index_in_simdgroup]],
+    uint simdgroup [[simdgroup_index_in_threadgroup]]) {
+  using M = typename G::M;
+  threadgroup uint4 tile[tile_vectors<M>()];
+  threadgroup typename M::Aggregate simdgroup_aggregates[kThreads];
+  threadgroup atomic_uint any_flag;
+  Shared<M> shared = {(threadgroup uint*)tile, simdgroup_aggregates, &any_flag};
+  uint panel = group / params.chunks;
+  uint chunk = group - panel * params.chunks;
+  Task<M> task =
+      make_task<M>(in, out, resets, initials, second, params, panel, {lane, simdgroup}, shared);
+  GradientTile<G>::reduce(task, params, chunk, GradientStates<typename G::Format>::of(totals, carries, params));
+}
+
+template <class G>
+[[kernel, max_total_threads_per_threadgroup(kThreads)]] void sum_spine(
+    device const typename G::Value* in [[buffer(0)]],
+    device typename G::Value* out [[buffer(1)]],
+    constant ScanParams& params [[buffer(2)]],
+    device uchar* totals [[buffer(3)]],
+    device uchar* carries [[buffer(4)]],
+    device const uchar* resets [[buffer(5)]],
+    device const uchar* initials [[buffer(6)]],
+    device const typename G::Value* second [[buffer(7)]],
+    uint group [[threadgroup_position_in_grid]],
+    uint lane [[thread_index_in_simdgroup]],
+    uint simdgroup [[simdgroup_index_in_threadgroup]]) {
+  using M = typename G::M;
+  threadgroup typename M::Aggregate shared[kThreads];
+  GradientSpine<G> here =
+      GradientSpine<G>::of(params, group, {lane, simdgroup}, shared);
+  GradientStates<typename G::Format> states = GradientStates<typename G::Format>::of(totals, carries, params);
+  GradientSpine<G>::scan_maps(here, states);
+  if (!G::kIsAgainstProduct) return;
+  threadgroup_barrier(mem_flags::mem_threadgroup);
+  GradientSpine<G>::scan_products(here, states);
+}
+
+template <class G>
+[[kernel, max_total_threads_per_threadgroup(kThreads)]] void finish_gradient(
+    device const typename G::Value* in [[buffer(0)]],
+    device typename G::Value* out [[buffer(1)]],
+    constant ScanParams& params [[buffer(2)]],
+    device uchar* totals [[buffer(3)]],
+    device uchar* carries [[buffer(4)]],
+    device const uchar* resets [[buffer(5)]],
+    device const uchar* initials [[buffer(6)]],
+    device const typename G::Value* second [[buffer(7)]],
+    uint group [[threadgroup_position_in_grid]],
+    uint lane [[thread_index_in_simdgroup]],
+    uint simdgroup [[simdgroup_index_in_threadgroup]]) {
+  using M = typename G::M;
+  threadgroup uint4 tile[tile_vectors<M>()];
+  threadgroup typename M::Aggregate simdgroup_aggregates[kThreads];
+  threadgroup atomic_uint any_flag;
+  Shared<M> shared = {(threadgroup uint*)tile, simdgroup_aggregates, &any_flag};
+  uint panel = group / params.chunks;
+  uint chunk = group - panel * params.chunks;
+  Task<M> task =
+      make_task<M>(in, out, resets, initials, second, params, panel, {lane, simdgroup}, shared);
+  GradientTile<G>::finish(task, params, chunk, GradientStates<typename G::Format>::of(totals, carries, params));
+}
+
 template <class C>
 [[kernel, max_total_threads_per_threadgroup(kThreads)]] void copy(
     device const uchar* in [[buffer(0)]], device uchar* out [[buffer(1)]],
@@ -228,6 +363,25 @@ template <class C>
       group * (uint(kThreads) * kCopyItems) + index_of({lane, simdgroup});
   copy_thread<C>(in, out, params, first);
 }
+
+#define UPSWEEP_VJP(name, F)                                       \
+  template [[host_name("reduce_" #name)]] [[kernel]]               \
+  decltype(reduce_sums<Vjp<F>>) reduce_sums<Vjp<F>>;         \
+  template [[host_name("sumspine_" #name)]] [[kernel]]             \
+  decltype(sum_spine<Vjp<F>>) sum_spine<Vjp<F>>;             \
+  template [[host_name("finish_" #name)]] [[kernel]]               \
+  decltype(finish_gradient<Vjp<F>>) finish_gradient<Vjp<F>>;
+#define UPSWEEP_JVP(name, F)                                       \
+  template [[host_name("products_" #name)]] [[kernel]]             \
+  decltype(products<Jvp<F>>) products<Jvp<F>>;               \
+  template [[host_name("productspine_" #name)]] [[kernel]]         \
+  decltype(product_spine<Jvp<F>>) product_spine<Jvp<F>>;     \
+  template [[host_name("reduce_" #name)]] [[kernel]]               \
+  decltype(reduce_sums<Jvp<F>>) reduce_sums<Jvp<F>>;         \
+  template [[host_name("sumspine_" #name)]] [[kernel]]             \
+  decltype(sum_spine<Jvp<F>>) sum_spine<Jvp<F>>;             \
+  template [[host_name("finish_" #name)]] [[kernel]]               \
+  decltype(finish_gradient<Jvp<F>>) finish_gradient<Jvp<F>>;
 
 #define UPSWEEP_COPY(name, ...)                    \
   template [[host_name("copy_" #name)]] [[kernel]] \

@@ -321,7 +321,7 @@ def translate(path, prelude, replaced, done=None, kernels=None):
         text.clear()
 
     for line, content in enumerate(path.read_text().splitlines(keepends=True), 1):
-        listed = re.match(r"UPSWEEP_(?:KERNEL|COPY)\((\w+), ", content)
+        listed = re.match(r"UPSWEEP_(?:KERNEL|COPY|VJP|JVP)\((\w+), ", content)
         if kernels and listed and listed[1] not in kernels:
             content = "\n"
         include = re.match(r'\s*#\s*include\s+(?:<(\S+)>|"(\S+)")', content)

@@ -34,10 +34,14 @@ def test_the_embedded_kernels_are_those_of_the_list():
     listed = look_into_library("--list-text", "--list-ptx")
     images = look_into_library("--list-elf")
     sets = re.findall(
-        r"^UPSWEEP_(KERNEL|COPY)\((\w+),", (METAL / "kernels.def").read_text(), re.M
+        r"^UPSWEEP_(KERNEL|COPY|VJP|JVP)\((\w+),",
+        (METAL / "kernels.def").read_text(),
+        re.M,
     )
-    stages = {"KERNEL": "lookback", "COPY": "copy"}
-    wanted = sorted(f"{stages[kind]}_{name}" for kind, name in sets)
+    stages = {"KERNEL": ["lookback"], "COPY": ["copy"]}
+    stages["VJP"] = ["reduce", "sumspine", "finish"]
+    stages["JVP"] = ["products", "productspine", *stages["VJP"]]
+    wanted = sorted(f"{s}_{name}" for kind, name in sets for s in stages[kind])
     found = collections.defaultdict(list)
     for kernel, chip in re.findall(r": x-(\w+)\.(sm_\d+)\.elf\.bin", listed):
         found[chip].append(kernel)

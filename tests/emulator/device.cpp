@@ -68,8 +68,11 @@ class Library final : public Object {
   bool asks_for(const std::string& kernel) const {
     if (!source_) return true;
     std::string set = kernel.substr(kernel.find('_') + 1);
-    std::string macro = kernel.starts_with("copy_") ? "COPY(" : "KERNEL(";
-    return source_->find("\nUPSWEEP_" + macro + set + ",") != std::string::npos;
+    auto has = [&](const std::string& macro) {
+      return source_->find("\nUPSWEEP_" + macro + "(" + set + ",") !=
+             std::string::npos;
+    };
+    return has("KERNEL") || has("COPY") || has("VJP") || has("JVP");
   }
 
   std::optional<std::string> source_;

@@ -24,13 +24,15 @@ using cuda::driver;
 
 constexpr Tuning kTuning{kThreads, items, 0, true};
 
-// A launch with everything it needs. On CUDA a launch is one kernel, which uses
-// no buffer 4.
+// A launch with everything it needs.
 struct Prepared {
-  cuda::Function function;
-  int64_t groups;
+  struct Grid {
+    cuda::Function function;
+    int64_t groups;
+  };
+  std::vector<Grid> grids;
   std::vector<std::byte> params;
-  CudaStoragePtr scratch;
+  CudaStoragePtr scratch[2];  // nullptr if unused
 };
 
 // What the GPU reads for the storages of LaunchInputs.
@@ -44,22 +46,27 @@ struct CudaInputs {
 void run(cuda::Stream stream, const CudaInputs& inputs, const CudaStorage& out,
          const Prepared& prepared) {
   // Every argument must be bound, used or not.
-  cuda::Address from = inputs.in->address(), to = out.address(), scratch = to;
+  cuda::Address from = inputs.in->address(), to = out.address();
   cuda::Address reset = inputs.reset ? inputs.reset->address() : to;
   cuda::Address initial = inputs.initial ? inputs.initial->address() : to;
-  if (const CudaStoragePtr& memory = prepared.scratch) {
-    scratch = memory->address();
-    check(driver().clear(scratch, 0, memory->nbytes(), stream),
+  cuda::Address scratch[2] = {to, to};
+  for (size_t i = 0; i < std::size(scratch); ++i) {
+    if (prepared.scratch[i]) scratch[i] = prepared.scratch[i]->address();
+  }
+  // Look-back needs it so.
+  if (const CudaStoragePtr& states = prepared.scratch[0]) {
+    check(driver().clear(scratch[0], 0, states->nbytes(), stream),
           "clearing memory");
   }
   cuda::Address second = inputs.second ? inputs.second->address() : to;
   std::vector<std::byte> params = prepared.params;
-  void* arguments[] = {&from,    &to,    params.data(), &scratch,
-                       &scratch, &reset, &initial,      &second};
-  check(
-      driver().launch(prepared.function, static_cast<unsigned>(prepared.groups),
-                      1, 1, kThreads, 1, 1, 0, stream, arguments, nullptr),
-      "launching a kernel");
+  void* arguments[] = {&from,       &to,    params.data(), &scratch[0],
+                       &scratch[1], &reset, &initial,      &second};
+  for (const Prepared::Grid& grid : prepared.grids) {
+    check(driver().launch(grid.function, static_cast<unsigned>(grid.groups), 1,
+                          1, kThreads, 1, 1, 0, stream, arguments, nullptr),
+          "launching a kernel");
+  }
 }
 
 // The backend's state for one device.
@@ -203,14 +210,18 @@ class CudaBackend final : public GpuBackend, public DeviceMemory {
   }
 
   Prepared prepare(const Launch& launch, CudaDevice& device) {
-    const Kernel& kernel = launch.kernels.front();
-    CudaStoragePtr scratch;
-    if (launch.scratch[0] != 0) {
-      scratch = std::make_shared<CudaStorage>(launch.scratch[0], device);
-      scratch->prepare_on_gpu();
+    Prepared prepared{{}, launch.params, {}};
+    for (const Kernel& kernel : launch.kernels) {
+      prepared.grids.push_back(
+          {device.function(kernel.stage, kernel.set), kernel.groups});
     }
-    return {device.function(kernel.stage, kernel.set), kernel.groups,
-            launch.params, std::move(scratch)};
+    for (size_t i = 0; i < std::size(launch.scratch); ++i) {
+      if (launch.scratch[i] == 0) continue;
+      prepared.scratch[i] =
+          std::make_shared<CudaStorage>(launch.scratch[i], device);
+      prepared.scratch[i]->prepare_on_gpu();
+    }
+    return prepared;
   }
 
   // The storage itself if it is on the device; otherwise its copy there, which

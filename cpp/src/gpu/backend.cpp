@@ -63,7 +63,7 @@ void GpuBackend::launch_scan(Stream stream, ScanWork work,
   if (!fits_kernels(work.plan)) make_contiguous(stream, work, work.dtype);
   std::vector<Launch> launches;
   for (const Passes& passes : make_passes(work, kernels, tuning_)) {
-    launches.push_back(to_launch(passes, kernels));
+    launches.push_back(to_launch(passes, kernels, tuning_));
   }
   launch(stream, {work.in, work.reset, work.initial.storage}, work.out,
          launches);
@@ -123,7 +123,8 @@ GpuBackend::ChunkCarries GpuBackend::read_chunks(Stream stream,
   std::vector<Passes> all = carry_passes(work, initial, gives);
   std::vector<Launch> launches;
   for (const Passes& passes : all) {
-    launches.push_back(to_launch(passes, kernel_set(work.op, work.dtype)));
+    launches.push_back(
+        to_launch(passes, kernel_set(work.op, work.dtype), tuning_));
   }
   auto carries = static_cast<size_t>(count_chunk_carries(work, all));
   StoragePtr storage = allocate(stream.device, carries * sizeof(ChunkCarry));
@@ -207,7 +208,7 @@ void GpuBackend::recurrence(Stream stream, RecurrenceWork work) {
   Initial initial = convert_initial(stream, work);
   std::vector<Launch> launches;
   for (const Passes& passes : make_passes(work, initial, *kernels, tuning_)) {
-    launches.push_back(to_launch(passes, *kernels));
+    launches.push_back(to_launch(passes, *kernels, tuning_));
   }
   launch(stream,
          {work.a.storage, work.reset.storage, initial.storage, work.b.storage},
@@ -220,14 +221,24 @@ void GpuBackend::copy_on_host(Stream stream, const CopyWork& work) {
       {[work] { run_copy(work); }, {work.in}, work.out, work.elements()});
 }
 
-// Kernels for these are still to be written.
 void GpuBackend::gradient(Stream stream, GradientWork work) {
   check_process();
-  std::vector<StoragePtr> inputs = work.inputs();
-  StoragePtr out = work.out;
-  int64_t elements = work.plan.elements();
-  run_on_host(stream, {[work = std::move(work)] { run_gradient(work); },
-                       std::move(inputs), std::move(out), elements});
+  const KernelSet* kernels = derivative_kernel_set(work.kind, work.dtype);
+  if (!kernels) {
+    std::vector<StoragePtr> inputs = work.inputs();
+    StoragePtr out = work.out;
+    int64_t elements = work.plan.elements();
+    return run_on_host(stream,
+                       {[work = std::move(work)] { run_gradient(work); },
+                        std::move(inputs), std::move(out), elements});
+  }
+  if (!fits_kernels(work.plan)) make_contiguous(stream, work);
+  std::vector<Launch> launches;
+  for (const Passes& passes : make_passes(work, *kernels, tuning_)) {
+    launches.push_back(to_launch(passes, *kernels, tuning_));
+  }
+  launch(stream, {work.a.storage, nullptr, nullptr, work.b.storage}, work.out,
+         launches);
 }
 
 void GpuBackend::check_process() const {

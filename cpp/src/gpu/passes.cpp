@@ -183,17 +183,17 @@ int64_t count_panels(ScanParams& p) {
 }
 
 // Cuts lines into chunks if they are too few to keep the device busy; for
-// look-back, into tiles.
+// look-back and derivatives, into tiles.
 void choose_chunks(Passes& passes, const Tuning& tuning) {
   ScanParams& p = passes.params;
   int64_t tiles = ceil_div(p.length.extent, p.span);
   int64_t least = std::max(kMinTiles, ceil_div(kMinElements, p.span));
   int64_t chunks = std::clamp<int64_t>(tuning.full / passes.panels, 1,
                                        ceil_div(tiles, least));
-  passes.look_back = tuning.look_back;
+  passes.look_back = tuning.look_back && !passes.derivative;
   if (p.gives == kGivesTotals) {
     chunks = ceil_div(tiles, ceil_div(tiles * passes.panels, kTotals));
-  } else if (passes.look_back) {
+  } else if (passes.look_back || passes.derivative) {
     chunks = tiles;
   }
   p.tiles = static_cast<uint32_t>(ceil_div(tiles, chunks));
@@ -263,6 +263,29 @@ const T& find(const Entry<T> (&entries)[n], Op op, Dtype dtype) {
       "stream=upsweep.cpu.");
 }
 
+template <class Key, size_t n>
+const KernelSet* find_or_none(const std::pair<Key, KernelSet> (&sets)[n],
+                              const Key& key) {
+  for (const auto& [of, set] : sets) {
+    if (of == key) return &set;
+  }
+  return nullptr;
+}
+
+// The parts of the parameters that recurrences and derivatives share.
+Passes pair_passes(const RecurrenceWork& work) {
+  using Plan = RecurrencePlan;
+  const Plan& plan = work.plan;
+  Passes passes{};
+  ScanParams& p = passes.params;
+  p.in_start = plan.start[Plan::a] + work.a.offset;
+  p.second_start = plan.start[Plan::b] + work.b.offset;
+  p.out_start = plan.start[Plan::out];
+  p.length = to_axis(plan.length);
+  p.inclusive = work.inclusive;
+  return passes;
+}
+
 }  // namespace
 
 const KernelSet& kernel_set(Op op, Dtype dtype) {
@@ -312,10 +335,17 @@ const KernelSet* recurrence_kernel_set(Dtype dtype) {
 #include "../../../metal/kernels.def"
 #undef UPSWEEP_RECURRENCE
   };
-  for (const auto& [of, set] : sets) {
-    if (of == dtype) return &set;
-  }
-  return nullptr;
+  return find_or_none(sets, dtype);
+}
+
+const KernelSet* derivative_kernel_set(Derivative kind, Dtype dtype) {
+  static const std::pair<std::pair<Derivative, Dtype>, KernelSet> sets[] = {
+#define UPSWEEP_DERIVATIVE(kind, dtype, name) \
+  {{Derivative::kind, dtype}, {#name, 1, element_size(dtype, 1), false, 2}},
+#include "../../../metal/kernels.def"
+#undef UPSWEEP_DERIVATIVE
+  };
+  return find_or_none(sets, {kind, dtype});
 }
 
 bool fits_kernels(const Plan& plan) {
@@ -352,37 +382,51 @@ std::vector<Passes> make_passes(const RecurrenceWork& work,
                                 const Initial& initial,
                                 const KernelSet& kernels,
                                 const Tuning& tuning) {
-  using Plan = RecurrencePlan;
-  const Plan& plan = work.plan;
-  if (plan.elements() == 0) return {};
-  Passes passes{};
-  ScanParams& p = passes.params;
-  p.in_start = plan.start[Plan::a] + work.a.offset;
-  p.second_start = plan.start[Plan::b] + work.b.offset;
-  p.out_start = plan.start[Plan::out];
-  p.length = to_axis(plan.length);
-  p.inclusive = work.inclusive;
-  p.reads_resets = work.reset.storage != nullptr;
-  set_initial(initial, plan.length.extent, 1, p);
-  return make_passes(passes, line_axes(plan), kernels, tuning);
+  if (work.plan.elements() == 0) return {};
+  Passes passes = pair_passes(work);
+  passes.params.reads_resets = work.reset.storage != nullptr;
+  set_initial(initial, work.plan.length.extent, 1, passes.params);
+  return make_passes(passes, line_axes(work.plan), kernels, tuning);
 }
 
-Launch to_launch(const Passes& passes, const KernelSet& kernels) {
+std::vector<Passes> make_passes(const GradientWork& work,
+                                const KernelSet& kernels,
+                                const Tuning& tuning) {
+  if (work.plan.elements() == 0) return {};
+  Passes passes = pair_passes(work);
+  passes.derivative = work.kind;
+  set_initial({}, work.plan.length.extent, 1, passes.params);
+  return make_passes(passes, line_axes(work.plan), kernels, tuning);
+}
+
+Launch to_launch(const Passes& passes, const KernelSet& kernels,
+                 const Tuning& tuning) {
   auto stage = [&](const char* name, int64_t groups) {
     return Kernel{name, kernels.name, groups};
   };
   std::vector<Kernel> stages;
-  if (passes.look_back) {
+  bool has_chunks = passes.params.chunks != 1;
+  if (passes.derivative) {
+    if (has_chunks && passes.derivative == Derivative::jvp) {
+      stages = {stage("products", passes.groups()),
+                stage("productspine", passes.spine_groups(tuning.threads))};
+    }
+    if (has_chunks) {
+      stages.push_back(stage("reduce", passes.groups()));
+      stages.push_back(stage("sumspine", passes.spine_groups(tuning.threads)));
+    }
+    stages.push_back(stage("finish", passes.groups()));
+  } else if (passes.look_back) {
     stages = {stage("lookback", passes.groups())};
   } else {
     stages = {stage("downsweep", passes.groups())};
-    if (passes.params.chunks != 1) {
+    if (has_chunks) {
       stages = {stage("upsweep", passes.groups()),
                 stage("spine", passes.panels), stages.front()};
     }
   }
   Launch launch = Launch::make(std::move(stages), passes.params);
-  if (passes.params.chunks != 1) {
+  if (has_chunks) {
     launch.scratch[0] = passes.aggregate_bytes();
     launch.scratch[1] = passes.carry_bytes();
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "../../../metal/params.h"
@@ -20,7 +21,8 @@ struct Tuning {
   bool look_back;  // whether its kernels use look-back, in a single pass
 };
 
-// The kernels of one (op, dtype), with resets or without, or of recurrences.
+// The kernels of one (op, dtype), with resets or without, of recurrences, or of
+// derivatives.
 struct KernelSet {
   const char* name;     // as in upsweep_<name>, spine_<name>, downsweep_<name>
   uint32_t components;  // kernel elements in one element of the dtype
@@ -39,17 +41,21 @@ const KernelSet& frexp_kernel_set(Dtype dtype);
 Dtype reset_dtype(Op op, Dtype dtype);
 // The kernels of recurrences in a dtype, or nullptr if there are none.
 const KernelSet* recurrence_kernel_set(Dtype dtype);
+// Those of a derivative of products, likewise.
+const KernelSet* derivative_kernel_set(Derivative kind, Dtype dtype);
 
 // Launches for all lines of a scan, or for some of them if one grid cannot hold
 // all: up-sweep over panels · chunks threadgroups, spine over panels,
 // down-sweep over panels · chunks (a single chunk needs only the down-sweep);
-// or look-back over panels · chunks, where a chunk is one tile.
+// or look-back over panels · chunks, where a chunk is one tile. Those of a
+// derivative are in metal/scan.metal.
 struct Passes {
   ScanParams params;
   uint32_t itemsize;  // bytes of the kernels' element
   bool has_resets;
   int64_t panels;
   bool look_back;
+  std::optional<Derivative> derivative;
 
   int64_t groups() const { return panels * params.chunks; }
   // Bytes of the buffers between passes, of aggregates and of carries.
@@ -57,12 +63,18 @@ struct Passes {
   // the states.
   size_t aggregate_bytes() const {
     if (params.gives == kGivesTotals) return 16;
+    if (derivative) return entries() * kGradientBytes;
     uint32_t more = has_resets ? uint32_t{kResetBytes} : 0;
     if (!look_back) return entries() * (kAggregateBytes + more);
     size_t states = entries();
     if (params.look_back_radix != 1)
       states += entries() + lines() * groups_of_tiles();
     return 16 + states * (tile_state_bytes(itemsize) + more);
+  }
+  // Threadgroups of a spine of a derivative.
+  int64_t spine_groups(uint32_t threads) const {
+    int64_t of_group = threads / spine_threads(params.chunks, threads);
+    return (static_cast<int64_t>(lines()) + of_group - 1) / of_group;
   }
   size_t carry_bytes() const { return look_back ? 0 : entries() * kCarryBytes; }
 
@@ -94,6 +106,10 @@ std::vector<Passes> make_passes(const RecurrenceWork& work,
                                 const Initial& initial,
                                 const KernelSet& kernels, const Tuning& tuning);
 
-Launch to_launch(const Passes& passes, const KernelSet& kernels);
+std::vector<Passes> make_passes(const GradientWork& work,
+                                const KernelSet& kernels, const Tuning& tuning);
+
+Launch to_launch(const Passes& passes, const KernelSet& kernels,
+                 const Tuning& tuning);
 
 }  // namespace upsweep

@@ -42,11 +42,15 @@ std::string instantiation(const std::string& set) {
   static const std::map<std::string, const char*> lines = {
 #define UPSWEEP_KERNEL(...) UPSWEEP_LINE(UPSWEEP_KERNEL, __VA_ARGS__)
 #define UPSWEEP_COPY(...) UPSWEEP_LINE(UPSWEEP_COPY, __VA_ARGS__)
+#define UPSWEEP_VJP(...) UPSWEEP_LINE(UPSWEEP_VJP, __VA_ARGS__)
+#define UPSWEEP_JVP(...) UPSWEEP_LINE(UPSWEEP_JVP, __VA_ARGS__)
 #define UPSWEEP_LINE(macro, name, ...) \
   {#name, #macro "(" #name ", " #__VA_ARGS__ ")\n"},
 #include "../../../metal/kernels.def"
 #undef UPSWEEP_KERNEL
 #undef UPSWEEP_COPY
+#undef UPSWEEP_VJP
+#undef UPSWEEP_JVP
 #undef UPSWEEP_LINE
   };
   return lines.at(set);

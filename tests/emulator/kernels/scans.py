@@ -16,10 +16,16 @@ METAL = Path(__file__).resolve().parents[3] / "metal"
 MAX_OUTER = 12
 AGGREGATE_BYTES = CARRY_BYTES = 32
 RESET_BYTES = 16  # more of each with resets
+GRADIENT_BYTES = 48  # of an aggregate of a derivative
 
 # The kernels of a scan, in order.
 THREE_PASSES = ("upsweep", "spine", "downsweep")
 LOOK_BACK = ("lookback",)
+# Those of a derivative.
+DERIVATIVES = {
+    "vjp": ("reduce", "sumspine", "finish"),
+    "jvp": ("products", "productspine", "reduce", "sumspine", "finish"),
+}
 
 
 def tile_state_bytes(itemsize):
@@ -55,6 +61,15 @@ def recurrence_kernels():
         (METAL / "kernels.def").read_text(),
     )
     return dict(found)
+
+
+def derivative_kernels():
+    """{(kind, dtype): kernel} of the derivatives of products."""
+    found = re.findall(
+        r"(?m)^UPSWEEP_DERIVATIVE\((\w+), (\w+), (\w+)\)\n",
+        (METAL / "kernels.def").read_text(),
+    )
+    return {(kind, dtype): name for kind, dtype, name in found}
 
 
 def copy_kernels():
@@ -337,8 +352,13 @@ def launch(engine, kernel, p, passes, itemsize, room, buffers):
         memory(aggregates)[0], memory(carries)[0], *buffers[2:],
     ]  # fmt: skip
     moved = np.zeros(2)
-    for each in passes if p.chunks > 1 or passes == LOOK_BACK else ("downsweep",):
-        groups = panels if each == "spine" else panels * p.chunks
+    for each in passes if p.chunks > 1 or passes == LOOK_BACK else passes[-1:]:
+        groups = panels * p.chunks
+        if each == "spine":
+            groups = panels
+        elif each.endswith("spine"):  # of a derivative: has threads of its own
+            threads = min(1 << (p.chunks - 1).bit_length(), engine.tuning.threads)
+            groups = -(-panels * p.width * p.batches * threads // engine.tuning.threads)
         moved += engine.run(f"{each}_{kernel}", bindings, groups)
     return moved
 
@@ -363,4 +383,23 @@ def recurrence(engine, a, b, axis=-1, reverse=False, inclusive=True, reset=None,
     buffers = [memory(each)[0] for each in (a, y, flags, initials, b)]
     kernel = recurrence_kernels()[a.dtype.name]
     moved = launch(engine, kernel, p, passes, a.itemsize, RESET_BYTES, buffers)
+    return y, moved / max(y.nbytes, 1)
+
+
+def derivative(engine, kind, x, c, axis=-1, reverse=False, inclusive=True,
+               geometry=None):  # fmt: skip
+    """As recurrence: cumprod_vjp or cumprod_jvp."""
+    geometry = geometry or Geometry()
+    geometry.tiles = 1
+    y = np.empty(x.shape, x.dtype)
+    y.view(np.uint8)[...] = 0xA5
+    axis %= x.ndim
+    items = engine.tuning.pair_items(x.itemsize)
+    back = reverse != (kind == "vjp")
+    p = make_params(x, y, axis, back, inclusive, items, engine.tuning, geometry, c)
+    set_initial(p, None, y, axis, 1)
+    buffers = [memory(each)[0] for each in (x, y, y, y, c)]
+    kernel = derivative_kernels()[kind, x.dtype.name]
+    room = GRADIENT_BYTES - AGGREGATE_BYTES
+    moved = launch(engine, kernel, p, DERIVATIVES[kind], x.itemsize, room, buffers)
     return y, moved / max(y.nbytes, 1)

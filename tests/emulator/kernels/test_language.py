@@ -234,6 +234,7 @@ int main() {
         ["sum_uint16", "sum_float32", "min_bool"],
         ["prod_complex64", "logaddexp_float16", "logaddexp_complex64"],
         ["bits", "numbers"],
+        ["vjp_float16", "jvp_float32"],
     ],
     ids=",".join,
 )

@@ -39,6 +39,8 @@ def lowered(function, *arguments):
 @pytest.mark.parametrize("n", [1, 1000, 1 << 22])
 @pytest.mark.parametrize("op", OPS)
 def test_results(op, n):
+    if op == "logaddexp":
+        n = min(n, 1 << 15)  # what the oracle follows in seconds
     rng = np.random.default_rng(n)
     x = np.exp(rng.normal(0, 0.1, n)).astype(np.float32)
     function = jax.jit(lambda x: uj.scan(x, op))
@@ -50,7 +52,7 @@ def test_results(op, n):
     "dtype", ["float16", "bfloat16", "int32", "uint8", "complex64"]
 )
 def test_dtypes(dtype):
-    x = jnp.arange(1, 300).reshape(3, -1).astype(dtype)
+    x = jnp.arange(1, 301).reshape(3, -1).astype(dtype)
     for axis, reverse in [(0, False), (1, True)]:
         own = uj.cumsum(x, axis, reverse=reverse)
         right = upsweep.cumsum(np.asarray(x), axis, reverse=reverse, stream=upsweep.cpu)
@@ -77,13 +79,21 @@ def test_the_order_of_xla_is_kept():
         right = own
     with jax.default_device(jax.devices("cpu")[0]):
         cpu = np.asarray(chain(np.asarray(x))[0])
-    np.testing.assert_allclose(right, cpu, rtol=1e-4)
+    # XLA flushes subnormal numbers on the CPU.
+    np.testing.assert_allclose(right, cpu, rtol=1e-4, atol=1e-37)
 
 
 def test_calls_return_before_they_are_done():
-    """Half the time of what takes long is left when the call is over."""
+    """Half the time of what takes long is left when the call is over. (XLA's own loops
+    wait for their conditions on the host.)"""
+
+    def chain(x):
+        for _ in range(50):
+            x = uj.cumprod(x)
+        return x
+
     x = jnp.ones(1 << 27)
-    many = jax.jit(lambda x: jax.lax.fori_loop(0, 100, lambda _, x: uj.cumprod(x), x))
+    many = jax.jit(chain)
     many(x).block_until_ready()
     start = time.perf_counter()
     out = many(x)

@@ -28,12 +28,14 @@ ONE = (1, 0)
 
 
 @kept
-def check(kind, x, terms, y, *, axis, reverse=False, inclusive=True):
+def check(kind, x, terms, y, *, axis, reverse=False, inclusive=True, unit=None):
     """Raises AssertionError at the first element of y that breaks the contract. kind is
-    vjp or jvp; x, terms and y are of one dtype and shape. Returns the largest error
-    met, as a fraction of the bound."""
+    vjp or jvp; x, terms and y are of one dtype and shape. unit is the exponent of a
+    step's error, by default that of the CPU. Returns the largest error met, as a
+    fraction of the bound."""
     name = y.dtype.name
-    unit = UNIT.get(name, -52)
+    if unit is None:
+        unit = UNIT.get(name, -52)
     fmt = FORMATS[part_name(name)]
     worst = 0.0
     turn = slice(None, None, -1 if reverse else 1)

@@ -10,7 +10,7 @@ import pytest
 import upsweep
 from hypothesis import given
 from hypothesis import strategies as st
-from support import FLOATS, check_nans, cpu_only, numpy_dtype, run_python
+from support import FLOATS, check_nans, cpu_only, numpy_dtype, run_python, step_unit
 from test_recurrence import SHAPES, in_layout
 from values import kinds, make
 
@@ -26,7 +26,9 @@ def checked(kind, x, terms, **options):
     y = np.asarray(result)
     assert y.shape == x.shape
     check_nans(y.view("float32") if x.dtype == np.complex64 else y)
-    oracle.gradient.check(kind, x, np.broadcast_to(terms, x.shape), y, **options)
+    unit = step_unit(x.dtype.name)
+    terms = np.broadcast_to(terms, x.shape)
+    oracle.gradient.check(kind, x, terms, y, unit=unit, **options)
     return y
 
 
@@ -249,7 +251,10 @@ def test_walks_far_outside_the_range(data):
         y = np.asarray(f(*wide, 0, **options))
         assert (y == y[:, :1]).all()
         one = y[:, :1]
-        oracle.gradient.check(kind, x[:, None], c[:, None], one, axis=0, **options)
+        unit = step_unit("float32")
+        oracle.gradient.check(
+            kind, x[:, None], c[:, None], one, axis=0, unit=unit, **options
+        )
 
 
 @pytest.mark.parametrize("length", [2, 200])

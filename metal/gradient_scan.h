@@ -1,0 +1,329 @@
+// The derivative of a product, tile by tile: like the scan of a recurrence,
+// with the products of the elements beside it. A chunk is one tile.
+//
+// Vjp needs the products of later elements. A scan over the threads in their
+// opposite order gives them.
+#pragma once
+
+namespace upsweep {
+
+// What the lines of each chunk amount to, and what enters them.
+template <class F>
+struct GradientStates {
+  using Map = typename Recurrence<F>::Aggregate;
+  using State = typename Recurrence<F>::Prefix;
+  using Product = FactorProduct::Aggregate;
+  static_assert(sizeof(Map) <= kGradientBytes - sizeof(Product) &&
+                    sizeof(State) + sizeof(Product) <= kCarryBytes,
+                "room for them");
+
+  device Map* maps;
+  device Product* products;
+  device State* entering;
+  device Product* others;  // products of what comes later, or before
+
+  static METAL_FUNC GradientStates of(device uchar* totals,
+                                      device uchar* carries,
+                                      constant ScanParams& params) {
+    int64_t entries =
+        int64_t(params.panels) * params.chunks * params.width * params.batches;
+    return {(device Map*)totals,
+            (device Product*)(totals +
+                              entries * (kGradientBytes - sizeof(Product))),
+            (device State*)carries,
+            (device Product*)(carries + entries * sizeof(State))};
+  }
+};
+
+// The products of a thread's blocks.
+template <class F>
+struct BlockProducts {
+  static constant constexpr uint kItems =
+      ItemBlock<typename F::Value>::kItems;  // of a block
+  static constant constexpr uint kBlocks =
+      ThreadItems<Recurrence<F>>::kItems / kItems;
+  static_assert(kBlocks * kItems == ThreadItems<Recurrence<F>>::kItems,
+                "whole blocks");
+  FactorProduct::Aggregate of[kBlocks];
+};
+
+// Scans a thread's items. G is Vjp or Jvp of a format.
+template <class G>
+struct GradientItems {
+  using F = typename G::Format;
+  using Value = typename F::Value;
+  using M = Recurrence<F>;
+  using Map = typename M::Aggregate;
+  using State = typename M::Prefix;
+  using Product = FactorProduct::Aggregate;
+  using Products = BlockProducts<F>;
+  using Items = ThreadItems<M>;
+  using Blocks = ItemBlocks<Value>;
+  using Sums = GradientSums<F>;
+
+  static METAL_FUNC Product reduce_products(Items items,
+                                            thread Products& products) {
+    Blocks xs = Blocks::of(items.line, items.position, items.count);
+    Product total = FactorProduct::identity();
+    UPSWEEP_ROLL
+    for (uint b = 0; b < Products::kBlocks; ++b) {
+      Product own = FactorProduct::identity();
+      uint begin = b * Products::kItems;
+      if (begin < items.count) {
+        own = Sums::product(Blocks::read(xs, begin, Sums::one()),
+                            Blocks::size(xs, begin));
+      }
+      products.of[b] = own;
+      total = FactorProduct::combine(total, own);
+    }
+    return total;
+  }
+
+  // `earlier` is the product of the elements before the items, for Jvp.
+  static METAL_FUNC Map reduce(Items items, Product earlier, Products products,
+                               bool inclusive) {
+    Blocks xs = Blocks::of(items.line, items.position, items.count);
+    Blocks cs = Blocks::of(items.terms, items.position, items.count);
+    Map total = M::identity();
+    UPSWEEP_ROLL
+    for (uint b = 0; b * Products::kItems < items.count; ++b) {
+      uint begin = b * Products::kItems;
+      Map own = G::map(Blocks::read(xs, begin, Sums::one()),
+                       Blocks::read(cs, begin, Value(0)),
+                       Blocks::size(xs, begin), earlier, inclusive);
+      total = M::combine(total, own);
+      if (!G::kIsAgainstProduct) {
+        earlier = FactorProduct::combine(earlier, products.of[b]);
+      }
+    }
+    return total;
+  }
+
+  // Results replace the elements. `other` is the product of the elements that
+  // come later, for Vjp, or before, for Jvp.
+  static METAL_FUNC void scan(Items items, State h, Product other,
+                              Products products, bool inclusive) {
+    Blocks xs = Blocks::of(items.line, items.position, items.count);
+    Blocks cs = Blocks::of(items.terms, items.position, items.count);
+    if (G::kIsAgainstProduct) {
+      UPSWEEP_ROLL
+      for (uint b = Products::kBlocks; b-- > 0;) {
+        Product own = products.of[b];
+        products.of[b] = other;
+        other = FactorProduct::combine(other, own);
+      }
+    }
+    UPSWEEP_ROLL
+    for (uint b = 0; b * Products::kItems < items.count; ++b) {
+      uint begin = b * Products::kItems;
+      ItemBlock<Value> x = Blocks::read(xs, begin, Sums::one());
+      ItemBlock<Value> c = Blocks::read(cs, begin, Value(0));
+      if (G::kIsAgainstProduct) other = products.of[b];
+      Blocks::write(
+          xs, begin,
+          G::scan(x, c, Blocks::size(xs, begin), h, other, inclusive));
+    }
+  }
+};
+
+// Scans over the threads of a group.
+template <class G>
+struct GradientGroup {
+  using M = typename G::M;
+  using Map = typename M::Aggregate;
+  using Product = FactorProduct::Aggregate;
+
+  ThreadLayout thread_layout;
+  ThreadId thread_id;
+  threadgroup Map* shared;
+
+  static METAL_FUNC ScanResult<M> scan_maps(GradientGroup here, Map own) {
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    return group_scan<M>(own, here.thread_layout, here.thread_id, here.shared);
+  }
+  static METAL_FUNC ScanResult<FactorProduct> scan_products(GradientGroup here,
+                                                            Product own) {
+    return group_scan<FactorProduct>(own, here.thread_layout, here.thread_id,
+                                     (threadgroup Product*)here.shared);
+  }
+  // The product of all threads of the line that come later, for Vjp, or before,
+  // for Jvp.
+  static METAL_FUNC Product other_products(GradientGroup here, Product own) {
+    if (!G::kIsAgainstProduct) return scan_products(here, own).before;
+    own = exchange(here, own);
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    Product before = scan_products(here, own).before;
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    return exchange(here, before);
+  }
+
+ private:
+  // What the thread has that is as far from the other end of the line.
+  static METAL_FUNC Product exchange(GradientGroup here, Product own) {
+    threadgroup Product* all = (threadgroup Product*)here.shared;
+    uint thread_index = index_of(here.thread_id);
+    uint apart = here.thread_layout.column_threads;
+    uint threads = here.thread_layout.line_threads;
+    uint line_thread = thread_index / apart & (threads - 1);
+    all[thread_index] = own;
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    return all[thread_index + (threads - 1 - 2 * line_thread) * apart];
+  }
+};
+
+// What a threadgroup does with a tile.
+template <class G>
+struct GradientTile {
+  using F = typename G::Format;
+  using M = Recurrence<F>;
+  using Map = typename M::Aggregate;
+  using State = typename M::Prefix;
+  using Product = FactorProduct::Aggregate;
+  using Products = BlockProducts<F>;
+  using Items = GradientItems<G>;
+  using Group = GradientGroup<G>;
+
+  static METAL_FUNC Group group_of(Task<M> task) {
+    return {task.thread_layout, task.thread_id,
+            task.shared.simdgroup_aggregates};
+  }
+
+  static METAL_FUNC uint span_of(constant ScanParams& params, uint chunk) {
+    int64_t first = int64_t(chunk) * params.span;
+    return uint(min(params.length.extent - first, int64_t(params.span)));
+  }
+
+  // Stores the products of a chunk's lines.
+  static METAL_FUNC void reduce_products(Task<M> task,
+                                         constant ScanParams& params,
+                                         uint chunk, GradientStates<F> states) {
+    ThreadItems<M> items = load_tile(task, params, int64_t(chunk) * params.span,
+                                     span_of(params, chunk));
+    Products products;
+    Product total = Group::scan_products(
+                        group_of(task), Items::reduce_products(items, products))
+                        .total;
+    if (!task.coord.is_active || task.coord.line_thread != 0) return;
+    states.products[chunk_index(params, task.panel.index, chunk, task.coord)] =
+        total;
+  }
+
+  // Stores the maps of a chunk's lines; for Vjp, the products too.
+  static METAL_FUNC void reduce(Task<M> task, constant ScanParams& params,
+                                uint chunk, GradientStates<F> states) {
+    ThreadItems<M> items = load_tile(task, params, int64_t(chunk) * params.span,
+                                     span_of(params, chunk));
+    int64_t at = chunk_index(params, task.panel.index, chunk, task.coord);
+    Products products;
+    Product own = Items::reduce_products(items, products);
+    ScanResult<FactorProduct> scanned =
+        Group::scan_products(group_of(task), own);
+    Product earlier = scanned.before;
+    if (!G::kIsAgainstProduct && task.coord.is_active) {
+      earlier = FactorProduct::combine(states.others[at], earlier);
+    }
+    Map total =
+        Group::scan_maps(group_of(task), Items::reduce(items, earlier, products,
+                                                       params.inclusive != 0))
+            .total;
+    if (!task.coord.is_active || task.coord.line_thread != 0) return;
+    states.maps[at] = total;
+    if (G::kIsAgainstProduct) states.products[at] = scanned.total;
+  }
+
+  static METAL_FUNC void finish(Task<M> task, constant ScanParams& params,
+                                uint chunk, GradientStates<F> states) {
+    bool inclusive = params.inclusive != 0;
+    int64_t first = int64_t(chunk) * params.span;
+    uint span = span_of(params, chunk);
+    ThreadItems<M> items = load_tile(task, params, first, span);
+    State h = M::initial();
+    Product other = FactorProduct::identity();
+    if (params.chunks != 1 && task.coord.is_active) {
+      int64_t at = chunk_index(params, task.panel.index, chunk, task.coord);
+      h = states.entering[at];
+      other = states.others[at];
+    }
+    Products products;
+    Product own = Items::reduce_products(items, products);
+    other = FactorProduct::combine(other,
+                                   Group::other_products(group_of(task), own));
+    Map map = Items::reduce(items, other, products, inclusive);
+    h = M::apply(h, Group::scan_maps(group_of(task), map).before);
+    Items::scan(items, h, other, products, inclusive);
+    store_tile(task, params, first, span, items);
+  }
+};
+
+// From what chunks amount to, what enters them. Lines have as many threads as
+// they have use for, and each has a run of neighbouring chunks.
+template <class G>
+struct GradientSpine {
+  using F = typename G::Format;
+  using M = Recurrence<F>;
+  using Group = GradientGroup<G>;
+  using Product = FactorProduct::Aggregate;
+
+  Group group;
+  uint begin;  // of the run
+  uint end;
+  int64_t first;  // entry of the line's first chunk
+  int64_t step;   // to that of the next one
+
+  static METAL_FUNC GradientSpine of(constant ScanParams& params, uint group,
+                                     ThreadId thread_id,
+                                     threadgroup
+                                     typename M::Aggregate* shared) {
+    uint threads = spine_threads(params.chunks, kThreads);
+    uint lines_of_group = kThreads / threads;
+    uint thread_index = index_of(thread_id);
+    int64_t lines = int64_t(params.width) * params.batches;  // of a panel
+    int64_t line =
+        int64_t(group) * lines_of_group + thread_index % lines_of_group;
+    int64_t panel = line / lines;
+    uint run = (params.chunks + threads - 1) / threads;
+    uint begin = min(thread_index / lines_of_group * run, params.chunks);
+    uint end = panel < params.panels ? min(begin + run, params.chunks) : begin;
+    return {{{lines_of_group, threads}, thread_id, shared},
+            begin,
+            end,
+            panel * params.chunks * lines + (line - panel * lines),
+            lines};
+  }
+
+  static METAL_FUNC int64_t entry(GradientSpine here, uint chunk) {
+    return here.first + chunk * here.step;
+  }
+
+  static METAL_FUNC void scan_products(GradientSpine here,
+                                       GradientStates<F> states) {
+    Product own = FactorProduct::identity();
+    for (uint c = here.begin; c < here.end; ++c) {
+      own = FactorProduct::combine(own, states.products[entry(here, c)]);
+    }
+    Product state = Group::other_products(here.group, own);
+    for (uint i = here.begin; i < here.end; ++i) {
+      uint c = G::kIsAgainstProduct ? here.begin + here.end - 1 - i : i;
+      int64_t at = entry(here, c);
+      states.others[at] = state;
+      state = FactorProduct::combine(state, states.products[at]);
+    }
+  }
+
+  static METAL_FUNC void scan_maps(GradientSpine here,
+                                   GradientStates<F> states) {
+    typename M::Aggregate own = M::identity();
+    for (uint c = here.begin; c < here.end; ++c) {
+      own = M::combine(own, states.maps[entry(here, c)]);
+    }
+    typename M::Prefix state =
+        M::apply(M::initial(), Group::scan_maps(here.group, own).before);
+    for (uint c = here.begin; c < here.end; ++c) {
+      int64_t at = entry(here, c);
+      states.entering[at] = state;
+      state = M::apply(state, states.maps[at]);
+    }
+  }
+};
+
+}  // namespace upsweep
