@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
+from torch.compiler import is_dynamo_compiling
 from torch.nn import Parameter
 
 try:
@@ -78,7 +79,7 @@ def is_plain(tensor: Tensor) -> bool:
     for small scans: it asks few questions. The tensor's set of keys excludes other
     layouts, numbers that are yet to be negated and whatever else has no such bytes."""
     return not (
-        torch.compiler.is_dynamo_compiling()
+        is_dynamo_compiling()
         or type(tensor) is not Tensor
         or _is_torch_function_mode_enabled()
         or tensor.requires_grad
