@@ -17,6 +17,12 @@ from upsweep import _core
 
 __all__ = ["DTYPES", "run", "to_array"]
 
+if not hasattr(Tensor, "__dlpack_c_exchange_api__"):
+    raise ImportError(
+        f"upsweep.torch does not know PyTorch {torch.__version__}: its tensors have no "
+        "__dlpack_c_exchange_api__"
+    )
+
 # PyTorch's dtypes that upsweep has.
 DTYPES: dict[torch.dtype, upsweep.Dtype] = {
     getattr(torch, name.rstrip("_")): getattr(upsweep, name)
