@@ -1,6 +1,6 @@
 // Tensors of a library that exchanges them by functions in C, as DLPack has
-// them from version 1.3 on. That takes half the time of capsules, which
-// shows in small calls.
+// them from version 1.3 on. They take less time than capsules and the questions
+// that come with these, which shows in small calls.
 #include "dlpack.h"
 
 namespace upsweep::python {
