@@ -136,7 +136,7 @@ array adopt(Foreign memory, bool may_copy, const char* op) {
                               dtype, std::move(release));
   };
   if (auto strides = element_strides(memory)) {
-    return share(memory.shape, std::move(*strides), memory.dtype);
+    return share(std::move(memory.shape), std::move(*strides), memory.dtype);
   }
   if (!may_copy) {
     throw NeedsCopy(op, "the elements are not aligned in memory");

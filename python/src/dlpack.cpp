@@ -4,52 +4,13 @@
 #include <memory>
 #include <optional>
 
-#include "bindings.h"
+#include "dlpack.h"
 
 namespace upsweep::python {
 
 namespace {
 
-// The structures of the DLPack specification, version 1.0.
-struct DLDevice {
-  int32_t type;
-  int32_t id;
-};
-struct DLDataType {
-  uint8_t code;
-  uint8_t bits;
-  uint16_t lanes;
-};
-struct DLTensor {
-  void* data;
-  DLDevice device;
-  int32_t ndim;
-  DLDataType dtype;
-  int64_t* shape;
-  int64_t* strides;
-  uint64_t byte_offset;
-};
-struct DLManagedTensor {
-  static constexpr char kName[] = "dltensor";
-  static constexpr char kUsedName[] = "used_dltensor";
-
-  DLTensor tensor;
-  void* context;
-  void (*deleter)(DLManagedTensor*);
-};
-struct DLManagedTensorVersioned {
-  static constexpr char kName[] = "dltensor_versioned";
-  static constexpr char kUsedName[] = "used_dltensor_versioned";
-
-  uint32_t major, minor;
-  void* context;
-  void (*deleter)(DLManagedTensorVersioned*);
-  uint64_t flags;
-  DLTensor tensor;
-};
-
-constexpr int32_t kCpu = 1, kCuda = 2, kPinned = 3;
-constexpr uint64_t kReadOnly = 1, kIsCopied = 2;
+constexpr int32_t kCpu = kMainMemory.type, kCuda = 2, kPinned = 3;
 enum Code : uint8_t { kInt, kUInt, kFloat, kBfloat = 4, kComplex, kBool };
 
 // Whether the CPU can read the memory.
@@ -111,7 +72,6 @@ Dtype from_dl(DLDataType wanted, const char* op) {
 template <class Managed>
 struct Exported {
   array source;
-  Strides strides;
   Managed managed;
 };
 
@@ -126,36 +86,20 @@ void close_capsule(PyObject* capsule) {
 // Where an array is, in DLPack's terms.
 DLDevice device_of(const array& a) {
   Device device = a.device();
-  if (!has_own_memory(device.type)) return {kCpu, 0};
+  if (!has_own_memory(device.type)) return kMainMemory;
   return {kCuda, device.index};
 }
 
 template <class Managed>
 nb::object to_capsule(const array& a, DLDevice device, const void* data,
-                      bool copied) {
-  auto exported = std::make_unique<Exported<Managed>>(
-      Exported<Managed>{a, a.strides(), {}});
-  Managed& managed = exported->managed;
-  if constexpr (std::is_same_v<Managed, DLManagedTensorVersioned>) {
-    managed.major = 1;
-    managed.minor = 0;
-    managed.flags = copied ? kIsCopied : kReadOnly;
-  }
-  managed.context = exported.get();
-  managed.deleter = [](Managed* m) {
-    delete static_cast<Exported<Managed>*>(m->context);
-  };
-  managed.tensor = {const_cast<void*>(data),
-                    device,
-                    a.ndim(),
-                    to_dl(a.dtype()),
-                    const_cast<int64_t*>(exported->source.shape().data()),
-                    exported->strides.data(),
-                    0};
+                      uint64_t flags) {
+  auto* managed = to_managed<Managed>(a, device, data, flags);
   PyObject* capsule =
-      PyCapsule_New(&managed, Managed::kName, close_capsule<Managed>);
-  if (!capsule) nb::raise_python_error();
-  exported.release();
+      PyCapsule_New(managed, Managed::kName, close_capsule<Managed>);
+  if (!capsule) {
+    managed->deleter(managed);
+    nb::raise_python_error();
+  }
   return nb::steal(capsule);
 }
 
@@ -164,7 +108,7 @@ DLDevice wanted_device(const array& a, nb::handle device) {
   DLDevice own = device_of(a);
   if (device.is_none()) return own;
   auto [type, id] = to_pair(device, "__dlpack__", "dl_device");
-  if (type == kCpu) return {kCpu, 0};
+  if (type == kCpu) return kMainMemory;
   if (type == own.type && id == own.id) return own;
   throw nb::buffer_error(
       "[__dlpack__] dl_device is neither the CPU nor the device of the array.");
@@ -228,9 +172,10 @@ nb::object export_dlpack(const array& a, nb::handle stream,
   array source = copied ? upsweep::copy(a, a.device()) : a;
   const void* data = wanted.type == kCpu ? wait_for_data(source)
                                          : export_pointer(source, stream);
-  return versioned ? to_capsule<DLManagedTensorVersioned>(source, wanted, data,
-                                                          copied)
-                   : to_capsule<DLManagedTensor>(source, wanted, data, copied);
+  uint64_t flags = copied ? kIsCopied : kReadOnly;
+  return versioned
+             ? to_capsule<DLManagedTensorVersioned>(source, wanted, data, flags)
+             : to_capsule<DLManagedTensor>(source, wanted, data, flags);
 }
 
 // Import.
@@ -242,25 +187,9 @@ Foreign from_capsule(nb::handle capsule, DLDevice device, const char* op) {
   auto* managed = static_cast<Managed*>(
       PyCapsule_GetPointer(capsule.ptr(), Managed::kName));
   if (!managed) nb::raise_python_error();
-  if constexpr (std::is_same_v<Managed, DLManagedTensorVersioned>) {
-    if (managed->major > 1) {
-      malformed(op, "its version of DLPack is " +
-                        std::to_string(managed->major) +
-                        ", and versions up to 1 are known");
-    }
-  }
-  const DLTensor& t = managed->tensor;
-  check_device(t.device, device, op);
-  Dtype dtype = from_dl(t.dtype, op);
-  Foreign memory = checked_memory(
-      Description<int64_t>{t.data, t.byte_offset, t.ndim, t.shape, t.strides,
-                           static_cast<int64_t>(dtype.size())},
-      dtype, op);
+  Foreign memory = from_managed(*managed, device, op);
   PyCapsule_SetName(capsule.ptr(), Managed::kUsedName);  // it is ours now
-  memory.owner = own(managed, [](void* object) {
-    auto* tensor = static_cast<Managed*>(object);
-    if (tensor->deleter) tensor->deleter(tensor);
-  });
+  memory.owner = own(managed);
   return memory;
 }
 
@@ -327,10 +256,58 @@ nb::object resolved(nb::handle h, bool may_copy, const char* op) {
 
 }  // namespace
 
+template <class Managed>
+Managed* to_managed(array a, DLDevice device, const void* data,
+                    uint64_t flags) {
+  auto* exported = new Exported<Managed>{std::move(a), {}};
+  const array& source = exported->source;
+  Managed& managed = exported->managed;
+  if constexpr (std::is_same_v<Managed, DLManagedTensorVersioned>) {
+    managed.major = 1;
+    managed.minor = 0;
+    managed.flags = flags;
+  }
+  managed.context = exported;
+  managed.deleter = [](Managed* m) {
+    delete static_cast<Exported<Managed>*>(m->context);
+  };
+  managed.tensor = {const_cast<void*>(data),
+                    device,
+                    source.ndim(),
+                    to_dl(source.dtype()),
+                    const_cast<int64_t*>(source.shape().data()),
+                    const_cast<int64_t*>(source.strides().data()),
+                    0};
+  return &managed;
+}
+
+template <class Managed>
+Foreign from_managed(const Managed& managed, DLDevice device, const char* op) {
+  if constexpr (std::is_same_v<Managed, DLManagedTensorVersioned>) {
+    if (managed.major > 1) {
+      malformed(op, "its version of DLPack is " +
+                        std::to_string(managed.major) +
+                        ", and versions up to 1 are known");
+    }
+  }
+  const DLTensor& t = managed.tensor;
+  check_device(t.device, device, op);
+  Dtype dtype = from_dl(t.dtype, op);
+  return checked_memory(
+      Description<int64_t>{t.data, t.byte_offset, t.ndim, t.shape, t.strides,
+                           static_cast<int64_t>(dtype.size())},
+      dtype, op);
+}
+
+template DLManagedTensorVersioned* to_managed(array, DLDevice, const void*,
+                                              uint64_t);
+template Foreign from_managed(const DLManagedTensorVersioned&, DLDevice,
+                              const char*);
+
 Foreign from_dlpack(nb::handle h, bool may_copy, const char* op) {
   nb::object producer = resolved(h, may_copy, op);
   std::optional<Stream> stream = reading_stream(producer, op);
-  DLDevice device{kCpu, 0};
+  DLDevice device = kMainMemory;
   nb::dict keywords;
   // PyTorch exports only what is on its current device.
   std::optional<CurrentDevice> current;

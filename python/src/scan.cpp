@@ -137,6 +137,42 @@ void bind(Scope& scope, const Scan& scan, const char* first,
       nb::arg("stream") = nb::none(), nb::sig(signature.c_str()), scan.doc);
 }
 
+// For upsweep.torch: from tensor to tensor in one call, which shows in small
+// ones. None asks for the general way, which converts the options or says what
+// is wrong with them.
+void bind_for_tensors(nb::module_& m, const Scan& scan) {
+  std::string name = std::string(scan.name) + "_tensor";
+  std::string signature = "def " + name +
+                          "(tensor: Any, axis: object, reverse: object, "
+                          "inclusive: object, /) -> Any";
+  std::string doc = std::string("As :func:`") + scan.name +
+                    "`, of a tensor that from_tensor takes, to a new one on "
+                    "the CPU.\nNone unless axis is an int within bounds and "
+                    "the flags are True or False.";
+  m.def(
+      name.c_str(),
+      [scan = &scan](nb::handle tensor, nb::handle axis, nb::handle reverse,
+                     nb::handle inclusive) -> nb::object {
+        if (!PyLong_CheckExact(axis.ptr()) || !PyBool_Check(reverse.ptr()) ||
+            !PyBool_Check(inclusive.ptr())) {
+          return nb::none();
+        }
+        array in = from_tensor(tensor, scan->name);
+        int overflow = 0;
+        long along = PyLong_AsLongAndOverflow(axis.ptr(), &overflow);
+        if (overflow || along < -in.ndim() || along >= in.ndim()) {
+          return nb::none();
+        }
+        array out = give_work(in, [&] {
+          return scan->along(in, static_cast<int>(along), reverse.is(Py_True),
+                             inclusive.is(Py_True), DeviceType::cpu);
+        });
+        return to_tensor(std::move(out), tensor);
+      },
+      nb::arg().none(), nb::arg().none(), nb::arg().none(), nb::arg().none(),
+      nb::sig(signature.c_str()), doc.c_str());
+}
+
 // numpy.cumprod and numpy.cumsum call the method with these keywords.
 void bind_for_numpy(ArrayClass& c, const char* name) {
   std::string signature =
@@ -163,7 +199,10 @@ void bind_scans(ArrayClass& c) {
 }
 
 void init_scan(nb::module_& m) {
-  for (const Scan& scan : kScans) bind(m, scan, "a: array", nb::arg().none());
+  for (const Scan& scan : kScans) {
+    bind(m, scan, "a: array", nb::arg().none());
+    bind_for_tensors(m, scan);
+  }
 }
 
 }  // namespace upsweep::python

@@ -576,6 +576,19 @@ def from_dlpack(x: object, /, *, copy: None | bool = None) -> array:
             description makes no sense, or copy is False and a copy is needed.
     """
 
+def from_tensor(tensor: object, op: str, /) -> array:
+    """
+    As :func:`from_dlpack`, of a tensor in main memory, by the C functions of its type. It
+    asks no questions: the caller knows that the tensor's bytes are its numbers. Errors
+    name op.
+    """
+
+def to_tensor(a: array, like: object, /) -> Any:
+    """
+    A tensor of the library of like over an array's elements in main memory, once they are
+    computed. It may be written to, so the caller must have the only reference to the array.
+    """
+
 def reshape(a: array, /, shape: int | Sequence[int], *, stream: None | Stream | Device = None) -> array:
     """
     The same elements in row-major order, in another shape; one extent may be -1. A
@@ -734,6 +747,12 @@ def cumprod(a: array, /, axis: int | None = None, *, reverse: bool = False, incl
         CMU-CS-90-190, Carnegie Mellon University, 1990.
     """
 
+def cumprod_tensor(tensor: Any, axis: object, reverse: object, inclusive: object, /) -> Any:
+    """
+    As :func:`cumprod`, of a tensor that from_tensor takes, to a new one on the CPU.
+    None unless axis is an int within bounds and the flags are True or False.
+    """
+
 def cumsum(a: array, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device = None) -> array:
     """
     Cumulative sum along an axis, or of the flattened array.
@@ -748,6 +767,12 @@ def cumsum(a: array, /, axis: int | None = None, *, reverse: bool = False, inclu
     Returns:
         A new array of the shape of a, flattened where axis is None; int32 for
         bool_, otherwise of its dtype.
+    """
+
+def cumsum_tensor(tensor: Any, axis: object, reverse: object, inclusive: object, /) -> Any:
+    """
+    As :func:`cumsum`, of a tensor that from_tensor takes, to a new one on the CPU.
+    None unless axis is an int within bounds and the flags are True or False.
     """
 
 def cummax(a: array, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device = None) -> array:
@@ -765,6 +790,12 @@ def cummax(a: array, /, axis: int | None = None, *, reverse: bool = False, inclu
         dtype.
     """
 
+def cummax_tensor(tensor: Any, axis: object, reverse: object, inclusive: object, /) -> Any:
+    """
+    As :func:`cummax`, of a tensor that from_tensor takes, to a new one on the CPU.
+    None unless axis is an int within bounds and the flags are True or False.
+    """
+
 def cummin(a: array, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device = None) -> array:
     """
     Cumulative minimum along an axis, or of the flattened array.
@@ -780,6 +811,12 @@ def cummin(a: array, /, axis: int | None = None, *, reverse: bool = False, inclu
         dtype.
     """
 
+def cummin_tensor(tensor: Any, axis: object, reverse: object, inclusive: object, /) -> Any:
+    """
+    As :func:`cummin`, of a tensor that from_tensor takes, to a new one on the CPU.
+    None unless axis is an int within bounds and the flags are True or False.
+    """
+
 def logcumsumexp(a: array, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device = None) -> array:
     """
     Logarithm of the cumulative sum of exponentials along an axis, or of the
@@ -793,6 +830,12 @@ def logcumsumexp(a: array, /, axis: int | None = None, *, reverse: bool = False,
     Returns:
         A new array of the shape of a, flattened where axis is None; float32 for
         integers and bool_, otherwise of its dtype.
+    """
+
+def logcumsumexp_tensor(tensor: Any, axis: object, reverse: object, inclusive: object, /) -> Any:
+    """
+    As :func:`logcumsumexp`, of a tensor that from_tensor takes, to a new one on the CPU.
+    None unless axis is an int within bounds and the flags are True or False.
     """
 
 class Carry:

@@ -118,7 +118,7 @@ def _check_tensor(name: str, argument: str, value: Any) -> None:
             f"[{name}] {argument} has the layout {value.layout}; "
             "to_dense() makes a strided one."
         )
-    if value.device.type not in ("cpu", "cuda", "meta"):
+    if not (value.is_cpu or value.is_cuda or value.is_meta):
         raise TypeError(
             f"[{name}] {argument} is on {value.device}; upsweep.torch scans tensors on "
             "the CPU and on NVIDIA GPUs: cpu() copies it."

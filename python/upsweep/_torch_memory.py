@@ -11,18 +11,17 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.dlpack import to_dlpack
-
-try:
-    # From a capsule; torch.from_dlpack asks what it gets, for a tenth of a small scan.
-    from torch._C import _from_dlpack as to_tensor
-except ImportError:
-    to_tensor = torch.from_dlpack
 
 import upsweep
 from upsweep import _core
 
-__all__ = ["CPU", "DTYPES", "Capsule", "run", "to_array", "to_tensor"]
+__all__ = ["DTYPES", "run", "to_array"]
+
+if not hasattr(Tensor, "__dlpack_c_exchange_api__"):
+    raise ImportError(
+        f"upsweep.torch does not know PyTorch {torch.__version__}: its tensors have no "
+        "__dlpack_c_exchange_api__"
+    )
 
 # PyTorch's dtypes that upsweep has.
 DTYPES: dict[torch.dtype, upsweep.Dtype] = {
@@ -33,22 +32,8 @@ DTYPES: dict[torch.dtype, upsweep.Dtype] = {
     ).split()
 }
 
-CPU = upsweep.cpu
 # Those that have been used; making one takes as long as a small scan.
 _gpus: dict[int, upsweep.Device] = {}
-
-
-class Capsule:
-    """The memory of a tensor of the CPU. Tensor.__dlpack__ does the same, and its
-    checks take longer than a small scan."""
-
-    __slots__ = ("tensor",)
-
-    def __init__(self, tensor: Tensor) -> None:
-        self.tensor = tensor
-
-    def __dlpack__(self, **_: Any) -> Any:
-        return to_dlpack(self.tensor)
 
 
 def to_array(tensor: Tensor) -> upsweep.array:
@@ -57,15 +42,15 @@ def to_array(tensor: Tensor) -> upsweep.array:
     if tensor.is_conj() or tensor.is_neg():
         tensor = tensor.resolve_conj().resolve_neg()
     if tensor.is_cpu:
-        return _core.from_dlpack(Capsule(tensor))
+        return _core.from_tensor(tensor, "from_dlpack")
     return _core.from_dlpack(tensor.detach())
 
 
 def run(function: Any, tensor: Tensor, *args: Any, **options: Any) -> Tensor:
     """The result of a function of upsweep, where the tensor is."""
     if tensor.is_cpu:
-        result = function(to_array(tensor), *args, stream=CPU, **options)
-        return to_tensor(result.__dlpack__())
+        result = function(to_array(tensor), *args, stream=upsweep.cpu, **options)
+        return _core.to_tensor(result, tensor)
     gpu = _gpu(tensor.get_device())
     result = function(to_array(tensor), *args, stream=gpu, **options)
     return torch.from_dlpack(result)

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
+from torch.compiler import is_dynamo_compiling
 from torch.nn import Parameter
 
 try:
@@ -55,21 +56,26 @@ Vjp = Callable[..., tuple[Tensor | None, ...]]
 Jvp = Callable[..., Tensor]
 
 
-def is_seen(tensor: Tensor) -> bool:
-    """Whether PyTorch has to see the operator that gets a tensor: something traces or
-    transforms the call, or the tensor is no plain memory of a device of upsweep."""
+def is_transformed() -> bool:
+    """Whether something traces or transforms calls, and has to see operators."""
     return (
-        torch.compiler.is_compiling()
-        or (type(tensor) is not Tensor and type(tensor) is not Parameter)
+        _are_functorch_transforms_active()
+        or _len_torch_dispatch_stack() != 0
+        or _get_tracing_state() is not None
+    )
+
+
+def is_memory(tensor: Tensor) -> bool:
+    """Whether a tensor is plain memory of a device of upsweep, and not one of which
+    PyTorch has to see what becomes."""
+    return not (
+        (type(tensor) is not Tensor and type(tensor) is not Parameter)
         or not (tensor.is_cpu or tensor.is_cuda)
-        or _are_functorch_transforms_active()
         # Those of a transform that is over, or of vmap's predecessor.
         or is_functorch_wrapped_tensor(tensor)
         or is_legacy_batchedtensor(tensor)
         # A gradient that is 0, without memory.
         or tensor._is_zerotensor()
-        or _len_torch_dispatch_stack() != 0
-        or _get_tracing_state() is not None
     )
 
 
@@ -78,23 +84,13 @@ def is_plain(tensor: Tensor) -> bool:
     for small scans: it asks few questions. The tensor's set of keys excludes other
     layouts, numbers that are yet to be negated and whatever else has no such bytes."""
     return not (
-        torch.compiler.is_dynamo_compiling()
+        is_dynamo_compiling()
         or type(tensor) is not Tensor
         or _is_torch_function_mode_enabled()
         or tensor.requires_grad
         or _dispatch_keys(tensor).raw_repr() != _PLAIN
         or forward_ad._current_level >= 0
-        or _are_functorch_transforms_active()
-        or _len_torch_dispatch_stack() != 0
-        or _get_tracing_state() is not None
-    )
-
-
-def has_gradient(tensor: Tensor) -> bool:
-    """Whether autograd has to know what becomes of a tensor."""
-    return bool(
-        (tensor.requires_grad and torch.is_grad_enabled())
-        or forward_ad._current_level >= 0
+        or is_transformed()
     )
 
 
@@ -138,15 +134,16 @@ class Primitive:
         torch.library.register_vmap(self.op, self._batched, lib=_library)
 
     def __call__(self, *args: Any) -> Tensor:
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() or is_transformed():
             return self.op(*args)
-        records = False
+        # Whether autograd has to know what becomes of the tensors.
+        records, is_on = forward_ad._current_level >= 0, torch.is_grad_enabled()
         for i in self._tensors:
             tensor = args[i]
             if tensor is not None:
-                if is_seen(tensor):
+                if not is_memory(tensor):
                     return self.op(*args)
-                records = records or has_gradient(tensor)
+                records = records or (is_on and tensor.requires_grad)
         if records:
             return self._function.apply(None, *args)
         return self.direct(*args)
@@ -198,7 +195,9 @@ class Primitive:
             args = list(inputs[1:])
             tensors = [args[i] for i in places]
             ctx.save_for_backward(*tensors)
-            ctx.save_for_forward(*tensors)
+            # The dispatcher may be in forward mode where forward_ad is not.
+            if inputs[0] is not None or forward_ad._current_level >= 0:
+                ctx.save_for_forward(*tensors)
             for i in places:
                 args[i] = None
             ctx.options = args

@@ -21,24 +21,20 @@ __all__ = ["cumprod_jvp", "cumprod_vjp", "jvp_of_scans", "vjp_of_scans"]
 def _cumprod_vjp(x: Tensor, cotangent: Tensor, *way: Any) -> Tensor:
     if x.is_cuda:
         return vjp_of_scans(x.detach(), cotangent.detach(), Way(*way))
-    return _run(_core.cumprod_vjp, x, cotangent, Way(*way))
+    return _run(_core.cumprod_vjp, x, cotangent, *way)
 
 
 def _cumprod_jvp(x: Tensor, tangent: Tensor, *way: Any) -> Tensor:
     if x.is_cuda:
         return jvp_of_scans(x.detach(), tangent.detach(), Way(*way))
-    return _run(_core.cumprod_jvp, x, tangent, Way(*way))
+    return _run(_core.cumprod_jvp, x, tangent, *way)
 
 
-def _run(function: Any, x: Tensor, other: Tensor, way: Way) -> Tensor:
-    return run(
-        function,
-        x,
-        to_array(other),
-        way.dim,
-        reverse=way.reverse,
-        inclusive=way.inclusive,
-    )
+def _run(
+    function: Any, x: Tensor, other: Tensor, dim: int, reverse: bool, inclusive: bool
+) -> Tensor:
+    terms = to_array(other)
+    return run(function, x, terms, dim, reverse=reverse, inclusive=inclusive)
 
 
 def vjp_of_scans(x: Tensor, cotangent: Tensor, way: Way) -> Tensor:

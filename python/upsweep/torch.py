@@ -26,8 +26,8 @@ except ImportError as error:
 from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function
 
+from upsweep import _core, _torch_scans
 from upsweep import _torch_derivatives as _torch_derivatives
-from upsweep import _torch_scans
 from upsweep._torch_arguments import (
     check_flags,
     identity,
@@ -37,7 +37,6 @@ from upsweep._torch_arguments import (
     to_input,
     to_mask,
 )
-from upsweep._torch_memory import CPU, Capsule, to_tensor
 from upsweep._torch_primitive import is_plain
 
 __all__ = [
@@ -162,8 +161,8 @@ class _Scan(Protocol):
 
 def _scan_like(op: str) -> _Scan:
     """The scan with one operator, with the name of upsweep's function."""
-    function: Any = _torch_scans.FUNCTIONS[op]
-    name: str = function.__name__
+    name: str = _torch_scans.FUNCTIONS[op].__name__
+    in_short = getattr(_core, f"{name}_tensor")
 
     def scan_of(
         input: Tensor,
@@ -174,19 +173,10 @@ def _scan_like(op: str) -> _Scan:
         dtype: torch.dtype | None = None,
     ) -> Tensor:
         # In short, for small scans.
-        if (
-            dtype is None
-            and is_plain(input)
-            and type(reverse) is type(inclusive) is bool
-            and type(dim) is int
-            and -(ndim := input.ndim) <= dim < ndim
-        ):
-            capsule = Capsule(input)
-            return to_tensor(
-                function(
-                    capsule, dim, reverse=reverse, inclusive=inclusive, stream=CPU
-                ).__dlpack__()
-            )
+        if dtype is None and is_plain(input):
+            result = in_short(input, dim, reverse, inclusive)
+            if result is not None:
+                return result
         if has_torch_function((input,)):
             return handle_torch_function(
                 scan_of,

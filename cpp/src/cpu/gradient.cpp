@@ -49,7 +49,7 @@ class Gradient {
     bool whole = threads == 1 || panels >= threads * kPanelsPerThread;
     // Here, because threads of the pool may not throw.
     for (int i = 0; i < threads; ++i) {
-      scratch_.push_back(std::make_unique<Scratch>());
+      scratch_.push_back(std::make_unique_for_overwrite<Scratch>());
       if (whole) scratch_.back()->lanes.resize(lanes_of_panel());
       if (!is_reduced()) continue;
       scratch_.back()->stops.reserve(static_cast<size_t>(tiles) *
