@@ -24,7 +24,7 @@ void init_dtype(nb::module_& m);
 void init_device(nb::module_& m);
 void init_array(nb::module_& m);
 void init_convert(nb::module_& m);
-void init_exchange(nb::module_& m);
+void init_tensors(nb::module_& m);
 void init_views(nb::module_& m);
 void init_ops(nb::module_& m);
 void init_scan(nb::module_& m);

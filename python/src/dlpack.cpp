@@ -10,7 +10,7 @@ namespace upsweep::python {
 
 namespace {
 
-constexpr int32_t kCpu = kMainMemory.type, kCuda = 2, kPinned = 3;
+constexpr int32_t kCpu = kMainMemory.type, kCuda = kGpuMemory, kPinned = 3;
 enum Code : uint8_t { kInt, kUInt, kFloat, kBfloat = 4, kComplex, kBool };
 
 // Whether the CPU can read the memory.

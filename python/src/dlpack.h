@@ -47,6 +47,7 @@ struct DLManagedTensorVersioned {
 };
 
 constexpr DLDevice kMainMemory{1, 0};
+constexpr int32_t kGpuMemory = 2;  // CUDA's
 constexpr uint64_t kReadOnly = 1, kIsCopied = 2;
 
 // dlpack.cpp; Managed is either form.

@@ -1,6 +1,8 @@
 // Tensors of a library that exchanges them by functions in C, as DLPack has
 // them from version 1.3 on. They take less time than capsules and the questions
 // that come with these, which shows in small calls.
+#include "exchange.h"
+
 #include "dlpack.h"
 
 namespace upsweep::python {
@@ -12,15 +14,25 @@ struct Header {
   const Header* older;
 };
 
-// Functions set a Python error where they do not return 0. No stream waits.
+using SetError = void (*)(void* context, const char* kind, const char* message);
+
+}  // namespace
+
+// Functions set a Python error where they do not return 0; the first one says
+// what is wrong. No stream waits.
 struct Exchange {
   static constexpr char kName[] = "dlpack_exchange_api";
 
   Header header;
-  void* allocate;
+  int (*allocate)(DLTensor* like, DLManagedTensorVersioned** out, void* context,
+                  SetError set_error);
   int (*from_object)(void* object, DLManagedTensorVersioned** out);
   int (*to_object)(DLManagedTensorVersioned* taken, void** out);
+  void* unused;
+  int (*current_stream)(int32_t device_type, int32_t device, void** out);
 };
+
+namespace {
 
 // That of the type of a tensor: its functions take no other object.
 const Exchange& exchange_of(nb::handle tensor, const char* op) {
@@ -42,37 +54,120 @@ const Exchange& exchange_of(nb::handle tensor, const char* op) {
 
 }  // namespace
 
-array from_tensor(nb::handle tensor, const char* op) {
+namespace {}  // namespace
+
+// A managed tensor, and what calls its deleter.
+struct Taken {
+  const DLManagedTensorVersioned& managed;
+  std::shared_ptr<void> owner;
+};
+
+namespace {
+
+Taken take(const Exchange& exchange, nb::handle tensor) {
   DLManagedTensorVersioned* managed = nullptr;
-  if (exchange_of(tensor, op).from_object(tensor.ptr(), &managed) != 0) {
+  if (exchange.from_object(tensor.ptr(), &managed) != 0) {
     nb::raise_python_error();
   }
-  std::shared_ptr<void> owner = own(managed);
-  Foreign memory = from_managed(*managed, kMainMemory, op);
-  memory.owner = std::move(owner);
+  return {*managed, own(managed)};
+}
+
+array in_main_memory(Taken taken, const char* op) {
+  Foreign memory = from_managed(taken.managed, kMainMemory, op);
+  memory.owner = std::move(taken.owner);
   return adopt(std::move(memory), true, op);
 }
 
-nb::object to_tensor(array a, nb::handle like) {
-  const Exchange& exchange = exchange_of(like, "to_tensor");
-  const void* data = wait_for_data(a);
-  auto* managed =
-      to_managed<DLManagedTensorVersioned>(std::move(a), kMainMemory, data, 0);
+nb::object to_object(const Exchange& exchange,
+                     DLManagedTensorVersioned* taken) {
   void* tensor = nullptr;
-  if (exchange.to_object(managed, &tensor) != 0) nb::raise_python_error();
+  if (exchange.to_object(taken, &tensor) != 0) nb::raise_python_error();
   return nb::steal(static_cast<PyObject*>(tensor));
 }
 
-void init_exchange(nb::module_& m) {
-  m.def("from_tensor", &from_tensor, nb::arg().none(), nb::arg(),
-        nb::sig("def from_tensor(tensor: object, op: str, /) -> array"), R"(
-As :func:`from_dlpack`, of a tensor in main memory, by the C functions of its type. It
-asks no questions: the caller knows that the tensor's bytes are its numbers. Errors
-name op.)");
-  m.def("to_tensor", &to_tensor, nb::arg(), nb::arg().none(),
-        nb::sig("def to_tensor(a: array, like: object, /) -> Any"), R"(
-A tensor of the library of like over an array's elements in main memory, once they are
-computed. It may be written to, so the caller must have the only reference to the array.)");
+nb::object to_tensor(const Exchange& exchange, array a) {
+  const void* data = wait_for_data(a);
+  return to_object(exchange, to_managed<DLManagedTensorVersioned>(
+                                 std::move(a), kMainMemory, data, 0));
+}
+
+void fail_to_allocate(void* context, const char*, const char* message) {
+  *static_cast<std::string*>(context) = message;
+}
+
+bool is_usable(DLDevice device) {
+  return device.type == kGpuMemory && has_own_memory(DeviceType::gpu) &&
+         is_available({DeviceType::gpu, device.id});
+}
+
+// What CUDA calls the stream that has no handle.
+void* const kLegacyStream = reinterpret_cast<void*>(1);
+
+}  // namespace
+
+array from_tensor(nb::handle tensor, const char* op) {
+  return in_main_memory(take(exchange_of(tensor, op), tensor), op);
+}
+
+nb::object to_tensor(array a, nb::handle like) {
+  return to_tensor(exchange_of(like, "to_tensor"), std::move(a));
+}
+
+TensorCall::TensorCall(nb::handle first, const char* op)
+    : exchange_(exchange_of(first, op)), op_(op) {
+  Taken taken = take(exchange_, first);
+  const DLTensor& tensor = taken.managed.tensor;
+  DLTensor like = tensor;
+  if (is_usable(tensor.device)) {
+    device_ = {DeviceType::gpu, tensor.device.id};
+    if (exchange_.current_stream(kGpuMemory, device_->index, &native_) != 0) {
+      nb::raise_python_error();
+    }
+    if (!native_) native_ = kLegacyStream;
+    stream_ = wrap_native_stream(*device_, native_);
+  }
+  first_ = adopted(std::move(taken));
+  if (!device_) return;
+  like.data = nullptr;
+  like.strides = nullptr;
+  like.byte_offset = 0;
+  std::string why;
+  if (exchange_.allocate(&like, &result_, &why, fail_to_allocate) != 0) {
+    PyErr_Clear();
+    throw OutOfMemory(std::string("[") + op + "] " + why);
+  }
+}
+
+TensorCall::~TensorCall() {
+  if (result_ && result_->deleter) result_->deleter(result_);
+}
+
+array TensorCall::operand(nb::handle tensor) {
+  return adopted(take(exchange_, tensor));
+}
+
+array TensorCall::adopted(Taken taken) {
+  if (!device_) return in_main_memory(std::move(taken), op_);
+  Foreign memory = from_managed(
+      taken.managed, {kGpuMemory, static_cast<int32_t>(device_->index)}, op_);
+  memory.stream = stream_;
+  taken_.push_back(std::move(taken.owner));
+  return adopt(std::move(memory), true, op_);
+}
+
+ResultMemory TensorCall::into() const {
+  if (!device_) return {};
+  return {static_cast<std::byte*>(result_->tensor.data),
+          static_cast<size_t>(first_->size()) * first_->dtype().size()};
+}
+
+nb::object TensorCall::finish(array out) {
+  if (!device_) return to_tensor(exchange_, std::move(out));
+  {
+    WithoutGil released;
+    out.device_data(native_);
+  }
+  return to_object(exchange_, std::exchange(result_, nullptr));
 }
 
 }  // namespace upsweep::python

@@ -42,7 +42,7 @@ NB_MODULE(_core_once, m) {
   init_device(m);
   init_array(m);
   init_convert(m);
-  init_exchange(m);
+  init_tensors(m);
   init_views(m);
   init_ops(m);
   init_scan(m);

@@ -576,18 +576,21 @@ def from_dlpack(x: object, /, *, copy: None | bool = None) -> array:
             description makes no sense, or copy is False and a copy is needed.
     """
 
-def from_tensor(tensor: object, op: str, /) -> array:
+def scan_tensors(x: Any, op: str, axis: int, reverse: bool, inclusive: bool, initial: Any, reset: Any, /) -> Any:
     """
-    As :func:`from_dlpack`, of a tensor in main memory, by the C functions of its type. It
-    asks no questions: the caller knows that the tensor's bytes are its numbers. Errors
-    name op.
+    :func:`scan` of a tensor that from_tensor takes, or of one on a GPU, to a new
+    one. None is no initial value, or no reset. On a GPU the call is in the order of
+    the library's current stream and waits for nothing.
     """
 
-def to_tensor(a: array, like: object, /) -> Any:
-    """
-    A tensor of the library of like over an array's elements in main memory, once they are
-    computed. It may be written to, so the caller must have the only reference to the array.
-    """
+def recurrence_tensors(a: Any, b: Any, axis: int, reverse: bool, inclusive: bool, initial: Any, reset: Any, /) -> Any:
+    """As scan_tensors, of :func:`linear_recurrence`."""
+
+def cumprod_vjp_tensors(x: Any, cotangent: Any, axis: int, reverse: bool, inclusive: bool, /) -> Any:
+    """As scan_tensors, of :func:`cumprod_vjp`."""
+
+def cumprod_jvp_tensors(x: Any, tangent: Any, axis: int, reverse: bool, inclusive: bool, /) -> Any:
+    """As scan_tensors, of :func:`cumprod_jvp`."""
 
 def reshape(a: array, /, shape: int | Sequence[int], *, stream: None | Stream | Device = None) -> array:
     """

@@ -4,7 +4,6 @@ _xla_handlers or, where there are none, by a callback to Python."""
 from __future__ import annotations
 
 import ctypes
-import os
 import pathlib
 from collections.abc import Callable
 from functools import cache, partial
@@ -62,10 +61,7 @@ def register(primitive: Any, name: str, compute: Callable[..., upsweep.array]) -
     library = _library()
     if library is None:
         return
-    platforms = {"cpu": "cpu"}
-    if os.environ.get("UPSWEEP_JAX_CUDA") == "1":  # not yet tested on a GPU
-        platforms["cuda"] = "CUDA"
-    for platform, name_in_xla in platforms.items():
+    for platform, name_in_xla in (("cpu", "cpu"), ("cuda", "CUDA")):
         target = f"upsweep_{name}_{platform}"
         handler = getattr(library, target, None)
         if handler is None:

@@ -1,21 +1,18 @@
-"""Tensors of PyTorch as arrays of upsweep, and back, without a copy.
+"""Which tensors of PyTorch upsweep reads, without a copy.
 
-On the CPU a result is complete when it becomes a tensor. On a GPU nothing waits on the
-host: upsweep's stream waits for PyTorch's current one before it reads a tensor, and
-PyTorch's current stream waits for a result.
+On the CPU a result is complete when it becomes a tensor. On a GPU the work runs on
+PyTorch's current stream and in memory of PyTorch's, and nothing waits on the host.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
+from torch.cuda import is_current_stream_capturing
 
 import upsweep
-from upsweep import _core
 
-__all__ = ["DTYPES", "run", "to_array"]
+__all__ = ["DTYPES", "plain"]
 
 if not hasattr(Tensor, "__dlpack_c_exchange_api__"):
     raise ImportError(
@@ -32,36 +29,15 @@ DTYPES: dict[torch.dtype, upsweep.Dtype] = {
     ).split()
 }
 
-# Those that have been used; making one takes as long as a small scan.
-_gpus: dict[int, upsweep.Device] = {}
 
-
-def to_array(tensor: Tensor) -> upsweep.array:
-    """The tensor's memory as an array, which a scan does not wait for; a copy if
-    PyTorch has yet to conjugate or negate it."""
-    if tensor.is_conj() or tensor.is_neg():
-        tensor = tensor.resolve_conj().resolve_neg()
-    if tensor.is_cpu:
-        return _core.from_tensor(tensor, "from_dlpack")
-    return _core.from_dlpack(tensor.detach())
-
-
-def run(function: Any, tensor: Tensor, *args: Any, **options: Any) -> Tensor:
-    """The result of a function of upsweep, where the tensor is."""
-    if tensor.is_cpu:
-        result = function(to_array(tensor), *args, stream=upsweep.cpu, **options)
-        return _core.to_tensor(result, tensor)
-    gpu = _gpu(tensor.get_device())
-    result = function(to_array(tensor), *args, stream=gpu, **options)
-    return torch.from_dlpack(result)
-
-
-def _gpu(index: int) -> upsweep.Device:
-    if torch.cuda.is_current_stream_capturing():
+def plain(tensor: Tensor) -> Tensor:
+    """A tensor whose bytes are its numbers: a copy if PyTorch has yet to conjugate or
+    negate it."""
+    if tensor.is_cuda and is_current_stream_capturing():
         raise RuntimeError(
-            "upsweep.torch runs on streams of its own, which a CUDA graph cannot "
-            "capture; call it outside of the graph."
+            "upsweep.torch keeps track of its work on the host, which a CUDA graph "
+            "cannot capture; call it outside of the graph."
         )
-    if index not in _gpus:
-        _gpus[index] = upsweep.Device(upsweep.gpu, index)
-    return _gpus[index]
+    if tensor.is_conj() or tensor.is_neg():
+        return tensor.resolve_conj().resolve_neg()
+    return tensor

@@ -1,8 +1,4 @@
-"""The derivatives of products as operators of PyTorch, and their own derivatives.
-
-upsweep computes them on the CPU. It has no kernels of a GPU for them, so there they are
-made of scans: right at zeros, but not where a product leaves the range of the dtype.
-"""
+"""The derivatives of products as operators of PyTorch, and their own derivatives."""
 
 from __future__ import annotations
 
@@ -11,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from upsweep import _core
-from upsweep._torch_memory import run, to_array
+from upsweep._torch_memory import plain
 from upsweep._torch_primitive import Primitive
 from upsweep._torch_way import Way, wide
 
@@ -19,33 +15,23 @@ __all__ = ["cumprod_jvp", "cumprod_vjp", "jvp_of_scans", "vjp_of_scans"]
 
 
 def _cumprod_vjp(x: Tensor, cotangent: Tensor, *way: Any) -> Tensor:
-    if x.is_cuda:
-        return vjp_of_scans(x.detach(), cotangent.detach(), Way(*way))
-    return _run(_core.cumprod_vjp, x, cotangent, *way)
+    return _core.cumprod_vjp_tensors(plain(x), plain(cotangent), *way)
 
 
 def _cumprod_jvp(x: Tensor, tangent: Tensor, *way: Any) -> Tensor:
-    if x.is_cuda:
-        return jvp_of_scans(x.detach(), tangent.detach(), Way(*way))
-    return _run(_core.cumprod_jvp, x, tangent, *way)
-
-
-def _run(
-    function: Any, x: Tensor, other: Tensor, dim: int, reverse: bool, inclusive: bool
-) -> Tensor:
-    terms = to_array(other)
-    return run(function, x, terms, dim, reverse=reverse, inclusive=inclusive)
+    return _core.cumprod_jvp_tensors(plain(x), plain(tangent), *way)
 
 
 def vjp_of_scans(x: Tensor, cotangent: Tensor, way: Way) -> Tensor:
-    """cumprod_vjp: the product before an element times the sum of what follows it."""
+    """cumprod_vjp with resets, right at zeros: the product before an element times the
+    sum of what follows it."""
     dtype = x.dtype
     x, cotangent = wide(x, cotangent)
     return (way.exclusive(x, "prod") * way.adjoint(x, cotangent)).to(dtype)
 
 
 def jvp_of_scans(x: Tensor, tangent: Tensor, way: Way) -> Tensor:
-    """cumprod_jvp."""
+    """cumprod_jvp with resets."""
     dtype = x.dtype
     x, tangent = wide(x, tangent)
     return way.recurrence(x, tangent * way.exclusive(x, "prod")).to(dtype)

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor
 
 from upsweep import _core
-from upsweep._torch_memory import run, to_array
+from upsweep._torch_memory import plain
 from upsweep._torch_primitive import Primitive
 
-__all__ = ["FUNCTIONS", "linear_recurrence", "scan"]
+__all__ = ["NAMES", "linear_recurrence", "scan"]
 
-# The functions without options, which take less time.
-FUNCTIONS = {
-    "prod": _core.cumprod,
-    "sum": _core.cumsum,
-    "max": _core.cummax,
-    "min": _core.cummin,
-    "logaddexp": _core.logcumsumexp,
+# The functions of the operators.
+NAMES = {
+    "prod": "cumprod",
+    "sum": "cumsum",
+    "max": "cummax",
+    "min": "cummin",
+    "logaddexp": "logcumsumexp",
 }
 
 
-def _optional(tensor: Tensor | None) -> Any:
-    return None if tensor is None else to_array(tensor)
+def _optional(tensor: Tensor | None) -> Tensor | None:
+    return None if tensor is None else plain(tensor)
 
 
 def _scan(
@@ -35,18 +33,8 @@ def _scan(
     initial: Tensor | None,
     reset: Tensor | None,
 ) -> Tensor:
-    if initial is None and reset is None:
-        return run(FUNCTIONS[op], x, dim, reverse=reverse, inclusive=inclusive)
-    return run(
-        _core.scan,
-        x,
-        op,
-        dim,
-        reverse=reverse,
-        inclusive=inclusive,
-        initial=_optional(initial),
-        reset=_optional(reset),
-    )
+    start, mask = _optional(initial), _optional(reset)
+    return _core.scan_tensors(plain(x), op, dim, reverse, inclusive, start, mask)
 
 
 def _linear_recurrence(
@@ -58,15 +46,9 @@ def _linear_recurrence(
     initial: Tensor | None,
     reset: Tensor | None,
 ) -> Tensor:
-    return run(
-        _core.linear_recurrence,
-        a,
-        to_array(b),
-        dim,
-        reverse=reverse,
-        inclusive=inclusive,
-        initial=_optional(initial),
-        reset=_optional(reset),
+    start, mask = _optional(initial), _optional(reset)
+    return _core.recurrence_tensors(
+        plain(a), plain(b), dim, reverse, inclusive, start, mask
     )
 
 

@@ -2,8 +2,8 @@
 
 Tensors go in and out without a copy, in the order of PyTorch's current stream. All
 derivatives are there: of any order, backward and forward, by torch.func and in code
-that torch.compile compiles. Those of products are right at zeros. On the CPU the first
-derivatives, without reset, are right where products leave the range of the dtype too.
+that torch.compile compiles. Those of products are right at zeros; the first ones,
+without reset, where products leave the range of the dtype too.
 
 >>> import torch
 >>> import upsweep.torch
@@ -123,8 +123,8 @@ def scan(
         include_initial=include_initial,
         skipna=skipna,
     )
-    if op not in _torch_scans.FUNCTIONS:
-        names = ", ".join(map(repr, _torch_scans.FUNCTIONS))
+    if op not in _torch_scans.NAMES:
+        names = ", ".join(map(repr, _torch_scans.NAMES))
         raise ValueError(f"[scan] op must be one of {names}, not {op!r}.")
     if include_initial and not inclusive:
         raise ValueError("[scan] include_initial is for inclusive scans.")
@@ -161,7 +161,7 @@ class _Scan(Protocol):
 
 def _scan_like(op: str) -> _Scan:
     """The scan with one operator, with the name of upsweep's function."""
-    name: str = _torch_scans.FUNCTIONS[op].__name__
+    name: str = _torch_scans.NAMES[op]
     in_short = getattr(_core, f"{name}_tensor")
 
     def scan_of(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scans import DERIVATIVES, Geometry, derivative, derivative_kernels
+from scans import DERIVATIVES, derivative, derivative_kernels
 from test_kernels import draw_geometry, draw_shape, numpy_dtype
 from test_recurrence import draw_operand
 

@@ -1,13 +1,8 @@
 """The functions for frameworks hand arrays to the core, whose results other tests check
 on every device and instruction set: one of each is enough here."""
 
-import os
-
 import pytest
 import upsweep
-
-# Before upsweep.jax is imported, for test_jax_cuda.py.
-os.environ.setdefault("UPSWEEP_JAX_CUDA", "1")
 
 SOFTWARE = pytest.mark.skipif(
     upsweep.device_info()["device_name"].startswith("software"),

@@ -1,0 +1,51 @@
+// TensorCall: a call from tensors to a tensor, on the device of the first one.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "bindings.h"
+
+namespace upsweep::python {
+
+struct DLManagedTensorVersioned;
+struct Exchange;
+struct Taken;
+
+// On a GPU the work runs in the order of the library's current stream: it reads
+// and writes the library's memory, which is reused in that order, and no thread
+// waits for it.
+class TensorCall {
+ public:
+  TensorCall(nb::handle first, const char* op);
+  ~TensorCall();
+  TensorCall(const TensorCall&) = delete;
+  TensorCall& operator=(const TensorCall&) = delete;
+
+  StreamOrDevice stream() const {
+    return stream_ ? StreamOrDevice(*stream_) : DeviceType::cpu;
+  }
+  bool is_on_gpu() const { return device_.has_value(); }
+
+  const array& first() const { return *first_; }
+  array operand(nb::handle tensor);
+  // Where a result of the shape and dtype of the first tensor goes.
+  ResultMemory into() const;
+  // The result as a tensor.
+  nb::object finish(array out);
+
+ private:
+  array adopted(Taken taken);
+
+  const Exchange& exchange_;
+  const char* op_;
+  std::optional<Device> device_;  // only a GPU
+  void* native_ = nullptr;        // its current stream
+  std::optional<Stream> stream_;
+  std::vector<std::shared_ptr<void>> taken_;  // on a GPU
+  std::optional<array> first_;
+  DLManagedTensorVersioned* result_ = nullptr;
+};
+
+}  // namespace upsweep::python

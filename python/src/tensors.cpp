@@ -1,0 +1,106 @@
+// Scans from tensors to a tensor in one call, for upsweep.torch, which has
+// checked the arguments: all tensors are on the device of the first, whose
+// shape and dtype the result has.
+#include "exchange.h"
+
+namespace upsweep::python {
+
+namespace {
+
+// Calls run(into), which gives the result.
+template <class Run>
+nb::object call(TensorCall& tensors, const Run& run) {
+  auto in_place = [&] { return run(tensors.into()); };
+  if (!tensors.is_on_gpu()) {
+    return tensors.finish(give_work(tensors.first(), in_place));
+  }
+  array out = [&] {
+    WithoutGil released;
+    return in_place();
+  }();
+  return tensors.finish(std::move(out));
+}
+
+std::optional<array> optional_operand(TensorCall& tensors, nb::handle tensor) {
+  if (tensor.is_none()) return std::nullopt;
+  return tensors.operand(tensor);
+}
+
+nb::object scan_tensors(nb::handle x, const char* op, int axis, bool reverse,
+                        bool inclusive, nb::handle initial, nb::handle reset) {
+  constexpr char kName[] = "scan";
+  TensorCall tensors(x, kName);
+  ScanOptions options;
+  options.reverse = reverse;
+  options.inclusive = inclusive;
+  if (auto start = optional_operand(tensors, initial)) options.initial = *start;
+  options.reset = optional_operand(tensors, reset);
+  options.stream = tensors.stream();
+  Op wanted = to_op(nb::str(op), kName);
+  return call(tensors, [&](ResultMemory into) {
+    options.into = into;
+    return scan(tensors.first(), wanted, axis, options);
+  });
+}
+
+nb::object recurrence_tensors(nb::handle a, nb::handle b, int axis,
+                              bool reverse, bool inclusive, nb::handle initial,
+                              nb::handle reset) {
+  TensorCall tensors(a, "linear_recurrence");
+  array terms = tensors.operand(b);
+  RecurrenceOptions options;
+  options.reverse = reverse;
+  options.inclusive = inclusive;
+  options.initial = optional_operand(tensors, initial);
+  options.reset = optional_operand(tensors, reset);
+  return call(tensors, [&](ResultMemory into) {
+    options.into = into;
+    return linear_recurrence(tensors.first(), terms, axis, options,
+                             tensors.stream());
+  });
+}
+
+using Derivative = array (*)(const array&, const array&, int, bool, bool,
+                             StreamOrDevice, ResultMemory);
+
+template <Derivative derivative>
+nb::object derivative_tensors(nb::handle x, nb::handle other, int axis,
+                              bool reverse, bool inclusive) {
+  TensorCall tensors(x, derivative == static_cast<Derivative>(cumprod_vjp)
+                            ? "cumprod_vjp"
+                            : "cumprod_jvp");
+  array terms = tensors.operand(other);
+  return call(tensors, [&](ResultMemory into) {
+    return derivative(tensors.first(), terms, axis, reverse, inclusive,
+                      tensors.stream(), into);
+  });
+}
+
+}  // namespace
+
+void init_tensors(nb::module_& m) {
+  m.def("scan_tensors", &scan_tensors, nb::arg(), nb::arg(), nb::arg(),
+        nb::arg(), nb::arg(), nb::arg().none(), nb::arg().none(),
+        nb::sig("def scan_tensors(x: Any, op: str, axis: int, reverse: bool, "
+                "inclusive: bool, initial: Any, reset: Any, /) -> Any"),
+        R"(
+:func:`scan` of a tensor that from_tensor takes, or of one on a GPU, to a new
+one. None is no initial value, or no reset. On a GPU the call is in the order of
+the library's current stream and waits for nothing.)");
+  m.def("recurrence_tensors", &recurrence_tensors, nb::arg(), nb::arg(),
+        nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg().none(),
+        nb::sig("def recurrence_tensors(a: Any, b: Any, axis: int, reverse: "
+                "bool, inclusive: bool, initial: Any, reset: Any, /) -> Any"),
+        "As scan_tensors, of :func:`linear_recurrence`.");
+  constexpr char kVjp[] = "cumprod_vjp_tensors", kJvp[] = "cumprod_jvp_tensors";
+  m.def(kVjp, &derivative_tensors<cumprod_vjp>,
+        nb::sig("def cumprod_vjp_tensors(x: Any, cotangent: Any, axis: int, "
+                "reverse: bool, inclusive: bool, /) -> Any"),
+        "As scan_tensors, of :func:`cumprod_vjp`.");
+  m.def(kJvp, &derivative_tensors<cumprod_jvp>,
+        nb::sig("def cumprod_jvp_tensors(x: Any, tangent: Any, axis: int, "
+                "reverse: bool, inclusive: bool, /) -> Any"),
+        "As scan_tensors, of :func:`cumprod_jvp`.");
+}
+
+}  // namespace upsweep::python
