@@ -128,7 +128,9 @@ void unsupported_dtype(const std::string& name, const char* op) {
 
 array adopt(Foreign memory, bool may_copy, const char* op) {
   auto share = [&](Shape shape, Strides strides, Dtype dtype) {
-    auto release = [owner = memory.owner]() mutable { owner.reset(); };
+    std::function<void()> release;  // without an owner, the memory is lent
+    if (memory.owner)
+      release = [owner = memory.owner]() mutable { owner.reset(); };
     return memory.stream
                ? array::adopt(memory.data, std::move(shape), std::move(strides),
                               dtype, std::move(release), *memory.stream)

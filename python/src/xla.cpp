@@ -190,7 +190,7 @@ ffi::Error on_cuda(void* native, int32_t device, ffi::RemainingArgs operands,
         operands, result, stream,
         [&](void* data, const Shape& shape, const Strides& strides,
             Dtype dtype) {
-          return array::adopt(data, shape, strides, dtype, [] {}, stream);
+          return array::adopt(data, shape, strides, dtype, {}, stream);
         },
         [&](const Call& call) { return run(call, attributes...); },
         [&](const array& out) { out.device_data(native); });

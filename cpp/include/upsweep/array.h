@@ -53,7 +53,9 @@ class array {
                      Dtype dtype, std::function<void()> release);
 
   /// The same for memory of the stream's device, which must have its own memory
-  /// (has_own_memory). Work given to the stream from now on may read it.
+  /// (has_own_memory). Work given to the stream from now on may read it. If the
+  /// stream is another library's (wrap_native_stream) and release is empty, the
+  /// memory is lent: its owner may reuse it in the order of that stream.
   static array adopt(const void* data, Shape shape, Strides strides,
                      Dtype dtype, std::function<void()> release, Stream stream);
 

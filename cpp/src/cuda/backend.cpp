@@ -2,6 +2,8 @@
 // all other work runs on the CPU, in the stream's order.
 #include "backend.h"
 
+#include <algorithm>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -125,7 +127,7 @@ class CudaBackend final : public GpuBackend, public DeviceMemory {
     check_process();
     auto own = std::static_pointer_cast<CudaStorage>(storage);
     if (!consumer || !own->is_on_gpu()) {
-      own->ready().wait();
+      own->wait();
       own->fill_on_gpu(*own);
     }
     return own->export_pointer(static_cast<cuda::Stream>(consumer));
@@ -134,9 +136,15 @@ class CudaBackend final : public GpuBackend, public DeviceMemory {
   StoragePtr adopt(Stream stream, const void* data, size_t nbytes,
                    std::function<void()> release) override {
     CudaStream& on = find(stream);
-    auto storage = std::make_shared<CudaStorage>(
-        reinterpret_cast<uintptr_t>(data), nbytes,
-        find(stream.device.index).device, std::move(release));
+    auto address = reinterpret_cast<uintptr_t>(data);
+    CudaDevice& device = find(stream.device.index).device;
+    if (!release && on.is_lent()) {
+      return std::make_shared<CudaStorage>(address, nbytes, device,
+                                           on.handle());
+    }
+    if (!release) release = [] {};
+    auto storage = std::make_shared<CudaStorage>(address, nbytes, device,
+                                                 std::move(release));
     on.adopt(storage);
     return storage;
   }
@@ -186,13 +194,16 @@ class CudaBackend final : public GpuBackend, public DeviceMemory {
     add(inputs.reset, from.reset);
     add(inputs.initial, from.initial);
     add(inputs.second, from.second);
+    bool has_scratch = std::any_of(all.begin(), all.end(), [](auto& each) {
+      return each.scratch[0] || each.scratch[1];
+    });
     on.run_on_gpu({[inputs, result = out.get(),
                     all = std::move(all)](cuda::Stream on_gpu) {
                      for (const Prepared& each : all) {
                        run(on_gpu, inputs, *result, each);
                      }
                    },
-                   std::move(read), out});
+                   std::move(read), out, has_scratch});
   }
 
   Gpu& find(int index) const {

@@ -29,6 +29,13 @@ CudaStorage::CudaStorage(cuda::Address address, size_t nbytes,
       address_(address),
       writes_on_gpu_(true) {}
 
+CudaStorage::CudaStorage(cuda::Address address, size_t nbytes,
+                         CudaDevice& device, cuda::Stream order)
+    : CudaStorage(address, nbytes, device) {
+  writes_on_gpu_ = true;
+  set_order(order);
+}
+
 CudaStorage::~CudaStorage() {
   device_view().reset();
   for (cuda::Stream stream : consumers_) wait_for_consumer(stream);
@@ -44,8 +51,8 @@ const void* CudaStorage::export_pointer(cuda::Stream consumer) {
   std::lock_guard lock(mutex_);
   if (consumer) {
     cuda::Current current(gpu_.context());
-    if (written_ && !ready().is_ready()) {
-      check(driver().wait_for(consumer, written_->handle(), 0), "exporting");
+    if (CudaEventPtr event = pending(consumer)) {
+      check(driver().wait_for(consumer, event->handle(), 0), "exporting");
     }
     if (!borrowed_ && std::find(consumers_.begin(), consumers_.end(),
                                 consumer) == consumers_.end()) {
@@ -55,13 +62,27 @@ const void* CudaStorage::export_pointer(cuda::Stream consumer) {
   return reinterpret_cast<const void*>(static_cast<uintptr_t>(address_));
 }
 
+CudaEventPtr CudaStorage::mark(cuda::Stream stream) const {
+  cuda::Current current(gpu_.context());
+  auto event = std::make_shared<CudaEvent>(gpu_.context());
+  event->record(stream);
+  return event;
+}
+
+CudaEventPtr CudaStorage::pending(cuda::Stream reader) {
+  if (order_) return *order_ == reader ? nullptr : mark(*order_);
+  return ready().is_ready() ? nullptr : written_;
+}
+
+void CudaStorage::wait() const {
+  const_cast<CudaStorage*>(this)->ready().wait();
+  if (order_) mark(*order_)->wait();
+}
+
 // A destroyed stream has nothing left to wait for.
 void CudaStorage::wait_for_consumer(cuda::Stream stream) noexcept {
   try {
-    cuda::Current current(gpu_.context());
-    CudaEvent done(gpu_.context());
-    done.record(stream);
-    done.wait();
+    mark(stream)->wait();
   } catch (const std::exception&) {
   }
 }
@@ -72,6 +93,7 @@ void* CudaStorage::data() const {
   void* host = global_allocator().allocate(nbytes());
   if (writes_on_gpu_) {
     try {
+      if (order_) mark(*order_)->wait();
       gpu_.download(host, address_, nbytes());
     } catch (...) {
       global_allocator().free(host, nbytes());
@@ -98,11 +120,18 @@ void CudaStorage::fill_on_gpu(const Storage& from) {
   if (is_on_gpu()) return;
   if (!address_) address_ = gpu_.allocate(nbytes());
   if (peer) {
+    peer->wait();
     gpu_.copy_from(peer->gpu_, address_, peer->address_, nbytes());
   } else {
     gpu_.upload(address_, bytes, nbytes());
   }
   on_gpu_.store(true, std::memory_order_release);
+}
+
+void CudaStorage::set_order(cuda::Stream order) {
+  order_ = order;
+  on_gpu_.store(true, std::memory_order_release);
+  ready().signal();
 }
 
 void CudaStorage::set_written(CudaEventPtr event) {

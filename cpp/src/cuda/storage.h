@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "../core/storage.h"
@@ -24,6 +25,10 @@ class CudaStorage final : public Storage {
   // Memory on the device that another library owns, readable from an event on.
   CudaStorage(cuda::Address address, size_t nbytes, CudaDevice& device,
               std::function<void()> release);
+  // The same in the order of that library's stream: what is given to the stream
+  // finds the bytes, and the library reuses the memory in that order.
+  CudaStorage(cuda::Address address, size_t nbytes, CudaDevice& device,
+              cuda::Stream order);
   ~CudaStorage() override;
 
   // The bytes in main memory: room to write them or, once they are computed, a
@@ -39,6 +44,13 @@ class CudaStorage final : public Storage {
   // To be called once work that writes the bytes is launched. Readers on the
   // device wait for the event, which is null if there is nothing to wait for.
   void set_written(CudaEventPtr event);
+  // Instead, for lent memory: work in the order of its owner's stream writes
+  // it.
+  void set_order(cuda::Stream order);
+  // What work on a stream waits for before it reads the bytes, or nullptr.
+  CudaEventPtr pending(cuda::Stream reader);
+  // Waits until the bytes are computed.
+  void wait() const;
 
   // The address, for work given to a consumer's stream from now on; the memory
   // is not freed before that stream's work is done. Requires is_on_gpu().
@@ -48,9 +60,12 @@ class CudaStorage final : public Storage {
   // there, or set_written has been called.
   bool is_on_gpu() const { return on_gpu_.load(std::memory_order_acquire); }
   cuda::Address address() const { return address_; }
+  bool is_borrowed() const { return borrowed_; }
+  const std::optional<cuda::Stream>& order() const { return order_; }
   const CudaEventPtr& written() const { return written_; }
 
  private:
+  CudaEventPtr mark(cuda::Stream stream) const;
   void wait_for_consumer(cuda::Stream stream) noexcept;
 
   CudaDevice& gpu_;
@@ -62,6 +77,7 @@ class CudaStorage final : public Storage {
   bool writes_on_gpu_ = false;
   std::atomic<bool> on_gpu_{false};
   CudaEventPtr written_;
+  std::optional<cuda::Stream> order_;
   std::vector<cuda::Stream> consumers_;
 };
 

@@ -2,6 +2,7 @@
 #include "stream.h"
 
 #include <algorithm>
+#include <exception>
 
 namespace upsweep {
 
@@ -14,7 +15,20 @@ CudaStream::CudaStream(CudaDevice& device) : device_(device) {
         "making a stream");
 }
 
+bool CudaStream::is_in_order(const CudaWork& work) const {
+  return is_lent_ && !work.has_scratch && work.output->is_borrowed() &&
+         std::all_of(work.inputs.begin(), work.inputs.end(),
+                     [this](const CudaInput& in) {
+                       return in.on_device->order() == stream_;
+                     });
+}
+
 void CudaStream::run_on_gpu(CudaWork work) {
+  if (is_in_order(work)) {
+    cuda::Current current(device_.context());
+    work.launch(stream_);
+    return work.output->set_order(stream_);
+  }
   host_.wait_for_room();
   std::vector<StoragePtr> storages;
   for (const CudaInput& input : work.inputs) storages.push_back(input.storage);
@@ -54,13 +68,30 @@ void CudaStream::run_on_host(Work work) {
   }
 }
 
+void CudaStream::synchronize() {
+  host_.synchronize();
+  if (!is_lent_) return;
+  cuda::Current current(device_.context());
+  mark()->wait();
+}
+
+// Errors stay with the library whose stream it is.
+void CudaStream::wait_until_idle() {
+  host_.wait_until_idle();
+  if (!is_lent_) return;
+  try {
+    cuda::Current current(device_.context());
+    mark()->wait();
+  } catch (const std::exception&) {
+  }
+}
+
 CudaEventPtr CudaStream::launch(const CudaWork& work) {
   cuda::Current current(device_.context());
   std::lock_guard lock(mutex_);
   for (const CudaInput& input : work.inputs) {
-    CudaEventPtr written = input.on_device->written();
-    if (written && !input.storage->ready().is_ready()) {
-      check(driver().wait_for(stream_, written->handle(), 0), "waiting");
+    if (CudaEventPtr event = input.on_device->pending(stream_)) {
+      check(driver().wait_for(stream_, event->handle(), 0), "waiting");
     }
   }
   work.launch(stream_);

@@ -6,6 +6,10 @@
 // the output or reports the error, and releases what was in use. Work that must
 // wait for the CPU first, to compute the input or to copy it to the GPU, is
 // launched by that queue.
+//
+// On another library's stream, work that reads and writes nothing but memory
+// that the library lends is launched and forgotten: what follows on that stream
+// is in order, and nothing has to be released.
 #pragma once
 
 #include <functional>
@@ -32,6 +36,7 @@ struct CudaWork {
   std::function<void(cuda::Stream)> launch;
   std::vector<CudaInput> inputs;
   CudaStoragePtr output;
+  bool has_scratch = false;
 };
 
 class CudaStream {
@@ -39,24 +44,27 @@ class CudaStream {
   explicit CudaStream(CudaDevice& device);
   // Over another library's stream, which runs the work.
   CudaStream(CudaDevice& device, cuda::Stream stream)
-      : device_(device), stream_(stream) {}
+      : device_(device), stream_(stream), is_lent_(true) {}
 
   void run_on_gpu(CudaWork work);
   // Takes memory that another library owns. Work given to the stream from now
   // on may read it.
   void adopt(const CudaStoragePtr& storage);
   void run_on_host(Work work);
-  void synchronize() { host_.synchronize(); }
-  void wait_until_idle() { host_.wait_until_idle(); }
+  void synchronize();
+  void wait_until_idle();
 
   cuda::Stream handle() const { return stream_; }
+  bool is_lent() const { return is_lent_; }
 
  private:
+  bool is_in_order(const CudaWork& work) const;
   CudaEventPtr launch(const CudaWork& work);
   CudaEventPtr mark();
 
   CudaDevice& device_;
   cuda::Stream stream_ = nullptr;
+  const bool is_lent_ = false;
   std::mutex mutex_;  // keeps the GPU and the queue in the same order
   HostQueue host_;
 };
