@@ -26,7 +26,8 @@ one or many. It is the derivative of the exact product, so a product that leaves
 the range of the dtype on the way does not make it 0 or NaN; only the result is
 rounded. With S the sum of the magnitudes of these terms and n the number of
 elements, the error is at most half an ulp of the result plus (2 n + 4) * u * S,
-where u is 2^-53 for float64, 2^-50 for complex64 and 2^-52 for the others.
+where u is 2^-53 for float64, 2^-50 for complex64 and 2^-52 for the others, or
+2^-44 for those on a GPU.
 Results have the same bits on every run. If elements are infinite or NaN,
 the products and sums follow IEEE arithmetic.
 
