@@ -112,8 +112,8 @@ template <class M>
   uint chunk = group - panel * params.chunks;
   if (chunk == params.chunks - 1) return;
   Shared<M> shared = {(threadgroup uint*)tile, simdgroup_aggregates, &any_flag};
-  Task<M> task =
-      make_task<M>(in, out, resets, initials, second, params, panel, {lane, simdgroup}, shared);
+  Task<M> task = make_task<M>(in, out, resets, initials, second, params, panel,
+                              {lane, simdgroup}, shared);
   typename M::Aggregate total = reduce_chunk(task, params, chunk);
   if (task.coord.is_active && task.coord.line_thread == 0) {
     aggregates[chunk_index(params, panel, chunk, task.coord)] = total;
@@ -137,8 +137,8 @@ template <class M>
   threadgroup typename M::Aggregate simdgroup_aggregates[kThreads];
   threadgroup atomic_uint any_flag;
   Shared<M> shared = {(threadgroup uint*)tile, simdgroup_aggregates, &any_flag};
-  Task<M> task =
-      make_task<M>(in, out, resets, initials, second, params, group, {lane, simdgroup}, shared);
+  Task<M> task = make_task<M>(in, out, resets, initials, second, params, group,
+                              {lane, simdgroup}, shared);
   scan_spine(task, params, {aggregates, carries});
 }
 
@@ -161,8 +161,8 @@ template <class M>
   uint panel = group / params.chunks;
   uint chunk = group - panel * params.chunks;
   Shared<M> shared = {(threadgroup uint*)tile, simdgroup_aggregates, &any_flag};
-  Task<M> task =
-      make_task<M>(in, out, resets, initials, second, params, panel, {lane, simdgroup}, shared);
+  Task<M> task = make_task<M>(in, out, resets, initials, second, params, panel,
+                              {lane, simdgroup}, shared);
   typename M::Prefix carry = M::initial();
   if (chunk == 0) {
     carry = initial_prefix(task, params);
@@ -206,8 +206,8 @@ template <class M>
   }
   uint panel = order - chunk * params.panels;
   Shared<M> shared = {(threadgroup uint*)tile, simdgroup_aggregates, &any_flag};
-  Task<M> task =
-      make_task<M>(in, out, resets, initials, second, params, panel, thread_id, shared);
+  Task<M> task = make_task<M>(in, out, resets, initials, second, params, panel,
+                              thread_id, shared);
   scan_tile(task, params, chunk,
             TileStates<M>::of((device uint4*)counter + 1, params, panel,
                               task.coord.column));
@@ -237,8 +237,7 @@ template <class G>
     device const typename G::Value* in [[buffer(0)]],
     device typename G::Value* out [[buffer(1)]],
     constant ScanParams& params [[buffer(2)]],
-    device uchar* totals [[buffer(3)]],
-    device uchar* carries [[buffer(4)]],
+    device uchar* totals [[buffer(3)]], device uchar* carries [[buffer(4)]],
     device const uchar* resets [[buffer(5)]],
     device const uchar* initials [[buffer(6)]],
     device const typename G::Value* second [[buffer(7)]],
@@ -252,9 +251,11 @@ template <class G>
   Shared<M> shared = {(threadgroup uint*)tile, simdgroup_aggregates, &any_flag};
   uint panel = group / params.chunks;
   uint chunk = group - panel * params.chunks;
-  Task<M> task =
-      make_task<M>(in, out, resets, initials, second, params, panel, {lane, simdgroup}, shared);
-  GradientTile<G>::reduce_products(task, params, chunk, GradientStates<typename G::Format>::of(totals, carries, params));
+  Task<M> task = make_task<M>(in, out, resets, initials, second, params, panel,
+                              {lane, simdgroup}, shared);
+  GradientTile<G>::reduce_products(
+      task, params, chunk,
+      GradientStates<typename G::Format>::of(totals, carries, params));
 }
 
 template <class G>
@@ -262,8 +263,7 @@ template <class G>
     device const typename G::Value* in [[buffer(0)]],
     device typename G::Value* out [[buffer(1)]],
     constant ScanParams& params [[buffer(2)]],
-    device uchar* totals [[buffer(3)]],
-    device uchar* carries [[buffer(4)]],
+    device uchar* totals [[buffer(3)]], device uchar* carries [[buffer(4)]],
     device const uchar* resets [[buffer(5)]],
     device const uchar* initials [[buffer(6)]],
     device const typename G::Value* second [[buffer(7)]],
@@ -274,7 +274,8 @@ template <class G>
   threadgroup typename M::Aggregate shared[kThreads];
   GradientSpine<G> here =
       GradientSpine<G>::of(params, group, {lane, simdgroup}, shared);
-  GradientStates<typename G::Format> states = GradientStates<typename G::Format>::of(totals, carries, params);
+  GradientStates<typename G::Format> states =
+      GradientStates<typename G::Format>::of(totals, carries, params);
   GradientSpine<G>::scan_products(here, states);
 }
 
@@ -283,8 +284,7 @@ template <class G>
     device const typename G::Value* in [[buffer(0)]],
     device typename G::Value* out [[buffer(1)]],
     constant ScanParams& params [[buffer(2)]],
-    device uchar* totals [[buffer(3)]],
-    device uchar* carries [[buffer(4)]],
+    device uchar* totals [[buffer(3)]], device uchar* carries [[buffer(4)]],
     device const uchar* resets [[buffer(5)]],
     device const uchar* initials [[buffer(6)]],
     device const typename G::Value* second [[buffer(7)]],
@@ -298,9 +298,11 @@ template <class G>
   Shared<M> shared = {(threadgroup uint*)tile, simdgroup_aggregates, &any_flag};
   uint panel = group / params.chunks;
   uint chunk = group - panel * params.chunks;
-  Task<M> task =
-      make_task<M>(in, out, resets, initials, second, params, panel, {lane, simdgroup}, shared);
-  GradientTile<G>::reduce(task, params, chunk, GradientStates<typename G::Format>::of(totals, carries, params));
+  Task<M> task = make_task<M>(in, out, resets, initials, second, params, panel,
+                              {lane, simdgroup}, shared);
+  GradientTile<G>::reduce(
+      task, params, chunk,
+      GradientStates<typename G::Format>::of(totals, carries, params));
 }
 
 template <class G>
@@ -308,8 +310,7 @@ template <class G>
     device const typename G::Value* in [[buffer(0)]],
     device typename G::Value* out [[buffer(1)]],
     constant ScanParams& params [[buffer(2)]],
-    device uchar* totals [[buffer(3)]],
-    device uchar* carries [[buffer(4)]],
+    device uchar* totals [[buffer(3)]], device uchar* carries [[buffer(4)]],
     device const uchar* resets [[buffer(5)]],
     device const uchar* initials [[buffer(6)]],
     device const typename G::Value* second [[buffer(7)]],
@@ -320,7 +321,8 @@ template <class G>
   threadgroup typename M::Aggregate shared[kThreads];
   GradientSpine<G> here =
       GradientSpine<G>::of(params, group, {lane, simdgroup}, shared);
-  GradientStates<typename G::Format> states = GradientStates<typename G::Format>::of(totals, carries, params);
+  GradientStates<typename G::Format> states =
+      GradientStates<typename G::Format>::of(totals, carries, params);
   GradientSpine<G>::scan_maps(here, states);
   if (!G::kIsAgainstProduct) return;
   threadgroup_barrier(mem_flags::mem_threadgroup);
@@ -332,8 +334,7 @@ template <class G>
     device const typename G::Value* in [[buffer(0)]],
     device typename G::Value* out [[buffer(1)]],
     constant ScanParams& params [[buffer(2)]],
-    device uchar* totals [[buffer(3)]],
-    device uchar* carries [[buffer(4)]],
+    device uchar* totals [[buffer(3)]], device uchar* carries [[buffer(4)]],
     device const uchar* resets [[buffer(5)]],
     device const uchar* initials [[buffer(6)]],
     device const typename G::Value* second [[buffer(7)]],
@@ -347,9 +348,11 @@ template <class G>
   Shared<M> shared = {(threadgroup uint*)tile, simdgroup_aggregates, &any_flag};
   uint panel = group / params.chunks;
   uint chunk = group - panel * params.chunks;
-  Task<M> task =
-      make_task<M>(in, out, resets, initials, second, params, panel, {lane, simdgroup}, shared);
-  GradientTile<G>::finish(task, params, chunk, GradientStates<typename G::Format>::of(totals, carries, params));
+  Task<M> task = make_task<M>(in, out, resets, initials, second, params, panel,
+                              {lane, simdgroup}, shared);
+  GradientTile<G>::finish(
+      task, params, chunk,
+      GradientStates<typename G::Format>::of(totals, carries, params));
 }
 
 template <class C>
@@ -364,23 +367,23 @@ template <class C>
   copy_thread<C>(in, out, params, first);
 }
 
-#define UPSWEEP_VJP(name, F)                                       \
-  template [[host_name("reduce_" #name)]] [[kernel]]               \
-  decltype(reduce_sums<Vjp<F>>) reduce_sums<Vjp<F>>;         \
-  template [[host_name("sumspine_" #name)]] [[kernel]]             \
-  decltype(sum_spine<Vjp<F>>) sum_spine<Vjp<F>>;             \
-  template [[host_name("finish_" #name)]] [[kernel]]               \
+#define UPSWEEP_VJP(name, F)                           \
+  template [[host_name("reduce_" #name)]] [[kernel]]   \
+  decltype(reduce_sums<Vjp<F>>) reduce_sums<Vjp<F>>;   \
+  template [[host_name("sumspine_" #name)]] [[kernel]] \
+  decltype(sum_spine<Vjp<F>>) sum_spine<Vjp<F>>;       \
+  template [[host_name("finish_" #name)]] [[kernel]]   \
   decltype(finish_gradient<Vjp<F>>) finish_gradient<Vjp<F>>;
-#define UPSWEEP_JVP(name, F)                                       \
-  template [[host_name("products_" #name)]] [[kernel]]             \
-  decltype(products<Jvp<F>>) products<Jvp<F>>;               \
-  template [[host_name("productspine_" #name)]] [[kernel]]         \
-  decltype(product_spine<Jvp<F>>) product_spine<Jvp<F>>;     \
-  template [[host_name("reduce_" #name)]] [[kernel]]               \
-  decltype(reduce_sums<Jvp<F>>) reduce_sums<Jvp<F>>;         \
-  template [[host_name("sumspine_" #name)]] [[kernel]]             \
-  decltype(sum_spine<Jvp<F>>) sum_spine<Jvp<F>>;             \
-  template [[host_name("finish_" #name)]] [[kernel]]               \
+#define UPSWEEP_JVP(name, F)                               \
+  template [[host_name("products_" #name)]] [[kernel]]     \
+  decltype(products<Jvp<F>>) products<Jvp<F>>;             \
+  template [[host_name("productspine_" #name)]] [[kernel]] \
+  decltype(product_spine<Jvp<F>>) product_spine<Jvp<F>>;   \
+  template [[host_name("reduce_" #name)]] [[kernel]]       \
+  decltype(reduce_sums<Jvp<F>>) reduce_sums<Jvp<F>>;       \
+  template [[host_name("sumspine_" #name)]] [[kernel]]     \
+  decltype(sum_spine<Jvp<F>>) sum_spine<Jvp<F>>;           \
+  template [[host_name("finish_" #name)]] [[kernel]]       \
   decltype(finish_gradient<Jvp<F>>) finish_gradient<Jvp<F>>;
 
 #define UPSWEEP_COPY(name, ...)                    \
