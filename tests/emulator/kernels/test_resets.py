@@ -35,20 +35,8 @@ CASES = [
 
 def check_segments(op, x, y, reset, axis=-1, reverse=False, inclusive=True):
     """Raises AssertionError unless each segment of y is its own scan."""
-    lines = (oracle.lanes(each, axis) for each in (x, y, reset))
-    for line, (xs, ys, resets) in enumerate(zip(*lines, strict=True)):
-        if reverse:
-            xs, ys, resets = xs[::-1], ys[::-1], resets[::-1]
-        ends = [*np.flatnonzero(resets), len(xs)]
-        start = 0
-        for end in ends:
-            try:
-                oracle.check(op, xs[start:end], ys[start:end], axis=0,
-                             inclusive=inclusive)  # fmt: skip
-            except AssertionError as error:
-                where = f"line {line} from {start} in scan order"
-                raise AssertionError(f"{where}: {error}") from None
-            start = end
+    oracle.check(op, x, y, axis=axis, reverse=reverse, inclusive=inclusive,
+                 reset=reset != 0)  # fmt: skip
 
 
 def draw_resets(r, shape):

@@ -1,0 +1,189 @@
+"""Whole arrays of lines at once, with NumPy: most results are right beyond doubt, and
+only the others need be followed element by element, which takes a hundred times longer.
+
+A function here gives the error of each result in the unit of the bound, or NaN where it
+cannot tell: near the ends of a dtype's range and past them, near the bound, and where a
+small error of its own would matter. Its numbers are about those of `walk`.
+"""
+
+import math
+
+import numpy as np
+
+from .formats import FORMATS
+
+# Sums and products of 64 bits, as x86 has them. Elsewhere they are followed.
+WIDE = np.longdouble
+HAS_WIDE = np.finfo(WIDE).nmant >= 63
+# Precisions that leave WIDE, and doubles for logarithms, enough bits of their own.
+NARROW = ["float16", "bfloat16", "float32"]
+# Elements of one line: with more, errors of WIDE would add up to too much.
+MOST = 2**20
+# Factors from 0.5 to 1 whose product WIDE can hold.
+BLOCK = 8192
+
+
+def settled(op, elements, results, counts, first):
+    """Whether each line is right beyond doubt, and the largest error of those that are.
+
+    Result i of a line is for its first `first` + i elements, and only so many results
+    of a line count."""
+    if op == "cumprod_frexp" or elements.shape[1] > MOST:
+        return np.zeros(len(results), bool), 0.0
+    with np.errstate(all="ignore"):
+        errors = judge(op)(op, elements, results, first)
+    errors[np.arange(results.shape[1]) >= counts[:, None]] = 0
+    right = (errors <= beyond_doubt(op)).all(axis=1)
+    return right, float(errors[right].max(initial=0))
+
+
+def beyond_doubt(op):
+    """An error that is certainly less than the bound. A sum that is rounded once may
+    come near it; logarithms of double precision are not so good."""
+    return 3.9 if op == "logcumsumexp" else 1 - 2.0**-16
+
+
+def judge(op):
+    if op in ("cummax", "cummin"):
+        return extrema
+    if op == "logcumsumexp":
+        return logarithms
+    return products if op == "cumprod" else sums
+
+
+def unknown(results):
+    return np.full(results.shape, math.nan)
+
+
+def exact(right):
+    return np.where(right, 0.0, math.nan)
+
+
+def preceded(column, values):
+    """The values of lines after one that all share, or a column of them."""
+    shape = (len(values), 1)
+    column = np.broadcast_to(np.asarray(column, values.dtype), shape)
+    return np.concatenate([column, values], axis=1)
+
+
+def extrema(op, x, y, first):
+    if x.dtype.kind == "c" or x.dtype != y.dtype:
+        return unknown(y)
+    if x.dtype.name == "bfloat16":
+        x, y = x.astype(np.float32), y.astype(np.float32)
+    greatest = op == "cummax"
+    if x.dtype.kind == "f":
+        identity = -np.inf if greatest else np.inf
+    elif x.dtype.kind == "b":
+        identity = not greatest
+    else:
+        limits = np.iinfo(x.dtype)
+        identity = limits.min if greatest else limits.max
+    x = preceded(identity, x)
+    running = (np.maximum if greatest else np.minimum).accumulate(x, axis=1)
+    # Zeros are equal, and the first of equal elements stays.
+    starts = preceded(True, running[:, 1:] != running[:, :-1])
+    place = np.maximum.accumulate(np.where(starts, np.arange(x.shape[1]), 0), axis=1)
+    wanted = np.where(running == running, np.take_along_axis(x, place, axis=1), running)
+    wanted = wanted[:, first : first + y.shape[1]]
+    same = wanted == y
+    if x.dtype.kind == "f":
+        same &= np.signbit(wanted) == np.signbit(y)
+    return exact(same | ((wanted != wanted) & (y != y)))
+
+
+def wrapping(op, x, y, first):
+    """Integers modulo 2^k, and bool_."""
+    if y.dtype.kind == "b":
+        kind, identity = np.dtype(bool), op == "cumprod"
+    else:
+        kind, identity = np.dtype(f"u{y.dtype.itemsize}"), int(op == "cumprod")
+    x = preceded(identity, x.astype(kind))
+    ufunc = np.multiply if op == "cumprod" else np.add
+    wanted = ufunc.accumulate(x, axis=1, dtype=kind)[:, first : first + y.shape[1]]
+    return exact(wanted == y.view(kind))
+
+
+def decided_by_top(distance, low, high):
+    """The distance as a part of what a number's binade allows; `low` and `high` are the
+    exponents of these allowances for a little less and for a little more. NaN where
+    they differ and it matters."""
+    errors = np.ldexp(distance, -low)
+    return np.where((low == high) | (errors < 2.0**-12), errors, math.nan)
+
+
+def products(op, x, y, first):
+    if y.dtype.name not in FORMATS:
+        return unknown(y) if y.dtype.kind == "c" else wrapping(op, x, y, first)
+    if y.dtype.name not in NARROW or not HAS_WIDE:
+        return unknown(y)
+    fmt = FORMATS[y.dtype.name]
+    mantissas, exponents = np.frexp(x.astype(np.float64).astype(WIDE))
+    exponents = np.cumsum(preceded(0, exponents.astype(np.int64)), axis=1)
+    mantissa = np.ones((len(x), 1), WIDE)
+    shift = np.zeros((len(x), 1), np.int64)
+    blocks = [mantissa]
+    for begin in range(0, x.shape[1], BLOCK):
+        block = preceded(mantissa, mantissas[:, begin : begin + BLOCK])
+        running = np.multiply.accumulate(block, axis=1)[:, 1:]
+        mantissa, more = np.frexp(running[:, -1:])
+        reduced, tops = np.frexp(running)
+        exponents[:, begin + 1 : begin + 1 + BLOCK] += shift + tops
+        shift = shift + more
+        blocks.append(reduced)
+    # From 0.5 to below 1, of either sign; zero, infinity and NaN stay.
+    mantissas = np.concatenate(blocks, axis=1)
+    inside = (exponents > fmt.tiny_exponent + 3) & (exponents < fmt.emax)
+    inside &= np.isfinite(mantissas) & (mantissas != 0)
+    inside = np.logical_and.accumulate(inside, axis=1)[:, first : first + y.shape[1]]
+    mantissas = mantissas[:, first : first + y.shape[1]]
+    exponents = exponents[:, first : first + y.shape[1]]
+    exponents = np.where(inside, exponents, 1)
+    product = np.ldexp(mantissas, exponents.astype(np.int32))
+    distance = np.abs(y.astype(np.float64).astype(WIDE) - product)
+    magnitude = np.abs(mantissas)
+    little = WIDE(2.0) ** -36
+    low = exponents + np.where(magnitude * (1 - little) < 0.5, -1, 0)
+    high = exponents + np.where(magnitude * (1 + little) >= 1, 1, 0)
+    ulps = [np.maximum(top - 1, fmt.emin) - fmt.precision + 1 for top in (low, high)]
+    errors = decided_by_top(distance, *(u.astype(np.int32) for u in ulps))
+    return np.where(inside, errors, math.nan)
+
+
+def sums(op, x, y, first):
+    if y.dtype.name not in FORMATS:
+        return unknown(y) if y.dtype.kind == "c" else wrapping(op, x, y, first)
+    if y.dtype.name not in NARROW or not HAS_WIDE:
+        return unknown(y)
+    fmt = FORMATS[y.dtype.name]
+    x = preceded(0, x.astype(np.float64).astype(WIDE))
+    total = np.add.accumulate(x, axis=1)
+    magnitudes = np.add.accumulate(np.abs(x), axis=1)
+    terms = np.arange(x.shape[1]) * magnitudes * WIDE(2.0) ** -(fmt.precision + 22)
+    # Not so near the threshold of infinity that the bound matters there.
+    half = WIDE(2.0) ** fmt.emax
+    inside = (np.abs(total) < half) & (terms < half / 4)
+    inside = np.logical_and.accumulate(inside, axis=1)
+    part = slice(first, first + y.shape[1])
+    is_negative_zero = (y == 0) & np.signbit(y)
+    y = y.astype(np.float64).astype(WIDE)
+    distance = np.abs(y - total[:, part])
+    allowed = np.abs(y) * WIDE(2.0) ** -fmt.precision + terms[:, part]
+    errors = np.where(distance == 0, 0, distance / allowed)
+    return np.where(inside[:, part] & ~is_negative_zero, errors, math.nan)
+
+
+def logarithms(op, x, y, first):
+    """NumPy adds without leaving the logarithms, each time with an error of a few ulps
+    of a double; later ones do not enlarge it."""
+    if y.dtype.name not in NARROW or x.dtype.kind == "c":
+        return unknown(y)
+    fmt = FORMATS[y.dtype.name]
+    x = preceded(-np.inf, x.astype(np.float64))
+    wanted = np.logaddexp.accumulate(x, axis=1)[:, first : first + y.shape[1]]
+    y = y.astype(np.float64)
+    size = np.maximum(np.abs(wanted), 1)
+    tops = [np.frexp(np.maximum(size * (1 + way * 2.0**-30), 1))[1] for way in (-1, 1)]
+    errors = decided_by_top(np.abs(wanted - y), *(top - fmt.precision for top in tops))
+    errors = np.where(np.isfinite(wanted) & np.isfinite(y), errors, math.nan)
+    return np.where((wanted == y) & np.isinf(y), 0.0, errors)

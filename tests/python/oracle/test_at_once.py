@@ -1,0 +1,91 @@
+"""What is judged at once has the verdict that following each element gives."""
+
+import math
+
+import numpy as np
+import pytest
+import upsweep
+import values
+from operators import OPERATORS
+from support import DTYPES, cpu_only, numpy_dtype
+
+import oracle
+from oracle import at_once
+
+pytestmark = [pytest.mark.own_isa, cpu_only]
+
+
+# An initial value, an inclusive scan, the share of resets.
+CASES = [(False, True, 0), (False, False, 0.2), (True, True, 0.1), (True, False, 0)]
+
+
+def follow_all(op, elements, results, counts, first):
+    return np.zeros(len(results), bool), 0.0
+
+
+def verdict(*arguments, **options):
+    """The largest error; infinity if one is too large."""
+    try:
+        return oracle.check(*arguments, **options)
+    except AssertionError:
+        return math.inf
+
+
+def nearly(x, y, rng):
+    """y, and copies with one element that is an element of x, or differs by a few of
+    the last bits, by one of the first, or in sign."""
+    yield y
+    for _ in range(3):
+        changed = np.array(y)
+        line, at = (rng.integers(n) for n in x.shape)
+        changed[line, at] = x[line, at].astype(y.dtype)
+        yield changed
+    for change in (1, 2, 5, 0x40, 0x80):
+        changed = np.array(y)
+        if y.dtype == bool:
+            changed.ravel()[rng.integers(y.size)] ^= True
+        else:
+            octets = changed.reshape(-1).view(np.uint8)
+            size = 4 if y.dtype.kind == "c" else y.dtype.itemsize
+            place = rng.integers(octets.size // size) * size
+            octets[place + (size - 1 if change >= 0x40 else 0)] ^= change
+        yield changed
+
+
+@pytest.mark.parametrize("op", OPERATORS)
+@pytest.mark.parametrize("name", DTYPES)
+def test_the_verdict_is_the_same(op, name, monkeypatch):
+    monkeypatch.delenv("UPSWEEP_VERDICTS", raising=False)
+    dtype = numpy_dtype(name)
+    rng = np.random.default_rng(0)
+    for kind in sorted(values.kinds(dtype)):
+        x = values.make(kind, dtype, (2, 33), 1)
+        for given, inclusive, density in CASES:
+            options = {
+                "axis": 1,
+                "reverse": bool(rng.integers(2)),
+                "inclusive": inclusive,
+                "reset": rng.random(x.shape) < density if density else None,
+            }
+            result = upsweep.scan(x, OPERATORS[op], **options)
+            if given:
+                first = np.asarray(result)[:, 3].astype(result.dtype.name)
+                options |= {"initial": first, "include_initial": inclusive}
+                result = upsweep.scan(x, OPERATORS[op], **options)
+            for y in nearly(x, np.asarray(result), rng):
+                found = verdict(op, x, y, **options)
+                with monkeypatch.context() as patch:
+                    patch.setattr(at_once, "settled", follow_all)
+                    expected = verdict(op, x, y, **options)
+                assert found == expected or abs(found - expected) < 2.0**-11
+
+
+@pytest.mark.skipif(not at_once.HAS_WIDE, reason="long double is double here")
+def test_most_results_are_settled(monkeypatch):
+    followed = []
+    monkeypatch.setattr(oracle, "walk", lambda *_: followed.append(1))
+    rng = np.random.default_rng(1)
+    x = rng.normal(1, 0.01, (50, 200)).astype(np.float32)
+    for op, of in OPERATORS.items():
+        oracle.check(op, x, np.asarray(upsweep.scan(x, of, axis=1)), axis=1)
+    assert not followed
