@@ -28,7 +28,20 @@ from scans import (
 )
 
 OPS = list(OPERATORS)
-CASES = [(op, dtype) for op in OPS for of, dtype in table() if of == OPERATORS[op]]
+
+
+def cases():
+    """One scan of each kernel and number of parts: products and sums of signed integers
+    are those of unsigned ones, and the suite on a software GPU has both."""
+    found = {}
+    for op, of in OPERATORS.items():
+        for kind, dtype in table():
+            if kind == of:
+                found.setdefault(table()[of, dtype], (op, dtype))
+    return list(found.values())
+
+
+CASES = cases()
 
 
 def numpy_dtype(name):
@@ -108,19 +121,18 @@ def check_random_scans(engine, op, name, seed, count, most, passes=None):
 
 
 @pytest.mark.parametrize(("op", "name"), CASES)
-@pytest.mark.parametrize("seed", range(2))
-def test_random_scans_keep_the_contract(engine, op, name, seed):
-    check_random_scans(engine, op, name, seed, 12, 6000)
+def test_random_scans_keep_the_contract(engine, op, name):
+    check_random_scans(engine, op, name, 0, 12, 6000)
 
 
 @pytest.mark.parametrize(("op", "name"), CASES)
-@pytest.mark.parametrize("seed", range(2, 5))
+@pytest.mark.parametrize("seed", range(2, 4))
 def test_random_scans_in_small_tiles_keep_the_contract(small_engine, op, name, seed):
     check_random_scans(small_engine, op, name, seed, 15, 1500)
 
 
 @pytest.mark.parametrize(("op", "name"), CASES)
-@pytest.mark.parametrize("seed", range(5, 8))
+@pytest.mark.parametrize("seed", range(5, 7))
 def test_looking_back_keeps_the_contract(small_engine, op, name, seed):
     """With tiles so small that a line has many groups of tiles, and sets of groups."""
     check_random_scans(small_engine, op, name, seed, 8, 5000, LOOK_BACK)

@@ -17,6 +17,7 @@ from scans import (
     scan,
     table,
 )
+from test_kernels import CASES as KERNELS
 from test_kernels import Less, draw_geometry, draw_input, draw_view, numpy_dtype
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "python"))
@@ -27,9 +28,8 @@ OPS = list(OPERATORS)
 # The backends convert other dtypes to one of these, and back.
 CASES = [
     (op, dtype)
-    for op in OPS
-    for (of, dtype), computed in reset_dtypes().items()
-    if of == OPERATORS[op] and computed == dtype
+    for op, dtype in KERNELS
+    if reset_dtypes()[OPERATORS[op], dtype] == dtype
 ]
 
 
@@ -70,19 +70,18 @@ def check_random_scans(engine, op, name, seed, count, most, passes=None):
 
 
 @pytest.mark.parametrize(("op", "name"), CASES)
-@pytest.mark.parametrize("seed", range(2))
-def test_random_segments_keep_the_contract(engine, op, name, seed):
-    check_random_scans(engine, op, name, seed, 10, 5000)
+def test_random_segments_keep_the_contract(engine, op, name):
+    check_random_scans(engine, op, name, 0, 10, 5000)
 
 
 @pytest.mark.parametrize(("op", "name"), CASES)
-@pytest.mark.parametrize("seed", range(2, 5))
+@pytest.mark.parametrize("seed", range(2, 4))
 def test_random_segments_in_small_tiles_keep_the_contract(small_engine, op, name, seed):
     check_random_scans(small_engine, op, name, seed, 15, 1500)
 
 
 @pytest.mark.parametrize(("op", "name"), CASES)
-@pytest.mark.parametrize("seed", range(5, 8))
+@pytest.mark.parametrize("seed", range(5, 7))
 def test_segments_keep_the_contract_with_look_back(small_engine, op, name, seed):
     check_random_scans(small_engine, op, name, seed, 8, 5000, LOOK_BACK)
 
