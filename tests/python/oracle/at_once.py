@@ -187,3 +187,61 @@ def logarithms(op, x, y, first):
     errors = decided_by_top(np.abs(wanted - y), *(top - fmt.precision for top in tops))
     errors = np.where(np.isfinite(wanted) & np.isfinite(y), errors, math.nan)
     return np.where((wanted == y) & np.isinf(y), 0.0, errors)
+
+
+# A step is only followed where its magnitudes are in the range of WIDE.
+LEAST = WIDE(2.0) ** -16000 if HAS_WIDE else None
+
+
+def recurrences(a, b, y, resets, starts, unit, fmt, inclusive):
+    """As `settled`, of h = a h + b: for each line whether it is right beyond doubt. All
+    arrays are in scan order; resets may be None."""
+    lines, n = y.shape
+    if not (HAS_WIDE and n):
+        return np.zeros(lines, bool), 0.0
+    with np.errstate(all="ignore"):
+        a, b, start = (wide(x) for x in (a.T, b.T, starts[None]))
+        if resets is not None:
+            a = np.where(resets.T, 0, a)
+        h, size = np.concatenate([start, b]), np.abs(np.concatenate([start, b]))
+        magnitude = np.abs(a)
+        for i in range(n):
+            h[i + 1] += a[i] * h[i]
+            size[i + 1] += magnitude[i] * size[i]
+        # Products of tiny numbers must not vanish, because they may come back.
+        vanish = (size[1:] > 0) | ((a != 0) & (size[:-1] > 0))
+        known = np.isfinite(h).all(axis=0) & ~((size[1:] < LEAST) & vanish).any(axis=0)
+        steps = np.broadcast_to(np.arange(n + 1)[:, None], h.shape)
+        if resets is not None:
+            last = np.where(resets.T, np.arange(n)[:, None], 0)
+            steps = np.concatenate(
+                [0 * steps[:1], steps[1:] - np.maximum.accumulate(last)]
+            )
+        if inclusive:
+            h, size, steps = h[1:], size[1:], steps[1:]
+        else:
+            h, size, steps = h[:-1], size[:-1], steps[:-1]
+            if resets is not None:
+                h, size, steps = (np.where(resets.T, 0, x) for x in (h, size, steps))
+        allowed = size * (steps + 2) * WIDE(2.0) ** unit
+        results = wide(y.T)
+        errors = part_errors(h.real, results.real, allowed, fmt)
+        if y.dtype.kind == "c":
+            others = part_errors(h.imag, results.imag, allowed, fmt)
+            errors = np.maximum(errors, others)
+        right = known & (errors <= 1 - 2.0**-12).all(axis=0)
+    return right, float(errors[:, right].max(initial=0))
+
+
+def wide(x):
+    if x.dtype.kind == "c":
+        return x.astype(np.clongdouble)
+    return x.astype(np.float64).astype(WIDE)
+
+
+def part_errors(h, y, allowed, fmt):
+    """At least the errors of numbers that are not quite exact."""
+    size = np.maximum(np.abs(h) * (1 - WIDE(2.0) ** -30), np.abs(y))
+    top = np.frexp(np.maximum(size, WIDE(2.0) ** fmt.emin))[1]
+    half = np.ldexp(WIDE(1025), top - fmt.precision - 11)
+    return np.abs(y - h) / (half + allowed * (1 - 2.0**-8))

@@ -7,10 +7,10 @@ import pytest
 import upsweep
 import values
 from operators import OPERATORS
-from support import DTYPES, cpu_only, numpy_dtype
+from support import DTYPES, FLOATS, cpu_only, numpy_dtype
 
 import oracle
-from oracle import at_once
+from oracle import at_once, recurrence
 
 pytestmark = [pytest.mark.own_isa, cpu_only]
 
@@ -19,14 +19,14 @@ pytestmark = [pytest.mark.own_isa, cpu_only]
 CASES = [(False, True, 0), (False, False, 0.2), (True, True, 0.1), (True, False, 0)]
 
 
-def follow_all(op, elements, results, counts, first):
-    return np.zeros(len(results), bool), 0.0
+def follow_all(_, elements, *rest):
+    return np.zeros(len(elements), bool), 0.0
 
 
-def verdict(*arguments, **options):
+def verdict(*arguments, of=oracle, **options):
     """The largest error; infinity if one is too large."""
     try:
-        return oracle.check(*arguments, **options)
+        return of.check(*arguments, **options)
     except AssertionError:
         return math.inf
 
@@ -80,6 +80,32 @@ def test_the_verdict_is_the_same(op, name, monkeypatch):
                 assert found == expected or abs(found - expected) < 2.0**-11
 
 
+@pytest.mark.parametrize("name", [*FLOATS, "complex64"])
+def test_the_verdict_on_recurrences_is_the_same(name, monkeypatch):
+    monkeypatch.delenv("UPSWEEP_VERDICTS", raising=False)
+    dtype = numpy_dtype(name)
+    rng = np.random.default_rng(2)
+    operands = [values.make(kind, dtype, (2, 33), 1) for kind in values.kinds(dtype)]
+    operands += [rng.uniform(-1, 1, (2, 33)).astype(dtype), np.zeros((2, 33), dtype)]
+    for i, a in enumerate(operands):
+        for given, inclusive, density in CASES:
+            b = operands[rng.integers(len(operands))]
+            options = {
+                "axis": 1,
+                "reverse": bool(rng.integers(2)),
+                "inclusive": inclusive,
+                "reset": rng.random(a.shape) < density if density else None,
+                "initial": b[:, 3] if given else None,
+            }
+            result = np.asarray(upsweep.linear_recurrence(a, b, **options))
+            for y in nearly(a if i % 2 else b, result, rng):
+                found = verdict(a, b, y, of=recurrence, **options)
+                with monkeypatch.context() as patch:
+                    patch.setattr(at_once, "recurrences", follow_all)
+                    expected = verdict(a, b, y, of=recurrence, **options)
+                assert found == expected or abs(found - expected) < 2.0**-6
+
+
 @pytest.mark.skipif(not at_once.HAS_WIDE, reason="long double is double here")
 def test_most_results_are_settled(monkeypatch):
     followed = []
@@ -88,4 +114,8 @@ def test_most_results_are_settled(monkeypatch):
     x = rng.normal(1, 0.01, (50, 200)).astype(np.float32)
     for op, of in OPERATORS.items():
         oracle.check(op, x, np.asarray(upsweep.scan(x, of, axis=1)), axis=1)
+    monkeypatch.setattr(recurrence, "follow", lambda *_: followed.append(1))
+    a = rng.uniform(-1, 1, x.shape).astype(np.float32)
+    y = np.asarray(upsweep.linear_recurrence(a, x, axis=1))
+    recurrence.check(a, x, y, axis=1)
     assert not followed
