@@ -33,14 +33,15 @@ def settled(op, elements, results, counts, first):
     with np.errstate(all="ignore"):
         errors = judge(op)(op, elements, results, first)
     errors[np.arange(results.shape[1]) >= counts[:, None]] = 0
-    right = (errors <= beyond_doubt(op)).all(axis=1)
+    right = (errors <= beyond_doubt(op, results.dtype)).all(axis=1)
     return right, float(errors[right].max(initial=0))
 
 
-def beyond_doubt(op):
+def beyond_doubt(op, dtype):
     """An error that is certainly less than the bound. A sum that is rounded once may
     come near it; logarithms of double precision are not so good."""
-    return 3.9 if op == "logcumsumexp" else 1 - 2.0**-16
+    of_four = op == "logcumsumexp" or (op == "cumprod" and dtype.kind == "c")
+    return 3.9 if of_four else 1 - 2.0**-16
 
 
 def judge(op):
@@ -113,41 +114,51 @@ def decided_by_top(distance, low, high):
 
 
 def products(op, x, y, first):
-    if y.dtype.name not in FORMATS:
-        return unknown(y) if y.dtype.kind == "c" else wrapping(op, x, y, first)
-    if y.dtype.name not in NARROW or not HAS_WIDE:
+    name = "float32" if y.dtype.kind == "c" else y.dtype.name
+    if name not in FORMATS:
+        return wrapping(op, x, y, first)
+    if name not in NARROW or not HAS_WIDE:
         return unknown(y)
-    fmt = FORMATS[y.dtype.name]
-    mantissas, exponents = np.frexp(x.astype(np.float64).astype(WIDE))
+    fmt = FORMATS[name]
+    mantissas, exponents = normalised(wide(x))
     exponents = np.cumsum(preceded(0, exponents.astype(np.int64)), axis=1)
-    mantissa = np.ones((len(x), 1), WIDE)
+    mantissa = np.ones((len(x), 1), mantissas.dtype)
     shift = np.zeros((len(x), 1), np.int64)
     blocks = [mantissa]
     for begin in range(0, x.shape[1], BLOCK):
         block = preceded(mantissa, mantissas[:, begin : begin + BLOCK])
-        running = np.multiply.accumulate(block, axis=1)[:, 1:]
-        mantissa, more = np.frexp(running[:, -1:])
-        reduced, tops = np.frexp(running)
+        reduced, tops = normalised(np.multiply.accumulate(block, axis=1)[:, 1:])
         exponents[:, begin + 1 : begin + 1 + BLOCK] += shift + tops
-        shift = shift + more
+        mantissa, shift = reduced[:, -1:], shift + tops[:, -1:]
         blocks.append(reduced)
-    # From 0.5 to below 1, of either sign; zero, infinity and NaN stay.
     mantissas = np.concatenate(blocks, axis=1)
-    inside = (exponents > fmt.tiny_exponent + 3) & (exponents < fmt.emax)
+    # Where complex results are rounded to subnormal numbers, they have another bound.
+    least = fmt.emin + 30 if y.dtype.kind == "c" else fmt.tiny_exponent + 3
+    inside = (exponents > least) & (exponents < fmt.emax)
     inside &= np.isfinite(mantissas) & (mantissas != 0)
     inside = np.logical_and.accumulate(inside, axis=1)[:, first : first + y.shape[1]]
     mantissas = mantissas[:, first : first + y.shape[1]]
     exponents = exponents[:, first : first + y.shape[1]]
-    exponents = np.where(inside, exponents, 1)
-    product = np.ldexp(mantissas, exponents.astype(np.int32))
-    distance = np.abs(y.astype(np.float64).astype(WIDE) - product)
+    exponents = np.where(inside, exponents, 1).astype(np.int32)
+    distance = np.abs(wide(y) * np.ldexp(WIDE(1), -exponents) - mantissas)
     magnitude = np.abs(mantissas)
+    if y.dtype.kind == "c":
+        return np.where(inside, distance / magnitude * 2**24, math.nan)
     little = WIDE(2.0) ** -36
     low = exponents + np.where(magnitude * (1 - little) < 0.5, -1, 0)
     high = exponents + np.where(magnitude * (1 + little) >= 1, 1, 0)
     ulps = [np.maximum(top - 1, fmt.emin) - fmt.precision + 1 for top in (low, high)]
-    errors = decided_by_top(distance, *(u.astype(np.int32) for u in ulps))
+    errors = decided_by_top(distance, *(ulp - exponents for ulp in ulps))
     return np.where(inside, errors, math.nan)
+
+
+def normalised(x):
+    """Numbers whose largest part is from 0.5 to below 1, and their exponents of two;
+    zero, infinity and NaN stay."""
+    if x.dtype.kind != "c":
+        return np.frexp(x)
+    exponents = np.frexp(np.maximum(np.abs(x.real), np.abs(x.imag)))[1]
+    return x * np.ldexp(WIDE(1), -exponents), exponents
 
 
 def sums(op, x, y, first):
