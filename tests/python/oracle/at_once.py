@@ -200,8 +200,40 @@ def logarithms(op, x, y, first):
     return np.where((wanted == y) & np.isinf(y), 0.0, errors)
 
 
-# A step is only followed where its magnitudes are in the range of WIDE.
+# Products of tiny numbers must not vanish, because they may come back.
 LEAST = WIDE(2.0) ** -16000 if HAS_WIDE else None
+
+
+class Steps:
+    """Numbers of lines, [step, line], and their magnitudes; `known` says of each line
+    whether all are in the range of WIDE."""
+
+    def __init__(self, h, size, known):
+        self.h, self.size, self.known = h, size, known
+
+    def times(self, other):
+        h, size = self.h * other.h, self.size * other.size
+        known = self.known & other.known & np.isfinite(h).all(axis=0)
+        vanish = (size < LEAST) & (self.size > 0) & (other.size > 0)
+        return Steps(h, size, known & ~vanish.any(axis=0))
+
+    def __getitem__(self, part):
+        return Steps(self.h[part], self.size[part], self.known)
+
+
+def given(x):
+    return Steps(x, np.abs(x), np.isfinite(x).all(axis=0))
+
+
+def follow(a, b, start):
+    """The steps of h = a h + b, of which there is one more than elements."""
+    h, size = (np.concatenate(each) for each in ((start.h, b.h), (start.size, b.size)))
+    for i in range(len(a.h)):
+        h[i + 1] += a.h[i] * h[i]
+        size[i + 1] += a.size[i] * size[i]
+    vanish = (size[1:] > 0) | ((a.size > 0) & (size[:-1] > 0))
+    known = np.isfinite(h).all(axis=0) & ~((size[1:] < LEAST) & vanish).any(axis=0)
+    return Steps(h, size, known & b.known & start.known)
 
 
 def recurrences(a, b, y, resets, starts, unit, fmt, inclusive):
@@ -214,33 +246,54 @@ def recurrences(a, b, y, resets, starts, unit, fmt, inclusive):
         a, b, start = (wide(x) for x in (a.T, b.T, starts[None]))
         if resets is not None:
             a = np.where(resets.T, 0, a)
-        h, size = np.concatenate([start, b]), np.abs(np.concatenate([start, b]))
-        magnitude = np.abs(a)
-        for i in range(n):
-            h[i + 1] += a[i] * h[i]
-            size[i + 1] += magnitude[i] * size[i]
-        # Products of tiny numbers must not vanish, because they may come back.
-        vanish = (size[1:] > 0) | ((a != 0) & (size[:-1] > 0))
-        known = np.isfinite(h).all(axis=0) & ~((size[1:] < LEAST) & vanish).any(axis=0)
-        steps = np.broadcast_to(np.arange(n + 1)[:, None], h.shape)
+        found = follow(given(a), given(b), given(start))
+        steps = np.broadcast_to(np.arange(n + 1)[:, None], found.h.shape)
         if resets is not None:
             last = np.where(resets.T, np.arange(n)[:, None], 0)
-            steps = np.concatenate(
-                [0 * steps[:1], steps[1:] - np.maximum.accumulate(last)]
+            since = steps[1:] - np.maximum.accumulate(last)
+            steps = np.concatenate([0 * steps[:1], since])
+        part = slice(1, None) if inclusive else slice(-1)
+        found, steps = found[part], steps[part]
+        if not inclusive and resets is not None:
+            found.h, found.size, steps = (
+                np.where(resets.T, 0, x) for x in (found.h, found.size, steps)
             )
-        if inclusive:
-            h, size, steps = h[1:], size[1:], steps[1:]
+        return within(found, steps, y, unit, fmt)
+
+
+def gradients(kind, x, c, y, unit, fmt, inclusive):
+    """The same of cumprod_vjp and cumprod_jvp."""
+    lines, n = y.shape
+    if not (HAS_WIDE and n):
+        return np.zeros(lines, bool), 0.0
+    with np.errstate(all="ignore"):
+        x, c = given(wide(x.T)), given(wide(c.T))
+        one = given(np.ones((1, lines), x.h.dtype))
+        zeros = given(np.zeros(x.h.shape, x.h.dtype))
+        product = follow(x, zeros, one)[:-1]
+        if kind == "jvp":
+            found = follow(x, c.times(product), zeros[:1])
+            found = found[1:] if inclusive else found[:-1]
         else:
-            h, size, steps = h[:-1], size[:-1], steps[:-1]
-            if resets is not None:
-                h, size, steps = (np.where(resets.T, 0, x) for x in (h, size, steps))
-        allowed = size * (steps + 2) * WIDE(2.0) ** unit
-        results = wide(y.T)
-        errors = part_errors(h.real, results.real, allowed, fmt)
-        if y.dtype.kind == "c":
-            others = part_errors(h.imag, results.imag, allowed, fmt)
-            errors = np.maximum(errors, others)
-        right = known & (errors <= 1 - 2.0**-12).all(axis=0)
+            back = slice(None, None, -1)
+            x, c = x[back], c[back]
+            if inclusive:
+                found = follow(x[:-1], c[1:], c[:1])
+            else:
+                found = follow(x, c, zeros[:1])[:-1]
+            found = found[back].times(product)
+        return within(found, 2 * n + 2, y, unit, fmt)
+
+
+def within(found, steps, y, unit, fmt):
+    """Whether each line is within the bound of recurrences, and the largest error."""
+    allowed = found.size * (steps + 2) * WIDE(2.0) ** unit
+    results = wide(y.T)
+    errors = part_errors(found.h.real, results.real, allowed, fmt)
+    if y.dtype.kind == "c":
+        others = part_errors(found.h.imag, results.imag, allowed, fmt)
+        errors = np.maximum(errors, others)
+    right = found.known & (errors <= 1 - 2.0**-12).all(axis=0)
     return right, float(errors[:, right].max(initial=0))
 
 

@@ -10,7 +10,7 @@ from operators import OPERATORS
 from support import DTYPES, FLOATS, cpu_only, numpy_dtype
 
 import oracle
-from oracle import at_once, recurrence
+from oracle import at_once, gradient, recurrence
 
 pytestmark = [pytest.mark.own_isa, cpu_only]
 
@@ -80,13 +80,18 @@ def test_the_verdict_is_the_same(op, name, monkeypatch):
                 assert found == expected or abs(found - expected) < 2.0**-11
 
 
+def of_each_kind(dtype, rng):
+    operands = [values.make(kind, dtype, (2, 33), 1) for kind in values.kinds(dtype)]
+    operands.append(rng.uniform(-1, 1, (2, 33)).astype(dtype))
+    return [*operands, np.zeros((2, 33), dtype)]
+
+
 @pytest.mark.parametrize("name", [*FLOATS, "complex64"])
 def test_the_verdict_on_recurrences_is_the_same(name, monkeypatch):
     monkeypatch.delenv("UPSWEEP_VERDICTS", raising=False)
     dtype = numpy_dtype(name)
     rng = np.random.default_rng(2)
-    operands = [values.make(kind, dtype, (2, 33), 1) for kind in values.kinds(dtype)]
-    operands += [rng.uniform(-1, 1, (2, 33)).astype(dtype), np.zeros((2, 33), dtype)]
+    operands = of_each_kind(dtype, rng)
     for i, a in enumerate(operands):
         for given, inclusive, density in CASES:
             b = operands[rng.integers(len(operands))]
@@ -103,6 +108,30 @@ def test_the_verdict_on_recurrences_is_the_same(name, monkeypatch):
                 with monkeypatch.context() as patch:
                     patch.setattr(at_once, "recurrences", follow_all)
                     expected = verdict(a, b, y, of=recurrence, **options)
+                assert found == expected or abs(found - expected) < 2.0**-6
+
+
+@pytest.mark.parametrize("kind", ["vjp", "jvp"])
+@pytest.mark.parametrize("name", [*FLOATS, "complex64"])
+def test_the_verdict_on_derivatives_is_the_same(name, kind, monkeypatch):
+    monkeypatch.delenv("UPSWEEP_VERDICTS", raising=False)
+    rng = np.random.default_rng(3)
+    operands = of_each_kind(numpy_dtype(name), rng)
+    derivative = {"vjp": upsweep.cumprod_vjp, "jvp": upsweep.cumprod_jvp}[kind]
+    for x in operands:
+        for inclusive in (True, False):
+            terms = operands[rng.integers(len(operands))]
+            options = {
+                "axis": 1,
+                "reverse": bool(rng.integers(2)),
+                "inclusive": inclusive,
+            }
+            result = np.asarray(derivative(x, terms, **options))
+            for y in nearly(terms, result, rng):
+                found = verdict(kind, x, terms, y, of=gradient, **options)
+                with monkeypatch.context() as patch:
+                    patch.setattr(at_once, "gradients", follow_all)
+                    expected = verdict(kind, x, terms, y, of=gradient, **options)
                 assert found == expected or abs(found - expected) < 2.0**-6
 
 
