@@ -13,12 +13,14 @@ import pytest
 import values
 from operators import OPERATORS
 from scans import (
+    DERIVATIVES,
     LOOK_BACK,
     Axis,
     Geometry,
     Params,
     Refused,
     copy_kernels,
+    derivative_kernels,
     frexp_kernels,
     memory,
     recurrence_kernels,
@@ -144,7 +146,12 @@ def test_every_kernel_of_the_list_exists(engine):
         kernels.add(f"resets_{table()[op, computed][0]}")
     kernels.update(frexp_kernels().values(), recurrence_kernels().values())
     scans = [f"{each}_{kernel}" for each in engine.tuning.passes for kernel in kernels]
-    assert engine.kernel_names() == sorted(scans + copy_kernels())
+    derivatives = [
+        f"{each}_{kernel}"
+        for (kind, _), kernel in derivative_kernels().items()
+        for each in DERIVATIVES[kind]
+    ]
+    assert engine.kernel_names() == sorted(scans + derivatives + copy_kernels())
 
 
 @pytest.mark.parametrize("name", ["float32", "float16", "complex64"])
