@@ -13,12 +13,14 @@ import pytest
 import values
 from operators import OPERATORS
 from scans import (
+    DERIVATIVES,
     LOOK_BACK,
     Axis,
     Geometry,
     Params,
     Refused,
     copy_kernels,
+    derivative_kernels,
     frexp_kernels,
     memory,
     recurrence_kernels,
@@ -28,7 +30,20 @@ from scans import (
 )
 
 OPS = list(OPERATORS)
-CASES = [(op, dtype) for op in OPS for of, dtype in table() if of == OPERATORS[op]]
+
+
+def cases():
+    """One scan of each kernel and number of parts: products and sums of signed integers
+    are those of unsigned ones, and the suite on a software GPU has both."""
+    found = {}
+    for op, of in OPERATORS.items():
+        for kind, dtype in table():
+            if kind == of:
+                found.setdefault(table()[of, dtype], (op, dtype))
+    return list(found.values())
+
+
+CASES = cases()
 
 
 def numpy_dtype(name):
@@ -108,19 +123,18 @@ def check_random_scans(engine, op, name, seed, count, most, passes=None):
 
 
 @pytest.mark.parametrize(("op", "name"), CASES)
-@pytest.mark.parametrize("seed", range(2))
-def test_random_scans_keep_the_contract(engine, op, name, seed):
-    check_random_scans(engine, op, name, seed, 12, 6000)
+def test_random_scans_keep_the_contract(engine, op, name):
+    check_random_scans(engine, op, name, 0, 12, 6000)
 
 
 @pytest.mark.parametrize(("op", "name"), CASES)
-@pytest.mark.parametrize("seed", range(2, 5))
+@pytest.mark.parametrize("seed", range(2, 4))
 def test_random_scans_in_small_tiles_keep_the_contract(small_engine, op, name, seed):
     check_random_scans(small_engine, op, name, seed, 15, 1500)
 
 
 @pytest.mark.parametrize(("op", "name"), CASES)
-@pytest.mark.parametrize("seed", range(5, 8))
+@pytest.mark.parametrize("seed", range(5, 7))
 def test_looking_back_keeps_the_contract(small_engine, op, name, seed):
     """With tiles so small that a line has many groups of tiles, and sets of groups."""
     check_random_scans(small_engine, op, name, seed, 8, 5000, LOOK_BACK)
@@ -132,7 +146,12 @@ def test_every_kernel_of_the_list_exists(engine):
         kernels.add(f"resets_{table()[op, computed][0]}")
     kernels.update(frexp_kernels().values(), recurrence_kernels().values())
     scans = [f"{each}_{kernel}" for each in engine.tuning.passes for kernel in kernels]
-    assert engine.kernel_names() == sorted(scans + copy_kernels())
+    derivatives = [
+        f"{each}_{kernel}"
+        for (kind, _), kernel in derivative_kernels().items()
+        for each in DERIVATIVES[kind]
+    ]
+    assert engine.kernel_names() == sorted(scans + derivatives + copy_kernels())
 
 
 @pytest.mark.parametrize("name", ["float32", "float16", "complex64"])

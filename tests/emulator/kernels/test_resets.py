@@ -17,6 +17,7 @@ from scans import (
     scan,
     table,
 )
+from test_kernels import CASES as KERNELS
 from test_kernels import Less, draw_geometry, draw_input, draw_view, numpy_dtype
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "python"))
@@ -27,28 +28,15 @@ OPS = list(OPERATORS)
 # The backends convert other dtypes to one of these, and back.
 CASES = [
     (op, dtype)
-    for op in OPS
-    for (of, dtype), computed in reset_dtypes().items()
-    if of == OPERATORS[op] and computed == dtype
+    for op, dtype in KERNELS
+    if reset_dtypes()[OPERATORS[op], dtype] == dtype
 ]
 
 
 def check_segments(op, x, y, reset, axis=-1, reverse=False, inclusive=True):
     """Raises AssertionError unless each segment of y is its own scan."""
-    lines = (oracle.lanes(each, axis) for each in (x, y, reset))
-    for line, (xs, ys, resets) in enumerate(zip(*lines, strict=True)):
-        if reverse:
-            xs, ys, resets = xs[::-1], ys[::-1], resets[::-1]
-        ends = [*np.flatnonzero(resets), len(xs)]
-        start = 0
-        for end in ends:
-            try:
-                oracle.check(op, xs[start:end], ys[start:end], axis=0,
-                             inclusive=inclusive)  # fmt: skip
-            except AssertionError as error:
-                where = f"line {line} from {start} in scan order"
-                raise AssertionError(f"{where}: {error}") from None
-            start = end
+    oracle.check(op, x, y, axis=axis, reverse=reverse, inclusive=inclusive,
+                 reset=reset != 0)  # fmt: skip
 
 
 def draw_resets(r, shape):
@@ -82,19 +70,18 @@ def check_random_scans(engine, op, name, seed, count, most, passes=None):
 
 
 @pytest.mark.parametrize(("op", "name"), CASES)
-@pytest.mark.parametrize("seed", range(2))
-def test_random_segments_keep_the_contract(engine, op, name, seed):
-    check_random_scans(engine, op, name, seed, 10, 5000)
+def test_random_segments_keep_the_contract(engine, op, name):
+    check_random_scans(engine, op, name, 0, 10, 5000)
 
 
 @pytest.mark.parametrize(("op", "name"), CASES)
-@pytest.mark.parametrize("seed", range(2, 5))
+@pytest.mark.parametrize("seed", range(2, 4))
 def test_random_segments_in_small_tiles_keep_the_contract(small_engine, op, name, seed):
     check_random_scans(small_engine, op, name, seed, 15, 1500)
 
 
 @pytest.mark.parametrize(("op", "name"), CASES)
-@pytest.mark.parametrize("seed", range(5, 8))
+@pytest.mark.parametrize("seed", range(5, 7))
 def test_segments_keep_the_contract_with_look_back(small_engine, op, name, seed):
     check_random_scans(small_engine, op, name, seed, 8, 5000, LOOK_BACK)
 

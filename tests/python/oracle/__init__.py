@@ -1,7 +1,8 @@
 """The oracle: does a scan's result keep the contract of the numerics page?
 
 It shares no code with the implementation. A float is an integer times a power of two,
-so it follows products and sums in Python's integers, element by element, in scan order.
+so it follows products and sums in Python's integers, element by element, in scan order,
+wherever NumPy's wider numbers leave a doubt about a result (at_once.py).
 If the contract leaves a choice (at the thresholds of a dtype's range), the oracle
 follows every legal branch, and a result is wrong if none of them explains it.
 """
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import extremum, frexp, integers, logsum, product, total
+from . import at_once, extremum, frexp, integers, logsum, product, total
 from .conversion import convert
 from .formats import FORMATS
 from .frexp import pairs
@@ -91,16 +92,11 @@ class Lines(NamedTuple):
             for values in (self.x, self.y)
         )
         monoid = monoid_of(self.op, self.x.dtype.name, self.y.dtype)
-        worst = 0.0
-        judged = set()
         # An empty array may have more lines than can be counted one by one.
-        for line in range(len(rows) if self.y.size else 0):
+        lines = self.different(before, starts, rows, results) if self.y.size else []
+        doubtful, worst = self.at_once(before, starts, rows, results, lines)
+        for line in doubtful:
             xs, ys = rows[line], results[line]
-            # Tests of layouts repeat one line.
-            contents = tuple(values.tobytes() for values in (xs, ys, before[line]))
-            if (same := (contents, frozenset(starts[line]))) in judged:
-                continue
-            judged.add(same)
             states = [monoid.start]
             for element in monoid.decode(before[line]):
                 states = steps(monoid.step, states, element)
@@ -117,6 +113,54 @@ class Lines(NamedTuple):
                 self.fail(monoid, found, line, before[line], xs, ys)
             worst = max(worst, found.error)
         return worst
+
+    @staticmethod
+    def different(before, starts, rows, results):
+        """The first of each kind of line, because tests of layouts repeat one."""
+        first = {}
+        for line, (xs, ys) in enumerate(zip(rows, results, strict=True)):
+            contents = tuple(values.tobytes() for values in (xs, ys, before[line]))
+            first.setdefault((contents, frozenset(starts[line])), line)
+        return list(first.values())
+
+    def at_once(self, before, starts, rows, results, lines):
+        """The lines that have to be followed, and the largest error in the others."""
+        if self.include_initial and not self.inclusive:
+            return lines, 0.0
+        # Segments of about one length are judged together. The first one of a line goes
+        # on from what comes before it, and may have the initial value as a result.
+        n = rows.shape[1]
+        groups = {}
+        for line in lines:
+            begin, is_first = 0, True
+            for end in [*sorted(at for at in starts[line] if 0 <= at < n), n]:
+                if end > begin or is_first:
+                    kind = is_first, (end - begin).bit_length()
+                    groups.setdefault(kind, []).append((line, begin, end))
+                begin, is_first = end, False
+        doubtful, worst = set(), 0.0
+        for (is_first, _), segments in groups.items():
+            extra = is_first and self.include_initial
+            length = max(end - begin for _, begin, end in segments)
+            elements = np.zeros((len(segments), length), rows.dtype)
+            found = np.zeros((len(segments), length + extra), results.dtype)
+            counts = np.array([end - begin + extra for _, begin, end in segments])
+            for i, (line, begin, end) in enumerate(segments):
+                elements[i, : end - begin] = rows[line, begin:end]
+                begin += self.include_initial and not is_first
+                found[i, : counts[i]] = results[line, begin : begin + counts[i]]
+            first = int(self.inclusive and not extra)
+            if is_first and before.shape[1]:
+                earlier = before[[line for line, _, _ in segments]]
+                elements = np.concatenate([earlier, elements], axis=1)
+                first += before.shape[1]
+            right, error = at_once.settled(self.op, elements, found, counts, first)
+            doubtful.update(
+                line for (line, _, _), sure in zip(segments, right, strict=True)
+                if not sure
+            )  # fmt: skip
+            worst = max(worst, error)
+        return sorted(doubtful), worst
 
     def fail(self, monoid, found, line, before, xs, ys):
         position = found.position

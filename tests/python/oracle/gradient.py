@@ -7,6 +7,9 @@ as those of `recurrence`. S is the same with magnitudes.
 
 from typing import NamedTuple
 
+import numpy as np
+
+from . import at_once
 from .formats import FORMATS
 from .recurrence import (
     NONE,
@@ -37,10 +40,13 @@ def check(kind, x, terms, y, *, axis, reverse=False, inclusive=True, unit=None):
     if unit is None:
         unit = UNIT.get(name, -52)
     fmt = FORMATS[part_name(name)]
-    worst = 0.0
     turn = slice(None, None, -1 if reverse else 1)
     rows = [rows_of(values, axis) for values in (x, terms, y)]
-    for line, values in enumerate(zip(*rows, strict=True)):
+    settled, worst = at_once.gradients(
+        kind, *(values[:, turn] for values in rows), unit, fmt, inclusive
+    )
+    for line in np.flatnonzero(~settled).tolist():
+        values = [row[line] for row in rows]
         xs, cs, ys = (decode(v[turn], name) for v in values)
         if not xs:
             continue

@@ -11,6 +11,7 @@ import math
 
 import numpy as np
 
+from . import at_once
 from .formats import FORMATS, INF, NAN, NEGATIVE_INF, NEGATIVE_ZERO, ZERO
 from .verdicts import kept
 
@@ -39,13 +40,18 @@ def check(a, b, y, *, axis=-1, reverse=False, inclusive=True, initial=None,
     resets = [None] * lines if reset is None else rows_of(reset, axis)
     start = np.zeros((), y.dtype) if initial is None else np.asarray(initial)
     starts = np.broadcast_to(start, np.delete(shape, axis)).reshape(-1)
-    worst = 0.0
-    for line, (xs, bs, ys, flags) in enumerate(zip(*rows, resets, strict=True)):
-        turn = slice(None, None, -1 if reverse else 1)
+    turn = slice(None, None, -1 if reverse else 1)
+    fmt = FORMATS[part_name(name)]
+    flags = None if reset is None else resets[:, turn]
+    settled, worst = at_once.recurrences(
+        *(values[:, turn] for values in rows), flags, starts, unit, fmt, inclusive
+    )
+    for line in np.flatnonzero(~settled).tolist():
+        xs, bs, ys, flags = (values[line] for values in (*rows, resets))
         numbers = [decode(values[turn], name) for values in (xs, bs, ys)]
         flags = [False] * len(xs) if flags is None else flags[turn].tolist()
         first = decode(starts[line : line + 1], name)[0]
-        walk = follow(numbers, flags, first, FORMATS[part_name(name)], unit, inclusive)
+        walk = follow(numbers, flags, first, fmt, unit, inclusive)
         for position, error in enumerate(walk):
             last = slice(max(position - 3, 0), position + 1)
             assert error <= 1, (
