@@ -233,7 +233,7 @@ struct Jvp {
     UPSWEEP_ROLL
     for (uint i = 0; i < count; ++i) {
       State next = M::apply(h, element(x.item[i], c.item[i], earlier));
-      results.item[i] = M::value(inclusive ? next : h);
+      results.item[i] = value(inclusive ? next : h);
       h = next;
       earlier = FactorProduct::accumulate(earlier, Sums::number(x.item[i]));
     }
@@ -292,6 +292,11 @@ struct Jvp {
     earlier = PlainProduct::total(q.product, exponent);
     h = {wide_number(q.h.h, exponent), 0};
     return Plain::is_valid(q);
+  }
+
+  static METAL_FUNC Value value(State h) {
+    if (h.kind != 0) return M::value(h);
+    return Sums::rounded(h.h.mantissa, h.h.exponent);
   }
 
   // x · h + c · earlier as a map.

@@ -16,6 +16,18 @@ struct Header {
 
 using SetError = void (*)(void* context, const char* kind, const char* message);
 
+void fail_to_allocate(void* context, const char*, const char* message) {
+  *static_cast<std::string*>(context) = message;
+}
+
+bool is_usable(DLDevice device) {
+  return device.type == kGpuMemory && has_own_memory(DeviceType::gpu) &&
+         is_available({DeviceType::gpu, device.id});
+}
+
+// What CUDA calls the stream that has no handle.
+void* const kLegacyStream = reinterpret_cast<void*>(1);
+
 }  // namespace
 
 // Functions set a Python error where they do not return 0; the first one says
@@ -30,6 +42,12 @@ struct Exchange {
   int (*to_object)(DLManagedTensorVersioned* taken, void** out);
   void* unused;
   int (*current_stream)(int32_t device_type, int32_t device, void** out);
+};
+
+// A managed tensor, and what calls its deleter.
+struct Taken {
+  const DLManagedTensorVersioned& managed;
+  std::shared_ptr<void> owner;
 };
 
 namespace {
@@ -51,18 +69,6 @@ const Exchange& exchange_of(nb::handle tensor, const char* op) {
   throw TypeError(std::string("[") + op + "] " + type_of(tensor) +
                   " has no __dlpack_c_exchange_api__ of version 1.");
 }
-
-}  // namespace
-
-namespace {}  // namespace
-
-// A managed tensor, and what calls its deleter.
-struct Taken {
-  const DLManagedTensorVersioned& managed;
-  std::shared_ptr<void> owner;
-};
-
-namespace {
 
 Taken take(const Exchange& exchange, nb::handle tensor) {
   DLManagedTensorVersioned* managed = nullptr;
@@ -90,18 +96,6 @@ nb::object to_tensor(const Exchange& exchange, array a) {
   return to_object(exchange, to_managed<DLManagedTensorVersioned>(
                                  std::move(a), kMainMemory, data, 0));
 }
-
-void fail_to_allocate(void* context, const char*, const char* message) {
-  *static_cast<std::string*>(context) = message;
-}
-
-bool is_usable(DLDevice device) {
-  return device.type == kGpuMemory && has_own_memory(DeviceType::gpu) &&
-         is_available({DeviceType::gpu, device.id});
-}
-
-// What CUDA calls the stream that has no handle.
-void* const kLegacyStream = reinterpret_cast<void*>(1);
 
 }  // namespace
 
@@ -162,8 +156,13 @@ ResultMemory TensorCall::into() const {
 }
 
 nb::object TensorCall::finish(array out) {
+  if (out.dtype() != first_->dtype()) {
+    throw TypeError(std::string("[") + op_ + "] The result is " +
+                    out.dtype().name() + ", but the first tensor " +
+                    first_->dtype().name() + "; convert it first.");
+  }
   if (!device_) return to_tensor(exchange_, std::move(out));
-  {
+  if (out.size() != 0) {
     WithoutGil released;
     out.device_data(native_);
   }

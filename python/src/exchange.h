@@ -14,8 +14,8 @@ struct Exchange;
 struct Taken;
 
 // On a GPU the work runs in the order of the library's current stream: it reads
-// and writes the library's memory, which is reused in that order, and no thread
-// waits for it.
+// and writes the library's memory, which is reused in that order. No thread
+// waits for it, except for what upsweep leaves to the CPU.
 class TensorCall {
  public:
   TensorCall(nb::handle first, const char* op);

@@ -146,7 +146,8 @@ void bind_for_tensors(nb::module_& m, const Scan& scan) {
                           "(tensor: Any, axis: object, reverse: object, "
                           "inclusive: object, /) -> Any";
   std::string doc = std::string("As :func:`") + scan.name +
-                    "`, of a tensor that from_tensor takes, to a new one on "
+                    "`, of a tensor in main memory whose type has "
+                    "__dlpack_c_exchange_api__, to a new one on "
                     "the CPU.\nNone unless axis is an int within bounds and "
                     "the flags are True or False.";
   m.def(

@@ -84,9 +84,9 @@ void init_tensors(nb::module_& m) {
         nb::sig("def scan_tensors(x: Any, op: str, axis: int, reverse: bool, "
                 "inclusive: bool, initial: Any, reset: Any, /) -> Any"),
         R"(
-:func:`scan` of a tensor that from_tensor takes, or of one on a GPU, to a new
-one. None is no initial value, or no reset. On a GPU the call is in the order of
-the library's current stream and waits for nothing.)");
+:func:`scan` of a tensor whose type has __dlpack_c_exchange_api__, to a new one of
+its dtype. None is no initial value, or no reset. On a GPU the work is in the order of
+the library's current stream; only what upsweep leaves to the CPU is waited for.)");
   m.def("recurrence_tensors", &recurrence_tensors, nb::arg(), nb::arg(),
         nb::arg(), nb::arg(), nb::arg(), nb::arg().none(), nb::arg().none(),
         nb::sig("def recurrence_tensors(a: Any, b: Any, axis: int, reverse: "

@@ -578,9 +578,9 @@ def from_dlpack(x: object, /, *, copy: None | bool = None) -> array:
 
 def scan_tensors(x: Any, op: str, axis: int, reverse: bool, inclusive: bool, initial: Any, reset: Any, /) -> Any:
     """
-    :func:`scan` of a tensor that from_tensor takes, or of one on a GPU, to a new
-    one. None is no initial value, or no reset. On a GPU the call is in the order of
-    the library's current stream and waits for nothing.
+    :func:`scan` of a tensor whose type has __dlpack_c_exchange_api__, to a new one of
+    its dtype. None is no initial value, or no reset. On a GPU the work is in the order of
+    the library's current stream; only what upsweep leaves to the CPU is waited for.
     """
 
 def recurrence_tensors(a: Any, b: Any, axis: int, reverse: bool, inclusive: bool, initial: Any, reset: Any, /) -> Any:
@@ -752,7 +752,7 @@ def cumprod(a: array, /, axis: int | None = None, *, reverse: bool = False, incl
 
 def cumprod_tensor(tensor: Any, axis: object, reverse: object, inclusive: object, /) -> Any:
     """
-    As :func:`cumprod`, of a tensor that from_tensor takes, to a new one on the CPU.
+    As :func:`cumprod`, of a tensor in main memory whose type has __dlpack_c_exchange_api__, to a new one on the CPU.
     None unless axis is an int within bounds and the flags are True or False.
     """
 
@@ -774,7 +774,7 @@ def cumsum(a: array, /, axis: int | None = None, *, reverse: bool = False, inclu
 
 def cumsum_tensor(tensor: Any, axis: object, reverse: object, inclusive: object, /) -> Any:
     """
-    As :func:`cumsum`, of a tensor that from_tensor takes, to a new one on the CPU.
+    As :func:`cumsum`, of a tensor in main memory whose type has __dlpack_c_exchange_api__, to a new one on the CPU.
     None unless axis is an int within bounds and the flags are True or False.
     """
 
@@ -795,7 +795,7 @@ def cummax(a: array, /, axis: int | None = None, *, reverse: bool = False, inclu
 
 def cummax_tensor(tensor: Any, axis: object, reverse: object, inclusive: object, /) -> Any:
     """
-    As :func:`cummax`, of a tensor that from_tensor takes, to a new one on the CPU.
+    As :func:`cummax`, of a tensor in main memory whose type has __dlpack_c_exchange_api__, to a new one on the CPU.
     None unless axis is an int within bounds and the flags are True or False.
     """
 
@@ -816,7 +816,7 @@ def cummin(a: array, /, axis: int | None = None, *, reverse: bool = False, inclu
 
 def cummin_tensor(tensor: Any, axis: object, reverse: object, inclusive: object, /) -> Any:
     """
-    As :func:`cummin`, of a tensor that from_tensor takes, to a new one on the CPU.
+    As :func:`cummin`, of a tensor in main memory whose type has __dlpack_c_exchange_api__, to a new one on the CPU.
     None unless axis is an int within bounds and the flags are True or False.
     """
 
@@ -837,7 +837,7 @@ def logcumsumexp(a: array, /, axis: int | None = None, *, reverse: bool = False,
 
 def logcumsumexp_tensor(tensor: Any, axis: object, reverse: object, inclusive: object, /) -> Any:
     """
-    As :func:`logcumsumexp`, of a tensor that from_tensor takes, to a new one on the CPU.
+    As :func:`logcumsumexp`, of a tensor in main memory whose type has __dlpack_c_exchange_api__, to a new one on the CPU.
     None unless axis is an int within bounds and the flags are True or False.
     """
 

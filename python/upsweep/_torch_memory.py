@@ -1,7 +1,8 @@
 """Which tensors of PyTorch upsweep reads, without a copy.
 
 On the CPU a result is complete when it becomes a tensor. On a GPU the work runs on
-PyTorch's current stream and in memory of PyTorch's, and nothing waits on the host.
+PyTorch's current stream and in memory of PyTorch's, and nothing waits on the host but
+what upsweep leaves to the CPU.
 """
 
 from __future__ import annotations

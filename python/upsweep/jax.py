@@ -1,7 +1,7 @@
 """Scans of JAX arrays, with their derivatives, under all of JAX's transformations.
 
-Results keep the contract of upsweep. They run inside XLA on the CPU, and on GPUs by a
-callback.
+Results keep the contract of upsweep. They run inside XLA, on the CPU and on NVIDIA
+GPUs.
 
 >>> import jax
 >>> import upsweep.jax

@@ -55,7 +55,9 @@ class array {
   /// The same for memory of the stream's device, which must have its own memory
   /// (has_own_memory). Work given to the stream from now on may read it. If the
   /// stream is another library's (wrap_native_stream) and release is empty, the
-  /// memory is lent: its owner may reuse it in the order of that stream.
+  /// memory is lent: its owner may reuse it in the order of that stream. Then
+  /// results that go into lent memory too count as computed at once, in the
+  /// same order; data() and device_data() wait for the stream if they have to.
   static array adopt(const void* data, Shape shape, Strides strides,
                      Dtype dtype, std::function<void()> release, Stream stream);
 

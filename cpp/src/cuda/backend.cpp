@@ -1,5 +1,5 @@
-// The GPUs' streams, memory and descriptions. Scans and copies run on the GPU;
-// all other work runs on the CPU, in the stream's order.
+// The GPUs' streams, memory and descriptions. Scans, derivatives and
+// copies run on the GPU; all other work runs on the CPU, in the stream's order.
 #include "backend.h"
 
 #include <algorithm>
@@ -35,6 +35,7 @@ struct Prepared {
   std::vector<Grid> grids;
   std::vector<std::byte> params;
   CudaStoragePtr scratch[2];  // nullptr if unused
+  bool clears_scratch;
 };
 
 // What the GPU reads for the storages of LaunchInputs.
@@ -55,10 +56,9 @@ void run(cuda::Stream stream, const CudaInputs& inputs, const CudaStorage& out,
   for (size_t i = 0; i < std::size(scratch); ++i) {
     if (prepared.scratch[i]) scratch[i] = prepared.scratch[i]->address();
   }
-  // Look-back needs it so.
-  if (const CudaStoragePtr& states = prepared.scratch[0]) {
-    check(driver().clear(scratch[0], 0, states->nbytes(), stream),
-          "clearing memory");
+  if (prepared.clears_scratch && prepared.scratch[0]) {
+    size_t nbytes = prepared.scratch[0]->nbytes();
+    check(driver().clear(scratch[0], 0, nbytes, stream), "clearing memory");
   }
   cuda::Address second = inputs.second ? inputs.second->address() : to;
   std::vector<std::byte> params = prepared.params;
@@ -221,7 +221,7 @@ class CudaBackend final : public GpuBackend, public DeviceMemory {
   }
 
   Prepared prepare(const Launch& launch, CudaDevice& device) {
-    Prepared prepared{{}, launch.params, {}};
+    Prepared prepared{{}, launch.params, {}, launch.clears_scratch};
     for (const Kernel& kernel : launch.kernels) {
       prepared.grids.push_back(
           {device.function(kernel.stage, kernel.set), kernel.groups});

@@ -1,5 +1,6 @@
-// GpuBackend: what the backends of GPUs share. Scans and copies run on the GPU;
-// all other work runs on the CPU, in the order of the stream.
+// GpuBackend: what the backends of GPUs share. Scans, derivatives
+// and copies run on the GPU; all other work runs on the CPU, in the order of
+// the stream.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
-// The GPU's streams, memory and description. Scans and copies run on the GPU;
-// all other work runs on the CPU, which shares its memory, in the stream's
-// order.
+// The GPU's streams, memory and description. Scans, derivatives and
+// copies run on the GPU; all other work runs on the CPU, which shares its
+// memory, in the stream's order.
 #include "backend.h"
 
 #include <cstring>

@@ -137,6 +137,17 @@ def test_terms_of_every_size(small_engine, kind, name):
         checked(small_engine, kind, x.astype(dtype), c[::-1].copy(), inclusive=False)
 
 
+@KINDS
+@pytest.mark.parametrize("last", [2.0**-60, np.inf])
+def test_short_formats_are_rounded_once(small_engine, kind, last):
+    """Where a sum lies beside the middle of two numbers, on either path."""
+    c = np.array([1, 2.0**-8, 2.0**-30, last], numpy_dtype("bfloat16"))
+    x = np.ones_like(c)
+    turn = slice(None, None, -1 if kind == "vjp" else 1)
+    y, _ = derivative(small_engine, kind, x, c[turn].copy())
+    assert float(y[turn][2]) == 1.0078125
+
+
 @pytest.mark.parametrize("kind", DERIVATIVES)
 def test_traffic(engine, kind):
     """Each element is read once for each pass, which does not depend on the data."""
