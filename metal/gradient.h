@@ -39,6 +39,20 @@ struct GradientSums {
     return F::narrow(join_bits(a, exponent));
   }
 
+  // The same for a sum within the range of plain numbers, without a branch. A
+  // result in the subnormal range is in doubt.
+  static METAL_FUNC Value rounded(Wide a, int exponent, thread bool& in_doubt) {
+    float whole = sizeof(Value) == 2 ? round_to_odd(a) : a.hi;
+    uint bits = as_type<uint>(whole);
+    uint sign = bits & kSignBit;
+    int field = int((bits >> 23) & 255) + exponent;
+    bool is_zero = bits == sign || field < -23;
+    in_doubt = in_doubt || (!is_zero && field <= 0);
+    uint result = bits + (uint(exponent) << 23);
+    result = field >= 255 ? sign | kInfinityBits : result;
+    return F::rounded(is_zero ? sign : result);
+  }
+
   static METAL_FUNC Product product(Block x, uint count) {
     PlainProduct p = PlainProduct::start({1, 0});
     UPSWEEP_UNROLL
@@ -48,6 +62,17 @@ struct GradientSums {
         p = PlainProduct::normalize(p);
     }
     if (PlainProduct::is_valid(p)) return PlainProduct::total(p, 0);
+    return exact_product(x, count);
+  }
+  // What a map multiplies by, if nothing in it is infinite or NaN.
+  static METAL_FUNC Product product(Map t, Block x, uint count) {
+    if (t.table != M::kPlain) return exact_product(x, count);
+    if (t.a.exponent == kNoExponent) return {{1, 0}, 0, kZero};
+    return {t.a.mantissa, t.a.exponent, 0};
+  }
+
+ private:
+  static METAL_FUNC Product exact_product(Block x, uint count) {
     Product total = FactorProduct::identity();
     UPSWEEP_ROLL
     for (uint i = 0; i < count; ++i) {
@@ -146,6 +171,7 @@ struct Vjp {
       if (i % kFactorsApart == 0) p = PlainProduct::normalize(p);
     }
     typename M::FastPrefix q = M::fast_prefix(h);
+    bool in_doubt = false;
     Value factor = Sums::one();
     UPSWEEP_UNROLL
     for (uint i = 0; i < Block::kItems; ++i) {
@@ -157,13 +183,14 @@ struct Vjp {
       int excess = exponent_of(products[i].hi) + 1;
       Wide product = scale(products[i], power_of_two(-excess));
       Wide sum = inclusive ? q.h : before;
-      results.item[i] = Sums::rounded(
-          multiply(product, two_sum(sum.hi, sum.lo)), later.exponent + excess);
+      results.item[i] =
+          Sums::rounded(multiply(product, two_sum(sum.hi, sum.lo)),
+                        later.exponent + excess, in_doubt);
       if (i % kPairsApart == kPairsApart - 1) q = M::fast_normalize(q);
     }
     if (inclusive) q = M::fast_normalize(M::fast_advance(q, factor, Value(0)));
     h = M::exact_prefix(q);
-    return PlainProduct::is_valid(p) && M::fast_is_valid(q);
+    return !in_doubt && PlainProduct::is_valid(p) && M::fast_is_valid(q);
   }
 
   static METAL_FUNC Value value(Product p, State h) {
@@ -280,18 +307,20 @@ struct Jvp {
     if (!is_zero) h.h.exponent -= exponent;
     if (!M::fast_applies(h)) return false;
     Plain q = Plain::start(FactorProduct::mantissa(earlier), M::fast_prefix(h));
+    bool in_doubt = false;
     UPSWEEP_UNROLL
     for (uint i = 0; i < Block::kItems; ++i) {
       Wide before = q.h.h;
       q = Plain::advance(q, Sums::as_float(x.item[i]),
                          Sums::as_float(c.item[i]));
       Wide result = inclusive ? q.h.h : before;
-      results.item[i] = Sums::rounded(two_sum(result.hi, result.lo), exponent);
+      results.item[i] =
+          Sums::rounded(two_sum(result.hi, result.lo), exponent, in_doubt);
       if (i % kPairsApart == kPairsApart - 1) q = Plain::normalize(q);
     }
     earlier = PlainProduct::total(q.product, exponent);
     h = {wide_number(q.h.h, exponent), 0};
-    return Plain::is_valid(q);
+    return !in_doubt && Plain::is_valid(q);
   }
 
   static METAL_FUNC Value value(State h) {

@@ -79,22 +79,26 @@ struct GradientItems {
     return total;
   }
 
-  // `earlier` is the product of the elements before the items, for Jvp.
-  static METAL_FUNC Map reduce(Items items, Product earlier, Products products,
-                               bool inclusive) {
+  // What the items make of the h before them. `earlier` is the product of the
+  // elements before them, for Jvp, and `products` are those of the blocks; for
+  // Vjp both become known here, and `earlier` the product of the items.
+  static METAL_FUNC Map reduce(Items items, thread Product& earlier,
+                               thread Products& products, bool inclusive) {
     Blocks xs = Blocks::of(items.line, items.position, items.count);
     Blocks cs = Blocks::of(items.terms, items.position, items.count);
     Map total = M::identity();
     UPSWEEP_ROLL
-    for (uint b = 0; b * Products::kItems < items.count; ++b) {
+    for (uint b = 0; b < Products::kBlocks; ++b) {
       uint begin = b * Products::kItems;
-      Map own = G::map(Blocks::read(xs, begin, Sums::one()),
-                       Blocks::read(cs, begin, Value(0)),
-                       Blocks::size(xs, begin), earlier, inclusive);
-      total = M::combine(total, own);
-      if (!G::kIsAgainstProduct) {
-        earlier = FactorProduct::combine(earlier, products.of[b]);
-      }
+      if (G::kIsAgainstProduct) products.of[b] = FactorProduct::identity();
+      if (begin >= items.count) continue;
+      ItemBlock<Value> x = Blocks::read(xs, begin, Sums::one());
+      uint size = Blocks::size(xs, begin);
+      Map own = G::map(x, Blocks::read(cs, begin, Value(0)), size, earlier,
+                       inclusive);
+      total = b == 0 ? own : M::combine(total, own);
+      if (G::kIsAgainstProduct) products.of[b] = Sums::product(own, x, size);
+      earlier = FactorProduct::combine(earlier, products.of[b]);
     }
     return total;
   }
@@ -213,22 +217,26 @@ struct GradientTile {
                                 uint chunk, GradientStates<F> states) {
     ThreadItems<M> items = load_tile(task, params, int64_t(chunk) * params.span,
                                      span_of(params, chunk));
+    bool inclusive = params.inclusive != 0;
     int64_t at = chunk_index(params, task.panel.index, chunk, task.coord);
     Products products;
-    Product own = Items::reduce_products(items, products);
-    ScanResult<FactorProduct> scanned =
-        Group::scan_products(group_of(task), own);
-    Product earlier = scanned.before;
-    if (!G::kIsAgainstProduct && task.coord.is_active) {
-      earlier = FactorProduct::combine(states.others[at], earlier);
+    Product own = FactorProduct::identity();
+    if (!G::kIsAgainstProduct) {
+      own = Group::scan_products(group_of(task),
+                                 Items::reduce_products(items, products))
+                .before;
+      if (task.coord.is_active) {
+        own = FactorProduct::combine(states.others[at], own);
+      }
     }
-    Map total =
-        Group::scan_maps(group_of(task), Items::reduce(items, earlier, products,
-                                                       params.inclusive != 0))
-            .total;
-    if (!task.coord.is_active || task.coord.line_thread != 0) return;
-    states.maps[at] = total;
-    if (G::kIsAgainstProduct) states.products[at] = scanned.total;
+    Map map = Items::reduce(items, own, products, inclusive);
+    Map total = Group::scan_maps(group_of(task), map).total;
+    bool stores = task.coord.is_active && task.coord.line_thread == 0;
+    if (stores) states.maps[at] = total;
+    if (!G::kIsAgainstProduct) return;
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    Product product = Group::scan_products(group_of(task), own).total;
+    if (stores) states.products[at] = product;
   }
 
   static METAL_FUNC void finish(Task<M> task, constant ScanParams& params,
@@ -245,10 +253,20 @@ struct GradientTile {
       other = states.others[at];
     }
     Products products;
-    Product own = Items::reduce_products(items, products);
+    Product own = FactorProduct::identity();
+    Map map = M::identity();
+    if (G::kIsAgainstProduct) {
+      map = Items::reduce(items, own, products, inclusive);
+      threadgroup_barrier(mem_flags::mem_threadgroup);
+    } else {
+      own = Items::reduce_products(items, products);
+    }
     other = FactorProduct::combine(other,
                                    Group::other_products(group_of(task), own));
-    Map map = Items::reduce(items, other, products, inclusive);
+    if (!G::kIsAgainstProduct) {
+      Product earlier = other;
+      map = Items::reduce(items, earlier, products, inclusive);
+    }
     h = M::apply(h, Group::scan_maps(group_of(task), map).before);
     Items::scan(items, h, other, products, inclusive);
     store_tile(task, params, first, span, items);
