@@ -280,13 +280,15 @@ struct GradientSpine {
   using F = typename G::Format;
   using M = Recurrence<F>;
   using Group = GradientGroup<G>;
+  using Map = typename M::Aggregate;
   using Product = FactorProduct::Aggregate;
 
   Group group;
   uint begin;  // of the run
   uint end;
-  int64_t first;  // entry of the line's first chunk
-  int64_t step;   // to that of the next one
+  int64_t first;     // entry of the line's first chunk
+  int64_t step;      // to that of the next one
+  bool is_backward;  // whether the run starts at its end
 
   static METAL_FUNC GradientSpine of(constant ScanParams& params, uint group,
                                      ThreadId thread_id,
@@ -306,41 +308,78 @@ struct GradientSpine {
             begin,
             end,
             panel * params.chunks * lines + (line - panel * lines),
-            lines};
-  }
-
-  static METAL_FUNC int64_t entry(GradientSpine here, uint chunk) {
-    return here.first + chunk * here.step;
+            lines,
+            G::kIsAgainstProduct};
   }
 
   static METAL_FUNC void scan_products(GradientSpine here,
                                        GradientStates<F> states) {
     Product own = FactorProduct::identity();
-    for (uint c = here.begin; c < here.end; ++c) {
-      own = FactorProduct::combine(own, states.products[entry(here, c)]);
+    for (uint i = 0; i < here.end - here.begin; i += kBatch) {
+      Batch<Product> batch = load(states.products, here, i);
+      UPSWEEP_UNROLL
+      for (uint j = 0; j < kBatch; ++j) {
+        if (batch.is_in[j]) own = FactorProduct::combine(own, batch.item[j]);
+      }
     }
     Product state = Group::other_products(here.group, own);
-    for (uint i = here.begin; i < here.end; ++i) {
-      uint c = G::kIsAgainstProduct ? here.begin + here.end - 1 - i : i;
-      int64_t at = entry(here, c);
-      states.others[at] = state;
-      state = FactorProduct::combine(state, states.products[at]);
+    for (uint i = 0; i < here.end - here.begin; i += kBatch) {
+      Batch<Product> batch = load(states.products, here, i);
+      UPSWEEP_UNROLL
+      for (uint j = 0; j < kBatch; ++j) {
+        if (!batch.is_in[j]) continue;
+        states.others[batch.at[j]] = state;
+        state = FactorProduct::combine(state, batch.item[j]);
+      }
     }
   }
 
   static METAL_FUNC void scan_maps(GradientSpine here,
                                    GradientStates<F> states) {
-    typename M::Aggregate own = M::identity();
-    for (uint c = here.begin; c < here.end; ++c) {
-      own = M::combine(own, states.maps[entry(here, c)]);
+    here.is_backward = false;
+    Map own = M::identity();
+    for (uint i = 0; i < here.end - here.begin; i += kBatch) {
+      Batch<Map> batch = load(states.maps, here, i);
+      UPSWEEP_UNROLL
+      for (uint j = 0; j < kBatch; ++j) {
+        if (batch.is_in[j]) own = M::combine(own, batch.item[j]);
+      }
     }
     typename M::Prefix state =
         M::apply(M::initial(), Group::scan_maps(here.group, own).before);
-    for (uint c = here.begin; c < here.end; ++c) {
-      int64_t at = entry(here, c);
-      states.entering[at] = state;
-      state = M::apply(state, states.maps[at]);
+    for (uint i = 0; i < here.end - here.begin; i += kBatch) {
+      Batch<Map> batch = load(states.maps, here, i);
+      UPSWEEP_UNROLL
+      for (uint j = 0; j < kBatch; ++j) {
+        if (!batch.is_in[j]) continue;
+        states.entering[batch.at[j]] = state;
+        state = M::apply(state, batch.item[j]);
+      }
     }
+  }
+
+ private:
+  // Chunks that are loaded before the first of them is used.
+  static constant constexpr uint kBatch = 4;
+  template <class T>
+  struct Batch {
+    T item[kBatch];
+    int64_t at[kBatch];
+    bool is_in[kBatch];
+  };
+
+  // From the i-th chunk of the run on, in its direction.
+  template <class T>
+  static METAL_FUNC Batch<T> load(device T* from, GradientSpine here, uint i) {
+    Batch<T> batch;
+    UPSWEEP_UNROLL
+    for (uint j = 0; j < kBatch; ++j) {
+      batch.is_in[j] = here.begin + i + j < here.end;
+      uint chunk = here.is_backward ? here.end - 1 - i - j : here.begin + i + j;
+      batch.at[j] = here.first + chunk * here.step;
+      if (batch.is_in[j]) batch.item[j] = from[batch.at[j]];
+    }
+    return batch;
   }
 };
 
