@@ -257,7 +257,6 @@ struct GradientTile {
     Map map = M::identity();
     if (G::kIsAgainstProduct) {
       map = Items::reduce(items, own, products, inclusive);
-      threadgroup_barrier(mem_flags::mem_threadgroup);
     } else {
       own = Items::reduce_products(items, products);
     }

@@ -7,7 +7,18 @@ import sys
 
 import numpy as np
 import pytest
-from scans import LOOK_BACK, METAL, Engine, Geometry, Refused, Tuning, memory, scan
+from scans import (
+    DERIVATIVES,
+    LOOK_BACK,
+    METAL,
+    Engine,
+    Geometry,
+    Refused,
+    Tuning,
+    derivative,
+    memory,
+    scan,
+)
 
 THREADS, GROUPS = 64, 8
 
@@ -132,23 +143,30 @@ BARRIERS = [
 ]
 
 
+SCANS = """
+UPSWEEP_KERNEL(prod_float32, Product<Float32>)
+UPSWEEP_KERNEL(prod_complex64, ComplexProduct)
+UPSWEEP_KERNEL(resets_prod_complex64, WithResets<ComplexProduct>)
+"""
+GRADIENTS = """
+UPSWEEP_VJP(vjp_float32, Float32)
+UPSWEEP_JVP(jvp_float32, Float32)
+"""
+
+
 @pytest.fixture(scope="module")
 def objects(built, tmp_path_factory):
     """Compiles some kernels, including look-back, from a copy of metal/."""
     folder = tmp_path_factory.mktemp("mutants")
     engine = built / "CMakeFiles/engine.dir"
 
-    def build(name, replace):
+    def build(name, replace, kernels=SCANS):
         copy = folder / name
         copy.mkdir()
         for file in METAL.iterdir():
             if file.is_file():
                 (copy / file.name).write_text(file.read_text())
-        (copy / "kernels.def").write_text(
-            "UPSWEEP_KERNEL(prod_float32, Product<Float32>)\n"
-            "UPSWEEP_KERNEL(prod_complex64, ComplexProduct)\n"
-            "UPSWEEP_KERNEL(resets_prod_complex64, WithResets<ComplexProduct>)\n"
-        )
+        (copy / "kernels.def").write_text(kernels)
         tuning = (copy / "tuning_apple.h").read_text()
         (copy / "tuning_apple.h").write_text(f"#define UPSWEEP_LOOK_BACK\n{tuning}")
         replace(copy)
@@ -190,8 +208,16 @@ def scans_that_take_every_barrier(engine):
     scan(engine, "cumprod", z, reset=np.arange(4000) == 1000)
 
 
+def derivatives_that_take_every_barrier(engine):
+    x = np.full(20000, 1.001, np.float32)
+    for kind in DERIVATIVES:
+        derivative(engine, kind, x, x)
+
+
 def test_kernels_with_all_their_barriers_pass(objects):
     scans_that_take_every_barrier(objects("whole", lambda folder: None))
+    whole = objects("whole_gradients", lambda folder: None, GRADIENTS)
+    derivatives_that_take_every_barrier(whole)
 
 
 def test_the_spine_orders_device_memory(objects):
@@ -214,5 +240,8 @@ def test_every_barrier_is_needed(objects, file, index):
         match = list(BARRIER.finditer(text))[index]
         path.write_text(text[: match.start()] + "\n" + text[match.end() :])
 
+    kernels, run = SCANS, scans_that_take_every_barrier
+    if file == "gradient_scan.h":
+        kernels, run = GRADIENTS, derivatives_that_take_every_barrier
     with pytest.raises(Refused, match=r"race|was never written|barrier"):
-        scans_that_take_every_barrier(objects(f"{file}-{index}", remove))
+        run(objects(f"{file}-{index}", remove, kernels))
