@@ -1,10 +1,9 @@
 // Derivatives of products, as recurrences of their sums (Recurrence). With x
 // the elements of a line and c its terms, a cotangent or a tangent:
 //
-//   Vjp  walks against the product, with h <- x · (c + h), or x · h + c if it
-//   is
-//        exclusive. A result is the product of the elements that come later on
-//        this walk, times c + h, or h.
+//   Vjp  walks against the product, with h <- x · (c + h); for the exclusive
+//        product, x · h + c. A result is the product of the elements that come
+//        later on this walk, times c + h; or times h.
 //   Jvp  walks with the product, with h <- x · h + c · (product before x). A
 //        result is the h after x, or before it.
 //

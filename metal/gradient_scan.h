@@ -79,10 +79,11 @@ struct GradientItems {
     return total;
   }
 
-  // What the items make of the h before them. `earlier` is the product of the
-  // elements before them, for Jvp, and `products` are those of the blocks; for
-  // Vjp both become known here, and `earlier` the product of the items.
-  static METAL_FUNC Map reduce(Items items, thread Product& earlier,
+  // What the items make of the h before them. Jvp needs the product of the
+  // elements before them, and those of the blocks. Vjp finds its products on
+  // the way, because they are parts of the maps: from 1, `product` becomes that
+  // of the items.
+  static METAL_FUNC Map reduce(Items items, thread Product& product,
                                thread Products& products, bool inclusive) {
     Blocks xs = Blocks::of(items.line, items.position, items.count);
     Blocks cs = Blocks::of(items.terms, items.position, items.count);
@@ -94,11 +95,11 @@ struct GradientItems {
       if (begin >= items.count) continue;
       ItemBlock<Value> x = Blocks::read(xs, begin, Sums::one());
       uint size = Blocks::size(xs, begin);
-      Map own = G::map(x, Blocks::read(cs, begin, Value(0)), size, earlier,
+      Map own = G::map(x, Blocks::read(cs, begin, Value(0)), size, product,
                        inclusive);
       total = b == 0 ? own : M::combine(total, own);
       if (G::kIsAgainstProduct) products.of[b] = Sums::product(own, x, size);
-      earlier = FactorProduct::combine(earlier, products.of[b]);
+      product = FactorProduct::combine(product, products.of[b]);
     }
     return total;
   }

@@ -40,7 +40,7 @@ struct Exchange {
                   SetError set_error);
   int (*from_object)(void* object, DLManagedTensorVersioned** out);
   int (*to_object)(DLManagedTensorVersioned* taken, void** out);
-  void* unused;
+  void* view;  // unused: what it gives keeps no reference
   int (*current_stream)(int32_t device_type, int32_t device, void** out);
 };
 

@@ -2,10 +2,9 @@
 // product, for each dtype and instruction set.
 //
 // With x the elements of a line and c its terms, a cotangent or a tangent:
-//   vjp  walks against the product, with h <- x · (c + h), or x · h + c if it
-//   is
-//        exclusive. A result is the product of the elements before x in the
-//        order of the product, times c + h, or h.
+//   vjp  walks against the product, with h <- x · (c + h); for the exclusive
+//        product, x · h + c. A result is the product of the elements before x
+//        in the order of the product, times c + h; or times h.
 //   jvp  walks with the product, with h <- x · h + c · (product before x). A
 //        result is the h after x, or before it.
 #pragma once

@@ -31,6 +31,16 @@ bool is_cheaper_on_host(Stream stream, const CopyWork& work) {
   return elements <= kFewElements || read < work.in->nbytes() / 2;
 }
 
+// Work that the kernels do not compute.
+template <class Planned>
+Work on_host(Planned work, void (*run)(const Planned&)) {
+  std::vector<StoragePtr> inputs = work.inputs();
+  StoragePtr out = work.out;
+  int64_t elements = work.plan.elements();
+  return {[work = std::move(work), run] { run(work); }, std::move(inputs),
+          std::move(out), elements};
+}
+
 // Over all lines and chunks.
 int64_t count_chunk_carries(const CarryWork& work,
                             const std::vector<Passes>& passes) {
@@ -77,12 +87,11 @@ void GpuBackend::carry(Stream stream, CarryWork work) {
   uint32_t gives = tuning_.look_back ? kGivesTotals : kGivesCarries;
   int64_t elements = work.plan.elements();
   int64_t carries = count_chunk_carries(work, carry_passes(work, {}, gives));
+  if (elements < carries * kLeastChunk || carries == 0) {
+    return run_on_host(stream, on_host(std::move(work), run_carry));
+  }
   std::vector<StoragePtr> inputs = work.inputs();
   StoragePtr out = work.out;
-  if (elements < carries * kLeastChunk || carries == 0) {
-    return run_on_host(stream, {[work = std::move(work)] { run_carry(work); },
-                                std::move(inputs), std::move(out), elements});
-  }
   ChunkCarries chunks = read_chunks(stream, work, gives);
   inputs.push_back(chunks.storage);
   auto fold = [this, stream, work = std::move(work), chunks, gives] {
@@ -192,12 +201,7 @@ void GpuBackend::recurrence(Stream stream, RecurrenceWork work) {
   }
   const KernelSet* kernels = recurrence_kernel_set(work.dtype);
   if (!kernels) {
-    std::vector<StoragePtr> inputs = work.inputs();
-    StoragePtr out = work.out;
-    int64_t elements = work.plan.elements();
-    return run_on_host(stream,
-                       {[work = std::move(work)] { run_recurrence(work); },
-                        std::move(inputs), std::move(out), elements});
+    return run_on_host(stream, on_host(std::move(work), run_recurrence));
   }
   if (!fits_kernels(work.plan)) make_contiguous(stream, work);
   if (work.reset.storage && work.reset.offset != 0) {
@@ -225,12 +229,7 @@ void GpuBackend::gradient(Stream stream, GradientWork work) {
   check_process();
   const KernelSet* kernels = derivative_kernel_set(work.kind, work.dtype);
   if (!kernels) {
-    std::vector<StoragePtr> inputs = work.inputs();
-    StoragePtr out = work.out;
-    int64_t elements = work.plan.elements();
-    return run_on_host(stream,
-                       {[work = std::move(work)] { run_gradient(work); },
-                        std::move(inputs), std::move(out), elements});
+    return run_on_host(stream, on_host(std::move(work), run_gradient));
   }
   if (!fits_kernels(work.plan)) make_contiguous(stream, work);
   std::vector<Launch> launches;

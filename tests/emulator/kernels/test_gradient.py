@@ -89,6 +89,19 @@ def test_infinity_and_nan_follow_the_loop(small_engine, kind, name, inclusive):
 
 @ALL_NAMES
 @KINDS
+@pytest.mark.parametrize("n", [9, 14, 33, 100])
+def test_what_fills_a_block_is_no_element(small_engine, engine, kind, name, n):
+    """Threads of a short line have parts of blocks, before other threads' items."""
+    for place in (1, n - 2):
+        x, c = np.ones((2, n), numpy_dtype(name))
+        x[place] = np.inf
+        for which in (small_engine, engine):
+            checked(which, kind, x, c)
+            checked(which, kind, x, c, inclusive=False, reverse=True)
+
+
+@ALL_NAMES
+@KINDS
 @pytest.mark.parametrize("period", [1, 3, 50, 700])
 def test_products_that_leave_every_range_come_back(small_engine, kind, name, period):
     """See-saws of the largest factors and of the smallest."""
