@@ -22,6 +22,7 @@ constant constexpr int kLift = 30;
 struct ComplexProduct {
   using Value = uint2;
   static constant constexpr bool kCanExitRange = true;
+  static constant constexpr bool kExitSuffices = false;
   static constant constexpr bool kHasFastPath = true;
   static constant constexpr bool kHasCarryNumbers = true;
 

@@ -70,61 +70,81 @@ METAL_FUNC void combine_simdgroups(
   if (i < all) simdgroup_aggregates[slot] = up_to;
 }
 
-// Scans each line within a simdgroup. All its threads must call it. Returns the
-// exclusive result; `up_to` becomes the inclusive one.
+// The threads of neighbouring lines in a simdgroup.
+METAL_FUNC uint reach_of(ThreadLayout thread_layout) {
+  return min(thread_layout.column_threads * thread_layout.line_threads, kSimd);
+}
+
+// Combines what each thread's line has in the simdgroup up to the thread. All
+// threads of the simdgroup must call it.
 template <class M>
-METAL_FUNC typename M::Aggregate simd_scan(thread typename M::Aggregate& up_to,
-                                           ThreadLayout thread_layout,
-                                           uint lane) {
+METAL_FUNC typename M::Aggregate simd_combine(typename M::Aggregate up_to,
+                                              ThreadLayout thread_layout,
+                                              uint lane) {
   using Aggregate = typename M::Aggregate;
-  uint apart = thread_layout.column_threads;
-  uint reach = min(apart * thread_layout.line_threads, kSimd);
+  uint reach = reach_of(thread_layout);
   uint at = lane & (reach - 1);
-  for (uint delta = apart; delta < reach; delta *= 2) {
+  for (uint delta = thread_layout.column_threads; delta < reach; delta *= 2) {
     Aggregate left = M::shuffle_up(up_to, ushort(delta));
     if (at >= delta) up_to = M::combine(left, up_to);
   }
-  Aggregate before = M::identity();
-  if (apart < reach) {
-    Aggregate left = M::shuffle_up(up_to, ushort(apart));
-    if (at >= apart) before = left;
+  return up_to;
+}
+
+// The combination of all threads of a line, for each of them. All threads of
+// the group must call it, with one entry of simdgroup_aggregates each and a
+// barrier between calls.
+template <class M>
+METAL_FUNC typename M::Aggregate group_total(
+    typename M::Aggregate own, ThreadLayout thread_layout, ThreadId thread_id,
+    threadgroup typename M::Aggregate* simdgroup_aggregates) {
+  using Aggregate = typename M::Aggregate;
+  Aggregate up_to = simd_combine<M>(own, thread_layout, thread_id.lane);
+  uint ends = min(thread_layout.column_threads, kSimd);
+  uint reach = reach_of(thread_layout);
+  uint at = thread_id.lane & (reach - 1);
+  if (at >= reach - ends) simdgroup_aggregates[index_of(thread_id)] = up_to;
+  threadgroup_barrier(mem_flags::mem_threadgroup);
+  SimdgroupSet set = SimdgroupSet::of(thread_layout, thread_id);
+  uint first = set.first + (thread_id.simdgroup & (set.stride - 1));
+  uint end = thread_id.lane - at + reach - ends + (at & (ends - 1));
+  Aggregate total = simdgroup_aggregates[first * kSimd + end];
+  UPSWEEP_ROLL
+  for (uint rank = 1; rank < set.count; ++rank) {
+    uint simdgroup = first + rank * set.stride;
+    total = M::combine(total, simdgroup_aggregates[simdgroup * kSimd + end]);
   }
-  return before;
+  return total;
 }
 
 // All threads must call it, with one entry of simdgroup_aggregates each and a
-// barrier between calls. The simdgroups of a line are all active or all
-// inactive; inactive ones get the identity.
+// barrier between calls.
 template <class M>
 METAL_FUNC ScanResult<M> group_scan(typename M::Aggregate own,
                                     ThreadLayout thread_layout,
                                     ThreadId thread_id,
                                     threadgroup
-                                    typename M::Aggregate* simdgroup_aggregates,
-                                    bool is_active = true) {
+                                    typename M::Aggregate* simdgroup_aggregates) {
   using Aggregate = typename M::Aggregate;
   uint apart = thread_layout.column_threads;
-  uint neighbours =
-      apart * thread_layout.line_threads;  // threads of adjacent lines
-  uint reach = min(neighbours, kSimd);     // and those in a simdgroup
+  uint reach = reach_of(thread_layout);
   uint at = thread_id.lane & (reach - 1);
   uint ends = min(apart, kSimd);
+  Aggregate up_to = simd_combine<M>(own, thread_layout, thread_id.lane);
   Aggregate before = M::identity();
-  if (is_active) {
-    Aggregate up_to = own;
-    before = simd_scan<M>(up_to, thread_layout, thread_id.lane);
-    // The last thread of each line in the simdgroup writes the line's
-    // aggregate.
-    if (at >= reach - ends) simdgroup_aggregates[index_of(thread_id)] = up_to;
+  if (apart < reach) {
+    Aggregate left = M::shuffle_up(up_to, ushort(apart));
+    if (at >= apart) before = left;
   }
+  // The last thread of each line in the simdgroup writes the line's aggregate.
+  if (at >= reach - ends) simdgroup_aggregates[index_of(thread_id)] = up_to;
   threadgroup_barrier(mem_flags::mem_threadgroup);
 
   SimdgroupSet set = SimdgroupSet::of(thread_layout, thread_id);
   if (set.count > 1) {
-    if (is_active) combine_simdgroups<M>(set, thread_id, simdgroup_aggregates);
+    combine_simdgroups<M>(set, thread_id, simdgroup_aggregates);
     threadgroup_barrier(mem_flags::mem_threadgroup);
   }
-  if (!is_active) return {before, before};
 
   uint end = thread_id.lane - at + reach - ends + (at & (ends - 1));
   if (thread_id.simdgroup - set.first >= set.stride) {

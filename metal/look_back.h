@@ -5,167 +5,77 @@
 // of all panels, then chunk 1, and so on, so that predecessors have usually
 // finished. A threadgroup publishes the carry after its tile.
 //
-// Which published values make up the prefix of a tile depends only on the radix
-// r (params.look_back_radix), never on timing, so equal inputs give equal bits.
-// With r = 1 the prefix is the carry after the previous tile. With few lines
-// that chain is too slow, and r is larger: r tiles form a group, r groups form
-// a set, and the prefix of a tile is
+// Which published values make up the prefix of a tile depends only on the
+// parameters, never on timing, so equal inputs give equal bits. With
+// look_back_set = 1 it is the carry after the previous tile. With few lines that
+// chain is too slow: then look_back_group tiles form a group, look_back_set
+// groups form a set, and the prefix of a tile is
 //
 //   the carry after the last set but one (two sets before the tile's own)
 //     · aggregates of the groups from there to the tile's group
 //     · aggregates of the earlier tiles of its group
 //
 // Each tile publishes its aggregate, and the last tile of a group also
-// publishes the group's. If a result may leave the range of the dtype on the
-// way, the tile waits for the carry after its predecessor instead: only a scan
-// can determine it.
+// publishes the group's. Groups of one tile need one exchange less; larger ones
+// have fewer aggregates to read, which counts where a tile has many lines.
+//
+// If a result may leave the range of the dtype on the way, only a scan can tell.
+// Each tile scans as if no result had left it before the tile, and publishes the
+// exit that it finds; the first of the exits of the tiles before is the one that
+// counts. Where an exit does not tell how the line continues, the tile waits for
+// the carry after its predecessor instead.
 #pragma once
 
 namespace upsweep {
 
-// A value that one threadgroup publishes to others, as vectors of three words
-// and a flag, which is 0 before. A vector is stored and loaded atomically, so
-// no fence is needed. Unused words are flags too: a compiler could split a load
-// if it used only some of its words.
-template <class T>
-struct TileState {
-  static constant constexpr uint kWords = sizeof(T) / 4;
-  static constant constexpr uint kVectors = (kWords + 2) / 3;
-
-  // What a thread has loaded of a state.
-  struct Snapshot {
-    uint4 vector[kVectors];
-  };
-
-  static METAL_FUNC void publish(device uint4* at, T value) {
-    Words words = as_type<Words>(value);
-    UPSWEEP_UNROLL
-    for (uint v = 0; v < kVectors; ++v) {
-      store_tile_state(at + v, uint4(get(words, 3 * v), get(words, 3 * v + 1),
-                                     get(words, 3 * v + 2), 1));
-    }
-  }
-
-  static METAL_FUNC Snapshot snapshot(device uint4* at) {
-    Snapshot seen;
-    UPSWEEP_UNROLL
-    for (uint v = 0; v < kVectors; ++v)
-      seen.vector[v] = load_tile_state(at + v);
-    return seen;
-  }
-
-  static METAL_FUNC T wait_for(device uint4* at, Snapshot seen) {
-    Words words;
-    UPSWEEP_UNROLL
-    for (uint v = 0; v < kVectors; ++v) {
-      while (!is_complete(seen.vector[v], v))
-        seen.vector[v] = load_tile_state(at + v);
-      put(words, 3 * v, seen.vector[v].x);
-      put(words, 3 * v + 1, seen.vector[v].y);
-      put(words, 3 * v + 2, seen.vector[v].z);
-    }
-    return as_type<T>(words);
-  }
-
- private:
-  struct Words {
-    uint word[kWords];
-  };
-  static METAL_FUNC uint get(Words words, uint i) {
-    return i < kWords ? words.word[i] : 1;
-  }
-  static METAL_FUNC void put(thread Words& words, uint i, uint word) {
-    if (i < kWords) words.word[i] = word;
-  }
-  static METAL_FUNC bool is_complete(uint4 vector, uint v) {
-    return vector.w != 0 && (3 * v + 1 < kWords || vector.y != 0) &&
-           (3 * v + 2 < kWords || vector.z != 0);
-  }
-};
-
-// The states of a panel's lines, as one thread sees them.
-template <class M>
-struct TileStates {
-  using Aggregate = typename M::Aggregate;
-  using Prefix = typename M::Prefix;
-  static constant constexpr uint kBytes =
-      tile_state_bytes(sizeof(typename M::Value)) + Resets<M>::kBytes;
-  static_assert(TileState<Aggregate>::kVectors * 16 <= kBytes &&
-                    TileState<Prefix>::kVectors * 16 <= kBytes,
-                "tile_state_bytes is too small for a state");
-
-  device uint4* carries;
-  device uint4* tiles;
-  device uint4* groups;
-  uint chunk_stride;  // states from one chunk to the next
-
-  static METAL_FUNC TileStates of(device uint4* data,
-                                  constant ScanParams& params, uint panel,
-                                  uint column) {
-    uint chunk_stride = params.panels * params.width;
-    device uint4* tiles = at<Prefix>(data, params.chunks * chunk_stride);
-    device uint4* groups = at<Aggregate>(tiles, params.chunks * chunk_stride);
-    uint first = panel * params.width + column;
-    return {at<Prefix>(data, first), at<Aggregate>(tiles, first),
-            at<Aggregate>(groups, first), chunk_stride};
-  }
-
-  static METAL_FUNC device uint4* carry(TileStates states, uint chunk) {
-    return at<Prefix>(states.carries, chunk * states.chunk_stride);
-  }
-  static METAL_FUNC device uint4* tile(TileStates states, uint chunk) {
-    return at<Aggregate>(states.tiles, chunk * states.chunk_stride);
-  }
-  static METAL_FUNC device uint4* group(TileStates states, uint group) {
-    return at<Aggregate>(states.groups, group * states.chunk_stride);
-  }
-
- private:
-  // There are fewer than 2^32 states of a kind.
-  template <class T>
-  static METAL_FUNC device uint4* at(device uint4* first, uint i) {
-    return first + int64_t(i) * TileState<T>::kVectors;
-  }
+// What a tile has yet to publish.
+struct Unpublished {
+  bool carry;
+  bool exit;
 };
 
 template <class M>
 struct LookBack {
   using Aggregate = typename M::Aggregate;
   using Prefix = typename M::Prefix;
+  using Exits = RangeExits<M, M::kCanExitRange>;
 
   // The prefix of a chunk's tile. `initial` is the prefix of the line, and
   // `total` the aggregate of this thread's line within the tile. All threads
   // must call it. The leader of a line publishes the carry after the tile here
-  // if no result can leave the range within the tile.
+  // if no result can leave the range within the tile. If one may have left it
+  // before, the line is in doubt, and the prefix is as if none had.
   static METAL_FUNC Prefix prefix_of_tile(Task<M> task,
                                           constant ScanParams& params,
                                           TileStates<M> states, uint chunk,
                                           Prefix initial, Aggregate total,
-                                          thread bool& must_publish) {
+                                          thread Unpublished& unpublished,
+                                          thread bool& in_doubt) {
     bool is_leader = is_line_leader(task);
-    if (is_leader && params.look_back_radix != 1) {
-      TileState<Aggregate>::publish(TileStates<M>::tile(states, chunk), total);
+    bool is_chain = params.look_back_set == 1;
+    if (is_leader && !is_chain) {
+      TileState<Aggregate>::publish(params.look_back_group == 1
+                                        ? TileStates<M>::group(states, chunk)
+                                        : TileStates<M>::tile(states, chunk),
+                                    total);
     }
     Prefix state = initial;
-    if (params.look_back_radix == 1) {
-      if (is_leader && chunk != 0) state = carry(states, chunk - 1);
-    } else {
-      state = look_back(task, params, states, chunk, initial, total, is_leader);
+    if (!is_chain) {
+      state =
+          look_back(task, params, states, chunk, initial, total, in_doubt);
+    } else if (task.coord.is_active && chunk != 0) {
+      state = carry(states, chunk - 1);
     }
-    if (must_publish &&
-        !RangeExits<M, M::kCanExitRange>::may_exit(state, total)) {
-      TileState<Prefix>::publish(TileStates<M>::carry(states, chunk),
-                                 M::apply(state, total));
-      must_publish = false;
+    if (unpublished.carry && !Exits::may_exit(state, total)) {
+      if (unpublished.exit) publish_no_exit(states, chunk);
+      unpublished.exit = false;
+      if (!in_doubt) {
+        TileState<Prefix>::publish(TileStates<M>::carry(states, chunk),
+                                   M::apply(state, total));
+        unpublished.carry = false;
+      }
     }
-    // Share the prefixes, once simdgroup_aggregates is free.
-    threadgroup Prefix* shared_prefixes =
-        (threadgroup Prefix*)task.shared.simdgroup_aggregates;
-    threadgroup_barrier(mem_flags::mem_threadgroup);
-    if (is_leader) shared_prefixes[task.coord.column] = state;
-    threadgroup_barrier(mem_flags::mem_threadgroup);
-    return task.coord.is_active ? Prefix(shared_prefixes[task.coord.column])
-                                : M::initial();
+    return state;
   }
 
   // The leader of a line is its last thread: group_scan leaves the line's
@@ -175,12 +85,20 @@ struct LookBack {
            task.coord.line_thread == task.thread_layout.line_threads - 1;
   }
 
+  // The first exit of the tiles that the prefix of a chunk's tile takes
+  // together. All threads must call it.
+  static METAL_FUNC typename Exits::RangeExit exit_before(
+      Task<M> task, constant ScanParams& params, TileStates<M> states,
+      uint chunk) {
+    uint far = window_of(params, chunk).far;
+    return reduce<EarlierExit<M>>(
+        task, {TileStates<M>::exit(states, far), states.chunk_stride, 0},
+        {TileStates<M>::exit(states, far), states.chunk_stride, chunk - far});
+  }
+
  private:
-  // The last threads of each line look back: at least this many, and more if
-  // that fills a simdgroup.
-  static constant constexpr uint kLookBackThreads = 8;
   // States that a thread loads before it waits for the first.
-  static constant constexpr uint kBatch = 2;
+  static constant constexpr uint kBatch = 1;
 
   // The carry after a chunk's tile.
   static METAL_FUNC Prefix carry(TileStates<M> states, uint chunk) {
@@ -188,110 +106,164 @@ struct LookBack {
     return TileState<Prefix>::wait_for(at, TileState<Prefix>::snapshot(at));
   }
 
-  // The prefix of a tile by groups and sets; only the leader of a line gets
-  // it. If one simdgroup has all threads that look back, the others return at
-  // once.
+  static METAL_FUNC void publish_no_exit(TileStates<M> states, uint chunk) {
+    TileState<typename Exits::RangeExit>::publish(
+        TileStates<M>::exit(states, chunk), Exits::no_exit());
+  }
+
+  // What makes up the prefix of a chunk's tile.
+  struct Window {
+    uint far;     // tiles before the first group
+    uint group;   // the first of the groups
+    uint groups;  // how many
+    uint tiles;   // those before the tile in its group
+  };
+
+  static METAL_FUNC Window window_of(constant ScanParams& params, uint chunk) {
+    uint group_bits = ctz(params.look_back_group);
+    uint set_bits = ctz(params.look_back_set);
+    uint group = chunk >> group_bits;
+    uint set = group >> set_bits;
+    uint first = set == 0 ? 0 : (set - 1) << set_bits;
+    return {first << group_bits, first, group - first,
+            chunk & (params.look_back_group - 1)};
+  }
+
+  // The prefix of a tile by groups and sets.
   static METAL_FUNC Prefix look_back(Task<M> task, constant ScanParams& params,
                                      TileStates<M> states, uint chunk,
                                      Prefix initial, Aggregate total,
-                                     bool is_leader) {
-    uint columns = task.thread_layout.column_threads;
-    uint threads = min(task.thread_layout.line_threads,
-                       max(kLookBackThreads, kSimd / min(columns, kSimd)));
-    uint skipped = task.thread_layout.line_threads - threads;
-    LookBackTeam team = {
-        {columns, threads},
-        skipped,
-        task.thread_id.simdgroup >= skipped * columns / kSimd,
-        task.coord.is_active && task.coord.line_thread >= skipped};
-    Prefix state = initial;
-    if (columns * threads <= kSimd && !team.simdgroup_takes_part) return state;
-    uint bits = ctz(params.look_back_radix);
-    uint in_group = chunk & (params.look_back_radix - 1);
-    uint group = chunk >> bits;
-    uint set = group >> bits;
-    // Groups of the previous set and of this one.
-    uint near = group - (set == 0 ? 0 : (set - 1) << bits);
-    uint far = (group - near) << bits;  // tiles before those
+                                     thread bool& in_doubt) {
+    if (chunk == 0) return initial;
+    Window window = window_of(params, chunk);
     device uint4* far_carry =
-        TileStates<M>::carry(states, far == 0 ? 0 : far - 1);
+        TileStates<M>::carry(states, window.far == 0 ? 0 : window.far - 1);
+    bool has_far = task.coord.is_active && window.far != 0;
     typename TileState<Prefix>::Snapshot seen;
-    if (is_leader && far != 0) seen = TileState<Prefix>::snapshot(far_carry);
-    // The last tile of a group also publishes the group's aggregate.
-    bool closes = in_group == params.look_back_radix - 1;
+    if (has_far) seen = TileState<Prefix>::snapshot(far_carry);
+    uint stride = states.chunk_stride * TileState<Aggregate>::kVectors;
+    StateRun groups = {TileStates<M>::group(states, window.group), stride, 0};
+    StateRun tiles = {TileStates<M>::tile(states, chunk - window.tiles), stride,
+                      window.tiles};
+    // The last tile of a group of several also publishes the group's aggregate.
+    bool closes = params.look_back_group != 1 &&
+                  window.tiles == params.look_back_group - 1;
     // Round 0, only in that tile: the group's aggregate. Round 1: everything
     // between the far carry and this tile.
     Aggregate between;
     UPSWEEP_ROLL
     for (uint round = closes ? 0 : 1; round < 2; ++round) {
-      uint groups = round == 0 ? 0 : near;
-      between = reduce(task, states, team, group, groups, chunk, in_group);
-      if (is_leader && round == 0) {
-        TileState<Aggregate>::publish(TileStates<M>::group(states, group),
-                                      M::combine(between, total));
+      groups.count = round == 0 ? 0 : window.groups;
+      between = reduce<M>(task, groups, tiles);
+      if (round == 0 && is_line_leader(task)) {
+        TileState<Aggregate>::publish(
+            TileStates<M>::group(states, window.group + window.groups),
+            M::combine(between, total));
       }
     }
-    if (!is_leader) return state;
-    if (far != 0) state = TileState<Prefix>::wait_for(far_carry, seen);
-    if (near + in_group == 0) return state;
-    return RangeExits<M, M::kCanExitRange>::may_exit(state, between)
-               ? carry(states, chunk - 1)
-               : M::apply(state, between);
+    if (!task.coord.is_active) return initial;
+    Prefix state = initial;
+    if (has_far) state = TileState<Prefix>::wait_for(far_carry, seen);
+    in_doubt = Exits::may_exit(state, between);
+    if (in_doubt && !Exits::kExitSuffices) {
+      in_doubt = false;
+      return carry(states, chunk - 1);
+    }
+    return M::apply(state, between);
   }
 
-  // The threads that look back.
-  struct LookBackTeam {
-    ThreadLayout thread_layout;
-    uint skipped;  // threads of a line that do not look back
-    bool simdgroup_takes_part;
-    bool takes_part;  // this thread
+  // States of neighbouring tiles or groups.
+  struct StateRun {
+    device uint4* first;
+    uint stride;  // vectors from one to the next
+    uint count;
+
+    static METAL_FUNC device uint4* at(StateRun run, uint i) {
+      return run.first + int64_t(i) * run.stride;
+    }
   };
 
-  // Combines the `groups` groups before a group and the `tiles` tiles before a
-  // chunk's tile. The team shares the work; the last thread of a line gets the
-  // result.
-  static METAL_FUNC Aggregate reduce(Task<M> task, TileStates<M> states,
-                                     LookBackTeam team, uint group, uint groups,
-                                     uint chunk, uint tiles) {
-    uint threads = team.thread_layout.line_threads;
-    uint n = groups + tiles;
+  // Combines the states of a run and of the run after it by the monoid X, for
+  // all threads of a line, which share the work.
+  template <class X>
+  static METAL_FUNC typename X::Aggregate reduce(Task<M> task, StateRun early,
+                                                 StateRun late) {
+    using T = typename X::Aggregate;
+    uint threads = task.thread_layout.line_threads;
+    uint n = early.count + late.count;
     uint run = (n + threads - 1) >> ctz(threads);
-    uint begin = team.takes_part
-                     ? min((task.coord.line_thread - team.skipped) * run, n)
-                     : n;
+    uint begin = task.coord.is_active ? min(task.coord.line_thread * run, n) : n;
     uint end = min(begin + run, n);
-    Aggregate own = M::identity();
+    T own = X::identity();
     UPSWEEP_ROLL
     for (uint r = 0; r < run; r += kBatch) {
       device uint4* at[kBatch];
-      typename TileState<Aggregate>::Snapshot seen[kBatch];
+      typename TileState<T>::Snapshot seen[kBatch];
       UPSWEEP_UNROLL
       for (uint b = 0; b < kBatch; ++b) {
         uint k = begin + r + b;
-        at[b] = k < groups ? TileStates<M>::group(states, group - groups + k)
-                           : TileStates<M>::tile(states, chunk - n + k);
-        if (k < end) seen[b] = TileState<Aggregate>::snapshot(at[b]);
+        at[b] = k < early.count ? StateRun::at(early, k)
+                                : StateRun::at(late, k - early.count);
+        if (k < end) seen[b] = TileState<T>::snapshot(at[b]);
       }
       UPSWEEP_UNROLL
       for (uint b = 0; b < kBatch; ++b) {
         bool counts = begin + r + b < end;
-        Aggregate total;
-        if (counts) total = TileState<Aggregate>::wait_for(at[b], seen[b]);
+        T total;
+        if (counts) total = TileState<T>::wait_for(at[b], seen[b]);
         // Reconverge: threads may have waited for different times.
         simdgroup_barrier(mem_flags::mem_none);
-        if (counts) own = M::combine(own, total);
+        if (counts) own = X::combine(own, total);
       }
-    }
-    if (team.thread_layout.column_threads * threads <= kSimd) {
-      simd_scan<M>(own, team.thread_layout, task.thread_id.lane);
-      return own;
     }
     // Others may still read simdgroup_aggregates.
     threadgroup_barrier(mem_flags::mem_threadgroup);
-    return group_scan<M>(own, team.thread_layout, task.thread_id,
-                         task.shared.simdgroup_aggregates,
-                         team.simdgroup_takes_part)
-        .total;
+    return group_total<X>(own, task.thread_layout, task.thread_id,
+                          (threadgroup T*)task.shared.simdgroup_aggregates);
+  }
+};
+
+// Exits of the tile, and of earlier ones if those are in doubt. It publishes
+// the tile's, and corrects `state`, the prefix of a thread's items, and `next`,
+// the carry after the tile, as RangeExits::resolve does.
+template <class M, bool exit_suffices>
+struct TileExits {
+  using Prefix = typename M::Prefix;
+
+  static METAL_FUNC bool resolve(Task<M> task, constant ScanParams& params,
+                                 TileStates<M> states, uint chunk,
+                                 ThreadItems<M> items, uint span, Prefix carry,
+                                 typename M::Aggregate own, bool in_doubt,
+                                 Unpublished unpublished, thread Prefix& state,
+                                 thread Prefix& next) {
+    using Exits = RangeExits<M, true>;
+    typename Exits::Found found = Exits::none();
+    bool has_exits =
+        Exits::find(task, items, carry, own, state, in_doubt, found);
+    if (unpublished.exit) {
+      TileState<typename M::RangeExit>::publish(
+          TileStates<M>::exit(states, chunk), found.all);
+    }
+    if (!has_exits) return false;
+    typename M::RangeExit entering = M::exit_of_carry(carry);
+    if (chunk != 0 && params.look_back_set != 1) {
+      entering = EarlierExit<M>::combine(
+          entering, LookBack<M>::exit_before(task, params, states, chunk));
+    }
+    Exits::resume(items, span, entering, found, state, next);
+    return true;
+  }
+};
+template <class M>
+struct TileExits<M, false> {
+  using Prefix = typename M::Prefix;
+  static METAL_FUNC bool resolve(Task<M> task, constant ScanParams&,
+                                 TileStates<M>, uint, ThreadItems<M> items,
+                                 uint span, Prefix carry,
+                                 typename M::Aggregate own, bool, Unpublished,
+                                 thread Prefix& state, thread Prefix& next) {
+    return RangeExits<M, M::kCanExitRange>::resolve(task, items, span, carry,
+                                                    own, state, next);
   }
 };
 
@@ -328,20 +300,27 @@ METAL_FUNC void scan_tile(Task<M> task, constant ScanParams& params, uint chunk,
     return;
   }
   Prefix carry = initial_prefix(task, params);
-  bool must_publish = is_leader && chunk != params.chunks - 1;
+  using Exits = RangeExits<M, M::kCanExitRange>;
+  bool publishes = is_leader && chunk != params.chunks - 1;
+  Unpublished unpublished = {
+      publishes,
+      publishes && Exits::kExitSuffices && params.look_back_set != 1};
+  bool in_doubt = false;
   if (params.chunks != 1) {
-    carry = LookBack<M>::prefix_of_tile(task, params, states, chunk, carry,
-                                        scanned.total, must_publish);
+    carry =
+        LookBack<M>::prefix_of_tile(task, params, states, chunk, carry,
+                                    scanned.total, unpublished, in_doubt);
   }
   if (chunk == 0) store_initial(task, params, carry);
   Prefix state = M::apply(carry, scanned.before);
   Prefix next = state;
-  if (must_publish || (is_leader && params.gives == kGivesCarries)) {
+  if (unpublished.carry || (is_leader && params.gives == kGivesCarries)) {
     next = M::apply(carry, scanned.total);
   }
-  bool has_exits = RangeExits<M, M::kCanExitRange>::resolve(
-      task, items, span, carry, own, state, next);
-  if (must_publish)
+  bool has_exits = TileExits<M, Exits::kExitSuffices>::resolve(
+      task, params, states, chunk, items, span, carry, own, in_doubt,
+      unpublished, state, next);
+  if (unpublished.carry)
     TileState<Prefix>::publish(TileStates<M>::carry(states, chunk), next);
   if (params.gives == kGivesCarries) {
     if (is_leader) {

@@ -40,6 +40,9 @@
 //                                    line, from the result p of apply and the
 //                                    earlier exit e
 //
+//   bool kExitSuffices               whether resume needs only p and e, so
+//                                    that e may come from an earlier tile
+//
 // tile.h explains how these work together.
 //
 // kHasCarryNumbers: a carry is a CarryNumber, and M has

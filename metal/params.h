@@ -29,10 +29,12 @@ constexpr uint32_t spine_threads(uint32_t chunks, uint32_t most) {
   return threads;
 }
 
-// Room that a host gives to a state of look-back, for elements of a size.
+// Room that a host gives to a state of look-back, for elements of a size, and
+// to the exit of a tile.
 constexpr uint32_t tile_state_bytes(uint32_t element_size) {
   return element_size == 8 ? 48 : 32;
 }
+enum : uint32_t { kExitBytes = 16 };
 
 // What lines start with: the identity, elements, or carries (CarryNumber).
 enum : uint32_t { kInitialIdentity, kInitialElement, kInitialCarry };
@@ -100,8 +102,10 @@ struct ScanParams {
   uint32_t batch_panels;
   uint32_t panels;
   uint32_t items_per_thread;  // of a line's span, at most
-  // Look-back: tiles of a group, and groups of a set; a power of two.
-  uint32_t look_back_radix;
+  // Look-back: tiles of a group, and groups of a set, both powers of two. With
+  // a set of 1, a group is 1 too.
+  uint32_t look_back_group;
+  uint32_t look_back_set;
   // Of an element's index, the bits that tell parts of an element of the dtype
   // apart, which have one reset in common, but an initial value each.
   uint32_t reset_shift;
@@ -129,7 +133,7 @@ struct ScanParams {
 
 static_assert(sizeof(ScanAxis) == 32, "layout of ScanAxis");
 static_assert(sizeof(TileLayout) == 80, "layout of TileLayout");
-static_assert(sizeof(ScanParams) == 480 + 32 * kMaxOuterAxes,
+static_assert(sizeof(ScanParams) == 488 + 32 * kMaxOuterAxes,
               "layout of ScanParams");
 
 }  // namespace upsweep

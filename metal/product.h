@@ -32,6 +32,7 @@ template <class F>
 struct Product {
   using Value = typename F::Value;
   static constant constexpr bool kCanExitRange = true;
+  static constant constexpr bool kExitSuffices = true;
   static constant constexpr bool kHasFastPath = true;
   static constant constexpr bool kHasCarryNumbers = true;
 
@@ -139,7 +140,9 @@ struct Product {
 
   static METAL_FUNC Prefix advance(Prefix s, Value x) {
     s = advance_unchecked(s, x);
-    if (s.special == 0) {
+    int exponent = s.exponent + exponent_of(s.mantissa.hi);
+    bool is_inside = exponent > F::kLowest && exponent < F::kHighest;
+    if (s.special == 0 && !is_inside) {
       uint magnitude = value(s) & F::kMagnitude;
       if (magnitude == 0) s.special = kZero;
       if (magnitude == F::kInfinity) s.special = kInfinite;

@@ -190,6 +190,10 @@ struct RangeExits<WithResets<M>, true> {
   using Items = ThreadItems<WithResets<M>>;
   using Starts = ItemResets<WithResets<M>>;
   using SinceReset = ExitSinceReset<M>;
+  // Only where no reset follows.
+  static constant constexpr bool kExitSuffices = false;
+
+  static METAL_FUNC RangeExit no_exit() { return M::no_exit(); }
 
   // Whether the Prefix after `total` is in doubt.
   static METAL_FUNC bool may_exit(Prefix carry, Aggregate total) {
@@ -200,7 +204,7 @@ struct RangeExits<WithResets<M>, true> {
                                  uint span, Prefix carry, Aggregate own,
                                  thread Prefix& state, thread Prefix& next) {
     bool mine = task.coord.is_active &&
-                (!M::is_safe(carry, M::identity()) || !is_safe(state, own));
+                (!M::is_safe(carry, M::identity()) || must_step(state, own));
     if (!any_thread(mine, task.shared.any_flag)) return false;
     ScanResult<SinceReset> exits = group_scan<SinceReset>(
         last_exit(items, state), task.thread_layout, task.thread_id,
@@ -226,13 +230,14 @@ struct RangeExits<WithResets<M>, true> {
     scan_stepwise<WithResets<M>>(items, state, inclusive);
   }
 
- private:
-  // Whether no result of a thread's items leaves the range, those before a
+  // Whether a result of a thread's items may leave the range, those before a
   // reset included.
-  static METAL_FUNC bool is_safe(Prefix state, Aggregate own) {
-    return M::is_safe(state, own.since) &&
-           (own.has_reset == 0 || M::is_safe(M::initial(), own.since));
+  static METAL_FUNC bool must_step(Prefix state, Aggregate own) {
+    return !M::is_safe(state, own.since) ||
+           (own.has_reset != 0 && !M::is_safe(M::initial(), own.since));
   }
+
+ private:
 
   static METAL_FUNC typename SinceReset::Aggregate last_exit(Items items,
                                                              Prefix state) {

@@ -30,6 +30,7 @@
 #include "chunk_carry.h"
 #include "spine.h"
 #ifdef UPSWEEP_LOOK_BACK
+#include "tile_state.h"
 #include "look_back.h"
 #endif
 

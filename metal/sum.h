@@ -31,6 +31,7 @@ struct Sum {
   using Value = typename F::Value;
   using S = Scaling<F>;
   static constant constexpr bool kCanExitRange = true;
+  static constant constexpr bool kExitSuffices = true;
   static constant constexpr bool kHasFastPath = true;
   static constant constexpr bool kHasCarryNumbers = true;
 

@@ -95,37 +95,71 @@ METAL_FUNC void scan_stepwise(ThreadItems<M> items, typename M::Prefix state,
 }
 
 // For results that can leave the range. `resolve` corrects `state`, the prefix
-// of a thread's items, and `next`, the carry after the tile. It returns
-// whether the thread must scan its items step by step.
+// of a thread's items, and `next`, the carry after the tile. It returns whether
+// any result of the tile may be out of the range. Then a thread must scan its
+// items step by step if must_step, from the corrected state.
 template <class M, bool can_exit>
 struct RangeExits {
   using Prefix = typename M::Prefix;
+  using Aggregate = typename M::Aggregate;
   using RangeExit = typename M::RangeExit;
+  static constant constexpr bool kExitSuffices = M::kExitSuffices;
 
-  static METAL_FUNC bool may_exit(Prefix carry, typename M::Aggregate total) {
+  // The first exits of a line: before a thread's items, and of all of them.
+  struct Found {
+    RangeExit before;
+    RangeExit all;
+  };
+
+  static METAL_FUNC RangeExit no_exit() { return M::no_exit(); }
+  static METAL_FUNC Found none() { return {M::no_exit(), M::no_exit()}; }
+
+  static METAL_FUNC bool may_exit(Prefix carry, Aggregate total) {
     return !M::is_safe(carry, total);
   }
+  static METAL_FUNC bool must_step(Prefix state, Aggregate own) {
+    return !M::is_safe(state, own);
+  }
 
-  static METAL_FUNC bool resolve(Task<M> task, ThreadItems<M> items, uint span,
-                                 Prefix carry, typename M::Aggregate own,
-                                 thread Prefix& state, thread Prefix& next) {
+  // Exits within the tile, as if there was none before. Returns whether any
+  // thread is in doubt; all have to call it.
+  static METAL_FUNC bool find(Task<M> task, ThreadItems<M> items, Prefix carry,
+                              Aggregate own, Prefix state, bool in_doubt,
+                              thread Found& found) {
     // Some carries can only be continued step by step.
-    bool mine = task.coord.is_active &&
-                (may_exit(state, own) || may_exit(carry, M::identity()));
+    bool mine = in_doubt || (task.coord.is_active &&
+                             (may_exit(state, own) ||
+                              may_exit(carry, M::identity())));
     if (!any_thread(mine, task.shared.any_flag)) return false;
+    RangeExit own_exit = M::no_exit();
+    if (must_step(state, own)) own_exit = first_exit(items, state);
     ScanResult<EarlierExit<M>> exits = group_scan<EarlierExit<M>>(
-        first_exit(items, state), task.thread_layout, task.thread_id,
+        own_exit, task.thread_layout, task.thread_id,
         (threadgroup RangeExit*)task.shared.simdgroup_aggregates);
-    RangeExit before =
-        EarlierExit<M>::combine(M::exit_of_carry(carry), exits.before);
-    RangeExit last =
-        EarlierExit<M>::combine(M::exit_of_carry(carry), exits.total);
+    found = {exits.before, exits.total};
+    return true;
+  }
+
+  // Resumes from the exits that were found and from one before the tile.
+  static METAL_FUNC void resume(ThreadItems<M> items, uint span,
+                                RangeExit entering, Found found,
+                                thread Prefix& state, thread Prefix& next) {
+    RangeExit before = EarlierExit<M>::combine(entering, found.before);
+    RangeExit last = EarlierExit<M>::combine(entering, found.all);
     if (M::has_exited(before)) {
       state = M::resume(state, before, items.line, items.position);
     }
     if (M::has_exited(last)) next = M::resume(next, last, items.line, span);
     // Other threads may still read the tile.
     threadgroup_barrier(mem_flags::mem_threadgroup);
+  }
+
+  static METAL_FUNC bool resolve(Task<M> task, ThreadItems<M> items, uint span,
+                                 Prefix carry, Aggregate own,
+                                 thread Prefix& state, thread Prefix& next) {
+    Found found = none();
+    if (!find(task, items, carry, own, state, false, found)) return false;
+    resume(items, span, M::exit_of_carry(carry), found, state, next);
     return true;
   }
 
@@ -155,12 +189,15 @@ struct RangeExits {
 template <class M>
 struct RangeExits<M, false> {
   using Prefix = typename M::Prefix;
-  static METAL_FUNC bool may_exit(Prefix, typename M::Aggregate) {
-    return false;
-  }
+  using Aggregate = typename M::Aggregate;
+  using RangeExit = uint;
+  static constant constexpr bool kExitSuffices = false;
+
+  static METAL_FUNC RangeExit no_exit() { return 0; }
+  static METAL_FUNC bool may_exit(Prefix, Aggregate) { return false; }
+  static METAL_FUNC bool must_step(Prefix, Aggregate) { return false; }
   static METAL_FUNC bool resolve(Task<M>, ThreadItems<M>, uint, Prefix,
-                                 typename M::Aggregate, thread Prefix&,
-                                 thread Prefix&) {
+                                 Aggregate, thread Prefix&, thread Prefix&) {
     return false;
   }
   static METAL_FUNC Prefix advance(Prefix s, typename M::Value x) {
@@ -230,8 +267,9 @@ METAL_FUNC void finish_tile(Task<M> task, constant ScanParams& params,
                             bool has_exits, typename M::Prefix state,
                             typename M::Aggregate own, bool is_fast) {
   bool inclusive = params.inclusive != 0;
-  if (has_exits) {
-    RangeExits<M, M::kCanExitRange>::scan(items, state, inclusive);
+  using Exits = RangeExits<M, M::kCanExitRange>;
+  if (has_exits && Exits::must_step(state, own)) {
+    Exits::scan(items, state, inclusive);
   } else {
     ThreadScan<M>::scan(items, state, own, is_fast, inclusive);
   }

@@ -21,10 +21,18 @@ constexpr uint32_t kFetchBytes = 128;
 // chunks is read twice, and what the passes hand on must be small beside it.
 constexpr int64_t kMinTiles = 4;
 constexpr int64_t kMinElements = 2048;
-// With at least this many panels, each tile waits for the one before it (radix
-// 1); with fewer, the radix is kLookBackRadix.
+// With at least this many panels, each tile waits for the one before it.
 constexpr int64_t kManyPanels = 256;
-constexpr uint32_t kLookBackRadix = 16;
+// With fewer, tiles look back (metal/look_back.h). The more lines a tile has,
+// the fewer states of each it may read.
+struct LookBackShape {
+  uint32_t group;
+  uint32_t set;
+};
+constexpr LookBackShape look_back_shape(uint32_t lines) {
+  if (lines == 1) return {1, 64};
+  return lines <= 8 ? LookBackShape{1, 32} : LookBackShape{8, 8};
+}
 // Chunks, of all panels, of which a carry takes totals if it can: enough to
 // keep a device busy, and few for the host to put together.
 constexpr int64_t kTotals = 512;
@@ -198,7 +206,10 @@ void choose_chunks(Passes& passes, const Tuning& tuning) {
   }
   p.tiles = static_cast<uint32_t>(ceil_div(tiles, chunks));
   p.chunks = static_cast<uint32_t>(ceil_div(tiles, p.tiles));
-  p.look_back_radix = passes.panels < kManyPanels ? kLookBackRadix : 1;
+  LookBackShape shape{1, 1};
+  if (passes.panels < kManyPanels) shape = look_back_shape(p.width);
+  p.look_back_group = shape.group;
+  p.look_back_set = shape.set;
 }
 
 // Halves the set of lines until each half fits a grid.

@@ -67,9 +67,12 @@ struct Passes {
     uint32_t more = has_resets ? uint32_t{kResetBytes} : 0;
     if (!look_back) return entries() * (kAggregateBytes + more);
     size_t states = entries();
-    if (params.look_back_radix != 1)
-      states += entries() + lines() * groups_of_tiles();
-    return 16 + states * (tile_state_bytes(itemsize) + more);
+    if (params.look_back_set == 1)
+      return 16 + states * (tile_state_bytes(itemsize) + more);
+    states += lines() * groups_of_tiles();
+    if (params.look_back_group != 1) states += entries();
+    return 16 + states * (tile_state_bytes(itemsize) + more) +
+           entries() * kExitBytes;
   }
   // Threadgroups of a spine of a derivative.
   int64_t spine_groups(uint32_t threads) const {
@@ -83,8 +86,8 @@ struct Passes {
     return static_cast<size_t>(panels) * params.width * params.batches;
   }
   size_t groups_of_tiles() const {
-    return (params.chunks + params.look_back_radix - 1) /
-           params.look_back_radix;
+    return (params.chunks + params.look_back_group - 1) /
+           params.look_back_group;
   }
   size_t entries() const {
     return params.chunks == 1 ? 0 : lines() * params.chunks;

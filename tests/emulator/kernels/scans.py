@@ -15,6 +15,7 @@ from operators import OPERATORS
 METAL = Path(__file__).resolve().parents[3] / "metal"
 MAX_OUTER = 12
 AGGREGATE_BYTES = CARRY_BYTES = 32
+EXIT_BYTES = 16
 RESET_BYTES = 16  # more of each with resets
 GRADIENT_BYTES = 48  # of an aggregate of a derivative
 
@@ -123,8 +124,8 @@ class Params(ctypes.Structure):
         *((f, ctypes.c_uint32) for f in (
             "outer_axes", "inclusive", "width", "batches", "span", "column_threads",
             "line_threads", "tiles", "chunks", "column_panels", "batch_panels",
-            "panels", "items_per_thread", "look_back_radix", "reset_shift",
-            "initial_kind", "initial_per_line", "gives", "reads_resets",
+            "panels", "items_per_thread", "look_back_group", "look_back_set",
+            "reset_shift", "initial_kind", "initial_per_line", "gives", "reads_resets",
             "include_initial")),
         *((f, ctypes.c_int64) for f in (
             "first_out", "line_block", "lines_after", "initial_start", "lines",
@@ -192,10 +193,10 @@ class Geometry:
     """How a scan is mapped to threads; the usual values by default."""
 
     def __init__(self, width=None, span=None, batches=None, column_threads=None,
-                 line_threads=None, tiles=None, radix=1):  # fmt: skip
+                 line_threads=None, tiles=None, group=1, look_back_set=1):  # fmt: skip
         self.width, self.span, self.batches = width, span, batches
         self.column_threads, self.line_threads = column_threads, line_threads
-        self.tiles, self.radix = tiles, radix
+        self.tiles, self.group, self.look_back_set = tiles, group, look_back_set
 
 
 def pow2(n):
@@ -238,7 +239,7 @@ def make_params(x, y, axis, reverse, inclusive, items, tuning, geometry,
     tiles = -(-n // p.span)
     p.tiles = min(g.tiles or tiles, tiles)
     p.chunks = -(-tiles // p.tiles)
-    p.look_back_radix = g.radix
+    p.look_back_group, p.look_back_set = g.group, g.look_back_set
     p.items_per_thread = -(-p.span // p.line_threads)
     return p
 
@@ -344,9 +345,10 @@ def launch(engine, kernel, p, passes, itemsize, room, buffers):
     aggregates = np.full(entries * (AGGREGATE_BYTES + room), 0xC3, np.uint8)
     carries = np.full(entries * CARRY_BYTES, 0xC3, np.uint8)
     if passes == LOOK_BACK:
-        states = 2 * entries + panels * p.width * -(-p.chunks // p.look_back_radix)
+        groups = panels * p.width * -(-p.chunks // p.look_back_group)
+        states = entries * (1 + (p.look_back_group > 1)) + groups
         state = tile_state_bytes(itemsize) + room
-        aggregates = np.zeros(16 + states * state, np.uint8)
+        aggregates = np.zeros(16 + states * state + entries * EXIT_BYTES, np.uint8)
     bindings = [
         *buffers[:2], (ctypes.addressof(p), ctypes.sizeof(p)),
         memory(aggregates)[0], memory(carries)[0], *buffers[2:],

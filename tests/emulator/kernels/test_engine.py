@@ -199,7 +199,7 @@ def scans_that_take_every_barrier(engine):
     # Lines of one thread each, for which no simdgroup waits.
     scan(engine, "cumprod", x[:32000].reshape(100, 320), 0)
     for lines in (x, x[:32000].reshape(1000, 32)):
-        geometry = Geometry(radix=2)
+        geometry = Geometry(group=2, look_back_set=2)
         scan(engine, "cumprod", lines, 0, geometry=geometry, passes=LOOK_BACK)
     # A saturated pair is followed through other threads' items for a few elements.
     z = np.full(4000, 1 + 0.001j, np.complex64)

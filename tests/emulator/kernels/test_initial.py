@@ -73,9 +73,9 @@ def test_initial_elements_of_lines_in_small_tiles(small_engine, op, name, passes
 @pytest.mark.parametrize("passes", [THREE_PASSES, LOOK_BACK])
 def test_an_initial_one_for_all_lines(small_engine, op, name, passes):
     x = np.ones((3, 500, 2), numpy_dtype(name))
-    for radix in (1, 2):
+    for group in (1, 2):
         check_from(small_engine, op, x, 2, 1, False, passes=passes,
-                   geometry=Geometry(radix=radix))  # fmt: skip
+                   geometry=Geometry(group=group, look_back_set=group))  # fmt: skip
 
 
 def test_initial_values_beyond_their_buffer_are_not_read(engine):

@@ -86,6 +86,13 @@ def draw_view(r, x):
     return x
 
 
+# A chain of tiles, groups of one tile, and larger ones.
+LOOK_BACKS = [
+    {"group": group, "look_back_set": each}
+    for group, each in ((1, 1), (1, 2), (1, 8), (1, 64), (2, 2), (4, 2), (16, 16))
+]
+
+
 def draw_geometry(r, tuning):
     if r.random() < 0.3:
         return Geometry()
@@ -99,7 +106,7 @@ def draw_geometry(r, tuning):
         span=r.choice([None, r.randint(1, line_threads * tuning.max_items)]),
         batches=r.choice([None, 1, 2, 3]),
         tiles=r.choice([None, 1, 2, 3, 5]),
-        radix=r.choice([1, 2, 4, 16]),
+        **r.choice(LOOK_BACKS),
     )
 
 

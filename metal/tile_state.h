@@ -1,0 +1,120 @@
+// The states that tiles publish to each other in a look-back (look_back.h).
+#pragma once
+
+namespace upsweep {
+
+// A value that one threadgroup publishes to others, as vectors of three words
+// and a flag, which is 0 before. A vector is stored and loaded atomically, so
+// no fence is needed. Unused words are flags too: a compiler could split a load
+// if it used only some of its words.
+template <class T>
+struct TileState {
+  static constant constexpr uint kWords = sizeof(T) / 4;
+  static constant constexpr uint kVectors = (kWords + 2) / 3;
+
+  // What a thread has loaded of a state.
+  struct Snapshot {
+    uint4 vector[kVectors];
+  };
+
+  static METAL_FUNC void publish(device uint4* at, T value) {
+    Words words = as_type<Words>(value);
+    UPSWEEP_UNROLL
+    for (uint v = 0; v < kVectors; ++v) {
+      store_tile_state(at + v, uint4(get(words, 3 * v), get(words, 3 * v + 1),
+                                     get(words, 3 * v + 2), 1));
+    }
+  }
+
+  static METAL_FUNC Snapshot snapshot(device uint4* at) {
+    Snapshot seen;
+    UPSWEEP_UNROLL
+    for (uint v = 0; v < kVectors; ++v)
+      seen.vector[v] = load_tile_state(at + v);
+    return seen;
+  }
+
+  static METAL_FUNC T wait_for(device uint4* at, Snapshot seen) {
+    Words words;
+    UPSWEEP_UNROLL
+    for (uint v = 0; v < kVectors; ++v) {
+      while (!is_complete(seen.vector[v], v))
+        seen.vector[v] = load_tile_state(at + v);
+      put(words, 3 * v, seen.vector[v].x);
+      put(words, 3 * v + 1, seen.vector[v].y);
+      put(words, 3 * v + 2, seen.vector[v].z);
+    }
+    return as_type<T>(words);
+  }
+
+ private:
+  struct Words {
+    uint word[kWords];
+  };
+  static METAL_FUNC uint get(Words words, uint i) {
+    return i < kWords ? words.word[i] : 1;
+  }
+  static METAL_FUNC void put(thread Words& words, uint i, uint word) {
+    if (i < kWords) words.word[i] = word;
+  }
+  static METAL_FUNC bool is_complete(uint4 vector, uint v) {
+    return vector.w != 0 && (3 * v + 1 < kWords || vector.y != 0) &&
+           (3 * v + 2 < kWords || vector.z != 0);
+  }
+};
+
+// The states of a panel's lines, as one thread sees them.
+template <class M>
+struct TileStates {
+  using Aggregate = typename M::Aggregate;
+  using Prefix = typename M::Prefix;
+  static constant constexpr uint kBytes =
+      tile_state_bytes(sizeof(typename M::Value)) + Resets<M>::kBytes;
+  static_assert(TileState<Aggregate>::kVectors * 16 <= kBytes &&
+                    TileState<Prefix>::kVectors * 16 <= kBytes,
+                "tile_state_bytes is too small for a state");
+
+  device uint4* carries;
+  device uint4* groups;
+  device uint4* tiles;  // if a group has more than one
+  device uint4* exits;
+  uint chunk_stride;  // states from one chunk to the next
+
+  static METAL_FUNC TileStates of(device uint4* data,
+                                  constant ScanParams& params, uint panel,
+                                  uint column) {
+    uint chunk_stride = params.panels * params.width;
+    uint tiles = params.chunks * chunk_stride;
+    uint groups = (params.chunks + params.look_back_group - 1) >>
+                  ctz(params.look_back_group);
+    device uint4* of_groups = at<Prefix>(data, tiles);
+    device uint4* of_tiles = at<Aggregate>(of_groups, groups * chunk_stride);
+    device uint4* exits =
+        at<Aggregate>(of_tiles, params.look_back_group == 1 ? 0 : tiles);
+    uint first = panel * params.width + column;
+    return {at<Prefix>(data, first), at<Aggregate>(of_groups, first),
+            at<Aggregate>(of_tiles, first), exits + first, chunk_stride};
+  }
+
+  static METAL_FUNC device uint4* carry(TileStates states, uint chunk) {
+    return at<Prefix>(states.carries, chunk * states.chunk_stride);
+  }
+  static METAL_FUNC device uint4* tile(TileStates states, uint chunk) {
+    return at<Aggregate>(states.tiles, chunk * states.chunk_stride);
+  }
+  static METAL_FUNC device uint4* group(TileStates states, uint group) {
+    return at<Aggregate>(states.groups, group * states.chunk_stride);
+  }
+  static METAL_FUNC device uint4* exit(TileStates states, uint chunk) {
+    return states.exits + int64_t(chunk) * states.chunk_stride;
+  }
+
+ private:
+  // There are fewer than 2^32 states of a kind.
+  template <class T>
+  static METAL_FUNC device uint4* at(device uint4* first, uint i) {
+    return first + int64_t(i) * TileState<T>::kVectors;
+  }
+};
+
+}  // namespace upsweep
