@@ -24,9 +24,12 @@
 namespace upsweep {
 
 // A value that one threadgroup publishes to others, as vectors of three words
-// and a flag, which is 0 before. A vector is stored and loaded atomically, so
-// no fence is needed. Unused words are flags too: a compiler could split a load
-// if it used only some of its words.
+// and a flag, the epoch of the launch. Memory is not cleared between launches:
+// a flag is 0, the epoch of a launch before, or that of this one. The last word
+// of a vector is its flag whatever the layout, so no data of another launch is
+// ever taken for one. A vector is stored and loaded atomically, so no fence is
+// needed. Unused words hold the epoch too and are compared, because a compiler
+// could split a load if it used only some of its words; they decide nothing.
 template <class T>
 struct TileState {
   static constant constexpr uint kWords = sizeof(T) / 4;
@@ -37,12 +40,13 @@ struct TileState {
     uint4 vector[kVectors];
   };
 
-  static METAL_FUNC void publish(device uint4* at, T value) {
+  static METAL_FUNC void publish(device uint4* at, T value, uint epoch) {
     Words words = as_type<Words>(value);
     UPSWEEP_UNROLL
     for (uint v = 0; v < kVectors; ++v) {
-      store_tile_state(at + v, uint4(get(words, 3 * v), get(words, 3 * v + 1),
-                                     get(words, 3 * v + 2), 1));
+      store_tile_state(
+          at + v, uint4(get(words, 3 * v, epoch), get(words, 3 * v + 1, epoch),
+                        get(words, 3 * v + 2, epoch), epoch));
     }
   }
 
@@ -54,11 +58,11 @@ struct TileState {
     return seen;
   }
 
-  static METAL_FUNC T wait_for(device uint4* at, Snapshot seen) {
+  static METAL_FUNC T wait_for(device uint4* at, Snapshot seen, uint epoch) {
     Words words;
     UPSWEEP_UNROLL
     for (uint v = 0; v < kVectors; ++v) {
-      while (!is_complete(seen.vector[v], v))
+      while (!is_complete(seen.vector[v], v, epoch))
         seen.vector[v] = load_tile_state(at + v);
       put(words, 3 * v, seen.vector[v].x);
       put(words, 3 * v + 1, seen.vector[v].y);
@@ -71,15 +75,15 @@ struct TileState {
   struct Words {
     uint word[kWords];
   };
-  static METAL_FUNC uint get(Words words, uint i) {
-    return i < kWords ? words.word[i] : 1;
+  static METAL_FUNC uint get(Words words, uint i, uint epoch) {
+    return i < kWords ? words.word[i] : epoch;
   }
   static METAL_FUNC void put(thread Words& words, uint i, uint word) {
     if (i < kWords) words.word[i] = word;
   }
-  static METAL_FUNC bool is_complete(uint4 vector, uint v) {
-    return vector.w != 0 && (3 * v + 1 < kWords || vector.y != 0) &&
-           (3 * v + 2 < kWords || vector.z != 0);
+  static METAL_FUNC bool is_complete(uint4 vector, uint v, uint epoch) {
+    return vector.w == epoch && (3 * v + 1 < kWords || vector.y == epoch) &&
+           (3 * v + 2 < kWords || vector.z == epoch);
   }
 };
 
@@ -98,6 +102,7 @@ struct TileStates {
   device uint4* tiles;
   device uint4* groups;
   uint chunk_stride;  // states from one chunk to the next
+  uint epoch;
 
   static METAL_FUNC TileStates of(device uint4* data,
                                   constant ScanParams& params, uint panel,
@@ -107,7 +112,7 @@ struct TileStates {
     device uint4* groups = at<Aggregate>(tiles, params.chunks * chunk_stride);
     uint first = panel * params.width + column;
     return {at<Prefix>(data, first), at<Aggregate>(tiles, first),
-            at<Aggregate>(groups, first), chunk_stride};
+            at<Aggregate>(groups, first), chunk_stride, params.epoch};
   }
 
   static METAL_FUNC device uint4* carry(TileStates states, uint chunk) {
@@ -144,7 +149,8 @@ struct LookBack {
                                           thread bool& must_publish) {
     bool is_leader = is_line_leader(task);
     if (is_leader && params.look_back_radix != 1) {
-      TileState<Aggregate>::publish(TileStates<M>::tile(states, chunk), total);
+      TileState<Aggregate>::publish(TileStates<M>::tile(states, chunk), total,
+                                    states.epoch);
     }
     Prefix state = initial;
     if (params.look_back_radix == 1) {
@@ -155,7 +161,7 @@ struct LookBack {
     if (must_publish &&
         !RangeExits<M, M::kCanExitRange>::may_exit(state, total)) {
       TileState<Prefix>::publish(TileStates<M>::carry(states, chunk),
-                                 M::apply(state, total));
+                                 M::apply(state, total), states.epoch);
       must_publish = false;
     }
     // Share the prefixes, once simdgroup_aggregates is free.
@@ -185,7 +191,8 @@ struct LookBack {
   // The carry after a chunk's tile.
   static METAL_FUNC Prefix carry(TileStates<M> states, uint chunk) {
     device uint4* at = TileStates<M>::carry(states, chunk);
-    return TileState<Prefix>::wait_for(at, TileState<Prefix>::snapshot(at));
+    return TileState<Prefix>::wait_for(at, TileState<Prefix>::snapshot(at),
+                                       states.epoch);
   }
 
   // The prefix of a tile by groups and sets; only the leader of a line gets
@@ -228,11 +235,12 @@ struct LookBack {
       between = reduce(task, states, team, group, groups, chunk, in_group);
       if (is_leader && round == 0) {
         TileState<Aggregate>::publish(TileStates<M>::group(states, group),
-                                      M::combine(between, total));
+                                      M::combine(between, total), states.epoch);
       }
     }
     if (!is_leader) return state;
-    if (far != 0) state = TileState<Prefix>::wait_for(far_carry, seen);
+    if (far != 0)
+      state = TileState<Prefix>::wait_for(far_carry, seen, states.epoch);
     if (near + in_group == 0) return state;
     return RangeExits<M, M::kCanExitRange>::may_exit(state, between)
                ? carry(states, chunk - 1)
@@ -276,7 +284,9 @@ struct LookBack {
       for (uint b = 0; b < kBatch; ++b) {
         bool counts = begin + r + b < end;
         Aggregate total;
-        if (counts) total = TileState<Aggregate>::wait_for(at[b], seen[b]);
+        if (counts) {
+          total = TileState<Aggregate>::wait_for(at[b], seen[b], states.epoch);
+        }
         // Reconverge: threads may have waited for different times.
         simdgroup_barrier(mem_flags::mem_none);
         if (counts) own = M::combine(own, total);
@@ -342,7 +352,8 @@ METAL_FUNC void scan_tile(Task<M> task, constant ScanParams& params, uint chunk,
   bool has_exits = RangeExits<M, M::kCanExitRange>::resolve(
       task, items, span, carry, own, state, next);
   if (must_publish)
-    TileState<Prefix>::publish(TileStates<M>::carry(states, chunk), next);
+    TileState<Prefix>::publish(TileStates<M>::carry(states, chunk), next,
+                               states.epoch);
   if (params.gives == kGivesCarries) {
     if (is_leader) {
       CarryOutput<M>::store(task, params, chunk, next, scanned.total);

@@ -114,6 +114,9 @@ struct ScanParams {
   // Whether the initial value comes before the first result of each line. The
   // result has room for it.
   uint32_t include_initial;
+  // Look-back: of the launch, not 0, and unlike that of any other since the
+  // memory of states was cleared.
+  uint32_t epoch;
   // The number of a line, from the place `at` of its first result after that of
   // the first line: at / line_block · lines_after + at % line_block.
   int64_t first_out;
@@ -129,7 +132,7 @@ struct ScanParams {
 
 static_assert(sizeof(ScanAxis) == 32, "layout of ScanAxis");
 static_assert(sizeof(TileLayout) == 80, "layout of TileLayout");
-static_assert(sizeof(ScanParams) == 480 + 32 * kMaxOuterAxes,
+static_assert(sizeof(ScanParams) == 488 + 32 * kMaxOuterAxes,
               "layout of ScanParams");
 
 }  // namespace upsweep

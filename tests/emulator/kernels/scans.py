@@ -125,7 +125,7 @@ class Params(ctypes.Structure):
             "line_threads", "tiles", "chunks", "column_panels", "batch_panels",
             "panels", "items_per_thread", "look_back_radix", "reset_shift",
             "initial_kind", "initial_per_line", "gives", "reads_resets",
-            "include_initial")),
+            "include_initial", "epoch")),
         *((f, ctypes.c_int64) for f in (
             "first_out", "line_block", "lines_after", "initial_start", "lines",
             "second_start")),
@@ -347,6 +347,7 @@ def launch(engine, kernel, p, passes, itemsize, room, buffers):
         states = 2 * entries + panels * p.width * -(-p.chunks // p.look_back_radix)
         state = tile_state_bytes(itemsize) + room
         aggregates = np.zeros(16 + states * state, np.uint8)
+        p.epoch = 1
     bindings = [
         *buffers[:2], (ctypes.addressof(p), ctypes.sizeof(p)),
         memory(aggregates)[0], memory(carries)[0], *buffers[2:],
