@@ -192,9 +192,7 @@ class CudaBackend final : public GpuBackend, public DeviceMemory {
           prepare(std::move(launch), find(out->device().index).device));
     }
     if (all.empty()) {
-      if (on.is_lent() && out->is_borrowed()) {
-        return out->set_order(on.handle());
-      }
+      if (on.is_lent()) return out->set_order(on.handle());
       out->set_written(nullptr);
       return on.run_on_host({[] {}, {}, out, 0});
     }

@@ -15,6 +15,8 @@ namespace {
 // Launches between two times that states are cleared: clearing takes about as
 // long as a launch.
 constexpr uint32_t kEpochs = 1024;
+// Memory grows twofold up to this size, then by as much.
+constexpr size_t kMostAhead = size_t{64} << 20;
 
 }  // namespace
 
@@ -30,10 +32,11 @@ void CudaScratch::reserve(const ScratchSizes& sizes) {
   if (grow(states_, sizes.states)) epoch_ = 0;
 }
 
-// At least twofold: a stream of ever larger scans allocates few times.
+// By more than is needed: a stream of ever larger scans allocates few times.
 bool CudaScratch::grow(Part& part, size_t nbytes) {
   if (nbytes <= part.nbytes) return false;
-  Part larger{0, std::max(nbytes, 2 * part.nbytes)};
+  size_t ahead = part.nbytes + std::min(part.nbytes, kMostAhead);
+  Part larger{0, std::max(nbytes, ahead)};
   auto allocate = [&] {
     return driver().allocate_in_order(&larger.address, larger.nbytes, stream_);
   };

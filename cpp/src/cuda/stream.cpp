@@ -24,16 +24,16 @@ cuda::Stream make_stream(const CudaDevice& device) {
 CudaStream::CudaStream(CudaDevice& device)
     : device_(device), stream_(make_stream(device)), scratch_(stream_) {}
 
-// Only another library captures its stream.
+// Needs the device's context.
 bool CudaStream::is_captured() const {
-  if (!is_lent_) return false;
-  cuda::Current current(device_.context());
   int status = 0;
   check(driver().is_capturing(stream_, &status), "asking a stream");
   return status != 0;
 }
 
 void CudaStream::check_not_captured() const {
+  if (!is_lent_) return;  // only another library captures its stream
+  cuda::Current current(device_.context());
   if (!is_captured()) return;
   throw std::runtime_error(
       "[cuda] A CUDA graph cannot capture this call: parts of it wait for the "
@@ -121,12 +121,14 @@ void CudaStream::synchronize() {
   mark()->wait();
 }
 
-// Errors stay with the library whose stream it is.
+// Errors stay with the library whose stream it is. What is captured does not
+// run.
 void CudaStream::wait_until_idle() {
   host_.wait_until_idle();
   if (!is_lent_) return;
   try {
     cuda::Current current(device_.context());
+    if (is_captured()) return;
     mark()->wait();
   } catch (const std::exception&) {
   }
