@@ -15,7 +15,7 @@ from upsweep import _core
 pytestmark = pytest.mark.skipif(
     not has_own_memory(), reason="no GPU here has a memory of its own"
 )
-N = 30_000  # elements, in several tiles
+N = 100_000  # elements, in several tiles
 
 
 class StreamLibrary(Library):
@@ -235,7 +235,7 @@ def test_more_launches_than_epochs(library):
     """Of every 1,024 launches (kEpochs in scratch.cpp) one uses more states than the
     others, and finds them as it left them."""
     small = library.tensor(np.ones(8200, np.float32))
-    for values in inputs(N):
+    for values in inputs(400_000):
         result = CALLS["product"](library.tensor(values))
         for _ in range(1023):
             of_small = CALLS["product"](small)
