@@ -184,7 +184,7 @@ class CudaBackend final : public GpuBackend, public DeviceMemory {
               std::vector<Launch> launches) override {
     CudaStream& on = find(stream);
     auto out = std::static_pointer_cast<CudaStorage>(to);
-    out->prepare_on_gpu();
+    on.prepare(*out);
     std::vector<Prepared> all;
     all.reserve(launches.size());
     for (Launch& launch : launches) {

@@ -24,16 +24,16 @@ cuda::Stream make_stream(const CudaDevice& device) {
 CudaStream::CudaStream(CudaDevice& device)
     : device_(device), stream_(make_stream(device)), scratch_(stream_) {}
 
-// Needs the device's context.
+// Only another library captures its stream.
 bool CudaStream::is_captured() const {
+  if (!is_lent_) return false;
+  cuda::Current current(device_.context());
   int status = 0;
   check(driver().is_capturing(stream_, &status), "asking a stream");
   return status != 0;
 }
 
 void CudaStream::check_not_captured() const {
-  if (!is_lent_) return;  // only another library captures its stream
-  cuda::Current current(device_.context());
   if (!is_captured()) return;
   throw std::runtime_error(
       "[cuda] A CUDA graph cannot capture this call: parts of it wait for the "
@@ -41,11 +41,19 @@ void CudaStream::check_not_captured() const {
 }
 
 bool CudaStream::is_in_order(const CudaWork& work) const {
-  return is_lent_ && work.output->is_borrowed() &&
+  return is_lent_ && work.output->may_have_order() &&
          std::all_of(work.inputs.begin(), work.inputs.end(),
                      [this](const CudaInput& in) {
                        return in.on_device->order() == stream_;
                      });
+}
+
+void CudaStream::prepare(CudaStorage& output) const {
+  if (output.nbytes() != 0 && !output.may_have_order() && is_captured()) {
+    output.prepare_in_graph(stream_);
+  } else {
+    output.prepare_on_gpu();
+  }
 }
 
 void CudaStream::run_on_gpu(CudaWork work) {
@@ -127,8 +135,8 @@ void CudaStream::wait_until_idle() {
   host_.wait_until_idle();
   if (!is_lent_) return;
   try {
-    cuda::Current current(device_.context());
     if (is_captured()) return;
+    cuda::Current current(device_.context());
     mark()->wait();
   } catch (const std::exception&) {
   }

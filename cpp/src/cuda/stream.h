@@ -10,7 +10,7 @@
 // On another library's stream, work that reads and writes nothing but memory
 // that the library lends is launched and forgotten: what follows on that stream
 // is in order, and nothing has to be released. A CUDA graph can capture such
-// work, and no other.
+// work, and no other; what it needs in addition is memory of the graph.
 //
 // What kernels need between them is memory of the stream (scratch.h), which
 // stays as large as it once had to be.
@@ -51,6 +51,8 @@ class CudaStream {
   CudaStream(CudaDevice& device, cuda::Stream stream)
       : device_(device), stream_(stream), is_lent_(true), scratch_(stream) {}
 
+  // Gives memory to what work on the GPU will write, unless it has some.
+  void prepare(CudaStorage& output) const;
   void run_on_gpu(CudaWork work);
   // Takes memory that another library owns. Work given to the stream from now
   // on may read it.

@@ -13,6 +13,8 @@ pytestmark = [
     pytest.mark.skipif(
         not upsweep.is_available(upsweep.gpu), reason="upsweep finds no GPU"
     ),
+    # PyTorch's own.
+    pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning"),
 ]
 
 import torch.autograd.forward_ad as fwad  # noqa: E402
@@ -121,6 +123,8 @@ def test_graphs_on_several_streams_at_once():
         same(result, values)
 
 
+# It is the capture that has another stream than the steps before.
+@pytest.mark.filterwarnings("ignore:The AccumulateGrad node's stream")
 def test_a_training_step():
     """Forward, backward and an update, as PyTorch's documentation captures them."""
     generator = torch.Generator("cuda").manual_seed(1)
@@ -162,6 +166,7 @@ def test_a_training_step():
     torch.testing.assert_close(model.weight, reference.weight)
 
 
+@pytest.mark.filterwarnings("ignore:The CUDA Graph is empty")
 def test_what_waits_for_the_host_is_refused():
     x = torch.ones(10, device="cuda", dtype=torch.complex64)
     graph = torch.cuda.CUDAGraph()
