@@ -22,8 +22,8 @@ constexpr size_t kMostAhead = size_t{64} << 20;
 
 // At exit the driver may already be gone.
 CudaScratch::~CudaScratch() {
-  for (const Part& part : {states_, other_}) {
-    if (part.address) driver().free_in_order(part.address, stream_);
+  for (const Buffer& buffer : {states_, other_}) {
+    if (buffer.address) driver().free_in_order(buffer.address, stream_);
   }
 }
 
@@ -33,10 +33,10 @@ void CudaScratch::reserve(const ScratchSizes& sizes) {
 }
 
 // By more than is needed: a stream of ever larger scans allocates few times.
-bool CudaScratch::grow(Part& part, size_t nbytes) {
-  if (nbytes <= part.nbytes) return false;
-  size_t ahead = part.nbytes + std::min(part.nbytes, kMostAhead);
-  Part larger{0, std::max(nbytes, ahead)};
+bool CudaScratch::grow(Buffer& buffer, size_t nbytes) {
+  if (nbytes <= buffer.nbytes) return false;
+  size_t ahead = buffer.nbytes + std::min(buffer.nbytes, kMostAhead);
+  Buffer larger{0, std::max(nbytes, ahead)};
   auto allocate = [&] {
     return driver().allocate_in_order(&larger.address, larger.nbytes, stream_);
   };
@@ -47,10 +47,10 @@ bool CudaScratch::grow(Part& part, size_t nbytes) {
     result = allocate();
   }
   check(result, "allocating memory between kernels");
-  if (part.address) {
-    check(driver().free_in_order(part.address, stream_), "freeing memory");
+  if (buffer.address) {
+    check(driver().free_in_order(buffer.address, stream_), "freeing memory");
   }
-  part = larger;
+  buffer = larger;
   return true;
 }
 

@@ -41,15 +41,15 @@ class CudaScratch {
   uint32_t next_epoch();
 
  private:
-  struct Part {
+  struct Buffer {
     cuda::Address address = 0;
     size_t nbytes = 0;
   };
-  bool grow(Part& part, size_t nbytes);
+  bool grow(Buffer& buffer, size_t nbytes);
 
   cuda::Stream stream_;
-  Part states_;
-  Part other_;
+  Buffer states_;
+  Buffer other_;
   uint32_t epoch_ = 0;  // of the last launch; 0 if the states are not cleared
 };
 
