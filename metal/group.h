@@ -120,11 +120,9 @@ METAL_FUNC typename M::Aggregate group_total(
 // All threads must call it, with one entry of simdgroup_aggregates each and a
 // barrier between calls.
 template <class M>
-METAL_FUNC ScanResult<M> group_scan(typename M::Aggregate own,
-                                    ThreadLayout thread_layout,
-                                    ThreadId thread_id,
-                                    threadgroup
-                                    typename M::Aggregate* simdgroup_aggregates) {
+METAL_FUNC ScanResult<M> group_scan(
+    typename M::Aggregate own, ThreadLayout thread_layout, ThreadId thread_id,
+    threadgroup typename M::Aggregate* simdgroup_aggregates) {
   using Aggregate = typename M::Aggregate;
   uint apart = thread_layout.column_threads;
   uint reach = reach_of(thread_layout);

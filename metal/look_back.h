@@ -7,9 +7,9 @@
 //
 // Which published values make up the prefix of a tile depends only on the
 // parameters, never on timing, so equal inputs give equal bits. With
-// look_back_set = 1 it is the carry after the previous tile. With few lines that
-// chain is too slow: then look_back_group tiles form a group, look_back_set
-// groups form a set, and the prefix of a tile is
+// look_back_set = 1 it is the carry after the previous tile. With few lines
+// that chain is too slow: then look_back_group tiles form a group,
+// look_back_set groups form a set, and the prefix of a tile is
 //
 //   the carry after the last set but one (two sets before the tile's own)
 //     · aggregates of the groups from there to the tile's group
@@ -19,11 +19,11 @@
 // publishes the group's. Groups of one tile need one exchange less; larger ones
 // have fewer aggregates to read, which counts where a tile has many lines.
 //
-// If a result may leave the range of the dtype on the way, only a scan can tell.
-// Each tile scans as if no result had left it before the tile, and publishes the
-// exit that it finds; the first of the exits of the tiles before is the one that
-// counts. Where an exit does not tell how the line continues, the tile waits for
-// the carry after its predecessor instead.
+// If a result may leave the range of the dtype on the way, only a scan can
+// tell. Each tile scans as if no result had left it before the tile, and
+// publishes the exit that it finds; the first of the exits of the tiles before
+// is the one that counts. Where an exit does not tell how the line continues,
+// the tile waits for the carry after its predecessor instead.
 #pragma once
 
 namespace upsweep {
@@ -57,12 +57,11 @@ struct LookBack {
       TileState<Aggregate>::publish(params.look_back_group == 1
                                         ? TileStates<M>::group(states, chunk)
                                         : TileStates<M>::tile(states, chunk),
-                                    total);
+                                    total, states.epoch);
     }
     Prefix state = initial;
     if (!is_chain) {
-      state =
-          look_back(task, params, states, chunk, initial, total, in_doubt);
+      state = look_back(task, params, states, chunk, initial, total, in_doubt);
     } else if (task.coord.is_active && chunk != 0) {
       state = carry(states, chunk - 1);
     }
@@ -71,7 +70,7 @@ struct LookBack {
       unpublished.exit = false;
       if (!in_doubt) {
         TileState<Prefix>::publish(TileStates<M>::carry(states, chunk),
-                                   M::apply(state, total));
+                                   M::apply(state, total), states.epoch);
         unpublished.carry = false;
       }
     }
@@ -93,7 +92,8 @@ struct LookBack {
     uint far = window_of(params, chunk).far;
     return reduce<EarlierExit<M>>(
         task, {TileStates<M>::exit(states, far), states.chunk_stride, 0},
-        {TileStates<M>::exit(states, far), states.chunk_stride, chunk - far});
+        {TileStates<M>::exit(states, far), states.chunk_stride, chunk - far},
+        states.epoch);
   }
 
  private:
@@ -103,12 +103,13 @@ struct LookBack {
   // The carry after a chunk's tile.
   static METAL_FUNC Prefix carry(TileStates<M> states, uint chunk) {
     device uint4* at = TileStates<M>::carry(states, chunk);
-    return TileState<Prefix>::wait_for(at, TileState<Prefix>::snapshot(at));
+    return TileState<Prefix>::wait_for(at, TileState<Prefix>::snapshot(at),
+                                       states.epoch);
   }
 
   static METAL_FUNC void publish_no_exit(TileStates<M> states, uint chunk) {
     TileState<typename Exits::RangeExit>::publish(
-        TileStates<M>::exit(states, chunk), Exits::no_exit());
+        TileStates<M>::exit(states, chunk), Exits::no_exit(), states.epoch);
   }
 
   // What makes up the prefix of a chunk's tile.
@@ -154,16 +155,17 @@ struct LookBack {
     UPSWEEP_ROLL
     for (uint round = closes ? 0 : 1; round < 2; ++round) {
       groups.count = round == 0 ? 0 : window.groups;
-      between = reduce<M>(task, groups, tiles);
+      between = reduce<M>(task, groups, tiles, states.epoch);
       if (round == 0 && is_line_leader(task)) {
         TileState<Aggregate>::publish(
             TileStates<M>::group(states, window.group + window.groups),
-            M::combine(between, total));
+            M::combine(between, total), states.epoch);
       }
     }
     if (!task.coord.is_active) return initial;
     Prefix state = initial;
-    if (has_far) state = TileState<Prefix>::wait_for(far_carry, seen);
+    if (has_far)
+      state = TileState<Prefix>::wait_for(far_carry, seen, states.epoch);
     in_doubt = Exits::may_exit(state, between);
     if (in_doubt && !Exits::kExitSuffices) {
       in_doubt = false;
@@ -187,12 +189,13 @@ struct LookBack {
   // all threads of a line, which share the work.
   template <class X>
   static METAL_FUNC typename X::Aggregate reduce(Task<M> task, StateRun early,
-                                                 StateRun late) {
+                                                 StateRun late, uint epoch) {
     using T = typename X::Aggregate;
     uint threads = task.thread_layout.line_threads;
     uint n = early.count + late.count;
     uint run = (n + threads - 1) >> ctz(threads);
-    uint begin = task.coord.is_active ? min(task.coord.line_thread * run, n) : n;
+    uint begin =
+        task.coord.is_active ? min(task.coord.line_thread * run, n) : n;
     uint end = min(begin + run, n);
     T own = X::identity();
     UPSWEEP_ROLL
@@ -210,7 +213,7 @@ struct LookBack {
       for (uint b = 0; b < kBatch; ++b) {
         bool counts = begin + r + b < end;
         T total;
-        if (counts) total = TileState<T>::wait_for(at[b], seen[b]);
+        if (counts) total = TileState<T>::wait_for(at[b], seen[b], epoch);
         // Reconverge: threads may have waited for different times.
         simdgroup_barrier(mem_flags::mem_none);
         if (counts) own = X::combine(own, total);
@@ -242,7 +245,7 @@ struct TileExits {
         Exits::find(task, items, carry, own, state, in_doubt, found);
     if (unpublished.exit) {
       TileState<typename M::RangeExit>::publish(
-          TileStates<M>::exit(states, chunk), found.all);
+          TileStates<M>::exit(states, chunk), found.all, states.epoch);
     }
     if (!has_exits) return false;
     typename M::RangeExit entering = M::exit_of_carry(carry);
@@ -302,14 +305,12 @@ METAL_FUNC void scan_tile(Task<M> task, constant ScanParams& params, uint chunk,
   Prefix carry = initial_prefix(task, params);
   using Exits = RangeExits<M, M::kCanExitRange>;
   bool publishes = is_leader && chunk != params.chunks - 1;
-  Unpublished unpublished = {
-      publishes,
-      publishes && Exits::kExitSuffices && params.look_back_set != 1};
+  Unpublished unpublished = {publishes, publishes && Exits::kExitSuffices &&
+                                            params.look_back_set != 1};
   bool in_doubt = false;
   if (params.chunks != 1) {
-    carry =
-        LookBack<M>::prefix_of_tile(task, params, states, chunk, carry,
-                                    scanned.total, unpublished, in_doubt);
+    carry = LookBack<M>::prefix_of_tile(task, params, states, chunk, carry,
+                                        scanned.total, unpublished, in_doubt);
   }
   if (chunk == 0) store_initial(task, params, carry);
   Prefix state = M::apply(carry, scanned.before);
@@ -321,7 +322,8 @@ METAL_FUNC void scan_tile(Task<M> task, constant ScanParams& params, uint chunk,
       task, params, states, chunk, items, span, carry, own, in_doubt,
       unpublished, state, next);
   if (unpublished.carry)
-    TileState<Prefix>::publish(TileStates<M>::carry(states, chunk), next);
+    TileState<Prefix>::publish(TileStates<M>::carry(states, chunk), next,
+                               states.epoch);
   if (params.gives == kGivesCarries) {
     if (is_leader) {
       CarryOutput<M>::store(task, params, chunk, next, scanned.total);

@@ -118,6 +118,9 @@ struct ScanParams {
   // Whether the initial value comes before the first result of each line. The
   // result has room for it.
   uint32_t include_initial;
+  // Look-back: of the launch, not 0, and unlike that of any other since the
+  // memory of states was cleared.
+  uint32_t epoch;
   // The number of a line, from the place `at` of its first result after that of
   // the first line: at / line_block · lines_after + at % line_block.
   int64_t first_out;

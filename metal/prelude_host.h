@@ -152,6 +152,11 @@ inline uint atomic_fetch_add_explicit(device_pointer<atomic_uint> at,
   uint& word = at.get_atomic({file, line})->value;
   return std::atomic_ref<uint>(word).fetch_add(value);
 }
+inline void atomic_store_explicit(device_pointer<atomic_uint> at, uint value,
+                                  memory_order, UPSWEEP_HERE) {
+  uint& word = at.get_atomic({file, line})->value;
+  std::atomic_ref<uint>(word).store(value);
+}
 
 enum class mem_flags { mem_none = 0, mem_device = 1, mem_threadgroup = 2 };
 inline mem_flags operator|(mem_flags a, mem_flags b) {

@@ -238,7 +238,6 @@ struct RangeExits<WithResets<M>, true> {
   }
 
  private:
-
   static METAL_FUNC typename SinceReset::Aggregate last_exit(Items items,
                                                              Prefix state) {
     Starts resets = Starts::of(items);

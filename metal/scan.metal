@@ -75,9 +75,14 @@
 //              derivative, the cotangent or the tangent, and the elements
 //
 // For lookback, buffer 3 holds a ticket in 16 bytes, then, unless it gives
-// totals, states of tile_state_bytes each, and kResetBytes as above, all 0
-// before: a carry for each line of each chunk; unless the radix is 1, an
-// aggregate for each of them and one for each line of each group.
+// totals, states of tile_state_bytes each, and kResetBytes as above: a carry
+// for each line of each chunk; unless a set is 1, an aggregate for each line of
+// each group and, of groups of several, for each line of each chunk; then
+// kExitBytes for each line of each chunk. The host clears the buffer once.
+// Later launches of any lookback kernel may use it as it is, one after the
+// other, if each has an epoch of its own (params.h): a kernel leaves the ticket
+// at 0, and tells its states from older ones by the epoch. Nothing else may
+// write there.
 //
 // Unused buffers are bound too, to any buffer. Buffers 0, 1 and 5 start at
 // multiples of 16 bytes; in_start gives the offset of an array within.
@@ -198,7 +203,12 @@ template <class M>
   uint order = group, chunk = 0;
   if (params.chunks != 1) {
     if (index_of(thread_id) == 0) {
-      ticket[0] = atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+      uint taken = atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+      // Nobody takes another: the next launch finds 0 again.
+      if (taken == params.panels * params.chunks - 1) {
+        atomic_store_explicit(counter, 0, memory_order_relaxed);
+      }
+      ticket[0] = taken;
     }
     threadgroup_barrier(mem_flags::mem_threadgroup);
     order = ticket[0];

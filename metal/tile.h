@@ -127,9 +127,9 @@ struct RangeExits {
                               Aggregate own, Prefix state, bool in_doubt,
                               thread Found& found) {
     // Some carries can only be continued step by step.
-    bool mine = in_doubt || (task.coord.is_active &&
-                             (may_exit(state, own) ||
-                              may_exit(carry, M::identity())));
+    bool mine =
+        in_doubt || (task.coord.is_active &&
+                     (may_exit(state, own) || may_exit(carry, M::identity())));
     if (!any_thread(mine, task.shared.any_flag)) return false;
     RangeExit own_exit = M::no_exit();
     if (must_step(state, own)) own_exit = first_exit(items, state);

@@ -4,9 +4,12 @@
 namespace upsweep {
 
 // A value that one threadgroup publishes to others, as vectors of three words
-// and a flag, which is 0 before. A vector is stored and loaded atomically, so
-// no fence is needed. Unused words are flags too: a compiler could split a load
-// if it used only some of its words.
+// and a flag, the epoch of the launch. Memory is not cleared between launches:
+// a flag is 0, the epoch of a launch before, or that of this one. The last word
+// of a vector is its flag whatever the layout, so no data of another launch is
+// ever taken for one. A vector is stored and loaded atomically, so no fence is
+// needed. Unused words hold the epoch too and are compared, because a compiler
+// could split a load if it used only some of its words; they decide nothing.
 template <class T>
 struct TileState {
   static constant constexpr uint kWords = sizeof(T) / 4;
@@ -17,12 +20,13 @@ struct TileState {
     uint4 vector[kVectors];
   };
 
-  static METAL_FUNC void publish(device uint4* at, T value) {
+  static METAL_FUNC void publish(device uint4* at, T value, uint epoch) {
     Words words = as_type<Words>(value);
     UPSWEEP_UNROLL
     for (uint v = 0; v < kVectors; ++v) {
-      store_tile_state(at + v, uint4(get(words, 3 * v), get(words, 3 * v + 1),
-                                     get(words, 3 * v + 2), 1));
+      store_tile_state(
+          at + v, uint4(get(words, 3 * v, epoch), get(words, 3 * v + 1, epoch),
+                        get(words, 3 * v + 2, epoch), epoch));
     }
   }
 
@@ -34,11 +38,11 @@ struct TileState {
     return seen;
   }
 
-  static METAL_FUNC T wait_for(device uint4* at, Snapshot seen) {
+  static METAL_FUNC T wait_for(device uint4* at, Snapshot seen, uint epoch) {
     Words words;
     UPSWEEP_UNROLL
     for (uint v = 0; v < kVectors; ++v) {
-      while (!is_complete(seen.vector[v], v))
+      while (!is_complete(seen.vector[v], v, epoch))
         seen.vector[v] = load_tile_state(at + v);
       put(words, 3 * v, seen.vector[v].x);
       put(words, 3 * v + 1, seen.vector[v].y);
@@ -51,15 +55,15 @@ struct TileState {
   struct Words {
     uint word[kWords];
   };
-  static METAL_FUNC uint get(Words words, uint i) {
-    return i < kWords ? words.word[i] : 1;
+  static METAL_FUNC uint get(Words words, uint i, uint epoch) {
+    return i < kWords ? words.word[i] : epoch;
   }
   static METAL_FUNC void put(thread Words& words, uint i, uint word) {
     if (i < kWords) words.word[i] = word;
   }
-  static METAL_FUNC bool is_complete(uint4 vector, uint v) {
-    return vector.w != 0 && (3 * v + 1 < kWords || vector.y != 0) &&
-           (3 * v + 2 < kWords || vector.z != 0);
+  static METAL_FUNC bool is_complete(uint4 vector, uint v, uint epoch) {
+    return vector.w == epoch && (3 * v + 1 < kWords || vector.y == epoch) &&
+           (3 * v + 2 < kWords || vector.z == epoch);
   }
 };
 
@@ -79,6 +83,7 @@ struct TileStates {
   device uint4* tiles;  // if a group has more than one
   device uint4* exits;
   uint chunk_stride;  // states from one chunk to the next
+  uint epoch;
 
   static METAL_FUNC TileStates of(device uint4* data,
                                   constant ScanParams& params, uint panel,
@@ -92,8 +97,12 @@ struct TileStates {
     device uint4* exits =
         at<Aggregate>(of_tiles, params.look_back_group == 1 ? 0 : tiles);
     uint first = panel * params.width + column;
-    return {at<Prefix>(data, first), at<Aggregate>(of_groups, first),
-            at<Aggregate>(of_tiles, first), exits + first, chunk_stride};
+    return {at<Prefix>(data, first),
+            at<Aggregate>(of_groups, first),
+            at<Aggregate>(of_tiles, first),
+            exits + first,
+            chunk_stride,
+            params.epoch};
   }
 
   static METAL_FUNC device uint4* carry(TileStates states, uint chunk) {

@@ -121,7 +121,8 @@ function(upsweep_add_cuda target)
   target_sources(
     ${target}
     PRIVATE src/cuda/backend.cpp src/cuda/device.cpp src/cuda/driver.cpp
-            src/cuda/event.cpp src/cuda/storage.cpp src/cuda/stream.cpp
+            src/cuda/event.cpp src/cuda/scratch.cpp src/cuda/storage.cpp
+            src/cuda/stream.cpp
             ${build}/kernels.cpp)
   target_compile_definitions(${target} PRIVATE UPSWEEP_CUDA)
   target_include_directories(${target} PRIVATE src/cuda)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.cuda import is_current_stream_capturing
 
 import upsweep
 
@@ -34,11 +33,6 @@ DTYPES: dict[torch.dtype, upsweep.Dtype] = {
 def plain(tensor: Tensor) -> Tensor:
     """A tensor whose bytes are its numbers: a copy if PyTorch has yet to conjugate or
     negate it."""
-    if tensor.is_cuda and is_current_stream_capturing():
-        raise RuntimeError(
-            "upsweep.torch keeps track of its work on the host, which a CUDA graph "
-            "cannot capture; call it outside of the graph."
-        )
     if tensor.is_conj() or tensor.is_neg():
         return tensor.resolve_conj().resolve_neg()
     return tensor

@@ -3,7 +3,8 @@
 #include "backend.h"
 
 #include <algorithm>
-#include <iterator>
+#include <cstddef>
+#include <cstring>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -25,6 +26,7 @@ using cuda::check;
 using cuda::driver;
 
 constexpr Tuning kTuning{kThreads, items, 0, true};
+constexpr size_t kAlignment = 256;  // of buffers
 
 // A launch with everything it needs.
 struct Prepared {
@@ -34,8 +36,8 @@ struct Prepared {
   };
   std::vector<Grid> grids;
   std::vector<std::byte> params;
-  CudaStoragePtr scratch[2];  // nullptr if unused
-  bool clears_scratch;
+  size_t scratch[2];  // bytes, and a multiple of kAlignment
+  bool has_states;
 };
 
 // What the GPU reads for the storages of LaunchInputs.
@@ -46,19 +48,27 @@ struct CudaInputs {
   CudaStoragePtr second;
 };
 
-void run(cuda::Stream stream, const CudaInputs& inputs, const CudaStorage& out,
-         const Prepared& prepared) {
+// What a launch needs while it runs.
+ScratchSizes scratch_sizes(const Prepared& prepared) {
+  if (prepared.has_states) return {prepared.scratch[0], 0};
+  return {0, prepared.scratch[0] + prepared.scratch[1]};
+}
+
+void run(cuda::Stream stream, CudaScratch& memory, const CudaInputs& inputs,
+         const CudaStorage& out, Prepared& prepared) {
   // Every argument must be bound, used or not.
   cuda::Address from = inputs.in->address(), to = out.address();
   cuda::Address reset = inputs.reset ? inputs.reset->address() : to;
   cuda::Address initial = inputs.initial ? inputs.initial->address() : to;
   cuda::Address scratch[2] = {to, to};
-  for (size_t i = 0; i < std::size(scratch); ++i) {
-    if (prepared.scratch[i]) scratch[i] = prepared.scratch[i]->address();
-  }
-  if (prepared.clears_scratch && prepared.scratch[0]) {
-    size_t nbytes = prepared.scratch[0]->nbytes();
-    check(driver().clear(scratch[0], 0, nbytes, stream), "clearing memory");
+  if (prepared.has_states) {
+    scratch[0] = memory.states();
+    uint32_t epoch = memory.next_epoch();
+    std::memcpy(prepared.params.data() + offsetof(ScanParams, epoch), &epoch,
+                sizeof epoch);
+  } else if (prepared.scratch[0] != 0) {
+    scratch[0] = memory.other();
+    if (prepared.scratch[1]) scratch[1] = scratch[0] + prepared.scratch[0];
   }
   cuda::Address second = inputs.second ? inputs.second->address() : to;
   std::vector<std::byte> params = prepared.params;
@@ -171,15 +181,18 @@ class CudaBackend final : public GpuBackend, public DeviceMemory {
 
  private:
   void launch(Stream stream, const LaunchInputs& from, const StoragePtr& to,
-              const std::vector<Launch>& launches) override {
+              std::vector<Launch> launches) override {
     CudaStream& on = find(stream);
     auto out = std::static_pointer_cast<CudaStorage>(to);
-    out->prepare_on_gpu();
+    on.prepare(*out);
     std::vector<Prepared> all;
-    for (const Launch& launch : launches) {
-      all.push_back(prepare(launch, find(out->device().index).device));
+    all.reserve(launches.size());
+    for (Launch& launch : launches) {
+      all.push_back(
+          prepare(std::move(launch), find(out->device().index).device));
     }
     if (all.empty()) {
+      if (on.is_lent()) return out->set_order(on.handle());
       out->set_written(nullptr);
       return on.run_on_host({[] {}, {}, out, 0});
     }
@@ -194,16 +207,19 @@ class CudaBackend final : public GpuBackend, public DeviceMemory {
     add(inputs.reset, from.reset);
     add(inputs.initial, from.initial);
     add(inputs.second, from.second);
-    bool has_scratch = std::any_of(all.begin(), all.end(), [](auto& each) {
-      return each.scratch[0] || each.scratch[1];
-    });
-    on.run_on_gpu({[inputs, result = out.get(),
-                    all = std::move(all)](cuda::Stream on_gpu) {
-                     for (const Prepared& each : all) {
-                       run(on_gpu, inputs, *result, each);
+    ScratchSizes most;
+    for (const Prepared& each : all) {
+      ScratchSizes sizes = scratch_sizes(each);
+      most = {std::max(most.states, sizes.states),
+              std::max(most.other, sizes.other)};
+    }
+    on.run_on_gpu({[inputs, result = out.get(), all = std::move(all)](
+                       cuda::Stream on_gpu, CudaScratch& scratch) mutable {
+                     for (Prepared& each : all) {
+                       run(on_gpu, scratch, inputs, *result, each);
                      }
                    },
-                   std::move(read), out, has_scratch});
+                   std::move(read), out, most});
   }
 
   Gpu& find(int index) const {
@@ -220,17 +236,18 @@ class CudaBackend final : public GpuBackend, public DeviceMemory {
         stream.index, [&] { return std::make_unique<CudaStream>(gpu.device); });
   }
 
-  Prepared prepare(const Launch& launch, CudaDevice& device) {
-    Prepared prepared{{}, launch.params, {}, launch.clears_scratch};
+  Prepared prepare(Launch launch, CudaDevice& device) {
+    auto aligned = [](size_t nbytes) {
+      return (nbytes + kAlignment - 1) / kAlignment * kAlignment;
+    };
+    Prepared prepared{{},
+                      std::move(launch.params),
+                      {aligned(launch.scratch[0]), aligned(launch.scratch[1])},
+                      launch.has_states};
+    prepared.grids.reserve(launch.kernels.size());
     for (const Kernel& kernel : launch.kernels) {
       prepared.grids.push_back(
           {device.function(kernel.stage, kernel.set), kernel.groups});
-    }
-    for (size_t i = 0; i < std::size(launch.scratch); ++i) {
-      if (launch.scratch[i] == 0) continue;
-      prepared.scratch[i] =
-          std::make_shared<CudaStorage>(launch.scratch[i], device);
-      prepared.scratch[i]->prepare_on_gpu();
     }
     return prepared;
   }

@@ -65,6 +65,7 @@ CudaDevice::CudaDevice(int index) : index_(index) {
              },
              [this](void* data, size_t) {
                // At exit the driver may already be gone.
+               cuda::DuringCaptures allowed;
                cuda::Context popped;
                if (driver().push_context(context_) != cuda::kSuccess) return;
                driver().free(to_address(data));

@@ -18,6 +18,9 @@ using Stream = struct StreamHandle*;
 using Event = struct EventHandle*;
 using Address = unsigned long long;  // of a device's memory
 
+// This handle names another stream in each thread.
+inline const Stream kStreamOfThread = reinterpret_cast<Stream>(2);
+
 enum Result : int {
   kSuccess = 0,
   kOutOfMemory = 2,
@@ -26,7 +29,8 @@ enum Result : int {
   kTooManyPeers = 711,
 };
 enum Attribute : int { kMajor = 75, kMinor = 76 };
-enum : unsigned { kNonBlocking = 1 };                  // streams
+enum : unsigned { kNonBlocking = 1 };  // streams
+enum CaptureMode : int { kRelaxed = 2 };
 enum : unsigned { kBlockingSync = 1, kNoTiming = 2 };  // events
 
 // name in the struct, name in the library, arguments
@@ -49,6 +53,8 @@ enum : unsigned { kBlockingSync = 1, kNoTiming = 2 };  // events
     unsigned shared_bytes, Stream, void** parameters, void** extra)          \
   F(allocate, cuMemAlloc_v2, Address*, size_t)                               \
   F(free, cuMemFree_v2, Address)                                             \
+  F(allocate_in_order, cuMemAllocAsync, Address*, size_t, Stream)            \
+  F(free_in_order, cuMemFreeAsync, Address, Stream)                          \
   F(allocate_pinned, cuMemHostAlloc, void**, size_t, unsigned flags)         \
   F(copy_to_device, cuMemcpyHtoDAsync_v2, Address, const void*, size_t,      \
     Stream)                                                                  \
@@ -59,6 +65,8 @@ enum : unsigned { kBlockingSync = 1, kNoTiming = 2 };  // events
   F(enable_peer, cuCtxEnablePeerAccess, Context peer, unsigned flags)        \
   F(clear, cuMemsetD8Async, Address, unsigned char value, size_t, Stream)    \
   F(create_stream, cuStreamCreate, Stream*, unsigned flags)                  \
+  F(is_capturing, cuStreamIsCapturing, Stream, int* status)                  \
+  F(exchange_capture_mode, cuThreadExchangeStreamCaptureMode, int*)          \
   F(wait_for, cuStreamWaitEvent, Stream, Event, unsigned flags)              \
   F(create_event, cuEventCreate, Event*, unsigned flags)                     \
   F(destroy_event, cuEventDestroy_v2, Event)                                 \
@@ -82,6 +90,21 @@ const Driver& driver();
 // Throws OutOfMemory or std::runtime_error with the driver's reason.
 void check(int result, const char* doing);
 
+// While a library captures a CUDA graph, the driver refuses what might break
+// it, by default on all threads. Nothing that is done here is part of another's
+// graph, but for the launches that are given to its stream. So as long as this
+// lives, the driver lets the calling thread do all.
+class DuringCaptures {
+ public:
+  DuringCaptures() { driver().exchange_capture_mode(&mode_); }
+  ~DuringCaptures() { driver().exchange_capture_mode(&mode_); }
+  DuringCaptures(const DuringCaptures&) = delete;
+  DuringCaptures& operator=(const DuringCaptures&) = delete;
+
+ private:
+  int mode_ = kRelaxed;
+};
+
 // While it lives, the given context is current on the calling thread.
 class Current {
  public:
@@ -94,6 +117,9 @@ class Current {
   }
   Current(const Current&) = delete;
   Current& operator=(const Current&) = delete;
+
+ private:
+  DuringCaptures allowed_;
 };
 
 }  // namespace upsweep::cuda

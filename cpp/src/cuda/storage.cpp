@@ -41,6 +41,9 @@ CudaStorage::~CudaStorage() {
   for (cuda::Stream stream : consumers_) wait_for_consumer(stream);
   if (release_) {
     release(std::move(release_));
+  } else if (graph_) {
+    cuda::Current current(gpu_.context());
+    driver().free_in_order(address_, graph_);
   } else if (address_ && !borrowed_) {
     gpu_.free(address_, nbytes());
   }
@@ -106,6 +109,13 @@ void* CudaStorage::data() const {
 void CudaStorage::prepare_on_gpu() {
   if (!address_) address_ = gpu_.allocate(nbytes());
   writes_on_gpu_ = true;
+}
+
+void CudaStorage::prepare_in_graph(cuda::Stream captured) {
+  cuda::Current current(gpu_.context());
+  check(driver().allocate_in_order(&address_, nbytes(), captured),
+        "allocating memory of a graph");
+  graph_ = captured;
 }
 
 void CudaStorage::fill_on_gpu(const Storage& from) {

@@ -38,14 +38,17 @@ class CudaStorage final : public Storage {
   // Allocates device memory for work to write unless there is some; throws
   // OutOfMemory.
   void prepare_on_gpu();
+  // The same for what only work that a CUDA graph captures uses: memory of the
+  // graph, in the order of the captured stream.
+  void prepare_in_graph(cuda::Stream captured);
   // Copies the bytes of another storage, which must be computed, to the device
   // unless they are there. A storage may fill itself.
   void fill_on_gpu(const Storage& from);
   // To be called once work that writes the bytes is launched. Readers on the
   // device wait for the event, which is null if there is nothing to wait for.
   void set_written(CudaEventPtr event);
-  // Instead, for lent memory: work in the order of its owner's stream writes
-  // it.
+  // Instead, for lent memory and that of a graph: work in the order of a stream
+  // writes it.
   void set_order(cuda::Stream order);
   // What work on a stream waits for before it reads the bytes, or nullptr.
   CudaEventPtr pending(cuda::Stream reader);
@@ -60,7 +63,8 @@ class CudaStorage final : public Storage {
   // there, or set_written has been called.
   bool is_on_gpu() const { return on_gpu_.load(std::memory_order_acquire); }
   cuda::Address address() const { return address_; }
-  bool is_borrowed() const { return borrowed_; }
+  // Whether the memory is used in the order of a stream, as set_order says.
+  bool may_have_order() const { return borrowed_ || graph_; }
   const std::optional<cuda::Stream>& order() const { return order_; }
   const CudaEventPtr& written() const { return written_; }
 
@@ -70,6 +74,7 @@ class CudaStorage final : public Storage {
 
   CudaDevice& gpu_;
   const bool borrowed_ = false;
+  cuda::Stream graph_ = nullptr;  // the captured stream, if there is one
   std::function<void()> release_;
   mutable std::mutex mutex_;
   mutable void* host_ = nullptr;

@@ -3,33 +3,71 @@
 
 #include <algorithm>
 #include <exception>
+#include <stdexcept>
 
 namespace upsweep {
 
 using cuda::check;
 using cuda::driver;
 
-CudaStream::CudaStream(CudaDevice& device) : device_(device) {
+namespace {
+
+cuda::Stream make_stream(const CudaDevice& device) {
+  cuda::Current current(device.context());
+  cuda::Stream stream;
+  check(driver().create_stream(&stream, cuda::kNonBlocking), "making a stream");
+  return stream;
+}
+
+}  // namespace
+
+CudaStream::CudaStream(CudaDevice& device)
+    : device_(device), stream_(make_stream(device)), scratch_(stream_) {}
+
+// Only another library captures its stream.
+bool CudaStream::is_captured() const {
+  if (!is_lent_) return false;
   cuda::Current current(device_.context());
-  check(driver().create_stream(&stream_, cuda::kNonBlocking),
-        "making a stream");
+  int status = 0;
+  check(driver().is_capturing(stream_, &status), "asking a stream");
+  return status != 0;
+}
+
+void CudaStream::check_not_captured() const {
+  if (!is_captured()) return;
+  throw std::runtime_error(
+      "[cuda] A CUDA graph cannot capture this call: parts of it wait for the "
+      "host. Call it outside of the graph.");
 }
 
 bool CudaStream::is_in_order(const CudaWork& work) const {
-  return is_lent_ && !work.has_scratch && work.output->is_borrowed() &&
+  return is_lent_ && work.output->may_have_order() &&
          std::all_of(work.inputs.begin(), work.inputs.end(),
                      [this](const CudaInput& in) {
                        return in.on_device->order() == stream_;
                      });
 }
 
+void CudaStream::prepare(CudaStorage& output) const {
+  if (output.nbytes() != 0 && !output.may_have_order() && is_captured()) {
+    output.prepare_in_graph(stream_);
+  } else {
+    output.prepare_on_gpu();
+  }
+}
+
 void CudaStream::run_on_gpu(CudaWork work) {
   if (is_in_order(work)) {
-    cuda::Current current(device_.context());
-    work.launch(stream_);
+    launch_in_order(work);
     return work.output->set_order(stream_);
   }
+  check_not_captured();
   host_.wait_for_room();
+  if (!work.scratch.is_empty()) {
+    cuda::Current current(device_.context());
+    std::lock_guard lock(mutex_);
+    scratch_.reserve(work.scratch);
+  }
   std::vector<StoragePtr> storages;
   for (const CudaInput& input : work.inputs) storages.push_back(input.storage);
   auto is_on_gpu = [](const CudaInput& in) {
@@ -51,6 +89,21 @@ void CudaStream::run_on_gpu(CudaWork work) {
   host_.queue({std::move(run), std::move(storages), std::move(work.output), 0});
 }
 
+// A graph runs the same launches again, with the same epochs, so it clears
+// states of its own each time. CUDA's stream of each thread is several streams.
+void CudaStream::launch_in_order(const CudaWork& work) {
+  cuda::Current current(device_.context());
+  std::lock_guard lock(mutex_);
+  if (!work.scratch.is_empty() &&
+      (stream_ == cuda::kStreamOfThread || is_captured())) {
+    CudaScratch scratch(stream_);
+    scratch.reserve(work.scratch);
+    return work.launch(stream_, scratch);
+  }
+  scratch_.reserve(work.scratch);
+  work.launch(stream_, scratch_);
+}
+
 void CudaStream::adopt(const CudaStoragePtr& storage) {
   host_.wait_for_room();
   {
@@ -62,6 +115,7 @@ void CudaStream::adopt(const CudaStoragePtr& storage) {
 }
 
 void CudaStream::run_on_host(Work work) {
+  check_not_captured();
   if (!host_.try_run(work.run, work.inputs, *work.output, work.elements)) {
     host_.wait_for_room();
     host_.queue(std::move(work));
@@ -75,11 +129,13 @@ void CudaStream::synchronize() {
   mark()->wait();
 }
 
-// Errors stay with the library whose stream it is.
+// Errors stay with the library whose stream it is. What is captured does not
+// run.
 void CudaStream::wait_until_idle() {
   host_.wait_until_idle();
   if (!is_lent_) return;
   try {
+    if (is_captured()) return;
     cuda::Current current(device_.context());
     mark()->wait();
   } catch (const std::exception&) {
@@ -94,7 +150,7 @@ CudaEventPtr CudaStream::launch(const CudaWork& work) {
       check(driver().wait_for(stream_, event->handle(), 0), "waiting");
     }
   }
-  work.launch(stream_);
+  work.launch(stream_, scratch_);
   work.output->set_written(mark());
   return work.output->written();
 }

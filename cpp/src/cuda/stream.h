@@ -9,7 +9,11 @@
 //
 // On another library's stream, work that reads and writes nothing but memory
 // that the library lends is launched and forgotten: what follows on that stream
-// is in order, and nothing has to be released.
+// is in order, and nothing has to be released. A CUDA graph can capture such
+// work, and no other; what it needs in addition is memory of the graph.
+//
+// What kernels need between them is memory of the stream (scratch.h), which
+// stays as large as it once had to be.
 #pragma once
 
 #include <functional>
@@ -18,6 +22,7 @@
 #include <vector>
 
 #include "../host/queue.h"
+#include "scratch.h"
 #include "storage.h"
 
 namespace upsweep {
@@ -32,11 +37,11 @@ struct CudaInput {
 };
 
 struct CudaWork {
-  // Its captures stay alive until the GPU is done.
-  std::function<void(cuda::Stream)> launch;
+  // Called once. Its captures stay alive until the GPU is done.
+  std::function<void(cuda::Stream, CudaScratch&)> launch;
   std::vector<CudaInput> inputs;
   CudaStoragePtr output;
-  bool has_scratch = false;
+  ScratchSizes scratch;
 };
 
 class CudaStream {
@@ -44,8 +49,10 @@ class CudaStream {
   explicit CudaStream(CudaDevice& device);
   // Over another library's stream, which runs the work.
   CudaStream(CudaDevice& device, cuda::Stream stream)
-      : device_(device), stream_(stream), is_lent_(true) {}
+      : device_(device), stream_(stream), is_lent_(true), scratch_(stream) {}
 
+  // Gives memory to what work on the GPU will write, unless it has some.
+  void prepare(CudaStorage& output) const;
   void run_on_gpu(CudaWork work);
   // Takes memory that another library owns. Work given to the stream from now
   // on may read it.
@@ -59,13 +66,18 @@ class CudaStream {
 
  private:
   bool is_in_order(const CudaWork& work) const;
+  bool is_captured() const;
+  void check_not_captured() const;
+  void launch_in_order(const CudaWork& work);
   CudaEventPtr launch(const CudaWork& work);
   CudaEventPtr mark();
 
   CudaDevice& device_;
-  cuda::Stream stream_ = nullptr;
+  const cuda::Stream stream_;
   const bool is_lent_ = false;
-  std::mutex mutex_;  // keeps the GPU and the queue in the same order
+  // Keeps the GPU in the order of the queue, and that of the scratch memory.
+  std::mutex mutex_;
+  CudaScratch scratch_;
   HostQueue host_;
 };
 

@@ -76,7 +76,7 @@ void GpuBackend::launch_scan(Stream stream, ScanWork work,
     launches.push_back(to_launch(passes, kernels, tuning_));
   }
   launch(stream, {work.in, work.reset, work.initial.storage}, work.out,
-         launches);
+         std::move(launches));
 }
 
 // The kernels read the elements; the CPU puts together what they make of the
@@ -137,7 +137,8 @@ GpuBackend::ChunkCarries GpuBackend::read_chunks(Stream stream,
   }
   auto carries = static_cast<size_t>(count_chunk_carries(work, all));
   StoragePtr storage = allocate(stream.device, carries * sizeof(ChunkCarry));
-  launch(stream, {work.in, nullptr, initial.storage}, storage, launches);
+  launch(stream, {work.in, nullptr, initial.storage}, storage,
+         std::move(launches));
   return {std::move(storage), all.front().params.chunks};
 }
 
@@ -189,7 +190,7 @@ void GpuBackend::copy(Stream stream, CopyWork work) {
   for (const CopyParams& params : make_copies(work)) {
     launches.push_back(to_launch(params, tuning_.threads));
   }
-  launch(stream, {work.in}, work.out, launches);
+  launch(stream, {work.in}, work.out, std::move(launches));
 }
 
 void GpuBackend::recurrence(Stream stream, RecurrenceWork work) {
@@ -216,7 +217,7 @@ void GpuBackend::recurrence(Stream stream, RecurrenceWork work) {
   }
   launch(stream,
          {work.a.storage, work.reset.storage, initial.storage, work.b.storage},
-         work.out, launches);
+         work.out, std::move(launches));
 }
 
 void GpuBackend::copy_on_host(Stream stream, const CopyWork& work) {
@@ -237,7 +238,7 @@ void GpuBackend::gradient(Stream stream, GradientWork work) {
     launches.push_back(to_launch(passes, *kernels, tuning_));
   }
   launch(stream, {work.a.storage, nullptr, nullptr, work.b.storage}, work.out,
-         launches);
+         std::move(launches));
 }
 
 void GpuBackend::check_process() const {

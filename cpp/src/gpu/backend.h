@@ -30,8 +30,7 @@ class GpuBackend : public Backend {
   // Gives the stream one piece of work: the launches, one after the other. A
   // result without elements has none.
   virtual void launch(Stream stream, const LaunchInputs& inputs,
-                      const StoragePtr& out,
-                      const std::vector<Launch>& launches) = 0;
+                      const StoragePtr& out, std::vector<Launch> launches) = 0;
 
   // Throws std::runtime_error in a forked child, where no GPU can be used.
   void check_process() const;

@@ -31,7 +31,7 @@ struct Launch {
   std::vector<Kernel> kernels;    // each begins when the one before is done
   std::vector<std::byte> params;  // buffer 2
   size_t scratch[2];              // bytes of buffers 3 and 4; 0 if unused
-  bool clears_scratch = false;    // whether buffer 3 is 0 before
+  bool has_states = false;        // whether buffer 3 is for tile states
 
   template <class Params>
   static Launch make(std::vector<Kernel> kernels, const Params& params) {

@@ -437,8 +437,8 @@ Launch to_launch(const Passes& passes, const KernelSet& kernels,
     }
   }
   Launch launch = Launch::make(std::move(stages), passes.params);
-  launch.clears_scratch = passes.look_back;
   if (has_chunks) {
+    launch.has_states = passes.look_back;
     launch.scratch[0] = passes.aggregate_bytes();
     launch.scratch[1] = passes.carry_bytes();
   }

@@ -104,7 +104,7 @@ class MetalBackend final : public GpuBackend {
 
  private:
   void launch(Stream stream, const LaunchInputs& from, const StoragePtr& to,
-              const std::vector<Launch>& launches) override {
+              std::vector<Launch> launches) override {
     AutoreleaseScope scope;
     MetalStream& on = find(stream);
     auto out = std::static_pointer_cast<MetalStorage>(to);

@@ -8,64 +8,17 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <map>
-#include <set>
 #include <stdexcept>
-#include <string>
-#include <vector>
 
 #include "engine.h"
-#include "stream.h"
+#include "state.h"
 
 using upsweep::emulator::Binding;
 using namespace upsweep::software_cuda;
 
 namespace {
 
-enum : int {
-  kSuccess = 0,
-  kInvalidValue = 1,
-  kOutOfMemory = 2,
-  kNoDevice = 100,
-  kInvalidContext = 201,
-  kNotFound = 500,
-  kNotReady = 600,
-  kIsPeerAlready = 704,
-  kLaunchFailed = 719,
-};
 constexpr unsigned long long kElsewhere = 1ull << 60;
-
-// The value of a name in UPSWEEP_SOFTWARE_CUDA.
-long long setting(const std::string& name, long long otherwise) {
-  const char* text = std::getenv("UPSWEEP_SOFTWARE_CUDA");
-  std::string all = std::string(" ") + (text ? text : "");
-  size_t at = all.find(" " + name + "=");
-  if (at == std::string::npos) return otherwise;
-  return std::atoll(all.c_str() + at + name.size() + 2);
-}
-
-struct Context {
-  int device;
-  long long used = 0;
-  std::set<Context*> peers = {};
-};
-struct Memory {
-  char* bytes;
-  size_t size;
-  Context* context;
-};
-
-struct Driver {
-  std::mutex mutex;
-  std::vector<std::unique_ptr<Context>> contexts;
-  std::map<unsigned long long, Memory> memory;  // by address
-};
-Driver& state() {
-  static Driver& instance = *new Driver;
-  return instance;
-}
-
-thread_local std::vector<Context*> entered;
 
 int device_count() { return static_cast<int>(setting("devices", 1)); }
 
@@ -78,21 +31,6 @@ Binding find_memory(unsigned long long address) {
   size_t offset = address - found->first;
   if (offset >= found->second.size) return {nullptr, 0};
   return {found->second.bytes + offset, found->second.size - offset};
-}
-
-// A stream by its handle; 1 and 2 are CUDA's default streams.
-Stream* find_stream(Stream* handle) {
-  static Stream& otherwise = *new Stream;
-  return reinterpret_cast<uintptr_t>(handle) <= 2 ? &otherwise : handle;
-}
-
-// If work fails, all work after it fails.
-void give(Stream* handle, std::function<int()> work) {
-  Stream* stream = find_stream(handle);
-  stream->queue([stream, work = std::move(work)] {
-    int before = stream->result();
-    return before != kSuccess ? before : work();
-  });
 }
 
 int run_kernel(const std::string& name, std::vector<char> params,
@@ -112,11 +50,70 @@ int run_kernel(const std::string& name, std::vector<char> params,
 
 }  // namespace
 
-#define API(name) \
-  if (long long result = setting(#name, 0)) return static_cast<int>(result)
-#define IN_CONTEXT(name) \
-  API(name);             \
-  if (entered.empty()) return kInvalidContext
+namespace upsweep::software_cuda {
+
+long long setting(const std::string& name, long long otherwise) {
+  const char* text = std::getenv("UPSWEEP_SOFTWARE_CUDA");
+  std::string all = std::string(" ") + (text ? text : "");
+  size_t at = all.find(" " + name + "=");
+  if (at == std::string::npos) return otherwise;
+  return std::atoll(all.c_str() + at + name.size() + 2);
+}
+
+Driver& state() {
+  static Driver& instance = *new Driver;
+  return instance;
+}
+
+thread_local std::vector<Context*> entered;
+
+int allocate(unsigned long long* address, size_t size) {
+  Context* context = entered.back();
+  std::lock_guard lock(state().mutex);
+  auto most = setting("memory", 64ll << 30) - context->used;
+  if (size == 0) return kInvalidValue;
+  if (size > static_cast<size_t>(most)) return kOutOfMemory;
+  auto* bytes =
+      static_cast<char*>(std::aligned_alloc(256, (size + 255) / 256 * 256));
+  std::memset(bytes, 0xA5, size);
+  *address = reinterpret_cast<uintptr_t>(bytes) + kElsewhere;
+  state().memory[*address] = {bytes, size, context};
+  context->used += static_cast<long long>(size);
+  return kSuccess;
+}
+
+int free_memory(unsigned long long address) {
+  std::lock_guard lock(state().mutex);
+  auto found = state().memory.find(address);
+  if (found == state().memory.end()) return kInvalidValue;
+  found->second.context->used -= static_cast<long long>(found->second.size);
+  std::free(found->second.bytes);
+  state().memory.erase(found);
+  return kSuccess;
+}
+
+int fill(unsigned long long at, unsigned char value, size_t size) {
+  Binding memory = find_memory(at);
+  if (memory.size < size || memory.size == 0) return kInvalidValue;
+  std::memset(memory.data, value, size == 0 ? memory.size : size);
+  return kSuccess;
+}
+
+Stream* find_stream(Stream* handle) {
+  static Stream& otherwise = *new Stream;
+  return reinterpret_cast<uintptr_t>(handle) <= 2 ? &otherwise : handle;
+}
+
+void give(Stream* handle, std::function<int()> work) {
+  Stream* stream = find_stream(handle);
+  if (Graph* graph = stream->capture) return graph->nodes.push_back(work);
+  stream->queue([stream, work = std::move(work)] {
+    int before = stream->result();
+    return before != kSuccess ? before : work();
+  });
+}
+
+}  // namespace upsweep::software_cuda
 
 extern "C" {
 
@@ -141,6 +138,7 @@ int cuGetErrorString(int error, const char** text) {
       {kOutOfMemory, "out of memory"},
       {kNoDevice, "no CUDA-capable device is detected"},
       {kInvalidContext, "invalid device context"},
+      {kCaptureUnsupported, "operation not permitted when stream is capturing"},
       {209, "no kernel image is available for execution on the device"},
       {kNotFound, "named symbol not found"},
       {kLaunchFailed, "unspecified launch failure"},
@@ -195,7 +193,7 @@ int cuCtxPopCurrent_v2(Context** context) {
 }
 
 int cuModuleLoadData(const void** module, const void* image) {
-  IN_CONTEXT(cuModuleLoadData);
+  OUTSIDE_CAPTURES(cuModuleLoadData);
   *module = image;
   // Of a fatbin.
   uint32_t magic;
@@ -233,34 +231,17 @@ int cuLaunchKernel(const std::string* function, unsigned groups, unsigned,
 }
 
 int cuMemAlloc_v2(unsigned long long* address, size_t size) {
-  IN_CONTEXT(cuMemAlloc_v2);
-  Context* context = entered.back();
-  std::lock_guard lock(state().mutex);
-  auto most = setting("memory", 64ll << 30) - context->used;
-  if (size == 0) return kInvalidValue;
-  if (size > static_cast<size_t>(most)) return kOutOfMemory;
-  auto* bytes =
-      static_cast<char*>(std::aligned_alloc(256, (size + 255) / 256 * 256));
-  std::memset(bytes, 0xA5, size);
-  *address = reinterpret_cast<uintptr_t>(bytes) + kElsewhere;
-  state().memory[*address] = {bytes, size, context};
-  context->used += static_cast<long long>(size);
-  return kSuccess;
+  OUTSIDE_CAPTURES(cuMemAlloc_v2);
+  return allocate(address, size);
 }
 
 int cuMemFree_v2(unsigned long long address) {
-  IN_CONTEXT(cuMemFree_v2);
-  std::lock_guard lock(state().mutex);
-  auto found = state().memory.find(address);
-  if (found == state().memory.end()) return kInvalidValue;
-  found->second.context->used -= static_cast<long long>(found->second.size);
-  std::free(found->second.bytes);
-  state().memory.erase(found);
-  return kSuccess;
+  OUTSIDE_CAPTURES(cuMemFree_v2);
+  return free_memory(address);
 }
 
 int cuMemHostAlloc(void** memory, size_t size, unsigned) {
-  IN_CONTEXT(cuMemHostAlloc);
+  OUTSIDE_CAPTURES(cuMemHostAlloc);
   *memory = std::malloc(size);
   return *memory ? kSuccess : kOutOfMemory;
 }
@@ -322,12 +303,7 @@ int cuCtxGetDevice(int* device) {
 int cuMemsetD8Async(unsigned long long at, unsigned char value, size_t size,
                     Stream* stream) {
   IN_CONTEXT(cuMemsetD8Async);
-  give(stream, [=] {
-    Binding memory = find_memory(at);
-    if (memory.size < size) return kInvalidValue;
-    std::memset(memory.data, value, size);
-    return kSuccess;
-  });
+  give(stream, [=] { return fill(at, value, size); });
   return kSuccess;
 }
 
@@ -339,6 +315,7 @@ int cuStreamCreate(Stream** stream, unsigned) {
 
 int cuStreamWaitEvent(Stream* stream, Event* event, unsigned) {
   IN_CONTEXT(cuStreamWaitEvent);
+  if (find_stream(stream)->capture) return kCaptureUnsupported;
   if (auto moment = event->moment()) {
     give(stream, [moment] { return moment->wait(); });
   }
@@ -359,6 +336,8 @@ int cuEventDestroy_v2(Event* event) {
 int cuEventRecord(Event* event, Stream* handle) {
   IN_CONTEXT(cuEventRecord);
   Stream* stream = find_stream(handle);
+  // An event of a graph is nothing to wait for on the host.
+  if (stream->capture) return kCaptureUnsupported;
   auto moment = std::make_shared<TimelinePoint>();
   {
     std::lock_guard lock(event->mutex);
@@ -372,7 +351,7 @@ int cuEventRecord(Event* event, Stream* handle) {
 }
 
 int cuEventQuery(Event* event) {
-  IN_CONTEXT(cuEventQuery);
+  OUTSIDE_CAPTURES(cuEventQuery);
   auto moment = event->moment();
   int result = kSuccess;
   if (!moment || moment->has_come(result)) return result;
@@ -380,7 +359,7 @@ int cuEventQuery(Event* event) {
 }
 
 int cuEventSynchronize(Event* event) {
-  IN_CONTEXT(cuEventSynchronize);
+  OUTSIDE_CAPTURES(cuEventSynchronize);
   auto moment = event->moment();
   return moment ? moment->wait() : kSuccess;
 }

@@ -2,11 +2,13 @@
 // work is late unless something waits for it.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <vector>
 
 namespace upsweep::software_cuda {
 
@@ -34,9 +36,17 @@ struct Event {
   }
 };
 
+// The work of a stream, to be given to streams again.
+struct Graph {
+  std::vector<std::function<int()>> nodes;
+  std::atomic<bool> is_valid{true};
+};
+
 // An error is sticky: later work does not run.
 class Stream {
  public:
+  std::atomic<Graph*> capture{nullptr};  // the graph that gets its work, if any
+
   void queue(std::function<int()> work);
   int result();
 

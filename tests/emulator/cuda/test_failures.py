@@ -129,6 +129,25 @@ assert few.tolist() == [*range(0, 100000, 100)]
     run(driver, program, memory=300000)
 
 
+@pytest.mark.parametrize("function", ["cumsum", "cumprod_vjp"])
+def test_out_of_memory_between_kernels(driver, function):
+    """At the call, before anything is launched."""
+    program = f"""
+import os
+x = upsweep.array(np.ones(100000, np.float32))
+arguments = (x, x) if {function!r} == "cumprod_vjp" else (x,)
+before = upsweep.get_active_memory()
+text = failure(lambda: upsweep.{function}(*arguments, stream=gpu), MemoryError)
+assert text == ("[{function}] allocating memory between kernels: out of "
+                "memory."), text
+assert upsweep.get_active_memory() == before
+del os.environ["UPSWEEP_SOFTWARE_CUDA"]
+assert upsweep.{function}(*arguments, stream=gpu)[-1].item() in (1, 100000)
+"""
+    settings = {"cuMemAllocAsync": 2, "cuLaunchKernel": 719}
+    run(driver, program, **settings)
+
+
 @pytest.mark.parametrize("function", ["cuLaunchKernel", "cuMemcpyHtoDAsync_v2"])
 def test_a_launch_that_fails(driver, function):
     program = """

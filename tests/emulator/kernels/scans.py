@@ -126,7 +126,7 @@ class Params(ctypes.Structure):
             "line_threads", "tiles", "chunks", "column_panels", "batch_panels",
             "panels", "items_per_thread", "look_back_group", "look_back_set",
             "reset_shift", "initial_kind", "initial_per_line", "gives", "reads_resets",
-            "include_initial")),
+            "include_initial", "epoch")),
         *((f, ctypes.c_int64) for f in (
             "first_out", "line_block", "lines_after", "initial_start", "lines",
             "second_start")),
@@ -197,6 +197,13 @@ class Geometry:
         self.width, self.span, self.batches = width, span, batches
         self.column_threads, self.line_threads = column_threads, line_threads
         self.tiles, self.group, self.look_back_set = tiles, group, look_back_set
+
+
+# A chain of tiles, groups of one tile, and larger ones.
+LOOK_BACKS = [
+    {"group": group, "look_back_set": each}
+    for group, each in ((1, 1), (1, 2), (1, 8), (1, 64), (2, 2), (4, 2), (16, 16))
+]
 
 
 def pow2(n):
@@ -349,6 +356,7 @@ def launch(engine, kernel, p, passes, itemsize, room, buffers):
         states = entries * (1 + (p.look_back_group > 1)) + groups
         state = tile_state_bytes(itemsize) + room
         aggregates = np.zeros(16 + states * state + entries * EXIT_BYTES, np.uint8)
+        p.epoch = 1
     bindings = [
         *buffers[:2], (ctypes.addressof(p), ctypes.sizeof(p)),
         memory(aggregates)[0], memory(carries)[0], *buffers[2:],

@@ -15,6 +15,7 @@ from operators import OPERATORS
 from scans import (
     DERIVATIVES,
     LOOK_BACK,
+    LOOK_BACKS,
     Axis,
     Geometry,
     Params,
@@ -84,13 +85,6 @@ def draw_view(r, x):
     if r.random() < 0.1:
         x = np.broadcast_to(x[None], (r.randint(1, 4), *x.shape))
     return x
-
-
-# A chain of tiles, groups of one tile, and larger ones.
-LOOK_BACKS = [
-    {"group": group, "look_back_set": each}
-    for group, each in ((1, 1), (1, 2), (1, 8), (1, 64), (2, 2), (4, 2), (16, 16))
-]
 
 
 def draw_geometry(r, tuning):

@@ -188,18 +188,6 @@ def test_inputs_may_be_freed_at_once():
         assert torch.equal(y.cpu(), expected)
 
 
-@pytest.mark.filterwarnings("ignore:The CUDA Graph is empty")
-def test_graphs_cannot_capture_a_scan():
-    x = torch.ones(10, device="cuda")
-    ut.cumsum(x, 0)
-    graph = torch.cuda.CUDAGraph()
-    with (
-        pytest.raises(RuntimeError, match="a CUDA graph cannot capture"),
-        torch.cuda.graph(graph),
-    ):
-        ut.cumsum(x, 0)
-
-
 def test_float64_says_the_way_out():
     x = torch.ones(10, device="cuda", dtype=torch.float64)
     with pytest.raises((TypeError, ValueError), match="float64"):
