@@ -26,9 +26,10 @@ other than k, over all i from k on. Nothing is divided: it is right at zeros,
 one or many. It is the derivative of the exact product, so a product that leaves
 the range of the dtype on the way does not make it 0 or NaN; only the result is
 rounded. With S the sum of the magnitudes of these terms and n the number of
-elements of the line, or of the segment between resets, the error is at most half an ulp of the result plus (2 n + 4) * u * S,
-where u is 2^-53 for float64, 2^-50 for complex64 and 2^-52 for the others, or
-2^-44 for those on a GPU.
+elements of the line, or of the segment between resets, the error is at most
+half an ulp of the result plus (2 n + 4) * u * S, where u is 2^-53 for float64,
+2^-50 for complex64 and 2^-52 for the others, or 2^-44 for those on a GPU, but
+not with a reset.
 Results have the same bits on every run. If elements are infinite or NaN,
 the products and sums follow IEEE arithmetic.
 
@@ -38,9 +39,10 @@ Args:
     cotangent: How much each element of cumprod(a, ...) counts: of the dtype of
         a and of the shape of that result, or one that broadcasts to it.
     axis, reverse, inclusive: As those of :func:`cumprod`.
-    reset: Where the product starts afresh, as that of :func:`scan`: a bool_ array
-        of the shape of a; or, for one axis, integer offsets of segments. None is
-        nowhere. Zeros, infinities and NaNs of one segment do not reach another.
+    reset: Where the product starts afresh, as that of :func:`scan`: a bool_
+        array of the shape of a; or, for one axis, integer offsets of segments.
+        Zeros, infinities and NaNs of one segment do not reach another. A GPU
+        leaves derivatives with a reset to the CPU.
     stream: Where to run: a stream, a device for its default stream, or None
         for the default stream of the default device.
 
