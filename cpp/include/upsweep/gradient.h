@@ -22,7 +22,7 @@ namespace upsweep {
 ///
 /// A reset is where the product starts afresh, as that of ScanOptions: bool_,
 /// of the shape of a; or, for one axis, offsets. Nothing in one segment counts
-/// in another.
+/// in another. A GPU leaves derivatives with a reset to the CPU.
 ///
 /// Errors: TypeError for dtypes, std::out_of_range for the axis,
 /// std::invalid_argument for shapes and for a stream that does not exist,

@@ -58,15 +58,14 @@ LINES = {
 
 
 def check_both_modes(x, c, axis, reverse, inclusive, reset=None):
-    flags = {"reverse": reverse, "inclusive": inclusive}
+    flags = {"reverse": reverse, "inclusive": inclusive, "reset": reset}
+    mask = None if reset is None else torch.from_numpy(reset.copy())
 
     def product(t):
-        mask = None if reset is None else torch.from_numpy(reset.copy())
-        return ut.scan(t, "prod", axis, reset=mask, **flags)
+        return ut.scan(t, "prod", axis, **{**flags, "reset": mask})
 
     leaf = tensor(x).requires_grad_()
     (gradient,) = torch.autograd.grad(product(leaf), leaf, tensor(c))
-    flags["reset"] = reset
     oracle.gradient.check("vjp", x.conj(), c, numpy(gradient), axis=axis, **flags)
     with fwad.dual_level():
         y = product(fwad.make_dual(tensor(x), tensor(c)))
