@@ -116,13 +116,6 @@ struct GradientBlocks {
   UPSWEEP_INLINE static Mask is_reset(const char* goes_on) {
     return L::load(goes_on) == Doubles::all(0);
   }
-  // Whether a number is too large or NaN where there is a reset. It would not
-  // stay so until the end, where others are checked.
-  UPSWEEP_INLINE static Mask is_lost(const Mask& reset, const Doubles& number) {
-    auto fits = Doubles::all(Range::kHigh) >= L::magnitude(number);
-    return reset & (fits ^ Mask::all(-1));
-  }
-
   // h of kAtOnce packs on its way through the rows, and the product if wanted.
   template <bool with_product, bool resets>
   struct Walk {
@@ -186,7 +179,10 @@ struct GradientBlocks {
     // Along the product: the element starts a segment.
     UPSWEEP_INLINE void restart(int i) {
       Mask reset = is_reset(goes_on + i * kPackBytes);
-      bad[i] = bad[i] | is_lost(reset, h[i]) | is_lost(reset, product[i]);
+      // If h has overflowed, or a product that it took, it would not stay so
+      // until the end. Those of vjp show in a result.
+      auto fits = Doubles::all(Range::kHigh) >= L::magnitude(h[i]);
+      bad[i] = bad[i] | (reset & (fits ^ Mask::all(-1)));
       h[i] = select(reset, Doubles::all(0), h[i]);
       product[i] = select(reset, L::one(), product[i]);
     }
@@ -200,7 +196,6 @@ struct GradientBlocks {
       if constexpr (with_product)
         product[i] = select(ended[i], last, product[i]);
       Mask reset = is_reset(goes_on + i * kPackBytes);
-      bad[i] = bad[i] | is_lost(reset, h[i]);
       h[i] = select(reset, Doubles::all(0), h[i]);
       ended[i] = ended[i] | reset;
     }
@@ -320,7 +315,6 @@ struct GradientBlocks {
         if constexpr (resets) {
           Mask reset = is_reset(rows.goes_on + s * kRow +
                                 (results.first + i) * kPackBytes);
-          bad[i] = bad[i] | is_lost(reset, product[i]);
           product[i] = select(reset, L::one(), product[i]);
         }
         product[i].store(at(s, i));

@@ -147,6 +147,34 @@ def test_a_segment_does_not_reach_another(n, starts, name, kind, value):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", DTYPES)
+@pytest.mark.parametrize("first", [2.0**100, 2.0**-100])
+def test_segments_leave_the_range_of_double_and_come_back(first, name, kind):
+    """Within a block, whose last segment does not tell of it."""
+    one = {"float16": first**0.15, "float64": first**9}.get(name, first)
+    x = np.array(([one] * 12 + [1 / one] * 12 + [1] * 40) * 2)[:, None]
+    x = x.astype(numpy_dtype(name))
+    c, reset = np.ones_like(x), np.arange(128)[:, None] % 32 == 0
+    for copies in (1, 40):
+        wide = [np.repeat(each, copies, 1) for each in (x, c, reset)]
+        for turn in (slice(None), slice(None, None, -1)):
+            for inclusive in (True, False):
+                options = {"reverse": turn.step == -1, "inclusive": inclusive}
+                ours = [each[turn] for each in wide]
+                y = np.asarray(FUNCTIONS[kind](*ours[:2], 0, reset=ours[2], **options))
+                assert np.array_equal(y, np.repeat(y[:, :1], copies, 1))
+                ones = [each[:, :1] for each in (*ours[:2], y)]
+                oracle.gradient.check(
+                    kind,
+                    *ones,
+                    axis=0,
+                    reset=ours[2][:, :1],
+                    unit=step_unit(name),
+                    **options,
+                )
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @given(data=st.data())
 def test_walks_far_outside_the_range(kind, data):
     x = data.draw(walks())
