@@ -1,12 +1,15 @@
 // The entry points of the derivatives of products: validate, plan, enqueue.
 #include "upsweep/gradient.h"
 
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "array_access.h"
 #include "axis.h"
 #include "core/backend.h"
 #include "core/shape.h"
+#include "options.h"
 #include "result.h"
 #include "upsweep/ops.h"
 
@@ -49,11 +52,16 @@ array broadcast_other(Derivative kind, const array& other, const Shape& shape) {
 }
 
 array differentiate(Derivative kind, const array& a, const array& other,
-                    int axis, bool reverse, bool inclusive, Stream stream,
+                    int axis, bool reverse, bool inclusive,
+                    const std::optional<array>& reset, Stream stream,
                     ResultMemory into = {}) {
   const Shape& shape = a.shape();
   int along = normalize_axis(name_of(kind), axis, a.ndim());
   array terms = broadcast_other(kind, other, shape);
+  ScanOptions direction;
+  direction.reverse = reverse;
+  StoragePtr flags =
+      make_reset(name_of(kind), reset, shape, along, direction, stream);
   array out = make_result(name_of(kind), shape, a.dtype(), stream, into);
   // The sums of a gradient run against the product.
   bool backwards = reverse != (kind == Derivative::vjp);
@@ -65,7 +73,7 @@ array differentiate(Derivative kind, const array& a, const array& other,
        {storage_of(a), a.offset()},
        {storage_of(terms), terms.offset()},
        {},
-       {},
+       {std::move(flags), 0},
        storage_of(out)},
       kind};
   backend(stream).gradient(stream, std::move(work));
@@ -74,18 +82,19 @@ array differentiate(Derivative kind, const array& a, const array& other,
 
 array along_axis(Derivative kind, const array& a, const array& other, int axis,
                  bool reverse, bool inclusive, StreamOrDevice s,
-                 ResultMemory into) {
+                 ResultMemory into, const std::optional<array>& reset) {
   check_dtypes(kind, a.dtype(), other.dtype());
   Stream stream = stream_for(name_of(kind), s);
   return produce(name_of(kind), stream, [&] {
-    return differentiate(kind, a, other, axis, reverse, inclusive, stream,
-                         into);
+    return differentiate(kind, a, other, axis, reverse, inclusive, reset,
+                         stream, into);
   });
 }
 
 // Of the elements as one line.
 array flattened(Derivative kind, const array& a, const array& other,
-                bool reverse, bool inclusive, StreamOrDevice s) {
+                bool reverse, bool inclusive, StreamOrDevice s,
+                const std::optional<array>& reset) {
   check_dtypes(kind, a.dtype(), other.dtype());
   Stream stream = stream_for(name_of(kind), s);
   return produce(name_of(kind), stream, [&] {
@@ -95,8 +104,10 @@ array flattened(Derivative kind, const array& a, const array& other,
     if (kind == Derivative::jvp) {
       terms = reshape(broadcast_other(kind, other, a.shape()), line, stream);
     }
+    std::optional<array> flat;
+    if (reset) flat = flatten_reset(name_of(kind), *reset, a.shape(), stream);
     array out = differentiate(kind, reshape(a, line, stream), terms, 0, reverse,
-                              inclusive, stream);
+                              inclusive, flat, stream);
     return kind == Derivative::vjp ? reshape(out, a.shape()) : out;
   });
 }
@@ -104,26 +115,29 @@ array flattened(Derivative kind, const array& a, const array& other,
 }  // namespace
 
 array cumprod_vjp(const array& a, const array& cotangent, bool reverse,
-                  bool inclusive, StreamOrDevice s) {
-  return flattened(Derivative::vjp, a, cotangent, reverse, inclusive, s);
+                  bool inclusive, StreamOrDevice s,
+                  const std::optional<array>& reset) {
+  return flattened(Derivative::vjp, a, cotangent, reverse, inclusive, s, reset);
 }
 
 array cumprod_vjp(const array& a, const array& cotangent, int axis,
                   bool reverse, bool inclusive, StreamOrDevice s,
-                  ResultMemory into) {
+                  ResultMemory into, const std::optional<array>& reset) {
   return along_axis(Derivative::vjp, a, cotangent, axis, reverse, inclusive, s,
-                    into);
+                    into, reset);
 }
 
 array cumprod_jvp(const array& a, const array& tangent, bool reverse,
-                  bool inclusive, StreamOrDevice s) {
-  return flattened(Derivative::jvp, a, tangent, reverse, inclusive, s);
+                  bool inclusive, StreamOrDevice s,
+                  const std::optional<array>& reset) {
+  return flattened(Derivative::jvp, a, tangent, reverse, inclusive, s, reset);
 }
 
 array cumprod_jvp(const array& a, const array& tangent, int axis, bool reverse,
-                  bool inclusive, StreamOrDevice s, ResultMemory into) {
+                  bool inclusive, StreamOrDevice s, ResultMemory into,
+                  const std::optional<array>& reset) {
   return along_axis(Derivative::jvp, a, tangent, axis, reverse, inclusive, s,
-                    into);
+                    into, reset);
 }
 
 }  // namespace upsweep

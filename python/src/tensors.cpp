@@ -61,18 +61,20 @@ nb::object recurrence_tensors(nb::handle a, nb::handle b, int axis,
 }
 
 using Derivative = array (*)(const array&, const array&, int, bool, bool,
-                             StreamOrDevice, ResultMemory);
+                             StreamOrDevice, ResultMemory,
+                             const std::optional<array>&);
 
 template <Derivative derivative>
 nb::object derivative_tensors(nb::handle x, nb::handle other, int axis,
-                              bool reverse, bool inclusive) {
+                              bool reverse, bool inclusive, nb::handle reset) {
   TensorCall tensors(x, derivative == static_cast<Derivative>(cumprod_vjp)
                             ? "cumprod_vjp"
                             : "cumprod_jvp");
   array terms = tensors.operand(other);
+  std::optional<array> starts = optional_operand(tensors, reset);
   return call(tensors, [&](ResultMemory into) {
     return derivative(tensors.first(), terms, axis, reverse, inclusive,
-                      tensors.stream(), into);
+                      tensors.stream(), into, starts);
   });
 }
 
@@ -93,13 +95,15 @@ the library's current stream; only what upsweep leaves to the CPU is waited for.
                 "bool, inclusive: bool, initial: Any, reset: Any, /) -> Any"),
         "As scan_tensors, of :func:`linear_recurrence`.");
   constexpr char kVjp[] = "cumprod_vjp_tensors", kJvp[] = "cumprod_jvp_tensors";
-  m.def(kVjp, &derivative_tensors<cumprod_vjp>,
+  m.def(kVjp, &derivative_tensors<cumprod_vjp>, nb::arg(), nb::arg(), nb::arg(),
+        nb::arg(), nb::arg(), nb::arg().none(),
         nb::sig("def cumprod_vjp_tensors(x: Any, cotangent: Any, axis: int, "
-                "reverse: bool, inclusive: bool, /) -> Any"),
+                "reverse: bool, inclusive: bool, reset: Any, /) -> Any"),
         "As scan_tensors, of :func:`cumprod_vjp`.");
-  m.def(kJvp, &derivative_tensors<cumprod_jvp>,
+  m.def(kJvp, &derivative_tensors<cumprod_jvp>, nb::arg(), nb::arg(), nb::arg(),
+        nb::arg(), nb::arg(), nb::arg().none(),
         nb::sig("def cumprod_jvp_tensors(x: Any, tangent: Any, axis: int, "
-                "reverse: bool, inclusive: bool, /) -> Any"),
+                "reverse: bool, inclusive: bool, reset: Any, /) -> Any"),
         "As scan_tensors, of :func:`cumprod_jvp`.");
 }
 

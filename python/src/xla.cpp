@@ -228,13 +228,15 @@ array run_recurrence(const Call& call, int64_t axis, bool reverse,
 array run_prod_jvp(const Call& call, int64_t axis, bool reverse,
                    bool inclusive) {
   return cumprod_jvp(call.operand(0), call.operand(1), static_cast<int>(axis),
-                     reverse, inclusive, call.stream, call.into);
+                     reverse, inclusive, call.stream, call.into,
+                     call.optional(2));
 }
 
 array run_prod_vjp(const Call& call, int64_t axis, bool reverse,
                    bool inclusive) {
   return cumprod_vjp(call.operand(0), call.operand(1), static_cast<int>(axis),
-                     reverse, inclusive, call.stream, call.into);
+                     reverse, inclusive, call.stream, call.into,
+                     call.optional(2));
 }
 
 }  // namespace

@@ -586,10 +586,10 @@ def scan_tensors(x: Any, op: str, axis: int, reverse: bool, inclusive: bool, ini
 def recurrence_tensors(a: Any, b: Any, axis: int, reverse: bool, inclusive: bool, initial: Any, reset: Any, /) -> Any:
     """As scan_tensors, of :func:`linear_recurrence`."""
 
-def cumprod_vjp_tensors(x: Any, cotangent: Any, axis: int, reverse: bool, inclusive: bool, /) -> Any:
+def cumprod_vjp_tensors(x: Any, cotangent: Any, axis: int, reverse: bool, inclusive: bool, reset: Any, /) -> Any:
     """As scan_tensors, of :func:`cumprod_vjp`."""
 
-def cumprod_jvp_tensors(x: Any, tangent: Any, axis: int, reverse: bool, inclusive: bool, /) -> Any:
+def cumprod_jvp_tensors(x: Any, tangent: Any, axis: int, reverse: bool, inclusive: bool, reset: Any, /) -> Any:
     """As scan_tensors, of :func:`cumprod_jvp`."""
 
 def reshape(a: array, /, shape: int | Sequence[int], *, stream: None | Stream | Device = None) -> array:
@@ -1067,7 +1067,7 @@ def linear_recurrence(a: array, b: array, /, axis: int = -1, *, reverse: bool = 
         CMU-CS-90-190, Carnegie Mellon University, 1990.
     """
 
-def cumprod_vjp(a: array, cotangent: array, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device = None) -> array:
+def cumprod_vjp(a: array, cotangent: array, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, reset: object = None, stream: None | Stream | Device = None) -> array:
     """
     The gradient of a cumulative product: of sum(cotangent * cumprod(a, ...)) with
     respect to a.
@@ -1077,9 +1077,10 @@ def cumprod_vjp(a: array, cotangent: array, /, axis: int | None = None, *, rever
     one or many. It is the derivative of the exact product, so a product that leaves
     the range of the dtype on the way does not make it 0 or NaN; only the result is
     rounded. With S the sum of the magnitudes of these terms and n the number of
-    elements, the error is at most half an ulp of the result plus (2 n + 4) * u * S,
-    where u is 2^-53 for float64, 2^-50 for complex64 and 2^-52 for the others, or
-    2^-44 for those on a GPU.
+    elements of the line, or of the segment between resets, the error is at most
+    half an ulp of the result plus (2 n + 4) * u * S, where u is 2^-53 for float64,
+    2^-50 for complex64 and 2^-52 for the others, or 2^-44 for those on a GPU, but
+    not with a reset.
     Results have the same bits on every run. If elements are infinite or NaN,
     the products and sums follow IEEE arithmetic.
 
@@ -1089,6 +1090,10 @@ def cumprod_vjp(a: array, cotangent: array, /, axis: int | None = None, *, rever
         cotangent: How much each element of cumprod(a, ...) counts: of the dtype of
             a and of the shape of that result, or one that broadcasts to it.
         axis, reverse, inclusive: As those of :func:`cumprod`.
+        reset: Where the product starts afresh, as that of :func:`scan`: a bool_
+            array of the shape of a; or, for one axis, integer offsets of segments.
+            Zeros, infinities and NaNs of one segment do not reach another. A GPU
+            leaves derivatives with a reset to the CPU.
         stream: Where to run: a stream, a device for its default stream, or None
             for the default stream of the default device.
 
@@ -1099,11 +1104,11 @@ def cumprod_vjp(a: array, cotangent: array, /, axis: int | None = None, *, rever
     Raises:
         IndexError: a has no such axis.
         TypeError: An argument is of the wrong type or dtype.
-        ValueError: The cotangent does not fit a.
+        ValueError: The cotangent or the reset does not fit a.
         MemoryError: The result does not fit into memory.
     """
 
-def cumprod_jvp(a: array, tangent: array, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device = None) -> array:
+def cumprod_jvp(a: array, tangent: array, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, reset: object = None, stream: None | Stream | Device = None) -> array:
     """
     The derivative of a cumulative product along a tangent: by how much
     cumprod(a, ...) changes, to first order, where a changes by the tangent.

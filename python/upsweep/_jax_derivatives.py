@@ -30,6 +30,7 @@ from upsweep._jax_primitives import (
     recurrence_p,
     scan,
     scan_p,
+    wide,
 )
 
 
@@ -43,10 +44,7 @@ def _no_tangent(out: Array) -> Any:
 
 def _wide(*arrays: Any) -> Any:
     """16-bit numbers as float32; others, and tangents that are zero, as they are."""
-    return [
-        each if _is_zero(each) or each.dtype.itemsize != 2 else each.astype(np.float32)
-        for each in arrays
-    ]
+    return [each if _is_zero(each) else wide(each) for each in arrays]
 
 
 def _scan_jvp(
@@ -89,15 +87,7 @@ def _prod_tangent(
     reverse: bool,
     inclusive: bool,
 ) -> Array:
-    """Between resets, t[k] = x[k] * t[k - 1] + dx[k] * (the product before k)."""
-    if reset is None:
-        return prod_jvp(x, dx, axis, reverse, inclusive)
-    x, dx = _wide(x, dx)
-    if inclusive or x.dtype != out.dtype:
-        before = scan(x, reset, "prod", axis, reverse, False)
-    else:
-        before = out
-    return recurrence(x, dx * before, reset, axis, reverse, inclusive)
+    return prod_jvp(x, dx, reset, axis, reverse, inclusive)
 
 
 def _extremum_tangent(op: str) -> Any:
@@ -252,23 +242,31 @@ def _prod_jvp_jvp(
     inclusive: bool,
 ) -> tuple[Array, Any]:
     """t[k] = x[k] * t[k - 1] + d[k] * p[k - 1], with p the product, differentiated."""
-    x, d = primals
-    out = prod_jvp(x, d, axis, reverse, inclusive)
-    x, d, dx, dd = _wide(x, d, *tangents)
+    x, d, *rest = primals
+    reset = rest[0] if rest else None
+    out = prod_jvp(x, d, reset, axis, reverse, inclusive)
+    x, d, dx, dd = _wide(x, d, *tangents[:2])
     terms = []
     if not _is_zero(dd):
-        terms.append(prod_jvp(x, dd, axis, reverse, inclusive))
+        terms.append(prod_jvp(x, dd, reset, axis, reverse, inclusive))
     if not _is_zero(dx):
-        t = prod_jvp(x, d, axis, reverse, False)
-        dp = prod_jvp(x, dx, axis, reverse, False)
-        terms.append(recurrence(x, dx * t + d * dp, None, axis, reverse, inclusive))
+        t = prod_jvp(x, d, reset, axis, reverse, False)
+        dp = prod_jvp(x, dx, reset, axis, reverse, False)
+        terms.append(recurrence(x, dx * t + d * dp, reset, axis, reverse, inclusive))
     return _second_tangent(out, terms)
 
 
 def _prod_jvp_transpose(
-    cotangent: Any, x: Array, d: Any, *, axis: int, reverse: bool, inclusive: bool
+    cotangent: Any,
+    x: Array,
+    d: Any,
+    *reset: Array,
+    axis: int,
+    reverse: bool,
+    inclusive: bool,
 ) -> list[Any]:
-    return _linear_in_second(prod_vjp, cotangent, x, d, axis, reverse, inclusive)
+    options = axis, reverse, inclusive
+    return _linear_in_second(prod_vjp, cotangent, x, d, reset, options)
 
 
 def _prod_vjp_jvp(
@@ -280,38 +278,57 @@ def _prod_vjp_jvp(
     inclusive: bool,
 ) -> tuple[Array, Any]:
     """g[k] = p[k - 1] * r[k], with p the product and r[k] = c[k] + x[k + 1] * r[k + 1],
-    differentiated. The derivative of r is such a sum itself, of (dx * r)[k + 1]."""
-    x, c = primals
-    out = prod_vjp(x, c, axis, reverse, inclusive)
-    x, c, dx, dc = _wide(x, c, *tangents)
+    differentiated. The derivative of r is such a sum itself, of (dx * r)[k + 1]. Before
+    a reset, r is c alone."""
+    x, c, *rest = primals
+    reset = rest[0] if rest else None
+    out = prod_vjp(x, c, reset, axis, reverse, inclusive)
+    x, c, dx, dc = _wide(x, c, *tangents[:2])
     terms = []
     if not _is_zero(dc):
-        terms.append(prod_vjp(x, dc, axis, reverse, inclusive))
+        terms.append(prod_vjp(x, dc, reset, axis, reverse, inclusive))
     if not _is_zero(dx):
         following = next_in_order(x, axis, reverse) if inclusive else x
-        r = recurrence(following, c, None, axis, not reverse, inclusive)
-        dp = prod_jvp(x, dx, axis, reverse, False)
+        ends = None if reset is None else next_in_order(reset, axis, reverse)
+        r = recurrence(following, c, ends, axis, not reverse, inclusive)
+        dp = prod_jvp(x, dx, reset, axis, reverse, False)
         later = dx * r
         if inclusive:
+            if reset is not None:
+                later = jnp.where(reset, 0, later)
             later = next_in_order(later, axis, reverse)
-        terms += [dp * r, prod_vjp(x, later, axis, reverse, inclusive)]
+        terms += [dp * r, prod_vjp(x, later, reset, axis, reverse, inclusive)]
     return _second_tangent(out, terms)
 
 
 def _prod_vjp_transpose(
-    cotangent: Any, x: Array, c: Any, *, axis: int, reverse: bool, inclusive: bool
+    cotangent: Any,
+    x: Array,
+    c: Any,
+    *reset: Array,
+    axis: int,
+    reverse: bool,
+    inclusive: bool,
 ) -> list[Any]:
-    return _linear_in_second(prod_jvp, cotangent, x, c, axis, reverse, inclusive)
+    options = axis, reverse, inclusive
+    return _linear_in_second(prod_jvp, cotangent, x, c, reset, options)
 
 
 def _linear_in_second(
-    transposed: Any, cotangent: Any, x: Array, linear: Any, *options: Any
+    transposed: Any,
+    cotangent: Any,
+    x: Array,
+    linear: Any,
+    reset: Sequence[Array],
+    options: Sequence[Any],
 ) -> list[Any]:
     if ad.is_undefined_primal(x) or not ad.is_undefined_primal(linear):
         raise NotImplementedError("The derivatives of products are not linear in x.")
+    others = [None] * len(reset)
     if _is_zero(cotangent):
-        return [None, ad.Zero(linear.aval)]
-    return [None, _summed_to(transposed(x, cotangent, *options), linear.aval)]
+        return [None, ad.Zero(linear.aval), *others]
+    own = transposed(x, cotangent, reset[0] if reset else None, *options)
+    return [None, _summed_to(own, linear.aval), *others]
 
 
 def _summed_to(x: Array, aval: Any) -> Array:

@@ -33,13 +33,20 @@ def _runs_on_gpu(dtype: Any) -> bool:
     return dtype != np.float64 and upsweep.is_available(upsweep.gpu)
 
 
-def register(primitive: Any, name: str, compute: Callable[..., upsweep.array]) -> None:
+def register(
+    primitive: Any,
+    name: str,
+    compute: Callable[..., upsweep.array],
+    of_three: Callable[..., Any] | None = None,
+) -> None:
     """Gives a primitive its lowerings for all platforms.
 
     Args:
         primitive: The primitive; it has one result.
         name: What the handlers are called, without the platform.
         compute: The same with upsweep's arrays, for a callback.
+        of_three: What to trace for CUDA if there is a third operand, which the handler
+            would leave to the CPU, and wait for it.
     """
 
     def callback(*operands: Any, result: Any, **params: Any) -> Any:
@@ -79,6 +86,11 @@ def register(primitive: Any, name: str, compute: Callable[..., upsweep.array]) -
             **params: Any,
         ) -> Any:
             (aval,) = context.avals_out
+            if platform == "cuda" and of_three and len(operands) == 3:
+                traced = partial(of_three, **params)
+                return mlir.lower_fun(traced, multiple_results=False)(
+                    context, *operands
+                )
             if platform == "cuda" and not _runs_on_gpu(aval.dtype):
                 return by_callback(context, *operands, **params)
             return by_handler(context, *operands, **params)

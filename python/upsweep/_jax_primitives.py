@@ -41,14 +41,27 @@ def recurrence(
     )
 
 
-def prod_jvp(x: Array, dx: Array, axis: int, reverse: bool, inclusive: bool) -> Array:
+def prod_jvp(
+    x: Array, dx: Array, reset: Array | None, axis: int, reverse: bool, inclusive: bool
+) -> Array:
     """prod_jvp_p: the tangent of the product of x for a tangent of x."""
-    return _bind(prod_jvp_p, x, dx, axis=axis, reverse=reverse, inclusive=inclusive)
+    return _bind(
+        prod_jvp_p, x, dx, reset, axis=axis, reverse=reverse, inclusive=inclusive
+    )
 
 
-def prod_vjp(x: Array, c: Array, axis: int, reverse: bool, inclusive: bool) -> Array:
+def prod_vjp(
+    x: Array, c: Array, reset: Array | None, axis: int, reverse: bool, inclusive: bool
+) -> Array:
     """prod_vjp_p: the cotangent of x for one of its product."""
-    return _bind(prod_vjp_p, x, c, axis=axis, reverse=reverse, inclusive=inclusive)
+    return _bind(
+        prod_vjp_p, x, c, reset, axis=axis, reverse=reverse, inclusive=inclusive
+    )
+
+
+def wide(x: Array) -> Array:
+    """16-bit numbers as float32, for what is rounded between two scans."""
+    return x.astype(np.float32) if x.dtype.itemsize == 2 else x
 
 
 def next_in_order(x: Array, axis: int, reverse: bool, fill: Any = 0) -> Array:
@@ -139,7 +152,47 @@ def _compute_recurrence(
     return upsweep.linear_recurrence(a, b, axis, reset=reset, **options)
 
 
+def _compute_prod_jvp(
+    x: Any, dx: Any, reset: Any = None, **options: Any
+) -> upsweep.array:
+    return upsweep.cumprod_jvp(x, dx, reset=reset, **options)
+
+
+def _compute_prod_vjp(
+    x: Any, c: Any, reset: Any = None, **options: Any
+) -> upsweep.array:
+    return upsweep.cumprod_vjp(x, c, reset=reset, **options)
+
+
+# Of derivatives with resets, for which upsweep's GPUs have no kernels.
+
+
+def prod_jvp_of_scans(
+    x: Array, dx: Array, reset: Array, *, axis: int, reverse: bool, inclusive: bool
+) -> Array:
+    """Between resets, t[k] = x[k] * t[k - 1] + dx[k] * (the product before k)."""
+    dtype = x.dtype
+    x, dx = wide(x), wide(dx)
+    before = scan(x, reset, "prod", axis, reverse, False)
+    tangent = recurrence(x, dx * before, reset, axis, reverse, inclusive)
+    return tangent.astype(dtype)
+
+
+def prod_vjp_of_scans(
+    x: Array, c: Array, reset: Array, *, axis: int, reverse: bool, inclusive: bool
+) -> Array:
+    """The product before k times r[k] = c[k] + x[k + 1] * r[k + 1]; before a reset r is
+    c alone."""
+    dtype = x.dtype
+    x, c = wide(x), wide(c)
+    following = next_in_order(x, axis, reverse) if inclusive else x
+    ends = next_in_order(reset, axis, reverse)
+    after = recurrence(following, c, ends, axis, not reverse, inclusive)
+    gradient = scan(x, reset, "prod", axis, reverse, False) * after
+    return gradient.astype(dtype)
+
+
 _jax_handlers.register(scan_p, "scan", _compute_scan)
 _jax_handlers.register(recurrence_p, "recurrence", _compute_recurrence)
-_jax_handlers.register(prod_jvp_p, "prod_jvp", upsweep.cumprod_jvp)
-_jax_handlers.register(prod_vjp_p, "prod_vjp", upsweep.cumprod_vjp)
+_jax_handlers.register(prod_jvp_p, "prod_jvp", _compute_prod_jvp, prod_jvp_of_scans)
+_jax_handlers.register(prod_vjp_p, "prod_vjp", _compute_prod_vjp, prod_vjp_of_scans)

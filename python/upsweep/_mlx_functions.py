@@ -41,112 +41,109 @@ class How(NamedTuple):
         return self._replace(stream=upsweep.Device(upsweep.cpu))
 
 
-def product(x: mx.array, how: How) -> mx.array:
-    """Cumulative products."""
+def product(x: mx.array, reset: mx.array | None, how: How) -> mx.array:
+    """Cumulative products, which start anew where reset is true."""
 
-    def forward(x: upsweep.array) -> upsweep.array:
-        return upsweep.cumprod(x, **how._asdict())
+    def forward(x: upsweep.array, reset: Any = None) -> upsweep.array:
+        return upsweep.scan(x, "prod", **how._asdict(), reset=reset)
 
-    def vjp(c: mx.array, x: mx.array) -> list[mx.array]:
+    def vjp(c: mx.array, x: mx.array, *reset: mx.array) -> list[mx.array]:
         x = _inexact(x)
-        return [product_vjp(x, c.astype(x.dtype), how)]
+        of_x = product_vjp(x, c.astype(x.dtype), *_one_of(reset), how)
+        return [of_x, *map(mx.zeros_like, reset)]
 
     def jvp(primals: Arrays, tangents: Tangents) -> mx.array:
-        x = _inexact(primals[0])
-        return product_jvp(x, tangents[0].astype(x.dtype), how)
+        (x, *reset), d = primals, tangents[0]
+        x = _inexact(x)
+        if d is None:
+            return mx.zeros_like(x)
+        return product_jvp(x, d.astype(x.dtype), *_one_of(reset), how)
 
-    return call(forward, vjp, jvp, x)
+    return call(forward, vjp, jvp, x, *_given(reset))
 
 
-def product_vjp(x: mx.array, cotangent: mx.array, how: How) -> mx.array:
+def product_vjp(
+    x: mx.array, cotangent: mx.array, reset: mx.array | None, how: How
+) -> mx.array:
     """What the cotangent of the products of x gives for x; linear in it."""
 
-    def forward(x: upsweep.array, c: upsweep.array) -> upsweep.array:
-        return upsweep.cumprod_vjp(x, c, **how._asdict())
+    def forward(x: upsweep.array, c: upsweep.array, reset: Any = None) -> upsweep.array:
+        return upsweep.cumprod_vjp(x, c, **how._asdict(), reset=reset)
 
-    def vjp(u: mx.array, x: mx.array, c: mx.array) -> list[mx.array]:
-        return [_mixed(x, u, c, how), product_jvp(x, u, how)]
+    def vjp(u: mx.array, x: mx.array, c: mx.array, *reset: mx.array) -> list[mx.array]:
+        at = _one_of(reset)
+        of_x, of_c = _mixed(x, u, c, *at, how), product_jvp(x, u, *at, how)
+        return [of_x, of_c, *map(mx.zeros_like, reset)]
 
     def jvp(primals: Arrays, tangents: Tangents) -> mx.array:
-        (x, c), (dx, dc) = primals, tangents
+        (x, c, *reset), (dx, dc) = primals, tangents[:2]
+        at = _one_of(reset)
         return _sum(
-            None if dx is None else _mixed(x, dx, c, how),
-            None if dc is None else product_vjp(x, dc, how),
+            None if dx is None else _mixed(x, dx, c, *at, how),
+            None if dc is None else product_vjp(x, dc, *at, how),
         )
 
-    return call(forward, vjp, jvp, x, cotangent)
+    return call(forward, vjp, jvp, x, cotangent, *_given(reset))
 
 
-def product_jvp(x: mx.array, tangent: mx.array, how: How) -> mx.array:
+def product_jvp(
+    x: mx.array, tangent: mx.array, reset: mx.array | None, how: How
+) -> mx.array:
     """The derivative of the products of x in the direction of the tangent."""
 
-    def forward(x: upsweep.array, d: upsweep.array) -> upsweep.array:
-        return upsweep.cumprod_jvp(x, d, **how._asdict())
+    def forward(x: upsweep.array, d: upsweep.array, reset: Any = None) -> upsweep.array:
+        return upsweep.cumprod_jvp(x, d, **how._asdict(), reset=reset)
 
-    def vjp(u: mx.array, x: mx.array, d: mx.array) -> list[mx.array]:
-        return [_mixed(x, d, u, how), product_vjp(x, u, how)]
+    def vjp(u: mx.array, x: mx.array, d: mx.array, *reset: mx.array) -> list[mx.array]:
+        at = _one_of(reset)
+        of_x, of_d = _mixed(x, d, u, *at, how), product_vjp(x, u, *at, how)
+        return [of_x, of_d, *map(mx.zeros_like, reset)]
 
     def jvp(primals: Arrays, tangents: Tangents) -> mx.array:
-        (x, d), (dx, dd) = primals, tangents
+        (x, d, *reset), (dx, dd) = primals, tangents[:2]
+        at = _one_of(reset)
         return _sum(
-            None if dx is None else _second(x, d, dx, how),
-            None if dd is None else product_jvp(x, dd, how),
+            None if dx is None else _second(x, d, dx, *at, how),
+            None if dd is None else product_jvp(x, dd, *at, how),
         )
 
-    return call(forward, vjp, jvp, x, tangent)
+    return call(forward, vjp, jvp, x, tangent, *_given(reset))
 
 
-def _mixed(x: mx.array, u: mx.array, c: mx.array, how: How) -> mx.array:
+def _mixed(
+    x: mx.array, u: mx.array, c: mx.array, reset: mx.array | None, how: How
+) -> mx.array:
     """The derivative of product_vjp(x, c) in x, in the direction of u.
 
     product_vjp is P R, with the exclusive products P and R[k] = c[k] + x[k+1] R[k+1].
-    """
-    x, u, c = map(_float32, (x, u, c))
-    c = _of_inclusive(c, None, how)
+    At a reset P is 1; the R before it is c alone."""
+    x, u, c = map(_float64, (x, u, c))
+    how = how.on_cpu()
+    c = _of_inclusive(c, reset, how)
     own = how.with_own()
     factors = _after(x, own, 0)
-    rest = recurrence(factors, c, None, None, own.backwards())
+    ends = None if reset is None else _after(reset, own, False)
+    rest = recurrence(factors, c, None, ends, own.backwards())
     step = _after(u, own, 0) * _after(rest, own, 0)
-    d_rest = recurrence(factors, step, None, None, own.backwards())
+    if ends is not None:
+        step = mx.where(ends, 0, step)
+    d_rest = recurrence(factors, step, None, ends, own.backwards())
     before = own.without_own()
-    return product_jvp(x, u, before) * rest + product(x, before) * d_rest
+    d_before = product_jvp(x, u, reset, before)
+    return d_before * rest + product(x, reset, before) * d_rest
 
 
-def _second(x: mx.array, u: mx.array, v: mx.array, how: How) -> mx.array:
+def _second(
+    x: mx.array, u: mx.array, v: mx.array, reset: mx.array | None, how: How
+) -> mx.array:
     """The second derivative of the products of x, in the directions of u and v.
 
     The first one is t[k] = x[k] t[k-1] + u[k] P[k], with the exclusive products P."""
-    x, u, v = map(_float32, (x, u, v))
+    x, u, v = map(_float64, (x, u, v))
+    how = how.on_cpu()
     before = how.without_own()
-    step = v * product_jvp(x, u, before) + u * product_jvp(x, v, before)
-    return recurrence(x, step, None, None, how)
-
-
-def segmented_product(x: mx.array, reset: mx.array, how: How) -> mx.array:
-    """Cumulative products that start anew where reset is true."""
-
-    def forward(x: upsweep.array, reset: upsweep.array) -> upsweep.array:
-        return upsweep.scan(x, "prod", **how._asdict(), reset=reset)
-
-    def vjp(c: mx.array, x: mx.array, reset: mx.array) -> list[mx.array]:
-        own = how.on_cpu().with_own()
-        x = _float64(x)
-        c = _of_inclusive(_float64(c), reset, how)
-        ends = _after(reset, own, False)
-        rest = recurrence(_after(x, own, 0), c, None, ends, own.backwards())
-        before = segmented_product(x, reset, own.without_own())
-        return [before * rest, mx.zeros_like(reset)]
-
-    def jvp(primals: Arrays, tangents: Tangents) -> mx.array:
-        (x, reset), d = primals, tangents[0]
-        if d is None:
-            return mx.zeros_like(x)
-        own = how.on_cpu()
-        x = _float64(x)
-        before = segmented_product(x, reset, own.without_own())
-        return recurrence(x, _float64(d) * before, None, reset, own)
-
-    return call(forward, vjp, jvp, x, reset)
+    step = v * product_jvp(x, u, reset, before) + u * product_jvp(x, v, reset, before)
+    return recurrence(x, step, None, reset, how)
 
 
 def total(x: mx.array, reset: mx.array | None, how: How) -> mx.array:

@@ -23,12 +23,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from upsweep._torch_products import (
-    cumprod_jvp,
-    cumprod_vjp,
-    jvp_of_scans,
-    vjp_of_scans,
-)
+from upsweep._torch_products import product_jvp, product_vjp
 from upsweep._torch_scans import linear_recurrence, scan
 from upsweep._torch_way import Way, wide
 
@@ -47,16 +42,11 @@ def _sum_jvp(dx: Tensor, x: Tensor, way: Way) -> Tensor:
 
 
 def _prod_vjp(c: Tensor, x: Tensor, way: Way) -> Tensor:
-    x = x.conj()
-    if way.reset is None:
-        return cumprod_vjp(x, c, *way[:3])
-    return vjp_of_scans(x, c, way)
+    return product_vjp(x.conj(), c, way)
 
 
 def _prod_jvp(dx: Tensor, x: Tensor, way: Way) -> Tensor:
-    if way.reset is None:
-        return cumprod_jvp(x, dx, *way[:3])
-    return jvp_of_scans(x, dx, way)
+    return product_jvp(x, dx, way)
 
 
 def _takes_over(x: Tensor, op: str, way: Way) -> Tensor:

@@ -8,7 +8,7 @@ from upsweep import _core
 from upsweep._torch_memory import plain
 from upsweep._torch_primitive import Primitive
 
-__all__ = ["NAMES", "linear_recurrence", "scan"]
+__all__ = ["NAMES", "linear_recurrence", "optional", "scan"]
 
 # The functions of the operators.
 NAMES = {
@@ -20,7 +20,8 @@ NAMES = {
 }
 
 
-def _optional(tensor: Tensor | None) -> Tensor | None:
+def optional(tensor: Tensor | None) -> Tensor | None:
+    """A tensor for upsweep, if there is one."""
     return None if tensor is None else plain(tensor)
 
 
@@ -33,7 +34,7 @@ def _scan(
     initial: Tensor | None,
     reset: Tensor | None,
 ) -> Tensor:
-    start, mask = _optional(initial), _optional(reset)
+    start, mask = optional(initial), optional(reset)
     return _core.scan_tensors(plain(x), op, dim, reverse, inclusive, start, mask)
 
 
@@ -46,7 +47,7 @@ def _linear_recurrence(
     initial: Tensor | None,
     reset: Tensor | None,
 ) -> Tensor:
-    start, mask = _optional(initial), _optional(reset)
+    start, mask = optional(initial), optional(reset)
     return _core.recurrence_tensors(
         plain(a), plain(b), dim, reverse, inclusive, start, mask
     )

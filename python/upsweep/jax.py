@@ -162,9 +162,9 @@ def scan(
         initial: What each line starts with, like an element before the first: a number
             of the dtype, or an array of the shape of operand without the axis, which is
             converted to the dtype.
-        reset: Where new segments start: bool, of the shape of operand. Then derivatives
-            of products may be 0, infinite or NaN where a product on the way leaves the
-            range of the dtype (of float32 for 16-bit dtypes).
+        reset: Where new segments start: bool, of the shape of operand. On CUDA,
+            derivatives of products may then be 0, infinite or NaN where a product on
+            the way leaves the range of the dtype (of float32 for 16-bit dtypes).
         dtype: The dtype to which operand is converted first, and of the result.
         skipna: NaN counts as the identity.
 
@@ -269,7 +269,7 @@ def _scan(
     x = jnp.asarray(operand)
     _jax_arguments.check_dtype(name, "operand", x.dtype)
     mask = _jax_arguments.checked_reset(name, reset, x.shape)
-    # Without segments, derivatives of products are exact.
+    # Without segments, derivatives of products are exact on CUDA too.
     if reset is None or (op == "prod" and _jax_arguments.is_known_to_be_false(reset)):
         mask = None
     if axis is None:

@@ -229,9 +229,7 @@ def _scanned(
         return _mlx_functions.log_total(a, reset, how)
     if op != "prod":
         return _mlx_functions.extremum(a, op, reset, how)
-    if reset is None:
-        return _mlx_functions.product(a, how)
-    return _mlx_functions.segmented_product(a, reset, how)
+    return _mlx_functions.product(a, reset, how)
 
 
 def _preceded(start: mx.array, a: mx.array, how: _mlx_functions.How) -> mx.array:

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <stdexcept>
 #include <vector>
 
@@ -56,6 +57,24 @@ TEST_CASE("axes, broadcast terms, and arrays as one line") {
   CHECK(same(transpose(along), cumprod_vjp(transpose(a), one, 0)));
   CHECK(cumprod_vjp(a, one).shape() == Shape{2, 3});
   CHECK(cumprod_jvp(a, one).shape() == Shape{6});
+}
+
+TEST_CASE("segments, forward, reverse and exclusive") {
+  array a{2.f, 3.f, INFINITY, 5.f, 7.f}, ones = upsweep::ones({5});
+  array starts{false, true, false, true, false};
+  CHECK(same(cumprod_vjp(a, ones, 0, false, true, {}, {}, starts),
+             array{1.f, INFINITY, 3.f, 8.f, 5.f}));
+  CHECK(same(cumprod_vjp(a, ones, false, true, {}, array{1, 3}),
+             array{1.f, INFINITY, 3.f, 8.f, 5.f}));
+  CHECK(same(cumprod_jvp(a, ones, 0, false, false, {}, {}, starts),
+             array{0.f, 0.f, 1.f, 0.f, 1.f}));
+  CHECK(same(cumprod_jvp(a, ones, 0, true, true, {}, {}, starts),
+             array{5.f, 1.f, INFINITY, 1.f, 1.f}));
+  CHECK_THROWS_WITH_AS(
+      cumprod_vjp(a, ones, 0, false, true, {}, {}, array{true, false}),
+      "[cumprod_vjp] reset has shape (2); a mask must have that of the array, "
+      "(5).",
+      std::invalid_argument);
 }
 
 TEST_CASE("errors of derivatives name the argument") {

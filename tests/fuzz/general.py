@@ -65,7 +65,8 @@ def read(data):
     along = axis if in_range else None
     if function in DERIVATIVES:
         other = read_other(source, dtype, shape)
-        return Case(function, "prod", operand, axis, flags, None, None, other)
+        reset = read_reset(source, shape)
+        return Case(function, "prod", operand, axis, flags, None, reset, other)
     initial = read_initial(source, op, computing, flags["reverse"], shape, along)
     reset = (
         read_reset(source, shape) if function in ("scan", "linear_recurrence") else None
@@ -179,7 +180,7 @@ def call(case, view, initial, reset):
     if case.function in DERIVATIVES:
         terms = view_of(case.other)[1]
         function = getattr(upsweep, case.function)
-        return np.asarray(function(view, terms, case.axis, **case.flags))
+        return np.asarray(function(view, terms, case.axis, reset=reset, **case.flags))
     if case.function == "cumprod_frexp":
         return oracle.pairs(*upsweep.cumprod_frexp(view, case.axis, **options))
     if case.function == "carry":
@@ -229,7 +230,7 @@ def check(case, view, before, reset, found):
         check_recurrence(case, x, before, reset, found)
         return
     if case.function in DERIVATIVES:
-        check_derivative(case, x, found)
+        check_derivative(case, x, reset, found)
         return
     size = max(x.size, math.prod(found.shape))
     if isinstance(before, oracle.After):
@@ -269,7 +270,8 @@ def check_carry(case, x, before, carry):
     )
 
 
-def check_derivative(case, x, found):
+def check_derivative(case, x, reset, found):
+    flags = None if reset is None else values_of(reset)
     terms, axis = values_of(view_of(case.other)[1]), case.axis
     kind = case.function.removeprefix("cumprod_")
     if not 0 < x.size <= MOST_FOLLOWED:
@@ -278,9 +280,9 @@ def check_derivative(case, x, found):
         if kind == "jvp":
             terms = np.broadcast_to(terms, x.shape)
         x, terms, found = (v.reshape(-1) for v in (x, terms, found))
-        axis = 0
+        axis, flags = 0, None if flags is None else flags.reshape(-1)
     terms = np.broadcast_to(terms, x.shape)
-    gradient.check(kind, x, terms, found, axis=axis, **case.flags)
+    gradient.check(kind, x, terms, found, axis=axis, reset=flags, **case.flags)
 
 
 def check_recurrence(case, a, before, reset, found):

@@ -20,7 +20,8 @@ namespace {
 
 // With this many panels for each thread, each thread takes whole panels.
 constexpr int64_t kPanelsPerThread = 4;
-// A number that terms of the block are added to has such an exponent.
+// A number that terms of the block are added to has such an exponent, and so do
+// all that a lane with resets starts with.
 constexpr int64_t kNearExponents = 400;
 // So may the exponents of the numbers that jvp starts with differ.
 constexpr int64_t kMostApart = 300;
@@ -92,6 +93,7 @@ class Gradient {
   struct Lane {
     State numbers;
     bool has_terms = true;
+    bool has_reset = false;
   };
   // A block on the way down a panel.
   struct Stop {
@@ -101,7 +103,7 @@ class Gradient {
   };
   // The memory of one thread.
   struct Scratch {
-    RecurrenceRows rows;
+    GradientRows rows;
     std::vector<Lane> lanes;    // of a panel
     std::vector<Stop> stops;    // likewise
     std::vector<State> states;  // of its lines
@@ -166,10 +168,36 @@ class Gradient {
     }
   }
 
+  // Finds the lanes with resets.
+  static void find_resets(const RecurrenceBlock& block, Lane* of) {
+    bool columns = block.out_lane == 1;
+    uint8_t found[kMaxLanes] = {};
+    for (int64_t s = 0; columns && s < block.rows; ++s) {
+      const uint8_t* row = block.reset + s * block.out_step;
+      for (int l = 0; l < block.lanes; ++l) found[l] |= row[l];
+    }
+    for (int l = 0; l < block.lanes; ++l) {
+      const uint8_t* line = block.reset + l * block.out_lane;
+      for (int64_t s = 0; !columns && s < block.rows; ++s) {
+        found[l] |= line[s * block.out_step];
+      }
+      of[l].has_reset = found[l] != 0;
+    }
+  }
+  // The block as the kernels take it, which are slower where there are resets.
+  static RecurrenceBlock without_idle_resets(RecurrenceBlock block,
+                                             const Lane* of) {
+    auto has_reset = [](const Lane& lane) { return lane.has_reset; };
+    if (std::none_of(of, of + block.lanes, has_reset)) block.reset = nullptr;
+    return block;
+  }
+
   void reduce_tile(const Panel& panel, int64_t t, Lane* lanes,
                    Scratch& mine) const {
     each_block(
-        panel, t, lanes, [&](const RecurrenceBlock& block, int64_t, Lane* of) {
+        panel, t, lanes, [&](const RecurrenceBlock& all, int64_t, Lane* of) {
+          if (all.reset) find_resets(all, of);
+          RecurrenceBlock block = without_idle_resets(all, of);
           GradientSummary summary;
           kernel_.load(block, mine.rows);
           LaneSet within =
@@ -222,9 +250,11 @@ class Gradient {
     for (auto stop = stops.rbegin(); stop != stops.rend(); ++stop) {
       for (int l = stop->block.lanes; l-- > 0;) {
         Number& before = state_of(*stop, l).product;
-        Number& own = stop->lanes[l].numbers.product;
-        std::swap(own, before);
-        before = Exact::times(before, own);
+        Lane& lane = stop->lanes[l];
+        Number after = lane.numbers.product;
+        if (!lane.has_reset) after = Exact::times(before, after);
+        lane.numbers.product = before;
+        before = after;
       }
     }
   }
@@ -233,7 +263,9 @@ class Gradient {
   void pass(const Stop& stop, int lane, State& state) const {
     State& own = stop.lanes[lane].numbers;
     State before = state;
-    if (!own.is_finite() || !before.is_finite()) {
+    if (stop.lanes[lane].has_reset) {
+      state = own;
+    } else if (!own.is_finite() || !before.is_finite()) {
       // Infinities do not associate.
       state = exact_.walk(stop.block, lane, before);
     } else {
@@ -249,7 +281,9 @@ class Gradient {
   void scan_tile(const Panel& panel, int64_t t, Lane* lanes,
                  Scratch& mine) const {
     each_block(
-        panel, t, lanes, [&](const RecurrenceBlock& block, int64_t, Lane* of) {
+        panel, t, lanes, [&](const RecurrenceBlock& all, int64_t, Lane* of) {
+          if (all.reset && !is_reduced()) find_resets(all, of);
+          RecurrenceBlock block = without_idle_resets(all, of);
           GradientStarts starts{};
           LaneSet within = 0;
           for (int l = 0; l < block.lanes; ++l) {
@@ -264,18 +298,25 @@ class Gradient {
         });
   }
 
+  static bool is_near(const Number& x) {
+    return std::abs(x.exponent) <= kNearExponents;
+  }
+
   // What a lane starts with, in doubles. Returns false if they cannot hold it.
   bool start(const Lane& lane, int l, GradientStarts& starts) const {
     Number product = lane.numbers.product, h = lane.numbers.h;
     if (!product.is_finite() || !h.is_finite()) return false;
     int64_t exponent = 0;
-    if (kind_ == Derivative::vjp) {
+    if (lane.has_reset) {
+      // What comes after the reset is not to be scaled by what came before it.
+      if (!is_near(product) || !is_near(h)) return false;
+    } else if (kind_ == Derivative::vjp) {
       exponent = product.exponent;
       product.exponent = 0;
       if (!lane.has_terms) {
         exponent += h.exponent;
         h.exponent = 0;
-      } else if (std::abs(h.exponent) > kNearExponents) {
+      } else if (!is_near(h)) {
         return false;
       }
     } else if (h.is_zero() || product.is_zero()) {
@@ -297,7 +338,7 @@ class Gradient {
            high = power_of_two(exponent - exponent / 2);
     for (int i = 0; i < parts; ++i) {
       int at = l * parts + i;
-      starts.product.part[at] = product.part[i];
+      starts.product.part[at] = scaled(product.part[i], product.exponent);
       starts.h.part[at] = scaled(h.part[i], h.exponent);
       starts.scale[0].part[at] = low;
       starts.scale[1].part[at] = is_nothing ? 0 : high;

@@ -53,6 +53,8 @@ struct ExactGradient {
   struct State {
     Number product = one();
     Number h{};
+    // Of vjp: whether a reset was met, to which the product is complete.
+    bool ended = false;
 
     bool is_finite() const { return product.is_finite() && h.is_finite(); }
   };
@@ -87,10 +89,12 @@ struct ExactGradient {
     Number before[kBlockRows];
     Number product = state.product;
     for (int64_t s = block.rows - 1; kind_ == Derivative::vjp && s >= 0; --s) {
+      if (is_reset(block, lane, s)) product = one();
       before[s] = product;
       product = times(element(block, lane, s), product);
     }
     for (int64_t s = 0; s < block.rows; ++s) {
+      if (kind_ == Derivative::jvp && is_reset(block, lane, s)) state = {};
       Number h = state.h;
       step(block, lane, s, state);
       Number result;
@@ -120,17 +124,28 @@ struct ExactGradient {
                        at(lane, s, block.b_lane, block.b_step));
   }
 
+  static bool is_reset(const RecurrenceBlock& block, int lane, int64_t s) {
+    return block.reset &&
+           block.reset[lane * block.out_lane + s * block.out_step];
+  }
+
   void step(const RecurrenceBlock& block, int lane, int64_t s,
             State& state) const {
     Number x = element(block, lane, s), c = term(block, lane, s);
+    bool reset = is_reset(block, lane, s);
     if (kind_ == Derivative::jvp) {
+      if (reset) state = {};
       state.h = advance(x, state.h, times(c, state.product));
     } else if (inclusive_) {
       state.h = times(x, plus(c, state.h));
     } else {
       state.h = advance(x, state.h, c);
     }
-    state.product = times(x, state.product);
+    if (!state.ended) state.product = times(x, state.product);
+    if (kind_ == Derivative::vjp && reset) {
+      state.h = {};
+      state.ended = true;
+    }
   }
 
   Derivative kind_;

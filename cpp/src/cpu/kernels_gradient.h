@@ -39,18 +39,48 @@ struct GradientBlocks {
       std::min(L::kPacks, std::max(1, 4 / Doubles::kParts));
   static_assert(L::kPacks % kAtOnce == 0);
 
-  static LaneSet reduce(const RecurrenceBlock& block,
-                        const RecurrenceRows& rows, bool inclusive,
+  static void load(const RecurrenceBlock& block, GradientRows& rows) {
+    RecurrenceBlock elements = block;
+    elements.reset = nullptr;  // not a factor of 0 here
+    Memory::load(elements, rows);
+    if (!block.reset) return;
+    for (int64_t i = 0; i < block.rows * L::kPacks; ++i) {
+      L::store(rows.goes_on + i * kPackBytes, Doubles::all(1));
+    }
+    Memory::clear_where_reset(block, rows.goes_on);
+  }
+
+  static LaneSet reduce(const RecurrenceBlock& block, const GradientRows& rows,
+                        bool inclusive, GradientSummary& summary) {
+    return block.reset ? reduce<true>(block.rows, rows, inclusive, summary)
+                       : reduce<false>(block.rows, rows, inclusive, summary);
+  }
+
+  static LaneSet scan(const RecurrenceBlock& block, const GradientRows& rows,
+                      const GradientStarts& starts, bool inclusive,
+                      bool streaming) {
+    alignas(64) char out[kBlockRows * kRow];
+    LaneSet within =
+        block.reset ? scan<true>(block.rows, rows, starts, inclusive, out)
+                    : scan<false>(block.rows, rows, starts, inclusive, out);
+    Memory::write(block, reinterpret_cast<const typename L::Unit*>(out),
+                  streaming);
+    return within;
+  }
+
+ private:
+  template <bool resets>
+  static LaneSet reduce(int64_t count, const GradientRows& rows, bool inclusive,
                         GradientSummary& summary) {
     LaneSet within = 0;
     for (int first = 0; first < L::kPacks; first += kAtOnce) {
-      Walk<true> walk(rows, first, inclusive);
+      Walk<true, resets> walk(rows, first, inclusive);
       Doubles largest[kAtOnce];
       for (Doubles& m : largest) m = Doubles::all(0);
-      walk.run(block.rows, [&](int64_t, int i, const Doubles& c, const Doubles&)
-                               UPSWEEP_INLINE {
-                                 largest[i] = max(L::magnitude(c), largest[i]);
-                               });
+      walk.run(count, [&](int64_t, int i, const Doubles& c, const Doubles&)
+                          UPSWEEP_INLINE {
+                            largest[i] = max(L::magnitude(c), largest[i]);
+                          });
       for (int i = 0; i < kAtOnce; ++i) {
         int at = (first + i) * L::kSize;
         walk.product[i].store(summary.product.part + at);
@@ -62,23 +92,19 @@ struct GradientBlocks {
     return within;
   }
 
-  static LaneSet scan(const RecurrenceBlock& block, const RecurrenceRows& rows,
-                      const GradientStarts& starts, bool inclusive,
-                      bool streaming) {
-    alignas(64) char out[kBlockRows * kRow];
+  template <bool resets>
+  static LaneSet scan(int64_t count, const GradientRows& rows,
+                      const GradientStarts& starts, bool inclusive, char* out) {
     LaneSet within = 0;
     for (int first = 0; first < L::kPacks; first += kAtOnce) {
       Results results{starts, first, out};
       within |= kind == Derivative::vjp
-                    ? scan_vjp(block.rows, rows, results, inclusive)
-                    : scan_jvp(block.rows, rows, results, inclusive);
+                    ? scan_vjp<resets>(count, rows, results, inclusive)
+                    : scan_jvp<resets>(count, rows, results, inclusive);
     }
-    Memory::write(block, reinterpret_cast<const typename L::Unit*>(out),
-                  streaming);
     return within;
   }
 
- private:
   UPSWEEP_INLINE static Doubles times(const Doubles& a, const Doubles& b) {
     if constexpr (L::kParts == 2) {
       return L::multiply_add(a, b, Doubles::all(0));
@@ -87,19 +113,23 @@ struct GradientBlocks {
     }
   }
 
+  UPSWEEP_INLINE static Mask is_reset(const char* goes_on) {
+    return L::load(goes_on) == Doubles::all(0);
+  }
   // h of kAtOnce packs on its way through the rows, and the product if wanted.
-  template <bool with_product>
+  template <bool with_product, bool resets>
   struct Walk {
-    Walk(const RecurrenceRows& rows, int first, bool inclusive)
+    Walk(const GradientRows& rows, int first, bool inclusive)
         : a(rows.a + first * kPackBytes),
           b(rows.b + first * kPackBytes),
+          goes_on(rows.goes_on + first * kPackBytes),
           a_step(rows.a_step),
           b_step(rows.b_step),
           own(Mask::all(inclusive ? -1 : 0)) {
       for (int i = 0; i < kAtOnce; ++i) {
         product[i] = L::one();
         h[i] = Doubles::all(0);
-        bad[i] = Mask::all(0);
+        bad[i] = ended[i] = Mask::all(0);
       }
     }
 
@@ -111,12 +141,20 @@ struct GradientBlocks {
         bool is_whole = end - s == Range::kCheckedRows;
         for (; s < end; ++s) {
           unrolled<kAtOnce>([&](int i) UPSWEEP_INLINE {
-            auto c = L::load(b + i * kPackBytes), before = h[i];
-            step(i, L::load(a + i * kPackBytes), c);
+            auto x = L::load(a + i * kPackBytes);
+            auto c = L::load(b + i * kPackBytes);
+            if constexpr (resets && kind == Derivative::jvp) restart(i);
+            auto before = h[i];
+            if constexpr (resets && kind == Derivative::vjp) {
+              step_to_reset(i, x, c);
+            } else {
+              step(i, x, c);
+            }
             see(s, i, c, before);
           });
           a += a_step;
           b += b_step;
+          if constexpr (resets) goes_on += kRow;
         }
         if (is_whole)
           unrolled<kAtOnce>([&](int i) UPSWEEP_INLINE { check(i); });
@@ -138,6 +176,30 @@ struct GradientBlocks {
       }
     }
 
+    // Along the product: the element starts a segment.
+    UPSWEEP_INLINE void restart(int i) {
+      Mask reset = is_reset(goes_on + i * kPackBytes);
+      // If h has overflowed, or a product that it took, it would not stay so
+      // until the end. Those of vjp show in a result.
+      auto fits = Doubles::all(Range::kHigh) >= L::magnitude(h[i]);
+      bad[i] = bad[i] | (reset & (fits ^ Mask::all(-1)));
+      h[i] = select(reset, Doubles::all(0), h[i]);
+      product[i] = select(reset, L::one(), product[i]);
+    }
+
+    // Against the product: the element ends what came so far, of which the
+    // product is that of the last segment.
+    UPSWEEP_INLINE void step_to_reset(int i, const Doubles& x,
+                                      const Doubles& c) {
+      auto last = product[i];
+      step(i, x, c);
+      if constexpr (with_product)
+        product[i] = select(ended[i], last, product[i]);
+      Mask reset = is_reset(goes_on + i * kPackBytes);
+      h[i] = select(reset, Doubles::all(0), h[i]);
+      ended[i] = ended[i] | reset;
+    }
+
     UPSWEEP_INLINE void check(int i) {
       bad[i] = bad[i] | L::is_low(L::magnitude(h[i]), Range::kLow);
       if constexpr (with_product) {
@@ -151,11 +213,11 @@ struct GradientBlocks {
              GradientBlocks::in_range(h[i]) & (bad[i] ^ Mask::all(-1));
     }
 
-    const char *a, *b;
+    const char *a, *b, *goes_on;
     int64_t a_step, b_step;
     Mask own;  // whether a term counts in its own sum
     Doubles product[kAtOnce], h[kAtOnce];
-    Mask bad[kAtOnce];
+    Mask bad[kAtOnce], ended[kAtOnce];
   };
 
   static Mask in_range(const Doubles& numbers) {
@@ -191,10 +253,11 @@ struct GradientBlocks {
     }
   };
 
-  template <bool with_product>
-  static Walk<with_product> start(const RecurrenceRows& rows,
-                                  const Results& results, bool inclusive) {
-    Walk<with_product> walk(rows, results.first, inclusive);
+  template <bool with_product, bool resets>
+  static Walk<with_product, resets> start(const GradientRows& rows,
+                                          const Results& results,
+                                          bool inclusive) {
+    Walk<with_product, resets> walk(rows, results.first, inclusive);
     const GradientStarts& starts = results.starts;
     for (int i = 0; i < kAtOnce; ++i) {
       int at = results.lane(i);
@@ -205,9 +268,10 @@ struct GradientBlocks {
     return walk;
   }
 
-  static LaneSet scan_jvp(int64_t count, const RecurrenceRows& rows,
+  template <bool resets>
+  static LaneSet scan_jvp(int64_t count, const GradientRows& rows,
                           const Results& results, bool inclusive) {
-    auto walk = start<true>(rows, results, inclusive);
+    auto walk = start<true, resets>(rows, results, inclusive);
     walk.run(count, [&](int64_t s, int i, const Doubles&,
                         const Doubles& before) UPSWEEP_INLINE {
       results.store(s, i, select(walk.own, walk.h[i], before));
@@ -230,7 +294,8 @@ struct GradientBlocks {
            (is_low & (L::magnitude(a) != zero) & (L::magnitude(b) != zero));
   }
 
-  static LaneSet scan_vjp(int64_t count, const RecurrenceRows& rows,
+  template <bool resets>
+  static LaneSet scan_vjp(int64_t count, const GradientRows& rows,
                           const Results& results, bool inclusive) {
     // The products before the elements of each row.
     alignas(64) double before[kBlockRows * kAtOnce * L::kSize];
@@ -247,6 +312,11 @@ struct GradientBlocks {
         rows.a + (count - 1) * rows.a_step + results.first * kPackBytes;
     for (int64_t s = count - 1; s >= 0; --s) {
       unrolled<kAtOnce>([&](int i) UPSWEEP_INLINE {
+        if constexpr (resets) {
+          Mask reset = is_reset(rows.goes_on + s * kRow +
+                                (results.first + i) * kPackBytes);
+          product[i] = select(reset, L::one(), product[i]);
+        }
         product[i].store(at(s, i));
         product[i] = times(L::load(a + i * kPackBytes), product[i]);
         if ((count - s) % Range::kCheckedRows == 0) {
@@ -255,7 +325,7 @@ struct GradientBlocks {
       });
       a -= rows.a_step;
     }
-    auto walk = start<false>(rows, results, inclusive);
+    auto walk = start<false, resets>(rows, results, inclusive);
     walk.run(count, [&](int64_t s, int i, const Doubles& c,
                         const Doubles& h) UPSWEEP_INLINE {
       auto sum = select(walk.own, c, Doubles::all(0)) + h;
@@ -277,7 +347,7 @@ struct GradientBlocks {
 template <class T, Derivative kind>
 inline constexpr GradientKernel kGradient = {
     RecurrenceLanes<T>::n,
-    GradientBlocks<T, kind>::Memory::load,
+    GradientBlocks<T, kind>::load,
     GradientBlocks<T, kind>::reduce,
     GradientBlocks<T, kind>::scan,
     order_streams,

@@ -229,7 +229,7 @@ void GpuBackend::copy_on_host(Stream stream, const CopyWork& work) {
 void GpuBackend::gradient(Stream stream, GradientWork work) {
   check_process();
   const KernelSet* kernels = derivative_kernel_set(work.kind, work.dtype);
-  if (!kernels) {
+  if (!kernels || work.reset.storage) {
     return run_on_host(stream, on_host(std::move(work), run_gradient));
   }
   if (!fits_kernels(work.plan)) make_contiguous(stream, work);

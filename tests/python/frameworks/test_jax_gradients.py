@@ -2,6 +2,8 @@
 differences for all functions and options."""
 
 import itertools
+import re
+from functools import partial
 
 import jax_oracle as exact
 import numpy as np
@@ -10,6 +12,8 @@ import pytest
 jax = pytest.importorskip("jax", reason="JAX is not installed")
 import jax.numpy as jnp  # noqa: E402
 from jax.test_util import check_grads  # noqa: E402
+from upsweep import _jax_handlers  # noqa: E402
+from upsweep import _jax_primitives as primitives  # noqa: E402
 from upsweep import jax as uj  # noqa: E402
 
 FLAGS = list(itertools.product([False, True], [True, False]))
@@ -70,13 +74,17 @@ def test_jacobians(op, reverse, inclusive, with_reset):
 
 
 @pytest.mark.parametrize(("reverse", "inclusive"), FLAGS)
-def test_second_derivatives_of_products(reverse, inclusive):
+@pytest.mark.parametrize("with_reset", [False, True])
+def test_second_derivatives_of_products(with_reset, reverse, inclusive):
     weights = np.array([1.0, -2.0, 0.5, 3.0, 1.5])
+    reset = np.array([False, False, True, False, False]) if with_reset else None
 
     def function(x):
-        return uj.cumprod(x, reverse=reverse, inclusive=inclusive) @ weights
+        options = {"reverse": reverse, "inclusive": inclusive, "reset": reset}
+        return uj.scan(x, "prod", **options) @ weights
 
-    own = exact.members(5, inclusive)
+    in_order = turned(reset, reverse) if with_reset else None
+    own = exact.members(5, inclusive, in_order)
     modes = [
         jax.hessian,
         lambda f: jax.jacrev(jax.jacrev(f)),
@@ -108,15 +116,19 @@ OUT_OF_RANGE = {
 
 
 @pytest.mark.parametrize(("reverse", "inclusive"), FLAGS)
+@pytest.mark.parametrize("copies", [1, 2])
 @pytest.mark.parametrize("line", OUT_OF_RANGE.values(), ids=OUT_OF_RANGE)
-def test_products_that_leave_the_range(line, reverse, inclusive):
-    """The derivatives of the exact product: only the result is rounded."""
-    x = np.float32(line)
+def test_products_that_leave_the_range(line, copies, reverse, inclusive):
+    """The derivatives of the exact product: only the result is rounded. So it is where
+    segments follow each other."""
+    x = np.float32(line * copies)
+    reset = np.arange(len(x)) == 4 - reverse if copies == 2 else None
 
     def function(x):
-        return uj.cumprod(x, reverse=reverse, inclusive=inclusive)
+        return uj.scan(x, "prod", reverse=reverse, inclusive=inclusive, reset=reset)
 
-    own = exact.members(4, inclusive)
+    in_order = None if reset is None else turned(reset, reverse)
+    own = exact.members(len(x), inclusive, in_order)
     right = exact.rounded(
         exact.product_jacobian(exact.fractions(turned(x, reverse)), own)
     )
@@ -306,3 +318,28 @@ def test_narrow_products_are_rounded_once(reset):
     with np.errstate(over="ignore"):
         right = exact.rounded(right).astype(np.float16)
     np.testing.assert_allclose(found.astype(float), right, rtol=1e-3, atol=6e-8)
+
+
+@pytest.mark.parametrize(("reverse", "inclusive"), FLAGS)
+@pytest.mark.skipif(not _jax_handlers.has_handlers(), reason="calls Python instead")
+def test_derivatives_on_cuda_are_made_of_scans(reverse, inclusive, monkeypatch):
+    """There with resets, because upsweep would leave them to the CPU."""
+    monkeypatch.setattr(_jax_handlers, "_runs_on_gpu", lambda dtype: True)
+    options = {"axis": 1, "reverse": reverse, "inclusive": inclusive}
+    rng = np.random.default_rng(0)
+    x, c = (rng.normal(size=(3, 7)) for _ in range(2))
+    reset = rng.random((1, 7)) < 0.4
+    for derivative, of_scans in (
+        (primitives.prod_vjp, primitives.prod_vjp_of_scans),
+        (primitives.prod_jvp, primitives.prod_jvp_of_scans),
+    ):
+        right = derivative(x, c, reset, **options)
+        found = jax.jit(partial(of_scans, **options))(x, c, reset)
+        np.testing.assert_allclose(found, right, rtol=1e-14)
+        for mask, calls in ((reset, {"scan", "recurrence"}), (None, set())):
+            traced = jax.jit(partial(derivative, **options)).trace(
+                *(np.float32(each) for each in (x, c)), mask
+            )
+            text = traced.lower(lowering_platforms=("cuda",)).as_text()
+            found = set(re.findall(r"@upsweep_(\w+)_cuda", text))
+            assert found == (calls or {derivative.__name__})

@@ -2,6 +2,7 @@
 derivatives every dtype holds exactly. Zeros are among them."""
 
 import itertools
+from fractions import Fraction
 
 import exact_scans as exact
 import mpmath
@@ -399,6 +400,26 @@ def test_segments_whose_products_leave_the_range_of_float32():
     x, a = exact.fractions(line), array(line)
     found = mx.grad(lambda x: um.scan(x, "prod", reset=reset)[4])(a)
     same(found, exact.gradient(lambda x: exact.product(x, reset=mask)[4], x))
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_segments_whose_products_leave_the_range_of_float64(how):
+    far = [2.0**-100] * 12 + [2.0**100] * 12
+    turn = slice(None, None, -1 if how["reverse"] else 1)
+    line, mask = [*far, *far][turn], [i == 24 for i in range(48)][turn]
+    x, a = exact.fractions(line), array(line)
+    for k in list(range(48))[turn][12::11]:
+
+        def f(x, k=k):
+            return exact.product(x, reset=mask, **how)[k]
+
+        def ours(x, k=k):
+            return um.scan(x, "prod", reset=mx.array(mask), **how)[k]
+
+        right = [Fraction(float(np.float32(float(v)))) for v in exact.gradient(f, x)]
+        same(mx.grad(ours)(a), right)
+        (tangent,) = mx.jvp(ours, [a], [mx.ones(48)])[1]
+        assert tangent.item() == float(np.float32(float(sum(right))))
 
 
 @pytest.mark.parametrize("op", SCANS)

@@ -57,14 +57,18 @@ LINES = {
 }
 
 
-def check_both_modes(x, c, axis, reverse, inclusive):
-    flags = {"reverse": reverse, "inclusive": inclusive}
+def check_both_modes(x, c, axis, reverse, inclusive, reset=None):
+    flags = {"reverse": reverse, "inclusive": inclusive, "reset": reset}
+    mask = None if reset is None else torch.from_numpy(reset.copy())
+
+    def product(t):
+        return ut.scan(t, "prod", axis, **{**flags, "reset": mask})
+
     leaf = tensor(x).requires_grad_()
-    y = ut.cumprod(leaf, axis, **flags)
-    (gradient,) = torch.autograd.grad(y, leaf, tensor(c))
+    (gradient,) = torch.autograd.grad(product(leaf), leaf, tensor(c))
     oracle.gradient.check("vjp", x.conj(), c, numpy(gradient), axis=axis, **flags)
     with fwad.dual_level():
-        y = ut.cumprod(fwad.make_dual(tensor(x), tensor(c)), axis, **flags)
+        y = product(fwad.make_dual(tensor(x), tensor(c)))
         tangent = fwad.unpack_dual(y).tangent
     oracle.gradient.check("jvp", x, c, numpy(tangent), axis=axis, **flags)
 
@@ -79,6 +83,11 @@ def test_gradients_of_products_keep_the_contract(line, name):
     c = rng.integers(-3, 4, x.shape).astype(x.dtype)
     for reverse, inclusive in FLAGS:
         check_both_modes(x, c, 0, reverse, inclusive)
+        check_both_modes(x, c, 0, reverse, inclusive, np.arange(len(x)) == 1)
+        # Two segments, either of which leaves the others alone.
+        twice = np.concatenate([x, x]), np.concatenate([c, c])
+        starts = np.arange(2 * len(x)) == len(x) - reverse
+        check_both_modes(*twice, 0, reverse, inclusive, starts)
 
 
 @pytest.mark.parametrize("name", FLOATS)

@@ -274,7 +274,8 @@ def test_opcheck():
     opcheck(ops.scan, (z, "sum", 0, True, False, start, mask.mT))
     opcheck(ops.linear_recurrence, (x, x, 1, False, True, None, mask))
     for derivative in (ops.cumprod_vjp, ops.cumprod_jvp):
-        opcheck(derivative, (w, w, 1, True, False))
+        opcheck(derivative, (w, w, 1, True, False, None))
+        opcheck(derivative, (w, w, 1, False, True, torch.rand(w.shape) < 0.3))
 
 
 def test_operators_check_their_arguments():
@@ -294,9 +295,12 @@ def test_operators_check_their_arguments():
          (x, "sum", 1, False, True, None, mask)),
         (ValueError, "[linear_recurrence] b", ops.linear_recurrence,
          (x, row, 1, False, True, None, None)),
-        (IndexError, "[cumprod_vjp] dim", ops.cumprod_vjp, (x, x, -1, False, True)),
+        (IndexError, "[cumprod_vjp] dim", ops.cumprod_vjp,
+         (x, x, -1, False, True, None)),
         (ValueError, "[cumprod_jvp] tangent", ops.cumprod_jvp,
-         (x, row, 1, False, True)),
+         (x, row, 1, False, True, None)),
+        (ValueError, "[cumprod_jvp] reset", ops.cumprod_jvp,
+         (x, x, 1, False, True, mask)),
     ]  # fmt: skip
     for error, text, op, args in cases:
         tensors = [arg for arg in args if isinstance(arg, torch.Tensor)]

@@ -135,8 +135,14 @@ def test_general_scans_go_from_tensor_to_tensor():
             _core.recurrence_tensors(Good(), Good(), 0, False, True, None, None),
             [1, 4, 15],
         ),
-        (_core.cumprod_vjp_tensors(Good(), floats(1, 0, 1), 0, False, True), [7, 3, 2]),
-        (_core.cumprod_jvp_tensors(Good(), floats(1, 0, 1), 0, False, True), [1, 2, 8]),
+        (
+            _core.cumprod_vjp_tensors(Good(), floats(1, 0, 1), 0, False, True, None),
+            [7, 3, 2],
+        ),
+        (
+            _core.cumprod_jvp_tensors(Good(), floats(1, 0, 1), 0, False, True, None),
+            [1, 2, 8],
+        ),
     ):
         assert list(call.values()) == right
         call.release()
@@ -195,7 +201,7 @@ BAD_TENSORS = [
 def test_bad_tensors_are_refused_and_released(fields, error, words):
     for call in (
         lambda tensor: _core.cummax_tensor(tensor, 0, False, True),
-        lambda tensor: _core.cumprod_vjp_tensors(tensor, Good(), 0, False, True),
+        lambda tensor: _core.cumprod_vjp_tensors(tensor, Good(), 0, False, True, None),
     ):
         tensor = Good(**fields)
         with pytest.raises(error, match=rf"^\[(cummax|cumprod_vjp)\] .*{words}"):

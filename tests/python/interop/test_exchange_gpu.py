@@ -192,8 +192,10 @@ def test_every_function(library):
          [1, 3, 13]),
         (lambda a, b: _core.recurrence_tensors(a, b, 0, False, True, start, None),
          [21, 63, 253]),
-        (lambda a, b: _core.cumprod_vjp_tensors(a, b, 0, False, True), [13, 8, 6]),
-        (lambda a, b: _core.cumprod_jvp_tensors(a, b, 0, False, True), [1, 3, 18]),
+        (lambda a, b: _core.cumprod_vjp_tensors(a, b, 0, False, True, None),
+         [13, 8, 6]),
+        (lambda a, b: _core.cumprod_jvp_tensors(a, b, 0, False, True, None),
+         [1, 3, 18]),
     ):  # fmt: skip
         result = call(library.tensor(x), library.tensor(c))
         assert library.read(result, np.float32).tolist() == right
@@ -209,6 +211,12 @@ def test_what_the_cpu_computes(library):
         library.tensor(a), library.tensor(b), 0, False, True, None, None
     )
     assert library.read(result, np.complex64).tolist() == [1, 2 + 1j]
+    x, ones = np.float32([2, 3, 4]), np.ones(3, np.float32)
+    reset = library.tensor(np.array([False, True, False]))
+    result = _core.cumprod_vjp_tensors(
+        library.tensor(x), library.tensor(ones), 0, False, True, reset
+    )
+    assert library.read(result, np.float32).tolist() == [1, 5, 3]
 
 
 def test_empty_tensors(library):
@@ -228,5 +236,5 @@ def test_a_library_without_memory(library):
     library.full = True
     tensor = library.tensor(np.float32([1, 2]))
     with pytest.raises(MemoryError, match="the library is full"):
-        _core.cumprod_vjp_tensors(tensor, tensor, 0, False, True)
+        _core.cumprod_vjp_tensors(tensor, tensor, 0, False, True, None)
     tensor.memory.check_released()

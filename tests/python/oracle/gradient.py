@@ -2,7 +2,8 @@
 of the contract.
 
 Products and sums are those of the definition, one element after the other, with numbers
-as those of `recurrence`. S is the same with magnitudes.
+as those of `recurrence`. S is the same with magnitudes. Each segment between resets is
+a line of its own.
 """
 
 from typing import NamedTuple
@@ -20,6 +21,7 @@ from .recurrence import (
     decode,
     error,
     exact,
+    mask_of,
     norm,
     part_name,
     raised,
@@ -31,11 +33,15 @@ ONE = (1, 0)
 
 
 @kept
-def check(kind, x, terms, y, *, axis, reverse=False, inclusive=True, unit=None):
+def check(kind, x, terms, y, *, axis, reverse=False, inclusive=True, reset=None,
+          unit=None):  # fmt: skip
     """Raises AssertionError at the first element of y that breaks the contract. kind is
-    vjp or jvp; x, terms and y are of one dtype and shape. unit is the exponent of a
-    step's error, by default that of the CPU. Returns the largest error met, as a
-    fraction of the bound."""
+    vjp or jvp; x, terms and y are of one dtype and shape. reset is a mask of that shape
+    or, for one axis, offsets. unit is the exponent of a step's error, by default that
+    of the CPU. Returns the largest error met, as a fraction of the bound."""
+    if reset is not None:
+        options = {"reverse": reverse, "inclusive": inclusive, "unit": unit}
+        return check_segments(kind, x, terms, y, axis, reset, options)
     name = y.dtype.name
     if unit is None:
         unit = UNIT.get(name, -52)
@@ -64,6 +70,20 @@ def check(kind, x, terms, y, *, axis, reverse=False, inclusive=True, unit=None):
                 f"{by:.4g} times the bound"
             )
             worst = max(worst, by)
+    return worst
+
+
+def check_segments(kind, x, terms, y, axis, reset, options):
+    reverse, worst = options["reverse"], 0.0
+    if reset.dtype != bool:
+        reset = mask_of(reset, x.shape, reverse)
+    rows = [rows_of(values, axis) for values in (x, terms, y)]
+    for line, flags in enumerate(rows_of(reset, axis)):
+        # Backwards, a segment ends after the element with the reset.
+        cuts = np.flatnonzero(flags) + reverse
+        segments = zip(*(np.split(row[line], cuts) for row in rows), strict=True)
+        for segment in segments:
+            worst = max(worst, check(kind, *segment, axis=0, **options))
     return worst
 
 
