@@ -7,34 +7,6 @@
 
 namespace upsweep {
 
-// What the lines of each chunk amount to, and what enters them.
-template <class F>
-struct GradientStates {
-  using Map = typename Recurrence<F>::Aggregate;
-  using State = typename Recurrence<F>::Prefix;
-  using Product = FactorProduct::Aggregate;
-  static_assert(sizeof(Map) <= kGradientBytes - sizeof(Product) &&
-                    sizeof(State) + sizeof(Product) <= kCarryBytes,
-                "room for them");
-
-  device Map* maps;
-  device Product* products;
-  device State* entering;
-  device Product* others;  // products of what comes later, or before
-
-  static METAL_FUNC GradientStates of(device uchar* totals,
-                                      device uchar* carries,
-                                      constant ScanParams& params) {
-    int64_t entries =
-        int64_t(params.panels) * params.chunks * params.width * params.batches;
-    return {(device Map*)totals,
-            (device Product*)(totals +
-                              entries * (kGradientBytes - sizeof(Product))),
-            (device State*)carries,
-            (device Product*)(carries + entries * sizeof(State))};
-  }
-};
-
 // The products of a thread's blocks.
 template <class F>
 struct BlockProducts {
@@ -187,6 +159,7 @@ struct GradientTile {
   using Products = BlockProducts<F>;
   using Items = GradientItems<G>;
   using Group = GradientGroup<G>;
+  using States = GradientStates<G>;
 
   static METAL_FUNC Group group_of(Task<M> task) {
     return {task.thread_layout, task.thread_id,
@@ -201,7 +174,7 @@ struct GradientTile {
   // Stores the products of a chunk's lines.
   static METAL_FUNC void reduce_products(Task<M> task,
                                          constant ScanParams& params,
-                                         uint chunk, GradientStates<F> states) {
+                                         uint chunk, States states) {
     ThreadItems<M> items = load_tile(task, params, int64_t(chunk) * params.span,
                                      span_of(params, chunk));
     Products products;
@@ -209,17 +182,17 @@ struct GradientTile {
                         group_of(task), Items::reduce_products(items, products))
                         .total;
     if (!task.coord.is_active || task.coord.line_thread != 0) return;
-    states.products[chunk_index(params, task.panel.index, chunk, task.coord)] =
+    states.chunks
+        .products[chunk_index(params, task.panel.index, chunk, task.coord)] =
         total;
   }
 
   // Stores the maps of a chunk's lines; for Vjp, the products too.
   static METAL_FUNC void reduce(Task<M> task, constant ScanParams& params,
-                                uint chunk, GradientStates<F> states) {
+                                uint chunk, States states) {
     ThreadItems<M> items = load_tile(task, params, int64_t(chunk) * params.span,
                                      span_of(params, chunk));
     bool inclusive = params.inclusive != 0;
-    int64_t at = chunk_index(params, task.panel.index, chunk, task.coord);
     Products products;
     Product own = FactorProduct::identity();
     if (!G::kIsAgainstProduct) {
@@ -227,21 +200,25 @@ struct GradientTile {
                                  Items::reduce_products(items, products))
                 .before;
       if (task.coord.is_active) {
-        own = FactorProduct::combine(states.others[at], own);
+        own = FactorProduct::combine(
+            States::product(states, params, task.panel.index, chunk,
+                            task.coord),
+            own);
       }
     }
     Map map = Items::reduce(items, own, products, inclusive);
     Map total = Group::scan_maps(group_of(task), map).total;
+    int64_t at = chunk_index(params, task.panel.index, chunk, task.coord);
     bool stores = task.coord.is_active && task.coord.line_thread == 0;
-    if (stores) states.maps[at] = total;
+    if (stores) states.chunks.maps[at] = total;
     if (!G::kIsAgainstProduct) return;
     threadgroup_barrier(mem_flags::mem_threadgroup);
     Product product = Group::scan_products(group_of(task), own).total;
-    if (stores) states.products[at] = product;
+    if (stores) states.chunks.products[at] = product;
   }
 
   static METAL_FUNC void finish(Task<M> task, constant ScanParams& params,
-                                uint chunk, GradientStates<F> states) {
+                                uint chunk, States states) {
     bool inclusive = params.inclusive != 0;
     int64_t first = int64_t(chunk) * params.span;
     uint span = span_of(params, chunk);
@@ -249,9 +226,9 @@ struct GradientTile {
     State h = M::initial();
     Product other = FactorProduct::identity();
     if (params.chunks != 1 && task.coord.is_active) {
-      int64_t at = chunk_index(params, task.panel.index, chunk, task.coord);
-      h = states.entering[at];
-      other = states.others[at];
+      h = States::sum(states, params, task.panel.index, chunk, task.coord);
+      other =
+          States::product(states, params, task.panel.index, chunk, task.coord);
     }
     Products products;
     Product own = FactorProduct::identity();
@@ -270,116 +247,6 @@ struct GradientTile {
     h = M::apply(h, Group::scan_maps(group_of(task), map).before);
     Items::scan(items, h, other, products, inclusive);
     store_tile(task, params, first, span, items);
-  }
-};
-
-// From what chunks amount to, what enters them. Lines have as many threads as
-// they have use for, and each has a run of neighbouring chunks.
-template <class G>
-struct GradientSpine {
-  using F = typename G::Format;
-  using M = Recurrence<F>;
-  using Group = GradientGroup<G>;
-  using Map = typename M::Aggregate;
-  using Product = FactorProduct::Aggregate;
-
-  Group group;
-  uint begin;  // of the run
-  uint end;
-  int64_t first;     // entry of the line's first chunk
-  int64_t step;      // to that of the next one
-  bool is_backward;  // whether the run starts at its end
-
-  static METAL_FUNC GradientSpine of(constant ScanParams& params, uint group,
-                                     ThreadId thread_id,
-                                     threadgroup
-                                     typename M::Aggregate* shared) {
-    uint threads = spine_threads(params.chunks, kThreads);
-    uint lines_of_group = kThreads / threads;
-    uint thread_index = index_of(thread_id);
-    int64_t lines = int64_t(params.width) * params.batches;  // of a panel
-    int64_t line =
-        int64_t(group) * lines_of_group + thread_index % lines_of_group;
-    int64_t panel = line / lines;
-    uint run = (params.chunks + threads - 1) / threads;
-    uint begin = min(thread_index / lines_of_group * run, params.chunks);
-    uint end = panel < params.panels ? min(begin + run, params.chunks) : begin;
-    return {{{lines_of_group, threads}, thread_id, shared},
-            begin,
-            end,
-            panel * params.chunks * lines + (line - panel * lines),
-            lines,
-            G::kIsAgainstProduct};
-  }
-
-  static METAL_FUNC void scan_products(GradientSpine here,
-                                       GradientStates<F> states) {
-    Product own = FactorProduct::identity();
-    for (uint i = 0; i < here.end - here.begin; i += kBatch) {
-      Batch<Product> batch = load(states.products, here, i);
-      UPSWEEP_UNROLL
-      for (uint j = 0; j < kBatch; ++j) {
-        if (batch.is_in[j]) own = FactorProduct::combine(own, batch.item[j]);
-      }
-    }
-    Product state = Group::other_products(here.group, own);
-    for (uint i = 0; i < here.end - here.begin; i += kBatch) {
-      Batch<Product> batch = load(states.products, here, i);
-      UPSWEEP_UNROLL
-      for (uint j = 0; j < kBatch; ++j) {
-        if (!batch.is_in[j]) continue;
-        states.others[batch.at[j]] = state;
-        state = FactorProduct::combine(state, batch.item[j]);
-      }
-    }
-  }
-
-  static METAL_FUNC void scan_maps(GradientSpine here,
-                                   GradientStates<F> states) {
-    here.is_backward = false;
-    Map own = M::identity();
-    for (uint i = 0; i < here.end - here.begin; i += kBatch) {
-      Batch<Map> batch = load(states.maps, here, i);
-      UPSWEEP_UNROLL
-      for (uint j = 0; j < kBatch; ++j) {
-        if (batch.is_in[j]) own = M::combine(own, batch.item[j]);
-      }
-    }
-    typename M::Prefix state =
-        M::apply(M::initial(), Group::scan_maps(here.group, own).before);
-    for (uint i = 0; i < here.end - here.begin; i += kBatch) {
-      Batch<Map> batch = load(states.maps, here, i);
-      UPSWEEP_UNROLL
-      for (uint j = 0; j < kBatch; ++j) {
-        if (!batch.is_in[j]) continue;
-        states.entering[batch.at[j]] = state;
-        state = M::apply(state, batch.item[j]);
-      }
-    }
-  }
-
- private:
-  // Chunks that are loaded before the first of them is used.
-  static constant constexpr uint kBatch = 4;
-  template <class T>
-  struct Batch {
-    T item[kBatch];
-    int64_t at[kBatch];
-    bool is_in[kBatch];
-  };
-
-  // From the i-th chunk of the run on, in its direction.
-  template <class T>
-  static METAL_FUNC Batch<T> load(device T* from, GradientSpine here, uint i) {
-    Batch<T> batch;
-    UPSWEEP_UNROLL
-    for (uint j = 0; j < kBatch; ++j) {
-      batch.is_in[j] = here.begin + i + j < here.end;
-      uint chunk = here.is_backward ? here.end - 1 - i - j : here.begin + i + j;
-      batch.at[j] = here.first + chunk * here.step;
-      if (batch.is_in[j]) batch.item[j] = from[batch.at[j]];
-    }
-    return batch;
   }
 };
 

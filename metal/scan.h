@@ -47,6 +47,7 @@
 #include "factor_product.h"
 #include "item_block.h"
 #include "gradient.h"
+#include "gradient_spine.h"
 #include "gradient_scan.h"
 
 #include "convert.h"
