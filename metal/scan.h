@@ -47,6 +47,8 @@
 #include "factor_product.h"
 #include "item_block.h"
 #include "gradient.h"
+#include "gradient_reduce.h"
+#include "gradient_lines.h"
 #include "gradient_spine.h"
 #include "gradient_scan.h"
 

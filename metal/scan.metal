@@ -251,15 +251,19 @@ template <class G>
     uint simdgroup [[simdgroup_index_in_threadgroup]]) {
   using M = typename G::M;
   threadgroup uint4 tile[tile_vectors<M>()];
-  threadgroup typename M::Aggregate simdgroup_aggregates[kThreads];
+  threadgroup typename M::Aggregate maps[kThreads];
+  threadgroup FactorProduct::Aggregate shared_products[kThreads];
   threadgroup atomic_uint any_flag;
-  Shared<M> shared = {(threadgroup uint*)tile, simdgroup_aggregates, &any_flag};
+  Shared<M> shared = {(threadgroup uint*)tile, maps, &any_flag};
   uint panel = group / params.chunks;
   uint chunk = group - panel * params.chunks;
   Task<M> task = make_task<M>(in, out, resets, initials, second, params, panel,
                               {lane, simdgroup}, shared);
+  GradientLines<G> lines = {task.thread_layout, task.thread_id, maps,
+                            shared_products};
   GradientTile<G>::reduce_products(
-      task, params, chunk, GradientStates<G>::of(totals, carries, params));
+      task, lines, params, chunk,
+      GradientStates<G>::of(totals, carries, params));
 }
 
 template <class G>
@@ -276,14 +280,17 @@ template <class G>
     uint simdgroup [[simdgroup_index_in_threadgroup]]) {
   using M = typename G::M;
   threadgroup uint4 tile[tile_vectors<M>()];
-  threadgroup typename M::Aggregate simdgroup_aggregates[kThreads];
+  threadgroup typename M::Aggregate maps[kThreads];
+  threadgroup FactorProduct::Aggregate shared_products[kThreads];
   threadgroup atomic_uint any_flag;
-  Shared<M> shared = {(threadgroup uint*)tile, simdgroup_aggregates, &any_flag};
+  Shared<M> shared = {(threadgroup uint*)tile, maps, &any_flag};
   uint panel = group / params.chunks;
   uint chunk = group - panel * params.chunks;
   Task<M> task = make_task<M>(in, out, resets, initials, second, params, panel,
                               {lane, simdgroup}, shared);
-  GradientTile<G>::reduce(task, params, chunk,
+  GradientLines<G> lines = {task.thread_layout, task.thread_id, maps,
+                            shared_products};
+  GradientTile<G>::reduce(task, lines, params, chunk,
                           GradientStates<G>::of(totals, carries, params));
 }
 
@@ -312,14 +319,17 @@ template <class G>
     uint simdgroup [[simdgroup_index_in_threadgroup]]) {
   using M = typename G::M;
   threadgroup uint4 tile[tile_vectors<M>()];
-  threadgroup typename M::Aggregate simdgroup_aggregates[kThreads];
+  threadgroup typename M::Aggregate maps[kThreads];
+  threadgroup FactorProduct::Aggregate shared_products[kThreads];
   threadgroup atomic_uint any_flag;
-  Shared<M> shared = {(threadgroup uint*)tile, simdgroup_aggregates, &any_flag};
+  Shared<M> shared = {(threadgroup uint*)tile, maps, &any_flag};
   uint panel = group / params.chunks;
   uint chunk = group - panel * params.chunks;
   Task<M> task = make_task<M>(in, out, resets, initials, second, params, panel,
                               {lane, simdgroup}, shared);
-  GradientTile<G>::finish(task, params, chunk,
+  GradientLines<G> lines = {task.thread_layout, task.thread_id, maps,
+                            shared_products};
+  GradientTile<G>::finish(task, lines, params, chunk,
                           GradientStates<G>::of(totals, carries, params));
 }
 
