@@ -72,9 +72,16 @@ struct PlainProduct {
   }
   // What is infinite has a NaN in the low float.
   static METAL_FUNC bool is_valid(PlainProduct p) {
-    return p.least >= mark(power_of_two(kLeast)) &&
+    return is_large_enough(p) &&
            p.least_factor >= mark(power_of_two(kLeastFactor)) &&
            p.most < power_of_two(kMost) && p.value.lo == p.value.lo;
+  }
+  static METAL_FUNC bool is_large_enough(PlainProduct p) {
+    return p.least >= mark(power_of_two(kLeast));
+  }
+  // That of the least product but 0; at most 1 too low.
+  static METAL_FUNC int least_exponent(PlainProduct p) {
+    return int(p.least >> 24) - 127;
   }
   static METAL_FUNC uint mark(float x) { return 2 * as_type<uint>(x) - 1; }
 

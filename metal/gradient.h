@@ -7,9 +7,9 @@
 //   Jvp  walks with the product, with h <- x · h + c · (product before x). A
 //        result is the h after x, or before it.
 //
-// A block of a thread's items is computed by plain numbers where that is right,
-// which the block tells, and else element by element: the first `count`; plain
-// numbers may go on, because the others are 1 and 0.
+// Blocks of a thread's items are computed by plain numbers where that is right,
+// which is known afterwards, and else element by element: the first `count`;
+// plain numbers may go on, because the others are 1 and 0.
 #pragma once
 
 namespace upsweep {
@@ -38,20 +38,6 @@ struct GradientSums {
     return F::narrow(join_bits(a, exponent));
   }
 
-  // The same for a sum within the range of plain numbers, without a branch. A
-  // result in the subnormal range is in doubt.
-  static METAL_FUNC Value rounded(Wide a, int exponent, thread bool& in_doubt) {
-    float whole = sizeof(Value) == 2 ? round_to_odd(a) : a.hi;
-    uint bits = as_type<uint>(whole);
-    uint sign = bits & kSignBit;
-    int field = int((bits >> 23) & 255) + exponent;
-    bool is_zero = bits == sign || field < -23;
-    in_doubt = in_doubt || (!is_zero && field <= 0);
-    uint result = bits + (uint(exponent) << 23);
-    result = field >= 255 ? sign | kInfinityBits : result;
-    return F::rounded(is_zero ? sign : result);
-  }
-
   static METAL_FUNC Product product(Block x, uint count) {
     PlainProduct p = PlainProduct::start({1, 0});
     UPSWEEP_UNROLL
@@ -63,14 +49,6 @@ struct GradientSums {
     if (PlainProduct::is_valid(p)) return PlainProduct::total(p, 0);
     return exact_product(x, count);
   }
-  // What a map multiplies by, if nothing in it is infinite or NaN.
-  static METAL_FUNC Product product(Map t, Block x, uint count) {
-    if (t.table != M::kPlain) return exact_product(x, count);
-    if (t.a.exponent == kNoExponent) return {{1, 0}, 0, kZero};
-    return {t.a.mantissa, t.a.exponent, 0};
-  }
-
- private:
   static METAL_FUNC Product exact_product(Block x, uint count) {
     Product total = FactorProduct::identity();
     UPSWEEP_ROLL
@@ -78,6 +56,39 @@ struct GradientSums {
       total = FactorProduct::accumulate(total, number(x.item[i]));
     }
     return total;
+  }
+};
+
+// Rounds sums of plain numbers, of which results are multiples by a power of
+// two, without a branch.
+template <class F>
+struct PlainRounding {
+  using Value = typename F::Value;
+  // A sum of magnitudes from here on makes what is lost in the subnormal range
+  // small beside the error of a step.
+  static constant constexpr int kLeastSum = -78;
+  // All numbers round to 0 if they are multiplied by less.
+  static constant constexpr int kLeastExponent = -280;
+
+  float first;  // the power of two is the product of both
+  float then;
+
+  static METAL_FUNC PlainRounding of(int exponent) {
+    if (exponent < kLeastExponent) return {0, 0};
+    int within = clamp(exponent, -252, 252);
+    return {power_of_two(within / 2), power_of_two(within - within / 2)};
+  }
+  // Whether it is right for sums of at least 2^least of magnitudes.
+  static METAL_FUNC bool is_valid(int exponent, int least) {
+    int lowered = exponent < kLeastExponent ? 0 : min(exponent, 0);
+    return least + lowered >= kLeastSum;
+  }
+  // As a float, to which multiples in a format are to be rounded.
+  static METAL_FUNC float whole(Wide a) {
+    return sizeof(Value) == 2 ? round_to_odd(a) : a.hi;
+  }
+  static METAL_FUNC Value rounded(PlainRounding here, float whole) {
+    return F::rounded(as_type<uint>(whole * here.first * here.then));
   }
 };
 
@@ -93,21 +104,51 @@ struct Vjp {
   using Block = typename Sums::Block;
   static constant constexpr bool kIsAgainstProduct = true;
 
-  // What a block makes of the h before it.
-  static METAL_FUNC Map map(Block x, Block c, uint count, Product,
-                            bool inclusive) {
-    typename M::FastAggregate q = M::fast_identity();
-    Value factor = Sums::one();  // of the element before
+  // What items make of the h before them, block after block, in plain numbers.
+  struct Run {
+    typename M::FastPrefix sum;
+    Value factor;  // the last one
+    bool is_valid;
+  };
+  static METAL_FUNC Run start() { return {M::fast_zero(), Sums::one(), true}; }
+  // `own` becomes the product of the block.
+  static METAL_FUNC Run advance(Run run, Block x, Block c, bool inclusive,
+                                thread Product& own) {
+    typename M::FastFactor product = M::fast_one();
     UPSWEEP_UNROLL
     for (uint i = 0; i < Block::kItems; ++i) {
-      q = M::fast_accumulate(q, inclusive ? factor : x.item[i], c.item[i]);
-      factor = x.item[i];
-      if (i % kPairsApart == kPairsApart - 1) q = M::fast_normalize(q);
+      product = M::fast_multiply(product, x.item[i]);
+      run.sum = M::fast_advance(run.sum, inclusive ? run.factor : x.item[i],
+                                c.item[i]);
+      run.factor = x.item[i];
+      if (i % kPairsApart == kPairsApart - 1) {
+        product = M::fast_normalize(product);
+        run.sum = M::fast_normalize(run.sum);
+      }
     }
+    run.is_valid = run.is_valid && M::fast_is_valid(product);
+    WideNumber number = wide_number(product.a, product.exponent);
+    own = {number.mantissa, number.exponent, 0};
+    if (number.exponent == kNoExponent) own = {{1, 0}, 0, kZero};
+    return run;
+  }
+  static METAL_FUNC Run end(Run run, bool inclusive) {
     if (inclusive) {
-      q = M::fast_normalize(M::fast_accumulate(q, factor, Value(0)));
+      run.sum =
+          M::fast_normalize(M::fast_advance(run.sum, run.factor, Value(0)));
     }
-    if (M::fast_is_valid(q)) return M::fast_aggregate(q, false);
+    run.is_valid = run.is_valid && M::fast_is_valid(run.sum);
+    return run;
+  }
+  // `product` is that of all blocks.
+  static METAL_FUNC Map total(Run run, Product product) {
+    WideNumber factor = {product.mantissa, product.exponent};
+    if (product.special != 0) factor = {{0, 0}, kNoExponent};
+    return {factor, wide_number(run.sum.h, 0), M::kPlain};
+  }
+
+  // What a block makes of the h before it.
+  static METAL_FUNC Map map(Block x, Block c, uint count, bool inclusive) {
     Map total = M::identity();
     UPSWEEP_ROLL
     for (uint i = 0; i < count; ++i) {
@@ -122,12 +163,12 @@ struct Vjp {
   }
 
   // The results of a block, and h after it. `later` is the product of the
-  // elements after the block.
+  // elements after the block. `is_plain` says whether a Run was right for it.
   static METAL_FUNC Block scan(Block x, Block c, uint count, thread State& h,
-                               Product later, bool inclusive) {
+                               Product later, bool inclusive, bool is_plain) {
     Block results;
     State after = h;
-    if (scan_plainly(x, c, after, later, inclusive, results)) {
+    if (is_plain && scan_plainly(x, c, after, later, inclusive, results)) {
       h = after;
       return results;
     }
@@ -169,27 +210,28 @@ struct Vjp {
       p = PlainProduct::advance(p, Sums::as_float(x.item[i]));
       if (i % kFactorsApart == 0) p = PlainProduct::normalize(p);
     }
+    using Rounding = PlainRounding<F>;
+    Rounding rounding = Rounding::of(later.exponent);
     typename M::FastPrefix q = M::fast_prefix(h);
-    bool in_doubt = false;
+    float any_infinite = 0;  // or NaN
     Value factor = Sums::one();
     UPSWEEP_UNROLL
     for (uint i = 0; i < Block::kItems; ++i) {
       Wide before = q.h;
       q = M::fast_advance(q, inclusive ? factor : x.item[i], c.item[i]);
       factor = x.item[i];
-      // Below 1, so that the result does not overflow: a later element may
-      // bring a sum of up to 2^128 back.
-      int excess = exponent_of(products[i].hi) + 1;
-      Wide product = scale(products[i], power_of_two(-excess));
-      Wide sum = inclusive ? q.h : before;
-      results.item[i] =
-          Sums::rounded(multiply(product, two_sum(sum.hi, sum.lo)),
-                        later.exponent + excess, in_doubt);
+      float whole =
+          Rounding::whole(multiply(products[i], inclusive ? q.h : before));
+      any_infinite = fma(whole, 0.0f, any_infinite);
+      results.item[i] = Rounding::rounded(rounding, whole);
       if (i % kPairsApart == kPairsApart - 1) q = M::fast_normalize(q);
     }
     if (inclusive) q = M::fast_normalize(M::fast_advance(q, factor, Value(0)));
     h = M::exact_prefix(q);
-    return !in_doubt && PlainProduct::is_valid(p) && M::fast_is_valid(q);
+    int least = PlainProduct::least_exponent(p) + M::fast_least_exponent(q);
+    return any_infinite == 0 && M::fast_is_valid(q) &&
+           PlainProduct::is_large_enough(p) &&
+           Rounding::is_valid(later.exponent, least);
   }
 
   static METAL_FUNC Value value(Product p, State h) {
@@ -220,9 +262,8 @@ struct Jvp {
 
   // What a block makes of the h before it; `earlier` is the product of the
   // elements before it.
-  static METAL_FUNC Map map(Block x, Block c, uint count, Product earlier,
-                            bool) {
-    Plain q = Plain::start({1, 0}, {{0, 0}, 0, ~0u});
+  static METAL_FUNC Map map(Block x, Block c, uint count, Product earlier) {
+    Plain q = Plain::start({1, 0}, M::fast_zero());
     UPSWEEP_UNROLL
     for (uint i = 0; i < Block::kItems; ++i) {
       q = Plain::advance(q, Sums::as_float(x.item[i]),
@@ -247,7 +288,7 @@ struct Jvp {
 
   // The results of a block, and what h and the product are after it.
   static METAL_FUNC Block scan(Block x, Block c, uint count, thread State& h,
-                               thread Product& earlier, bool inclusive) {
+                               thread Product& earlier, bool inclusive, bool) {
     Block results;
     State after = h;
     Product product = earlier;
@@ -305,21 +346,23 @@ struct Jvp {
                                         : h.h.exponent;
     if (!is_zero) h.h.exponent -= exponent;
     if (!M::fast_applies(h)) return false;
+    using Rounding = PlainRounding<F>;
+    Rounding rounding = Rounding::of(exponent);
     Plain q = Plain::start(FactorProduct::mantissa(earlier), M::fast_prefix(h));
-    bool in_doubt = false;
     UPSWEEP_UNROLL
     for (uint i = 0; i < Block::kItems; ++i) {
       Wide before = q.h.h;
       q = Plain::advance(q, Sums::as_float(x.item[i]),
                          Sums::as_float(c.item[i]));
       Wide result = inclusive ? q.h.h : before;
-      results.item[i] =
-          Sums::rounded(two_sum(result.hi, result.lo), exponent, in_doubt);
+      results.item[i] = Rounding::rounded(
+          rounding, Rounding::whole(two_sum(result.hi, result.lo)));
       if (i % kPairsApart == kPairsApart - 1) q = Plain::normalize(q);
     }
     earlier = PlainProduct::total(q.product, exponent);
     h = {wide_number(q.h.h, exponent), 0};
-    return !in_doubt && Plain::is_valid(q);
+    return Plain::is_valid(q) &&
+           Rounding::is_valid(exponent, M::fast_least_exponent(q.h));
   }
 
   static METAL_FUNC Value value(State h) {

@@ -7,46 +7,6 @@
 
 namespace upsweep {
 
-// What the lines of each chunk amount to, and what enters them.
-template <class F>
-struct GradientStates {
-  using Map = typename Recurrence<F>::Aggregate;
-  using State = typename Recurrence<F>::Prefix;
-  using Product = FactorProduct::Aggregate;
-  static_assert(sizeof(Map) <= kGradientBytes - sizeof(Product) &&
-                    sizeof(State) + sizeof(Product) <= kCarryBytes,
-                "room for them");
-
-  device Map* maps;
-  device Product* products;
-  device State* entering;
-  device Product* others;  // products of what comes later, or before
-
-  static METAL_FUNC GradientStates of(device uchar* totals,
-                                      device uchar* carries,
-                                      constant ScanParams& params) {
-    int64_t entries =
-        int64_t(params.panels) * params.chunks * params.width * params.batches;
-    return {(device Map*)totals,
-            (device Product*)(totals +
-                              entries * (kGradientBytes - sizeof(Product))),
-            (device State*)carries,
-            (device Product*)(carries + entries * sizeof(State))};
-  }
-};
-
-// The products of a thread's blocks.
-template <class F>
-struct BlockProducts {
-  static constant constexpr uint kItems =
-      ItemBlock<typename F::Value>::kItems;  // of a block
-  static constant constexpr uint kBlocks =
-      ThreadItems<Recurrence<F>>::kItems / kItems;
-  static_assert(kBlocks * kItems == ThreadItems<Recurrence<F>>::kItems,
-                "whole blocks");
-  FactorProduct::Aggregate of[kBlocks];
-};
-
 // Scans a thread's items. G is Vjp or Jvp of a format.
 template <class G>
 struct GradientItems {
@@ -60,49 +20,6 @@ struct GradientItems {
   using Items = ThreadItems<M>;
   using Blocks = ItemBlocks<Value>;
   using Sums = GradientSums<F>;
-
-  static METAL_FUNC Product reduce_products(Items items,
-                                            thread Products& products) {
-    Blocks xs = Blocks::of(items.line, items.position, items.count);
-    Product total = FactorProduct::identity();
-    UPSWEEP_ROLL
-    for (uint b = 0; b < Products::kBlocks; ++b) {
-      Product own = FactorProduct::identity();
-      uint begin = b * Products::kItems;
-      if (begin < items.count) {
-        own = Sums::product(Blocks::read(xs, begin, Sums::one()),
-                            Blocks::size(xs, begin));
-      }
-      products.of[b] = own;
-      total = FactorProduct::combine(total, own);
-    }
-    return total;
-  }
-
-  // What the items make of the h before them. Jvp needs the product of the
-  // elements before them, and those of the blocks. Vjp finds its products on
-  // the way, because they are parts of the maps: from 1, `product` becomes that
-  // of the items.
-  static METAL_FUNC Map reduce(Items items, thread Product& product,
-                               thread Products& products, bool inclusive) {
-    Blocks xs = Blocks::of(items.line, items.position, items.count);
-    Blocks cs = Blocks::of(items.terms, items.position, items.count);
-    Map total = M::identity();
-    UPSWEEP_ROLL
-    for (uint b = 0; b < Products::kBlocks; ++b) {
-      uint begin = b * Products::kItems;
-      if (G::kIsAgainstProduct) products.of[b] = FactorProduct::identity();
-      if (begin >= items.count) continue;
-      ItemBlock<Value> x = Blocks::read(xs, begin, Sums::one());
-      uint size = Blocks::size(xs, begin);
-      Map own = G::map(x, Blocks::read(cs, begin, Value(0)), size, product,
-                       inclusive);
-      total = b == 0 ? own : M::combine(total, own);
-      if (G::kIsAgainstProduct) products.of[b] = Sums::product(own, x, size);
-      product = FactorProduct::combine(product, products.of[b]);
-    }
-    return total;
-  }
 
   // Results replace the elements. `other` is the product of the elements that
   // come later, for Vjp, or before, for Jvp.
@@ -124,55 +41,10 @@ struct GradientItems {
       ItemBlock<Value> x = Blocks::read(xs, begin, Sums::one());
       ItemBlock<Value> c = Blocks::read(cs, begin, Value(0));
       if (G::kIsAgainstProduct) other = products.of[b];
-      Blocks::write(
-          xs, begin,
-          G::scan(x, c, Blocks::size(xs, begin), h, other, inclusive));
+      Blocks::write(xs, begin,
+                    G::scan(x, c, Blocks::size(xs, begin), h, other, inclusive,
+                            products.are_plain));
     }
-  }
-};
-
-// Scans over the threads of a group.
-template <class G>
-struct GradientGroup {
-  using M = typename G::M;
-  using Map = typename M::Aggregate;
-  using Product = FactorProduct::Aggregate;
-
-  ThreadLayout thread_layout;
-  ThreadId thread_id;
-  threadgroup Map* shared;
-
-  static METAL_FUNC ScanResult<M> scan_maps(GradientGroup here, Map own) {
-    threadgroup_barrier(mem_flags::mem_threadgroup);
-    return group_scan<M>(own, here.thread_layout, here.thread_id, here.shared);
-  }
-  static METAL_FUNC ScanResult<FactorProduct> scan_products(GradientGroup here,
-                                                            Product own) {
-    return group_scan<FactorProduct>(own, here.thread_layout, here.thread_id,
-                                     (threadgroup Product*)here.shared);
-  }
-  // The product of all threads of the line that come later, for Vjp, or before,
-  // for Jvp.
-  static METAL_FUNC Product other_products(GradientGroup here, Product own) {
-    if (!G::kIsAgainstProduct) return scan_products(here, own).before;
-    own = exchange(here, own);
-    threadgroup_barrier(mem_flags::mem_threadgroup);
-    Product before = scan_products(here, own).before;
-    threadgroup_barrier(mem_flags::mem_threadgroup);
-    return exchange(here, before);
-  }
-
- private:
-  // What the thread has that is as far from the other end of the line.
-  static METAL_FUNC Product exchange(GradientGroup here, Product own) {
-    threadgroup Product* all = (threadgroup Product*)here.shared;
-    uint thread_index = index_of(here.thread_id);
-    uint apart = here.thread_layout.column_threads;
-    uint threads = here.thread_layout.line_threads;
-    uint line_thread = thread_index / apart & (threads - 1);
-    all[thread_index] = own;
-    threadgroup_barrier(mem_flags::mem_threadgroup);
-    return all[thread_index + (threads - 1 - 2 * line_thread) * apart];
   }
 };
 
@@ -186,12 +58,9 @@ struct GradientTile {
   using Product = FactorProduct::Aggregate;
   using Products = BlockProducts<F>;
   using Items = GradientItems<G>;
-  using Group = GradientGroup<G>;
-
-  static METAL_FUNC Group group_of(Task<M> task) {
-    return {task.thread_layout, task.thread_id,
-            task.shared.simdgroup_aggregates};
-  }
+  using Reduction = GradientReduction<G>;
+  using Lines = GradientLines<G>;
+  using States = GradientStates<G>;
 
   static METAL_FUNC uint span_of(constant ScanParams& params, uint chunk) {
     int64_t first = int64_t(chunk) * params.span;
@@ -199,49 +68,60 @@ struct GradientTile {
   }
 
   // Stores the products of a chunk's lines.
-  static METAL_FUNC void reduce_products(Task<M> task,
+  static METAL_FUNC void reduce_products(Task<M> task, Lines lines,
                                          constant ScanParams& params,
-                                         uint chunk, GradientStates<F> states) {
+                                         uint chunk, States states) {
     ThreadItems<M> items = load_tile(task, params, int64_t(chunk) * params.span,
                                      span_of(params, chunk));
     Products products;
-    Product total = Group::scan_products(
-                        group_of(task), Items::reduce_products(items, products))
-                        .total;
+    Lines::put(lines, ItemReduction<F>::reduce_products(items, products));
+    Lines::scan_products(lines);
+    Product total = Lines::total_product(lines);
     if (!task.coord.is_active || task.coord.line_thread != 0) return;
-    states.products[chunk_index(params, task.panel.index, chunk, task.coord)] =
+    states.chunks
+        .products[chunk_index(params, task.panel.index, chunk, task.coord)] =
         total;
   }
 
   // Stores the maps of a chunk's lines; for Vjp, the products too.
-  static METAL_FUNC void reduce(Task<M> task, constant ScanParams& params,
-                                uint chunk, GradientStates<F> states) {
+  static METAL_FUNC void reduce(Task<M> task, Lines lines,
+                                constant ScanParams& params, uint chunk,
+                                States states) {
     ThreadItems<M> items = load_tile(task, params, int64_t(chunk) * params.span,
                                      span_of(params, chunk));
     bool inclusive = params.inclusive != 0;
-    int64_t at = chunk_index(params, task.panel.index, chunk, task.coord);
     Products products;
     Product own = FactorProduct::identity();
     if (!G::kIsAgainstProduct) {
-      own = Group::scan_products(group_of(task),
-                                 Items::reduce_products(items, products))
-                .before;
+      Lines::put(lines, ItemReduction<F>::reduce_products(items, products));
+      Lines::scan_products(lines);
+      own = Lines::other_product(lines);
       if (task.coord.is_active) {
-        own = FactorProduct::combine(states.others[at], own);
+        own = FactorProduct::combine(
+            States::product(states, params, task.panel.index, chunk,
+                            task.coord),
+            own);
       }
     }
-    Map map = Items::reduce(items, own, products, inclusive);
-    Map total = Group::scan_maps(group_of(task), map).total;
-    bool stores = task.coord.is_active && task.coord.line_thread == 0;
-    if (stores) states.maps[at] = total;
-    if (!G::kIsAgainstProduct) return;
-    threadgroup_barrier(mem_flags::mem_threadgroup);
-    Product product = Group::scan_products(group_of(task), own).total;
-    if (stores) states.products[at] = product;
+    Map map = Reduction::reduce(items, own, products, inclusive);
+    Lines::put(lines, map);
+    if (G::kIsAgainstProduct) {
+      Lines::put(lines, own);
+      Lines::scan_both(lines);
+    } else {
+      Lines::scan_maps(lines);
+    }
+    if (!task.coord.is_active || task.coord.line_thread != 0) return;
+    int64_t at = chunk_index(params, task.panel.index, chunk, task.coord);
+    states.chunks.maps[at] = Lines::total_map(lines);
+    if (G::kIsAgainstProduct) {
+      states.chunks.products[at] = Lines::total_product(lines);
+    }
   }
 
-  static METAL_FUNC void finish(Task<M> task, constant ScanParams& params,
-                                uint chunk, GradientStates<F> states) {
+  static METAL_FUNC void finish(Task<M> task, Lines lines,
+                                constant ScanParams& params, uint chunk,
+                                States states) {
     bool inclusive = params.inclusive != 0;
     int64_t first = int64_t(chunk) * params.span;
     uint span = span_of(params, chunk);
@@ -249,137 +129,28 @@ struct GradientTile {
     State h = M::initial();
     Product other = FactorProduct::identity();
     if (params.chunks != 1 && task.coord.is_active) {
-      int64_t at = chunk_index(params, task.panel.index, chunk, task.coord);
-      h = states.entering[at];
-      other = states.others[at];
+      h = States::sum(states, params, task.panel.index, chunk, task.coord);
+      other =
+          States::product(states, params, task.panel.index, chunk, task.coord);
     }
     Products products;
-    Product own = FactorProduct::identity();
-    Map map = M::identity();
     if (G::kIsAgainstProduct) {
-      map = Items::reduce(items, own, products, inclusive);
+      Product own = FactorProduct::identity();
+      Lines::put(lines, Reduction::reduce(items, own, products, inclusive));
+      Lines::put(lines, own);
+      Lines::scan_both(lines);
+      other = FactorProduct::combine(other, Lines::other_product(lines));
     } else {
-      own = Items::reduce_products(items, products);
-    }
-    other = FactorProduct::combine(other,
-                                   Group::other_products(group_of(task), own));
-    if (!G::kIsAgainstProduct) {
+      Lines::put(lines, ItemReduction<F>::reduce_products(items, products));
+      Lines::scan_products(lines);
+      other = FactorProduct::combine(other, Lines::other_product(lines));
       Product earlier = other;
-      map = Items::reduce(items, earlier, products, inclusive);
+      Lines::put(lines, Reduction::reduce(items, earlier, products, inclusive));
+      Lines::scan_maps(lines);
     }
-    h = M::apply(h, Group::scan_maps(group_of(task), map).before);
+    h = M::apply(h, Lines::map_before(lines));
     Items::scan(items, h, other, products, inclusive);
     store_tile(task, params, first, span, items);
-  }
-};
-
-// From what chunks amount to, what enters them. Lines have as many threads as
-// they have use for, and each has a run of neighbouring chunks.
-template <class G>
-struct GradientSpine {
-  using F = typename G::Format;
-  using M = Recurrence<F>;
-  using Group = GradientGroup<G>;
-  using Map = typename M::Aggregate;
-  using Product = FactorProduct::Aggregate;
-
-  Group group;
-  uint begin;  // of the run
-  uint end;
-  int64_t first;     // entry of the line's first chunk
-  int64_t step;      // to that of the next one
-  bool is_backward;  // whether the run starts at its end
-
-  static METAL_FUNC GradientSpine of(constant ScanParams& params, uint group,
-                                     ThreadId thread_id,
-                                     threadgroup
-                                     typename M::Aggregate* shared) {
-    uint threads = spine_threads(params.chunks, kThreads);
-    uint lines_of_group = kThreads / threads;
-    uint thread_index = index_of(thread_id);
-    int64_t lines = int64_t(params.width) * params.batches;  // of a panel
-    int64_t line =
-        int64_t(group) * lines_of_group + thread_index % lines_of_group;
-    int64_t panel = line / lines;
-    uint run = (params.chunks + threads - 1) / threads;
-    uint begin = min(thread_index / lines_of_group * run, params.chunks);
-    uint end = panel < params.panels ? min(begin + run, params.chunks) : begin;
-    return {{{lines_of_group, threads}, thread_id, shared},
-            begin,
-            end,
-            panel * params.chunks * lines + (line - panel * lines),
-            lines,
-            G::kIsAgainstProduct};
-  }
-
-  static METAL_FUNC void scan_products(GradientSpine here,
-                                       GradientStates<F> states) {
-    Product own = FactorProduct::identity();
-    for (uint i = 0; i < here.end - here.begin; i += kBatch) {
-      Batch<Product> batch = load(states.products, here, i);
-      UPSWEEP_UNROLL
-      for (uint j = 0; j < kBatch; ++j) {
-        if (batch.is_in[j]) own = FactorProduct::combine(own, batch.item[j]);
-      }
-    }
-    Product state = Group::other_products(here.group, own);
-    for (uint i = 0; i < here.end - here.begin; i += kBatch) {
-      Batch<Product> batch = load(states.products, here, i);
-      UPSWEEP_UNROLL
-      for (uint j = 0; j < kBatch; ++j) {
-        if (!batch.is_in[j]) continue;
-        states.others[batch.at[j]] = state;
-        state = FactorProduct::combine(state, batch.item[j]);
-      }
-    }
-  }
-
-  static METAL_FUNC void scan_maps(GradientSpine here,
-                                   GradientStates<F> states) {
-    here.is_backward = false;
-    Map own = M::identity();
-    for (uint i = 0; i < here.end - here.begin; i += kBatch) {
-      Batch<Map> batch = load(states.maps, here, i);
-      UPSWEEP_UNROLL
-      for (uint j = 0; j < kBatch; ++j) {
-        if (batch.is_in[j]) own = M::combine(own, batch.item[j]);
-      }
-    }
-    typename M::Prefix state =
-        M::apply(M::initial(), Group::scan_maps(here.group, own).before);
-    for (uint i = 0; i < here.end - here.begin; i += kBatch) {
-      Batch<Map> batch = load(states.maps, here, i);
-      UPSWEEP_UNROLL
-      for (uint j = 0; j < kBatch; ++j) {
-        if (!batch.is_in[j]) continue;
-        states.entering[batch.at[j]] = state;
-        state = M::apply(state, batch.item[j]);
-      }
-    }
-  }
-
- private:
-  // Chunks that are loaded before the first of them is used.
-  static constant constexpr uint kBatch = 4;
-  template <class T>
-  struct Batch {
-    T item[kBatch];
-    int64_t at[kBatch];
-    bool is_in[kBatch];
-  };
-
-  // From the i-th chunk of the run on, in its direction.
-  template <class T>
-  static METAL_FUNC Batch<T> load(device T* from, GradientSpine here, uint i) {
-    Batch<T> batch;
-    UPSWEEP_UNROLL
-    for (uint j = 0; j < kBatch; ++j) {
-      batch.is_in[j] = here.begin + i + j < here.end;
-      uint chunk = here.is_backward ? here.end - 1 - i - j : here.begin + i + j;
-      batch.at[j] = here.first + chunk * here.step;
-      if (batch.is_in[j]) batch.item[j] = from[batch.at[j]];
-    }
-    return batch;
   }
 };
 

@@ -22,11 +22,16 @@ enum : uint32_t { kResetBytes = 16 };
 // Room that a host gives to an aggregate of the derivative of a product.
 enum : uint32_t { kGradientBytes = 48 };
 // Threads of a line in the spines of a derivative, which are not those of its
-// tiles: one for each chunk, up to all of a threadgroup, as a power of two.
-constexpr uint32_t spine_threads(uint32_t chunks, uint32_t most) {
+// tiles: one for each of a line's entries, up to all of a threadgroup, as a
+// power of two.
+constexpr uint32_t spine_threads(uint32_t entries, uint32_t most) {
   uint32_t threads = 1;
-  while (threads < chunks && threads < most) threads *= 2;
+  while (threads < entries && threads < most) threads *= 2;
   return threads;
+}
+// The groups of chunks of a line: one for each threadgroup of the spine.
+constexpr uint32_t spine_groups(uint32_t chunks, uint32_t most) {
+  return (chunks - 1) / most + 1;
 }
 
 // Room that a host gives to a state of look-back, for elements of a size, and

@@ -52,9 +52,11 @@ METAL_FUNC WideNumber multiply_add(WideNumber a, WideNumber h, WideNumber b) {
   Wide product = multiply(a.mantissa, h.mantissa);
   int exponent = a.exponent + h.exponent;
   int top = max(exponent, b.exponent);
-  return wide_number(add(raised(product, top - exponent),
-                         raised(b.mantissa, top - b.exponent)),
-                     top);
+  product = raised(product, top - exponent);
+  Wide term = raised(b.mantissa, top - b.exponent);
+  Wide sum = two_sum(product.hi, term.hi);
+  float low = (product.lo + term.lo) + sum.lo;
+  return wide_number(fast_two_sum(sum.hi, low), top);
 }
 
 // The kinds of an h that is not finite; a finite one has the kind 0. They are
@@ -197,39 +199,53 @@ struct Recurrence {
   struct FastPrefix {
     Wide h;
     float reach;
-    uint least;  // of twice the bits of all reaches, less one: 0 does not count
+    uint least;  // of the bits of all reaches, less one: 0 does not count
   };
-  struct FastAggregate {
+  struct FastFactor {
     Wide a;
     int exponent;
-    uint least_factor;  // likewise
+    uint least;  // likewise, of twice the bits of the factors
+  };
+  struct FastAggregate {
+    FastFactor a;
     FastPrefix b;
   };
 
+  static METAL_FUNC FastFactor fast_one() {
+    return {{power_of_two(kFactorLift), 0}, -kFactorLift, ~0u};
+  }
+  static METAL_FUNC FastFactor fast_multiply(FastFactor q, Value x) {
+    float factor = as_type<float>(F::widen(x));
+    Wide product = two_product(q.a.hi, factor);
+    product.lo = fma(q.a.lo, factor, product.lo);
+    return {product, q.exponent, min(q.least, 2 * as_type<uint>(factor) - 1)};
+  }
+  static METAL_FUNC FastFactor fast_normalize(FastFactor q) {
+    int excess = exponent_of(q.a.hi) - kFactorLift;
+    return {scale(fast_two_sum(q.a.hi, q.a.lo), power_of_two(-excess)),
+            q.exponent + excess, q.least};
+  }
+  static METAL_FUNC bool fast_is_valid(FastFactor q) {
+    uint least = 2 * as_type<uint>(power_of_two(kLeastFactor)) - 1;
+    return q.least >= least && abs(q.a.hi) < power_of_two(kFactorLift + 1);
+  }
+
+  static METAL_FUNC FastPrefix fast_zero() { return {{0, 0}, 0, ~0u}; }
   static METAL_FUNC FastAggregate fast_identity() {
-    return {
-        {power_of_two(kFactorLift), 0}, -kFactorLift, ~0u, {{0, 0}, 0, ~0u}};
+    return {fast_one(), fast_zero()};
   }
   static METAL_FUNC FastAggregate fast_accumulate(FastAggregate q, Value a,
                                                   Value b) {
-    float factor = as_type<float>(F::widen(a));
-    Wide product = two_product(q.a.hi, factor);
-    product.lo = fma(q.a.lo, factor, product.lo);
-    return {product, q.exponent,
-            min(q.least_factor, 2 * as_type<uint>(factor) - 1),
-            fast_advance(q.b, a, b)};
+    return {fast_multiply(q.a, a), fast_advance(q.b, a, b)};
   }
   static METAL_FUNC FastAggregate fast_normalize(FastAggregate q) {
-    int excess = exponent_of(q.a.hi) - kFactorLift;
-    Wide a = scale(fast_two_sum(q.a.hi, q.a.lo), power_of_two(-excess));
-    return {a, q.exponent + excess, q.least_factor, fast_normalize(q.b)};
+    return {fast_normalize(q.a), fast_normalize(q.b)};
   }
   static METAL_FUNC bool fast_is_valid(FastAggregate q) {
-    return fast_is_valid(q.b) && q.least_factor >= mark_of(kLeastFactor) &&
-           abs(q.a.hi) < power_of_two(kFactorLift + 1);
+    return fast_is_valid(q.a) && fast_is_valid(q.b);
   }
   static METAL_FUNC Aggregate fast_aggregate(FastAggregate q, bool has_reset) {
-    return {wide_number(q.a, q.exponent), wide_number(q.b.h, 0),
+    return {wide_number(q.a.a, q.a.exponent), wide_number(q.b.h, 0),
             has_reset ? kAfterReset : kPlain};
   }
 
@@ -241,7 +257,7 @@ struct Recurrence {
   static METAL_FUNC FastPrefix fast_prefix(Prefix s) {
     bool is_zero = s.h.exponent == kNoExponent;
     Wide h = scale(s.h.mantissa, power_of_two(is_zero ? 0 : s.h.exponent));
-    return {h, abs(h.hi), ~0u};
+    return {h, abs(h.hi), (as_type<uint>(h.hi) & ~kSignBit) - 1};
   }
   static METAL_FUNC FastPrefix fast_advance(FastPrefix s, Value a, Value b) {
     float term = as_type<float>(F::widen(b));
@@ -254,15 +270,19 @@ struct Recurrence {
     float low = fma(s.h.lo, factor, product.lo) + (sum.lo + term.lo);
     uint reach = max(as_type<uint>(s.reach * abs(factor)),
                      as_type<uint>(term.hi) & ~kSignBit);
-    return {{sum.hi, low}, as_type<float>(reach), min(s.least, 2 * reach - 1)};
+    return {{sum.hi, low}, as_type<float>(reach), min(s.least, reach - 1)};
   }
   static METAL_FUNC FastPrefix fast_normalize(FastPrefix s) {
     return {two_sum(s.h.hi, s.h.lo), s.reach, s.least};
   }
   // Just after fast_normalize.
   static METAL_FUNC bool fast_is_valid(FastPrefix s) {
-    return s.least >= mark_of(kLeastReach) &&
+    return s.least >= as_type<uint>(power_of_two(kLeastReach)) - 1 &&
            abs(s.h.hi) < power_of_two(kMostReach);
+  }
+  // That of the least reach but 0; at most 1 too low.
+  static METAL_FUNC int fast_least_exponent(FastPrefix s) {
+    return int(s.least >> 23) - 127;
   }
   static METAL_FUNC Prefix exact_prefix(FastPrefix s) {
     return {wide_number(s.h, 0), 0};
@@ -278,10 +298,6 @@ struct Recurrence {
   static METAL_FUNC WideNumber shuffle_number_up(WideNumber x, ushort delta) {
     return {upsweep::shuffle_up(x.mantissa, delta),
             upsweep::shuffle_up(x.exponent, delta)};
-  }
-
-  static METAL_FUNC uint mark_of(int exponent) {
-    return 2 * as_type<uint>(power_of_two(exponent)) - 1;
   }
 
   static METAL_FUNC uint whole_table(Aggregate t) {

@@ -48,6 +48,9 @@
 #include "factor_product.h"
 #include "item_block.h"
 #include "gradient.h"
+#include "gradient_reduce.h"
+#include "gradient_lines.h"
+#include "gradient_spine.h"
 #include "gradient_scan.h"
 
 #include "convert.h"

@@ -43,15 +43,20 @@
 // elements enter each result from both ends of its line, so these reduce, then
 // scan, on all GPUs; a chunk is one tile.
 //
-//   products_<name>      Jvp: the product of each line of each chunk
-//   productspine_<name>  Jvp: the product that enters each chunk
-//   reduce_<name>        what each line of each chunk makes of the sum before
-//                        it; Vjp: and the product
-//   sumspine_<name>      what enters each chunk
-//   finish_<name>        the results. With chunks == 1 it needs no other.
+//   products_<name>       Jvp: the product of each line of each chunk
+//   productspine_<name>   Jvp: the product that enters each chunk, of those
+//                         chunks that are in its group (gradient_spine.h)
+//   productgroups_<name>  Jvp: the product that enters each group of chunks
+//   reduce_<name>         what each line of each chunk makes of the sum before
+//                         it; Vjp: and the product
+//   sumspine_<name>       what enters each chunk, likewise
+//   sumgroups_<name>      what enters each group
+//   finish_<name>         the results. With chunks == 1 it needs no other.
 //
-//   Grids: panels · chunks; of the spines, lines · spine_threads (params.h) in
-//   threads, with width · batches lines in each panel.
+//   Lines of one group need no kernel over groups. Grids: panels · chunks; of
+//   spines, the groups of each line, but lines · spine_threads (params.h) in
+//   threads if lines have one; of kernels over groups, the same with their
+//   entries; with width · batches lines in each panel.
 //
 //   A panel is the width × batches lines of one tile. Panels are counted along
 //   column, then batch, then the outer axes, the last of which is the fastest:
@@ -67,7 +72,7 @@
 //   buffer(2)  ScanParams, by setBytes
 //   buffer(3)  aggregates: kAggregateBytes each, and kResetBytes with resets
 //              and for recurrences; kGradientBytes each for derivatives
-//   buffer(4)  carries: kCarryBytes each
+//   buffer(4)  carries: kCarryBytes each; kGradientBytes for each group
 //   buffer(5)  resets: one byte for each element of the dtype, at the index of
 //              its result; only the kernels with resets (resets.h) read it
 //   buffer(6)  initial values (initial.h): elements, or a CarryNumber each
@@ -256,37 +261,19 @@ template <class G>
     uint simdgroup [[simdgroup_index_in_threadgroup]]) {
   using M = typename G::M;
   threadgroup uint4 tile[tile_vectors<M>()];
-  threadgroup typename M::Aggregate simdgroup_aggregates[kThreads];
+  threadgroup typename M::Aggregate maps[kThreads];
+  threadgroup FactorProduct::Aggregate shared_products[kThreads];
   threadgroup atomic_uint any_flag;
-  Shared<M> shared = {(threadgroup uint*)tile, simdgroup_aggregates, &any_flag};
+  Shared<M> shared = {(threadgroup uint*)tile, maps, &any_flag};
   uint panel = group / params.chunks;
   uint chunk = group - panel * params.chunks;
   Task<M> task = make_task<M>(in, out, resets, initials, second, params, panel,
                               {lane, simdgroup}, shared);
+  GradientLines<G> lines = {task.thread_layout, task.thread_id, maps,
+                            shared_products};
   GradientTile<G>::reduce_products(
-      task, params, chunk,
-      GradientStates<typename G::Format>::of(totals, carries, params));
-}
-
-template <class G>
-[[kernel, max_total_threads_per_threadgroup(kThreads)]] void product_spine(
-    device const typename G::Value* in [[buffer(0)]],
-    device typename G::Value* out [[buffer(1)]],
-    constant ScanParams& params [[buffer(2)]],
-    device uchar* totals [[buffer(3)]], device uchar* carries [[buffer(4)]],
-    device const uchar* resets [[buffer(5)]],
-    device const uchar* initials [[buffer(6)]],
-    device const typename G::Value* second [[buffer(7)]],
-    uint group [[threadgroup_position_in_grid]],
-    uint lane [[thread_index_in_simdgroup]],
-    uint simdgroup [[simdgroup_index_in_threadgroup]]) {
-  using M = typename G::M;
-  threadgroup typename M::Aggregate shared[kThreads];
-  GradientSpine<G> here =
-      GradientSpine<G>::of(params, group, {lane, simdgroup}, shared);
-  GradientStates<typename G::Format> states =
-      GradientStates<typename G::Format>::of(totals, carries, params);
-  GradientSpine<G>::scan_products(here, states);
+      task, lines, params, chunk,
+      GradientStates<G>::of(totals, carries, params));
 }
 
 template <class G>
@@ -303,40 +290,29 @@ template <class G>
     uint simdgroup [[simdgroup_index_in_threadgroup]]) {
   using M = typename G::M;
   threadgroup uint4 tile[tile_vectors<M>()];
-  threadgroup typename M::Aggregate simdgroup_aggregates[kThreads];
+  threadgroup typename M::Aggregate maps[kThreads];
+  threadgroup FactorProduct::Aggregate shared_products[kThreads];
   threadgroup atomic_uint any_flag;
-  Shared<M> shared = {(threadgroup uint*)tile, simdgroup_aggregates, &any_flag};
+  Shared<M> shared = {(threadgroup uint*)tile, maps, &any_flag};
   uint panel = group / params.chunks;
   uint chunk = group - panel * params.chunks;
   Task<M> task = make_task<M>(in, out, resets, initials, second, params, panel,
                               {lane, simdgroup}, shared);
-  GradientTile<G>::reduce(
-      task, params, chunk,
-      GradientStates<typename G::Format>::of(totals, carries, params));
+  GradientLines<G> lines = {task.thread_layout, task.thread_id, maps,
+                            shared_products};
+  GradientTile<G>::reduce(task, lines, params, chunk,
+                          GradientStates<G>::of(totals, carries, params));
 }
 
-template <class G>
-[[kernel, max_total_threads_per_threadgroup(kThreads)]] void sum_spine(
-    device const typename G::Value* in [[buffer(0)]],
-    device typename G::Value* out [[buffer(1)]],
+template <class S>
+[[kernel, max_total_threads_per_threadgroup(kThreads)]] void gradient_spine(
     constant ScanParams& params [[buffer(2)]],
     device uchar* totals [[buffer(3)]], device uchar* carries [[buffer(4)]],
-    device const uchar* resets [[buffer(5)]],
-    device const uchar* initials [[buffer(6)]],
-    device const typename G::Value* second [[buffer(7)]],
     uint group [[threadgroup_position_in_grid]],
     uint lane [[thread_index_in_simdgroup]],
     uint simdgroup [[simdgroup_index_in_threadgroup]]) {
-  using M = typename G::M;
-  threadgroup typename M::Aggregate shared[kThreads];
-  GradientSpine<G> here =
-      GradientSpine<G>::of(params, group, {lane, simdgroup}, shared);
-  GradientStates<typename G::Format> states =
-      GradientStates<typename G::Format>::of(totals, carries, params);
-  GradientSpine<G>::scan_maps(here, states);
-  if (!G::kIsAgainstProduct) return;
-  threadgroup_barrier(mem_flags::mem_threadgroup);
-  GradientSpine<G>::scan_products(here, states);
+  threadgroup typename S::Aggregate shared[kThreads];
+  S::scan(params, totals, carries, group, {lane, simdgroup}, shared);
 }
 
 template <class G>
@@ -353,16 +329,18 @@ template <class G>
     uint simdgroup [[simdgroup_index_in_threadgroup]]) {
   using M = typename G::M;
   threadgroup uint4 tile[tile_vectors<M>()];
-  threadgroup typename M::Aggregate simdgroup_aggregates[kThreads];
+  threadgroup typename M::Aggregate maps[kThreads];
+  threadgroup FactorProduct::Aggregate shared_products[kThreads];
   threadgroup atomic_uint any_flag;
-  Shared<M> shared = {(threadgroup uint*)tile, simdgroup_aggregates, &any_flag};
+  Shared<M> shared = {(threadgroup uint*)tile, maps, &any_flag};
   uint panel = group / params.chunks;
   uint chunk = group - panel * params.chunks;
   Task<M> task = make_task<M>(in, out, resets, initials, second, params, panel,
                               {lane, simdgroup}, shared);
-  GradientTile<G>::finish(
-      task, params, chunk,
-      GradientStates<typename G::Format>::of(totals, carries, params));
+  GradientLines<G> lines = {task.thread_layout, task.thread_id, maps,
+                            shared_products};
+  GradientTile<G>::finish(task, lines, params, chunk,
+                          GradientStates<G>::of(totals, carries, params));
 }
 
 template <class C>
@@ -377,24 +355,28 @@ template <class C>
   copy_thread<C>(in, out, params, first);
 }
 
-#define UPSWEEP_VJP(name, F)                           \
-  template [[host_name("reduce_" #name)]] [[kernel]]   \
-  decltype(reduce_sums<Vjp<F>>) reduce_sums<Vjp<F>>;   \
-  template [[host_name("sumspine_" #name)]] [[kernel]] \
-  decltype(sum_spine<Vjp<F>>) sum_spine<Vjp<F>>;       \
-  template [[host_name("finish_" #name)]] [[kernel]]   \
-  decltype(finish_gradient<Vjp<F>>) finish_gradient<Vjp<F>>;
-#define UPSWEEP_JVP(name, F)                               \
-  template [[host_name("products_" #name)]] [[kernel]]     \
-  decltype(products<Jvp<F>>) products<Jvp<F>>;             \
-  template [[host_name("productspine_" #name)]] [[kernel]] \
-  decltype(product_spine<Jvp<F>>) product_spine<Jvp<F>>;   \
-  template [[host_name("reduce_" #name)]] [[kernel]]       \
-  decltype(reduce_sums<Jvp<F>>) reduce_sums<Jvp<F>>;       \
-  template [[host_name("sumspine_" #name)]] [[kernel]]     \
-  decltype(sum_spine<Jvp<F>>) sum_spine<Jvp<F>>;           \
-  template [[host_name("finish_" #name)]] [[kernel]]       \
-  decltype(finish_gradient<Jvp<F>>) finish_gradient<Jvp<F>>;
+#define UPSWEEP_SPINES(of, name, ...)                    \
+  template [[host_name(#of "spine_" #name)]] [[kernel]]  \
+  decltype(gradient_spine<ChunkSpine<__VA_ARGS__>>)      \
+      gradient_spine<ChunkSpine<__VA_ARGS__>>;           \
+  template [[host_name(#of "groups_" #name)]] [[kernel]] \
+  decltype(gradient_spine<GroupSpine<__VA_ARGS__>>)      \
+      gradient_spine<GroupSpine<__VA_ARGS__>>;
+#define UPSWEEP_DERIVATIVE_KERNELS(name, ...)                  \
+  template [[host_name("reduce_" #name)]] [[kernel]]           \
+  decltype(reduce_sums<__VA_ARGS__>) reduce_sums<__VA_ARGS__>; \
+  template [[host_name("finish_" #name)]] [[kernel]]           \
+  decltype(finish_gradient<__VA_ARGS__>) finish_gradient<__VA_ARGS__>;
+
+#define UPSWEEP_VJP(name, F)                     \
+  UPSWEEP_SPINES(sum, name, BothOfSpine<Vjp<F>>) \
+  UPSWEEP_DERIVATIVE_KERNELS(name, Vjp<F>)
+#define UPSWEEP_JVP(name, F)                             \
+  template [[host_name("products_" #name)]] [[kernel]]   \
+  decltype(products<Jvp<F>>) products<Jvp<F>>;           \
+  UPSWEEP_SPINES(product, name, ProductsOfSpine<Jvp<F>>) \
+  UPSWEEP_SPINES(sum, name, MapsOfSpine<Jvp<F>>)         \
+  UPSWEEP_DERIVATIVE_KERNELS(name, Jvp<F>)
 
 #define UPSWEEP_COPY(name, ...)                    \
   template [[host_name("copy_" #name)]] [[kernel]] \

@@ -16,12 +16,17 @@ struct ChunkStates {
   device typename M::Prefix* carries;
 };
 
-// Where the aggregates and carries of a panel's lines are: chunk by chunk.
+// Where the i-th of the `count` entries of a line is: those of a panel's lines
+// lie side by side.
+METAL_FUNC int64_t line_entry(constant ScanParams& params, uint panel,
+                              uint count, uint i, ThreadCoord coord) {
+  int64_t lines = int64_t(params.width) * params.batches;
+  return int64_t(panel * count + i) * lines +
+         int64_t(coord.batch) * params.width + coord.column;
+}
 METAL_FUNC int64_t chunk_index(constant ScanParams& params, uint panel,
                                uint chunk, ThreadCoord coord) {
-  int64_t lines = int64_t(params.width) * params.batches;
-  return int64_t(panel * params.chunks + chunk) * lines +
-         int64_t(coord.batch) * params.width + coord.column;
+  return line_entry(params, panel, params.chunks, chunk, coord);
 }
 
 template <class M>

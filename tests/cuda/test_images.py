@@ -39,8 +39,8 @@ def test_the_embedded_kernels_are_those_of_the_list():
         re.M,
     )
     stages = {"KERNEL": ["lookback"], "COPY": ["copy"]}
-    stages["VJP"] = ["reduce", "sumspine", "finish"]
-    stages["JVP"] = ["products", "productspine", *stages["VJP"]]
+    stages["VJP"] = ["reduce", "sumspine", "sumgroups", "finish"]
+    stages["JVP"] = ["products", "productspine", "productgroups", *stages["VJP"]]
     wanted = sorted(f"{s}_{name}" for kind, name in sets for s in stages[kind])
     found = collections.defaultdict(list)
     for kernel, chip in re.findall(r": x-(\w+)\.(sm_\d+)\.elf\.bin", listed):

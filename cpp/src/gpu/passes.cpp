@@ -297,6 +297,41 @@ Passes pair_passes(const RecurrenceWork& work) {
   return passes;
 }
 
+// The kernels of a derivative. Of its spines, each threadgroup has as many
+// lines as there is room for, and one group of the chunks of each
+// (metal/params.h).
+Launch derivative_launch(const Passes& passes, const char* set,
+                         const Tuning& tuning) {
+  const ScanParams& p = passes.params;
+  std::vector<Kernel> stages;
+  auto append = [&](const char* stage, int64_t threadgroups) {
+    stages.push_back({stage, set, threadgroups});
+  };
+  auto threadgroups = [&](uint32_t entries) {
+    int64_t lines = tuning.threads / spine_threads(entries, tuning.threads);
+    return ceil_div(static_cast<int64_t>(passes.lines()), lines);
+  };
+  int64_t groups = spine_groups(p.chunks, tuning.threads);
+  auto append_spine = [&](const char* of_chunks, const char* of_groups) {
+    append(of_chunks, threadgroups(p.chunks) * groups);
+    if (groups != 1) append(of_groups, threadgroups(groups));
+  };
+  bool has_chunks = p.chunks != 1;
+  if (has_chunks && passes.derivative == Derivative::jvp) {
+    append("products", passes.groups());
+    append_spine("productspine", "productgroups");
+  }
+  if (has_chunks) {
+    append("reduce", passes.groups());
+    append_spine("sumspine", "sumgroups");
+  }
+  append("finish", passes.groups());
+  Launch launch = Launch::make(std::move(stages), p);
+  launch.scratch[0] = passes.aggregate_bytes();
+  if (groups != 1) launch.scratch[1] = passes.lines() * groups * kGradientBytes;
+  return launch;
+}
+
 }  // namespace
 
 const KernelSet& kernel_set(Op op, Dtype dtype) {
@@ -415,19 +450,10 @@ Launch to_launch(const Passes& passes, const KernelSet& kernels,
   auto stage = [&](const char* name, int64_t groups) {
     return Kernel{name, kernels.name, groups};
   };
+  if (passes.derivative) return derivative_launch(passes, kernels.name, tuning);
   std::vector<Kernel> stages;
   bool has_chunks = passes.params.chunks != 1;
-  if (passes.derivative) {
-    if (has_chunks && passes.derivative == Derivative::jvp) {
-      stages = {stage("products", passes.groups()),
-                stage("productspine", passes.spine_groups(tuning.threads))};
-    }
-    if (has_chunks) {
-      stages.push_back(stage("reduce", passes.groups()));
-      stages.push_back(stage("sumspine", passes.spine_groups(tuning.threads)));
-    }
-    stages.push_back(stage("finish", passes.groups()));
-  } else if (passes.look_back) {
+  if (passes.look_back) {
     stages = {stage("lookback", passes.groups())};
   } else {
     stages = {stage("downsweep", passes.groups())};

@@ -74,17 +74,12 @@ struct Passes {
     return 16 + states * (tile_state_bytes(itemsize) + more) +
            entries() * kExitBytes;
   }
-  // Threadgroups of a spine of a derivative.
-  int64_t spine_groups(uint32_t threads) const {
-    int64_t of_group = threads / spine_threads(params.chunks, threads);
-    return (static_cast<int64_t>(lines()) + of_group - 1) / of_group;
-  }
   size_t carry_bytes() const { return look_back ? 0 : entries() * kCarryBytes; }
-
- private:
   size_t lines() const {
     return static_cast<size_t>(panels) * params.width * params.batches;
   }
+
+ private:
   size_t groups_of_tiles() const {
     return (params.chunks + params.look_back_group - 1) /
            params.look_back_group;

@@ -24,9 +24,10 @@ THREE_PASSES = ("upsweep", "spine", "downsweep")
 LOOK_BACK = ("lookback",)
 # Those of a derivative.
 DERIVATIVES = {
-    "vjp": ("reduce", "sumspine", "finish"),
-    "jvp": ("products", "productspine", "reduce", "sumspine", "finish"),
-}
+    "vjp": ("reduce", "sumspine", "sumgroups", "finish"),
+    "jvp": ("products", "productspine", "productgroups",
+            "reduce", "sumspine", "sumgroups", "finish"),
+}  # fmt: skip
 
 
 def tile_state_bytes(itemsize):
@@ -357,6 +358,12 @@ def launch(engine, kernel, p, passes, itemsize, room, buffers):
         state = tile_state_bytes(itemsize) + room
         aggregates = np.zeros(16 + states * state + entries * EXIT_BYTES, np.uint8)
         p.epoch = 1
+    if passes in DERIVATIVES.values():
+        lines = panels * p.width * p.batches
+        groups = -(-p.chunks // engine.tuning.threads)
+        carries = np.full(lines * groups * GRADIENT_BYTES, 0xC3, np.uint8)
+        if groups == 1:
+            passes = [each for each in passes if not each.endswith("groups")]
     bindings = [
         *buffers[:2], (ctypes.addressof(p), ctypes.sizeof(p)),
         memory(aggregates)[0], memory(carries)[0], *buffers[2:],
@@ -366,11 +373,19 @@ def launch(engine, kernel, p, passes, itemsize, room, buffers):
         groups = panels * p.chunks
         if each == "spine":
             groups = panels
-        elif each.endswith("spine"):  # of a derivative: has threads of its own
-            threads = min(1 << (p.chunks - 1).bit_length(), engine.tuning.threads)
-            groups = -(-panels * p.width * p.batches * threads // engine.tuning.threads)
+        elif each.endswith(("spine", "groups")):  # of a derivative
+            groups = spine_threadgroups(each, p, panels, engine.tuning.threads)
         moved += engine.run(f"{each}_{kernel}", bindings, groups)
     return moved
+
+
+def spine_threadgroups(stage, p, panels, threads):
+    """The threadgroups of a spine of a derivative, which has threads of its own."""
+    groups = -(-p.chunks // threads)
+    lines = panels * p.width * p.batches
+    if stage.endswith("groups"):
+        return -(-lines // (threads // min(pow2(groups), threads)))
+    return -(-lines // (threads // min(pow2(p.chunks), threads))) * groups
 
 
 def recurrence(engine, a, b, axis=-1, reverse=False, inclusive=True, reset=None,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scans import DERIVATIVES, derivative, derivative_kernels
+from scans import DERIVATIVES, Geometry, derivative, derivative_kernels
 from test_kernels import draw_geometry, draw_shape, numpy_dtype
 from test_recurrence import draw_operand
 
@@ -159,6 +159,50 @@ def test_short_formats_are_rounded_once(small_engine, kind, last):
     turn = slice(None, None, -1 if kind == "vjp" else 1)
     y, _ = derivative(small_engine, kind, x, c[turn].copy())
     assert float(y[turn][2]) == 1.0078125
+
+
+def check_chunks(engine, kind, lines, chunks, span, **options):
+    """Lines of so many chunks; near 1, so that products reach from end to end."""
+    n = (chunks - 1) * span + 1
+    rng = np.random.default_rng(chunks)
+    x = rng.uniform(0.9, 1.1, (lines, n)).astype(np.float32)
+    c = rng.normal(size=x.shape).astype(np.float32)
+    geometry = Geometry(span=span, line_threads=1, column_threads=min(lines, 2))
+    x = np.ascontiguousarray(x.T) if options.get("axis") == 0 else x
+    c = c.reshape(x.shape)
+    return checked(engine, kind, x, c, geometry, **options)
+
+
+@KINDS
+@pytest.mark.parametrize("change", [-1, 0, 1])
+@pytest.mark.parametrize("groups", [1, 2, 3])
+def test_groups_of_chunks(small_engine, kind, groups, change):
+    """As many as a threadgroup of the spine has threads, one more and one less."""
+    chunks = groups * small_engine.tuning.threads + change
+    for lines in (1, 3):
+        check_chunks(small_engine, kind, lines, chunks, 2)
+        check_chunks(small_engine, kind, lines, chunks, 2, axis=0, inclusive=False)
+
+
+@KINDS
+@pytest.mark.parametrize("change", [0, 1])
+def test_more_groups_than_threads(small_engine, kind, change):
+    chunks = small_engine.tuning.threads**2 + change
+    check_chunks(small_engine, kind, 1, chunks, 1, inclusive=change == 0)
+
+
+@KINDS
+@pytest.mark.parametrize("special", [0, np.inf, -np.inf, np.nan])
+def test_specials_pass_groups_of_chunks(small_engine, kind, special):
+    """From a group to the next ones, and back."""
+    threads = small_engine.tuning.threads
+    rng = np.random.default_rng(2)
+    for place in (0, threads - 1, threads, 2 * threads + 5, 3 * threads):
+        for array in range(2):
+            x, c = rng.choice([1, -1, 0.5, 2], (2, 3 * threads + 1)).astype(np.float32)
+            (x, c)[array][place] = special
+            geometry = Geometry(span=1, line_threads=1)
+            checked(small_engine, kind, x, c, geometry, reverse=place == threads)
 
 
 @pytest.mark.parametrize("kind", DERIVATIVES)
