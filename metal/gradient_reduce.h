@@ -13,8 +13,27 @@ struct BlockProducts {
       ThreadItems<Recurrence<F>>::kItems / kItems;
   static_assert(kBlocks * kItems == ThreadItems<Recurrence<F>>::kItems,
                 "whole blocks");
-  FactorProduct::Aggregate of[kBlocks];
+  using Product = FactorProduct::Aggregate;
+
+  Product of[kBlocks];
   bool are_plain = false;  // Vjp: whether plain numbers are right for all
+
+  // By selection, so that they stay in registers.
+  static METAL_FUNC Product get(BlockProducts products, uint block) {
+    Product found = products.of[0];
+    UPSWEEP_UNROLL
+    for (uint b = 1; b < kBlocks; ++b) {
+      if (b == block) found = products.of[b];
+    }
+    return found;
+  }
+  static METAL_FUNC void put(thread BlockProducts& products, uint block,
+                             Product value) {
+    UPSWEEP_UNROLL
+    for (uint b = 0; b < kBlocks; ++b) {
+      if (b == block) products.of[b] = value;
+    }
+  }
 };
 
 // What the reductions of both have in common.
@@ -49,7 +68,7 @@ struct ItemReduction {
         own = Sums::product(Blocks::read(xs, begin, Sums::one()),
                             Blocks::size(xs, begin));
       }
-      products.of[b] = own;
+      Products::put(products, b, own);
       total = FactorProduct::combine(total, own);
     }
     return total;
@@ -82,7 +101,7 @@ struct GradientReduction<Jvp<F>> {
                             Blocks::read(cs, begin, 0), Blocks::size(xs, begin),
                             product);
       total = b == 0 ? own : M::combine(total, own);
-      product = FactorProduct::combine(product, products.of[b]);
+      product = FactorProduct::combine(product, Products::get(products, b));
     }
     return total;
   }
@@ -108,11 +127,13 @@ struct GradientReduction<Vjp<F>> {
     UPSWEEP_ROLL
     for (uint b = 0; b < Products::kBlocks; ++b) {
       uint begin = b * Products::kItems;
-      products.of[b] = FactorProduct::identity();
-      if (begin >= items.count) continue;
-      run = G::advance(run, Blocks::read(xs, begin, Base::Sums::one()),
-                       Blocks::read(cs, begin, 0), inclusive, products.of[b]);
-      product = FactorProduct::combine(product, products.of[b]);
+      Product own = FactorProduct::identity();
+      if (begin < items.count) {
+        run = G::advance(run, Blocks::read(xs, begin, Base::Sums::one()),
+                         Blocks::read(cs, begin, 0), inclusive, own);
+        product = FactorProduct::combine(product, own);
+      }
+      Products::put(products, b, own);
     }
     run = G::end(run, inclusive);
     products.are_plain = run.is_valid;
@@ -132,8 +153,9 @@ struct GradientReduction<Vjp<F>> {
       typename Base::Block x = Blocks::read(xs, begin, Base::Sums::one());
       total = M::combine(
           total, G::map(x, Blocks::read(cs, begin, 0), size, inclusive));
-      products.of[b] = Base::Sums::exact_product(x, size);
-      product = FactorProduct::combine(product, products.of[b]);
+      Product own = Base::Sums::exact_product(x, size);
+      Products::put(products, b, own);
+      product = FactorProduct::combine(product, own);
     }
     return total;
   }

@@ -28,7 +28,7 @@ struct GradientItems {
     Blocks xs = Blocks::of(items.line, items.position, items.count);
     Blocks cs = Blocks::of(items.terms, items.position, items.count);
     if (G::kIsAgainstProduct) {
-      UPSWEEP_ROLL
+      UPSWEEP_UNROLL
       for (uint b = Products::kBlocks; b-- > 0;) {
         Product own = products.of[b];
         products.of[b] = other;
@@ -40,7 +40,7 @@ struct GradientItems {
       uint begin = b * Products::kItems;
       ItemBlock<Value> x = Blocks::read(xs, begin, Sums::one());
       ItemBlock<Value> c = Blocks::read(cs, begin, Value(0));
-      if (G::kIsAgainstProduct) other = products.of[b];
+      if (G::kIsAgainstProduct) other = Products::get(products, b);
       Blocks::write(xs, begin,
                     G::scan(x, c, Blocks::size(xs, begin), h, other, inclusive,
                             products.are_plain));

@@ -24,6 +24,8 @@
 #include "panel.h"
 #include "register_tile.h"
 #include "thread_scan.h"
+#include "task.h"
+#include "range_exits.h"
 #include "tile.h"
 #include "initial.h"
 #include "reset_flags.h"

@@ -60,25 +60,35 @@ _Deleter = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 # The capsule is passed as an address, because it has no references left.
 _Destructor = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
-_api = ctypes.pythonapi
-_api.PyCapsule_New.restype = ctypes.py_object
-_api.PyCapsule_New.argtypes = [ctypes.c_void_p, ctypes.c_char_p, _Destructor]
-_api.PyCapsule_GetName.restype = ctypes.c_char_p
-_api.PyCapsule_GetName.argtypes = [ctypes.c_void_p]
-_api.PyCapsule_GetPointer.restype = ctypes.c_void_p
-_api.PyCapsule_GetPointer.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
+
+def _api(name, *types):
+    # Not as attributes of ctypes.pythonapi: other libraries set their types too.
+    return ctypes.PYFUNCTYPE(*types)((name, ctypes.pythonapi))
+
+
+_new = _api(
+    "PyCapsule_New", ctypes.py_object, ctypes.c_void_p, ctypes.c_char_p, _Destructor
+)
+_get_name = _api("PyCapsule_GetName", ctypes.c_char_p, ctypes.c_void_p)
+_get_pointer = _api(
+    "PyCapsule_GetPointer", ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p
+)
 
 
 @_Destructor
 def _destroy(capsule):
     """As DLPack requires: a consumer renames the capsule and calls the deleter
     itself."""
-    name = _api.PyCapsule_GetName(capsule)
+    name = _get_name(capsule)
     form = FORMS.get((name or b"").decode())
     if form is not None:
-        managed = form.from_address(_api.PyCapsule_GetPointer(capsule, name))
+        managed = form.from_address(_get_pointer(capsule, name))
         if managed.deleter:
             _Deleter(managed.deleter)(ctypes.addressof(managed))
+
+
+# Some capsules live until the interpreter ends, after this module's names.
+ctypes.pythonapi.Py_IncRef(ctypes.py_object(_destroy))
 
 
 class ExportedCapsule(ReleaseCount):
@@ -132,7 +142,7 @@ class ExportedCapsule(ReleaseCount):
         self._managed = GuardedMemory(bytes(managed))
         name = form if name == "" else name
         label = None if name is None else _NAMES.setdefault(name, name.encode())
-        self.capsule = _api.PyCapsule_New(self._managed.address, label, _destroy)
+        self.capsule = _new(self._managed.address, label, _destroy)
         self.due = 1 if deleter and name == form else 0
         self._kept.append(self)
 
@@ -145,7 +155,7 @@ class ExportedCapsule(ReleaseCount):
 
     def name(self):
         """The capsule's name; one that starts with used_ marks a used capsule."""
-        return _api.PyCapsule_GetName(id(self.capsule)).decode()
+        return _get_name(id(self.capsule)).decode()
 
 
 class Producer:

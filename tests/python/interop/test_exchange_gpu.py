@@ -34,7 +34,7 @@ STREAM = ctypes.PYFUNCTYPE(
     ctypes.c_int, ctypes.c_int32, ctypes.c_int32, ctypes.POINTER(ctypes.c_void_p)
 )
 SET_ERROR = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p)
-CODES = {"i": 0, "u": 1, "f": 2, "c": 5}
+CODES = {"i": 0, "u": 1, "f": 2, "c": 5, "b": 6}
 
 
 class Driver:

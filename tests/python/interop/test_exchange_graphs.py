@@ -104,8 +104,8 @@ CALLS = {
     "product": scan("prod"),
     "sum": scan("sum"),
     "recurrence": lambda x: _core.recurrence_tensors(x, x, 0, True, False, None, None),
-    "vjp": lambda x: _core.cumprod_vjp_tensors(x, x, 0, False, True),
-    "jvp": lambda x: _core.cumprod_jvp_tensors(x, x, 0, False, True),
+    "vjp": lambda x: _core.cumprod_vjp_tensors(x, x, 0, False, True, None),
+    "jvp": lambda x: _core.cumprod_jvp_tensors(x, x, 0, False, True, None),
 }
 
 
