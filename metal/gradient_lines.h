@@ -117,7 +117,7 @@ struct GradientLines {
 
   // Of the thread in its line.
   static METAL_FUNC uint rank(GradientLines here) {
-    return index_of(here.thread_id) / here.layout.column_threads &
+    return index_of(here.thread_id) >> ctz(here.layout.column_threads) &
            (here.layout.line_threads - 1);
   }
   // The entry of the line that a scan ends with.

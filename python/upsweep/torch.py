@@ -21,7 +21,7 @@ try:
     import torch
 except ImportError as error:
     raise ImportError(
-        "upsweep.torch needs PyTorch: pip install upsweep[torch]", name=error.name
+        "upsweep.torch needs PyTorch: pip install 'upsweep[torch]'", name=error.name
     ) from error
 from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function

@@ -212,6 +212,8 @@ def derivatives_that_take_every_barrier(engine):
     x = np.full(20000, 1.001, np.float32)
     for kind in DERIVATIVES:
         derivative(engine, kind, x, x)
+        # More groups of chunks than a threadgroup scans at once.
+        derivative(engine, kind, x, x, geometry=Geometry(span=1))
 
 
 def test_kernels_with_all_their_barriers_pass(objects):
@@ -241,7 +243,7 @@ def test_every_barrier_is_needed(objects, file, index):
         path.write_text(text[: match.start()] + "\n" + text[match.end() :])
 
     kernels, run = SCANS, scans_that_take_every_barrier
-    if file == "gradient_scan.h":
+    if file.startswith("gradient"):
         kernels, run = GRADIENTS, derivatives_that_take_every_barrier
     with pytest.raises(Refused, match=r"race|was never written|barrier"):
         run(objects(f"{file}-{index}", remove, kernels))

@@ -12,13 +12,13 @@ import oracle
 import pytest
 import values
 from operators import OPERATORS
+from params import Params
 from scans import (
     DERIVATIVES,
     LOOK_BACK,
     LOOK_BACKS,
     Axis,
     Geometry,
-    Params,
     Refused,
     copy_kernels,
     derivative_kernels,

@@ -6,7 +6,8 @@ import random
 
 import numpy as np
 import pytest
-from scans import LOOK_BACK, LOOK_BACKS, Geometry, Params, memory, recurrence, scan
+from params import Params
+from scans import LOOK_BACK, LOOK_BACKS, Geometry, memory, recurrence, scan
 
 
 class Keeping:

@@ -427,7 +427,8 @@ def test_without_torch_the_error_says_what_to_install():
         text=True,
         check=True,
     )
-    assert done.stdout == "upsweep.torch needs PyTorch: pip install upsweep[torch]\n"
+    needed = "upsweep.torch needs PyTorch: pip install 'upsweep[torch]'"
+    assert done.stdout == f"{needed}\n"
 
 
 def test_small_scans_take_the_short_way(monkeypatch):
