@@ -97,9 +97,6 @@ struct LookBack {
   }
 
  private:
-  // States that a thread loads before it waits for the first.
-  static constant constexpr uint kBatch = 1;
-
   // The carry after a chunk's tile.
   static METAL_FUNC Prefix carry(TileStates<M> states, uint chunk) {
     device uint4* at = TileStates<M>::carry(states, chunk);
@@ -199,25 +196,17 @@ struct LookBack {
     uint end = min(begin + run, n);
     T own = X::identity();
     UPSWEEP_ROLL
-    for (uint r = 0; r < run; r += kBatch) {
-      device uint4* at[kBatch];
-      typename TileState<T>::Snapshot seen[kBatch];
-      UPSWEEP_UNROLL
-      for (uint b = 0; b < kBatch; ++b) {
-        uint k = begin + r + b;
-        at[b] = k < early.count ? StateRun::at(early, k)
-                                : StateRun::at(late, k - early.count);
-        if (k < end) seen[b] = TileState<T>::snapshot(at[b]);
+    for (uint r = 0; r < run; ++r) {
+      uint k = begin + r;
+      device uint4* at = k < early.count ? StateRun::at(early, k)
+                                         : StateRun::at(late, k - early.count);
+      T state;
+      if (k < end) {
+        state = TileState<T>::wait_for(at, TileState<T>::snapshot(at), epoch);
       }
-      UPSWEEP_UNROLL
-      for (uint b = 0; b < kBatch; ++b) {
-        bool counts = begin + r + b < end;
-        T total;
-        if (counts) total = TileState<T>::wait_for(at[b], seen[b], epoch);
-        // Reconverge: threads may have waited for different times.
-        simdgroup_barrier(mem_flags::mem_none);
-        if (counts) own = X::combine(own, total);
-      }
+      // Reconverge: threads may have waited for different times.
+      simdgroup_barrier(mem_flags::mem_none);
+      if (k < end) own = X::combine(own, state);
     }
     // Others may still read simdgroup_aggregates.
     threadgroup_barrier(mem_flags::mem_threadgroup);
@@ -232,6 +221,8 @@ struct LookBack {
 template <class M, bool exit_suffices>
 struct TileExits {
   using Prefix = typename M::Prefix;
+  static_assert(TileState<typename M::RangeExit>::kVectors * 16 <= kExitBytes,
+                "kExitBytes is too small for an exit");
 
   static METAL_FUNC bool resolve(Task<M> task, constant ScanParams& params,
                                  TileStates<M> states, uint chunk,
@@ -250,8 +241,11 @@ struct TileExits {
     if (!has_exits) return false;
     typename M::RangeExit entering = M::exit_of_carry(carry);
     if (chunk != 0 && params.look_back_set != 1) {
-      entering = EarlierExit<M>::combine(
-          entering, LookBack<M>::exit_before(task, params, states, chunk));
+      typename M::RangeExit earlier =
+          LookBack<M>::exit_before(task, params, states, chunk);
+      // Tiles of other lines would find exits that never happened: their line
+      // had left the range before the window, as the far carry says.
+      if (in_doubt) entering = EarlierExit<M>::combine(entering, earlier);
     }
     Exits::resume(items, span, entering, found, state, next);
     return true;

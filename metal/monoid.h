@@ -43,7 +43,7 @@
 //   bool kExitSuffices               whether resume needs only p and e, so
 //                                    that e may come from an earlier tile
 //
-// tile.h explains how these work together.
+// range_exits.h explains how these work together.
 //
 // kHasCarryNumbers: a carry is a CarryNumber, and M has
 //

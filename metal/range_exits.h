@@ -1,8 +1,8 @@
 // Results that leave the range of the dtype and then stay out: zero, infinite
 // or NaN. Nearly always, bounds prove that no thread's items leave it
-// (M::is_safe). Otherwise every thread looks for the first step among its own
-// items that leaves the range, assuming that none did before. Only the first
-// exit of a line is real; later items resume from it (M::resume).
+// (M::is_safe). Otherwise each thread whose own items may leave it looks for
+// the first step that does, assuming that none did before. Only the first exit
+// of a line is real; later items resume from it (M::resume).
 #pragma once
 
 namespace upsweep {

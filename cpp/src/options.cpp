@@ -109,9 +109,10 @@ StoragePtr from_mask(const char* name, const array& mask, const Shape& shape,
                      int axis, const ScanOptions& options, Stream stream) {
   check_mask(name, mask, shape);
   if (!options.include_initial) {
-    // Kernels for GPUs take any byte but 0 for a reset.
+    // Kernels for GPUs take any byte but 0 for a reset, and get whole storages.
     bool as_it_is = stream.device.type == DeviceType::gpu &&
-                    mask.is_contiguous() && mask.offset() == 0;
+                    mask.is_contiguous() &&
+                    storage_of(mask)->nbytes() == mask.nbytes();
     return storage_of(as_it_is ? mask : astype(mask, uint8, stream));
   }
   Flags flags = flags_of(shape, axis, options);

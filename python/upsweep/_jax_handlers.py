@@ -86,13 +86,13 @@ def register(
             **params: Any,
         ) -> Any:
             (aval,) = context.avals_out
+            if platform == "cuda" and not _runs_on_gpu(aval.dtype):
+                return by_callback(context, *operands, **params)
             if platform == "cuda" and of_three and len(operands) == 3:
                 traced = partial(of_three, **params)
                 return mlir.lower_fun(traced, multiple_results=False)(
                     context, *operands
                 )
-            if platform == "cuda" and not _runs_on_gpu(aval.dtype):
-                return by_callback(context, *operands, **params)
             return by_handler(context, *operands, **params)
 
         mlir.register_lowering(primitive, lowering, platform=platform)

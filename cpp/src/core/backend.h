@@ -149,8 +149,8 @@ struct RecurrenceWork {
 // The derivative of a product: backwards, or in the direction of a tangent.
 enum class Derivative { vjp, jvp };
 
-// Of a, the elements, and b, the cotangent or the tangent; without initial and
-// reset. The plan walks against the product (vjp), or with it (jvp).
+// Of a, the elements, and b, the cotangent or the tangent; without initial. The
+// plan walks against the product (vjp), or with it (jvp).
 struct GradientWork : RecurrenceWork {
   Derivative kind;
 };

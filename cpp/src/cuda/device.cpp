@@ -94,6 +94,16 @@ void CudaDevice::free(cuda::Address address, size_t nbytes) noexcept {
   global_allocator().free(to_pointer(address), nbytes, source_);
 }
 
+// At exit the driver may already be gone.
+void CudaDevice::free_in_order(cuda::Address address,
+                               cuda::Stream stream) noexcept {
+  cuda::DuringCaptures allowed;
+  cuda::Context popped;
+  if (driver().push_context(context_) != cuda::kSuccess) return;
+  driver().free_in_order(address, stream);
+  driver().pop_context(&popped);
+}
+
 void CudaDevice::open_staging() {
   if (transfers_) return;
   for (Half& half : halves_) {

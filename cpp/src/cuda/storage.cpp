@@ -42,8 +42,7 @@ CudaStorage::~CudaStorage() {
   if (release_) {
     release(std::move(release_));
   } else if (graph_) {
-    cuda::Current current(gpu_.context());
-    driver().free_in_order(address_, graph_);
+    gpu_.free_in_order(address_, graph_);
   } else if (address_ && !borrowed_) {
     gpu_.free(address_, nbytes());
   }
@@ -116,6 +115,7 @@ void CudaStorage::prepare_in_graph(cuda::Stream captured) {
   check(driver().allocate_in_order(&address_, nbytes(), captured),
         "allocating memory of a graph");
   graph_ = captured;
+  writes_on_gpu_ = true;
 }
 
 void CudaStorage::fill_on_gpu(const Storage& from) {

@@ -63,7 +63,7 @@ void CudaStream::run_on_gpu(CudaWork work) {
   }
   check_not_captured();
   host_.wait_for_room();
-  if (!work.scratch.is_empty()) {
+  if (!work.scratch.is_empty() && stream_ != cuda::kStreamOfThread) {
     cuda::Current current(device_.context());
     std::lock_guard lock(mutex_);
     scratch_.reserve(work.scratch);
@@ -150,7 +150,13 @@ CudaEventPtr CudaStream::launch(const CudaWork& work) {
       check(driver().wait_for(stream_, event->handle(), 0), "waiting");
     }
   }
-  work.launch(stream_, scratch_);
+  if (stream_ == cuda::kStreamOfThread) {
+    CudaScratch scratch(stream_);
+    scratch.reserve(work.scratch);
+    work.launch(stream_, scratch);
+  } else {
+    work.launch(stream_, scratch_);
+  }
   work.output->set_written(mark());
   return work.output->written();
 }

@@ -66,3 +66,16 @@ def test_sums_that_leave_the_range(small_engine, shape):
         x[900:906, line] = -sign * 1e38  # would bring the sum back
     x[1200, 2] = -np.inf
     check(small_engine, "cumsum", x, 4, shape)
+
+
+@EACH_LOOK_BACK
+@pytest.mark.parametrize("op", ["cumprod", "cumsum"])
+def test_exits_that_never_happened(small_engine, op, shape):
+    """A line that has left the range would leave it again on the other side, if it
+    had not; another line of the same tiles is in doubt later."""
+    x = np.full((1500, 2), op == "cumprod", np.float32)
+    if op == "cumprod":
+        x[40:42, 0], x[100:104, 0], x[300:302, 1] = 2.0**-100, 2.0**100, 2.0**-100
+    else:
+        x[40:42, 0], x[100:104, 0], x[300:302, 1] = 3e38, -3e38, 3e38
+    check(small_engine, op, x, 2, shape)
