@@ -173,7 +173,7 @@ def test_address_spaces():
          "put_slot(device uint* tile"),
         ("spine.h", "device typename M::Prefix* carries;",
          "threadgroup typename M::Prefix* carries;"),
-        ("tile.h", "thread Prefix& next", "device Prefix& next"),
+        ("range_exits.h", "thread Prefix& next", "device Prefix& next"),
         ("panel.h", "constant ScanParams& params", "thread ScanParams& params"),
     ],
 )  # fmt: skip
