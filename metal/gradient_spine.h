@@ -64,14 +64,14 @@ struct SpineRun {
 template <class G>
 struct ProductsOfSpine {
   using Format = typename G::Format;
-  using Entries = GradientEntries<Format>;
+  using Slots = GradientEntries<Format>;
   using Monoid = FactorProduct;
   using Aggregate = Monoid::Aggregate;
 
-  static METAL_FUNC Aggregate load(Entries entries, SpineRun run, uint i) {
+  static METAL_FUNC Aggregate load(Slots entries, SpineRun run, uint i) {
     return entries.products[at(run, i)];
   }
-  static METAL_FUNC void store(Entries entries, SpineRun run, uint i,
+  static METAL_FUNC void store(Slots entries, SpineRun run, uint i,
                                Aggregate before) {
     entries.products[at(run, i)] = before;
   }
@@ -86,14 +86,14 @@ struct ProductsOfSpine {
 template <class G>
 struct MapsOfSpine {
   using Format = typename G::Format;
-  using Entries = GradientEntries<Format>;
+  using Slots = GradientEntries<Format>;
   using Monoid = Recurrence<Format>;
   using Aggregate = typename Monoid::Aggregate;
 
-  static METAL_FUNC Aggregate load(Entries entries, SpineRun run, uint i) {
+  static METAL_FUNC Aggregate load(Slots entries, SpineRun run, uint i) {
     return entries.maps[SpineRun::at(run, i)];
   }
-  static METAL_FUNC void store(Entries entries, SpineRun run, uint i,
+  static METAL_FUNC void store(Slots entries, SpineRun run, uint i,
                                Aggregate before) {
     entries.maps[SpineRun::at(run, i)] = before;
   }
@@ -103,7 +103,7 @@ struct MapsOfSpine {
 template <class G>
 struct BothOfSpine {
   using Format = typename G::Format;
-  using Entries = GradientEntries<Format>;
+  using Slots = GradientEntries<Format>;
   using Maps = MapsOfSpine<G>;
   using Products = ProductsOfSpine<G>;
   struct Aggregate {
@@ -127,10 +127,10 @@ struct BothOfSpine {
     }
   };
 
-  static METAL_FUNC Aggregate load(Entries entries, SpineRun run, uint i) {
+  static METAL_FUNC Aggregate load(Slots entries, SpineRun run, uint i) {
     return {Maps::load(entries, run, i), Products::load(entries, run, i)};
   }
-  static METAL_FUNC void store(Entries entries, SpineRun run, uint i,
+  static METAL_FUNC void store(Slots entries, SpineRun run, uint i,
                                Aggregate before) {
     Maps::store(entries, run, i, before.map);
     Products::store(entries, run, i, before.product);
@@ -167,7 +167,7 @@ struct SpineThreads {
 // Scans a run; returns its total. All threads of the threadgroup must call it,
 // for runs of as many steps.
 template <class S>
-METAL_FUNC typename S::Aggregate scan_run(typename S::Entries entries,
+METAL_FUNC typename S::Aggregate scan_run(typename S::Slots entries,
                                           SpineRun run, uint steps,
                                           SpineThreads threads,
                                           threadgroup
@@ -199,9 +199,9 @@ struct ChunkSpine {
                               device uchar* carries, uint threadgroup_index,
                               ThreadId thread_id,
                               threadgroup Aggregate* shared) {
-    using Entries = typename S::Entries;
-    Entries chunks = Entries::of_chunks(totals, params);
-    Entries groups = Entries::of_groups(carries, params);
+    using Slots = typename S::Slots;
+    Slots chunks = Slots::of_chunks(totals, params);
+    Slots groups = Slots::of_groups(carries, params);
     SpineThreads threads = SpineThreads::of(chunks.count, thread_id);
     uint set = threadgroup_index / groups.count;
     uint group = threadgroup_index - set * groups.count;
@@ -225,8 +225,8 @@ struct GroupSpine {
                               device uchar* carries, uint threadgroup_index,
                               ThreadId thread_id,
                               threadgroup Aggregate* shared) {
-    using Entries = typename S::Entries;
-    Entries groups = Entries::of_groups(carries, params);
+    using Slots = typename S::Slots;
+    Slots groups = Slots::of_groups(carries, params);
     SpineThreads threads = SpineThreads::of(groups.count, thread_id);
     uint in_line = threads.layout.line_threads;
     int64_t line = int64_t(threadgroup_index) * threads.layout.column_threads +
@@ -243,16 +243,16 @@ template <class G>
 struct GradientStates {
   using F = typename G::Format;
   using M = Recurrence<F>;
-  using Entries = GradientEntries<F>;
+  using Slots = GradientEntries<F>;
 
-  Entries chunks;
-  Entries groups;
+  Slots chunks;
+  Slots groups;
 
   static METAL_FUNC GradientStates of(device uchar* totals,
                                       device uchar* carries,
                                       constant ScanParams& params) {
-    return {Entries::of_chunks(totals, params),
-            Entries::of_groups(carries, params)};
+    return {Slots::of_chunks(totals, params),
+            Slots::of_groups(carries, params)};
   }
 
   static METAL_FUNC FactorProduct::Aggregate product(

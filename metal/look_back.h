@@ -38,7 +38,7 @@ template <class M>
 struct LookBack {
   using Aggregate = typename M::Aggregate;
   using Prefix = typename M::Prefix;
-  using Exits = RangeExits<M, M::kCanExitRange>;
+  using Range = RangeExits<M, M::kCanExitRange>;
 
   // The prefix of a chunk's tile. `initial` is the prefix of the line, and
   // `total` the aggregate of this thread's line within the tile. All threads
@@ -65,7 +65,7 @@ struct LookBack {
     } else if (task.coord.is_active && chunk != 0) {
       state = carry(states, chunk - 1);
     }
-    if (unpublished.carry && !Exits::may_exit(state, total)) {
+    if (unpublished.carry && !Range::may_exit(state, total)) {
       if (unpublished.exit) publish_no_exit(states, chunk);
       unpublished.exit = false;
       if (!in_doubt) {
@@ -86,7 +86,7 @@ struct LookBack {
 
   // The first exit of the tiles that the prefix of a chunk's tile takes
   // together. All threads must call it.
-  static METAL_FUNC typename Exits::RangeExit exit_before(
+  static METAL_FUNC typename Range::RangeExit exit_before(
       Task<M> task, constant ScanParams& params, TileStates<M> states,
       uint chunk) {
     uint far = window_of(params, chunk).far;
@@ -105,8 +105,8 @@ struct LookBack {
   }
 
   static METAL_FUNC void publish_no_exit(TileStates<M> states, uint chunk) {
-    TileState<typename Exits::RangeExit>::publish(
-        TileStates<M>::exit(states, chunk), Exits::no_exit(), states.epoch);
+    TileState<typename Range::RangeExit>::publish(
+        TileStates<M>::exit(states, chunk), Range::no_exit(), states.epoch);
   }
 
   // What makes up the prefix of a chunk's tile.
@@ -163,8 +163,8 @@ struct LookBack {
     Prefix state = initial;
     if (has_far)
       state = TileState<Prefix>::wait_for(far_carry, seen, states.epoch);
-    in_doubt = Exits::may_exit(state, between);
-    if (in_doubt && !Exits::kExitSuffices) {
+    in_doubt = Range::may_exit(state, between);
+    if (in_doubt && !Range::kExitSuffices) {
       in_doubt = false;
       return carry(states, chunk - 1);
     }
@@ -230,10 +230,10 @@ struct TileExits {
                                  typename M::Aggregate own, bool in_doubt,
                                  Unpublished unpublished, thread Prefix& state,
                                  thread Prefix& next) {
-    using Exits = RangeExits<M, true>;
-    typename Exits::Found found = Exits::none();
+    using Range = RangeExits<M, true>;
+    typename Range::Found found = Range::none();
     bool has_exits =
-        Exits::find(task, items, carry, own, state, in_doubt, found);
+        Range::find(task, items, carry, own, state, in_doubt, found);
     if (unpublished.exit) {
       TileState<typename M::RangeExit>::publish(
           TileStates<M>::exit(states, chunk), found.all, states.epoch);
@@ -247,7 +247,7 @@ struct TileExits {
       // had left the range before the window, as the far carry says.
       if (in_doubt) entering = EarlierExit<M>::combine(entering, earlier);
     }
-    Exits::resume(items, span, entering, found, state, next);
+    Range::resume(items, span, entering, found, state, next);
     return true;
   }
 };
@@ -297,9 +297,9 @@ METAL_FUNC void scan_tile(Task<M> task, constant ScanParams& params, uint chunk,
     return;
   }
   Prefix carry = initial_prefix(task, params);
-  using Exits = RangeExits<M, M::kCanExitRange>;
+  using Range = RangeExits<M, M::kCanExitRange>;
   bool publishes = is_leader && chunk != params.chunks - 1;
-  Unpublished unpublished = {publishes, publishes && Exits::kExitSuffices &&
+  Unpublished unpublished = {publishes, publishes && Range::kExitSuffices &&
                                             params.look_back_set != 1};
   bool in_doubt = false;
   if (params.chunks != 1) {
@@ -312,7 +312,7 @@ METAL_FUNC void scan_tile(Task<M> task, constant ScanParams& params, uint chunk,
   if (unpublished.carry || (is_leader && params.gives == kGivesCarries)) {
     next = M::apply(carry, scanned.total);
   }
-  bool has_exits = TileExits<M, Exits::kExitSuffices>::resolve(
+  bool has_exits = TileExits<M, Range::kExitSuffices>::resolve(
       task, params, states, chunk, items, span, carry, own, in_doubt,
       unpublished, state, next);
   if (unpublished.carry)

@@ -64,9 +64,9 @@ METAL_FUNC void finish_tile(Task<M> task, constant ScanParams& params,
                             bool has_exits, typename M::Prefix state,
                             typename M::Aggregate own, bool is_fast) {
   bool inclusive = params.inclusive != 0;
-  using Exits = RangeExits<M, M::kCanExitRange>;
-  if (has_exits && Exits::must_step(state, own)) {
-    Exits::scan(items, state, inclusive);
+  using Range = RangeExits<M, M::kCanExitRange>;
+  if (has_exits && Range::must_step(state, own)) {
+    Range::scan(items, state, inclusive);
   } else {
     ThreadScan<M>::scan(items, state, own, is_fast, inclusive);
   }
