@@ -2,10 +2,10 @@
 // enters them. A thread has a chunk. Up to a threadgroup's worth of
 // neighbouring chunks are a group, which a threadgroup scans; lines with fewer
 // chunks share one. If lines have several groups, a second kernel scans their
-// totals in the same way, and whoever reads what enters a chunk puts both
-// together.
+// totals in the same way. A reader of a chunk's entry combines it with the
+// entry of its group.
 //
-// What enters takes the place of what was there.
+// Both kernels overwrite what they read with their results.
 #pragma once
 
 namespace upsweep {

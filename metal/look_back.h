@@ -243,8 +243,8 @@ struct TileExits {
     if (chunk != 0 && params.look_back_set != 1) {
       typename M::RangeExit earlier =
           LookBack<M>::exit_before(task, params, states, chunk);
-      // Tiles of other lines would find exits that never happened: their line
-      // had left the range before the window, as the far carry says.
+      // Without a doubt, the line may have left the range before the window.
+      // Then the exits published in the window never happened.
       if (in_doubt) entering = EarlierExit<M>::combine(entering, earlier);
     }
     Range::resume(items, span, entering, found, state, next);

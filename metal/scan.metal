@@ -85,9 +85,8 @@
 // each group and, of groups of several, for each line of each chunk; then
 // kExitBytes for each line of each chunk. The host clears the buffer once.
 // Later launches of any lookback kernel may use it as it is, one after the
-// other, if each has an epoch of its own (params.h): a kernel leaves the ticket
-// at 0, and tells its states from older ones by the epoch. Nothing else may
-// write there.
+// other, if each has an epoch of its own (params.h): a kernel resets the ticket
+// to 0 and ignores states of other epochs. Nothing else may write there.
 //
 // Unused buffers are bound too, to any buffer. Buffers 0, 1 and 5 start at
 // multiples of 16 bytes; in_start gives the offset of an array within.

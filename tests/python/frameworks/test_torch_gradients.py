@@ -84,7 +84,7 @@ def test_gradients_of_products_keep_the_contract(line, name):
     for reverse, inclusive in FLAGS:
         check_both_modes(x, c, 0, reverse, inclusive)
         check_both_modes(x, c, 0, reverse, inclusive, np.arange(len(x)) == 1)
-        # Two segments, either of which leaves the others alone.
+        # Two segments: neither affects the other.
         twice = np.concatenate([x, x]), np.concatenate([c, c])
         starts = np.arange(2 * len(x)) == len(x) - reverse
         check_both_modes(*twice, 0, reverse, inclusive, starts)

@@ -90,7 +90,7 @@ def same(found, right):
 def test_replays_follow_their_input(name, shape):
     function = CALLS[name]
     x = next(inputs(shape)).clone()
-    # Nothing else warms up: kernels load while the graph is captured.
+    # The kernels are not loaded yet: the capture must survive loading them.
     graph, result = capture(function, x)
     for values in inputs(shape):
         x.copy_(values)
