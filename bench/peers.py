@@ -73,7 +73,7 @@ class NumPy:
         if case.reverse:
             source, target = np.flip(x, case.axis), np.flip(y, case.axis)
         if not case.inclusive:
-            source, target = shifted(case, source, target)
+            source, target = shifted(case.axis, source, target)
         return lambda: (function(source, case.axis, x.dtype, target), y)[1]
 
     def read(self, y: Array) -> Array:
@@ -103,7 +103,7 @@ class PyTorch:
         y = torch.ones_like(t)
         source, target = t, y
         if not case.inclusive:
-            source, target = shifted(case, t, y)
+            source, target = shifted(case.axis, t, y)
         return lambda: (function(source, axis, out=target), y)[1]
 
     def read(self, y: Any) -> Array:
@@ -252,9 +252,9 @@ def plain(case: Case) -> bool:
     return case.inclusive and not case.reverse
 
 
-def shifted(case: Case, source: Any, target: Any) -> tuple[Any, Any]:
+def shifted(axis: int, source: Any, target: Any) -> tuple[Any, Any]:
     """Views that make an inclusive scan into an exclusive one."""
-    whole = (slice(None),) * case.axis
+    whole = (slice(None),) * axis
     without_last, without_first = (*whole, slice(-1)), (*whole, slice(1, None))
     return source[without_last], target[without_first]
 

@@ -1,0 +1,211 @@
+"""A sweep over scans drawn at random, each beside a copy and other libraries.
+
+    python -m bench.sweep --seed 1 --minutes 10 [--device gpu] [--json FILE]
+
+It measures until the time is over, then prints the goals, the kinds and the worst rows.
+It times only; that results are right is for the tests.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Protocol
+
+from bench import cuda, machine
+from bench.peers import Scan
+from bench.report import Case, Results
+from bench.session import Progress, clock, on_processors
+from bench.sweep_cases import LIMITS, QUICK, Drawn, drawn
+from bench.sweep_chart import chart
+from bench.sweep_cpu import Cpu
+from bench.sweep_gpu import Cuda
+from bench.sweep_report import name, summary, summary_of_row
+from bench.timing import Timing
+
+SLOW = (
+    0.25  # seconds: a peer whose call takes longer is timed once if upsweep is faster
+)
+ABSURD = 2.0  # seconds: such a call is not even made twice
+MUCH_SLOWER = 2
+LONGEST = 200  # characters of an error
+
+
+class Timer(Protocol):
+    """A device with the libraries there, and its clock."""
+
+    versions: dict[str, str]
+    missing: dict[str, str]
+
+    def prepared(self, case: Drawn) -> tuple[dict[str, Scan], dict[str, Any]]: ...
+
+    def once(self, call: Scan) -> float: ...
+
+    def interleaved(self, calls: dict[str, Scan]) -> dict[str, Timing]: ...
+
+    def clear(self) -> None: ...
+
+    def where(self) -> dict[str, Any]: ...
+
+
+def parsed() -> argparse.Namespace:
+    """The options of the command line."""
+    parser = argparse.ArgumentParser(prog="python -m bench.sweep")
+    parser.add_argument("--seed", type=int, default=1, help="of the cases (default: 1)")
+    parser.add_argument(
+        "--minutes", type=float, default=10, help="to measure (default: 10)"
+    )
+    parser.add_argument("--device", choices=["cpu", "gpu"], default="cpu")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=min(2, len(machine.processors()) or 2),
+        help="for all libraries, on as many processors (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="sizes too small for figures, to try out"
+    )
+    parser.add_argument(
+        "--from",
+        dest="sources",
+        type=Path,
+        nargs="+",
+        metavar="JSON",
+        help="take these results together instead of measuring",
+    )
+    parser.add_argument("--json", type=Path, help="write the results")
+    parser.add_argument("--chart", type=Path, metavar="SVG", help="draw them")
+    parser.add_argument(
+        "--worst", type=int, default=20, metavar="N", help="rows to print (default: 20)"
+    )
+    arguments = parser.parse_args()
+    if arguments.sources and arguments.json:
+        parser.error("--json writes what is measured, not what --from reads")
+    return arguments
+
+
+def main() -> int:
+    """Measures or reads results, then writes the requested output."""
+    arguments = parsed()
+    runs = read(arguments.sources) if arguments.sources else [swept(arguments)]
+    if arguments.json:
+        text = json.dumps(runs[0], ensure_ascii=False, allow_nan=False)
+        text = text.replace('{"number"', '\n{"number"')  # a line for each row
+        arguments.json.write_text(text + "\n", encoding="utf-8")
+    if arguments.chart:
+        arguments.chart.write_text(chart(runs), encoding="utf-8")
+    print(summary(runs, arguments.worst))
+    return 0
+
+
+def read(paths: list[Path]) -> list[Results]:
+    """Earlier results, of one device."""
+    runs: list[Results] = [json.loads(p.read_text(encoding="utf-8")) for p in paths]
+    if len({run["device"] for run in runs}) > 1:
+        raise SystemExit("Results of one device only can be taken together.")
+    return runs
+
+
+def swept(arguments: argparse.Namespace) -> Results:
+    """New results."""
+    if arguments.device == "gpu":
+        if not cuda.is_there():
+            raise SystemExit("The sweep needs an NVIDIA GPU here.")
+        return swept_on(Cuda(), 0, arguments)
+    with on_processors(arguments.threads):
+        timer = Cpu(arguments.threads, arguments.quick)
+        return swept_on(timer, arguments.threads, arguments)
+
+
+def swept_on(timer: Timer, threads: int, arguments: argparse.Namespace) -> Results:
+    """Rows until the time is over, or until Ctrl-C."""
+    limits = QUICK if arguments.quick else LIMITS[arguments.device]
+    rows: list[Case] = []
+    try:
+        for case in in_time(drawn(arguments.seed, limits), arguments.minutes * 60):
+            rows.append(row_of(timer, case, threads))
+            Progress.say(summary_of_row(rows[-1]) + "\n")
+    except KeyboardInterrupt:
+        Progress.say("stopped\n")
+    return {
+        "date": datetime.date.today().isoformat(),
+        "device": arguments.device,
+        "threads": threads,
+        "quick": arguments.quick,
+        "seed": arguments.seed,
+        **timer.where(),
+        "versions": timer.versions,
+        "missing": timer.missing,
+        "cases": rows,
+    }
+
+
+def in_time(cases: Iterator[Drawn], seconds: float) -> Iterator[Drawn]:
+    """Cases as long as there is time, at least one, each announced."""
+    end = time.monotonic() + seconds
+    for case in cases:
+        left = clock(max(0, end - time.monotonic()))
+        Progress.say(f"{left} left [{case.number + 1}] {name(case.described())} ")
+        yield case
+        if time.monotonic() > end:
+            return
+
+
+def row_of(timer: Timer, case: Drawn, threads: int) -> Case:
+    """A case and its times as data, or its error, which does not end the sweep."""
+    row = case.described() | {"threads": threads}
+    try:
+        return row | timed(timer, case)
+    except Exception as error:
+        return row | {"error": one_line(error)}
+    finally:
+        timer.clear()
+
+
+def timed(timer: Timer, case: Drawn) -> dict[str, Any]:
+    """The times of the copies and the libraries."""
+    copies, makers = timer.prepared(case)
+    calls = {"upsweep": makers.pop("upsweep")()}
+    ours = first_time(timer, calls["upsweep"])
+    results: dict[str, dict[str, Any]] = {"upsweep": {}}
+    for library, make in makers.items():
+        try:
+            scan = make()
+            seconds = first_time(timer, scan)
+        except Exception as error:
+            results[library] = {"unsupported": one_line(error)}
+            continue
+        if seconds > ABSURD or seconds > max(SLOW, MUCH_SLOWER * ours):
+            results[library] = asdict(Timing(seconds, seconds, seconds, 1))
+        else:
+            calls[library], results[library] = scan, {}
+    timings = timer.interleaved({**copies, **calls})
+    for library in calls:
+        results[library] = asdict(timings[library])
+    return {
+        "copies": {way: asdict(timings[way]) for way in copies},
+        "copy": min(copies, key=lambda way: timings[way].median),
+        "results": results,
+    }
+
+
+def first_time(timer: Timer, call: Scan) -> float:
+    """Seconds of a call; of a second one if the first may have compiled something."""
+    seconds = timer.once(call)
+    return timer.once(call) if SLOW < seconds < ABSURD else seconds
+
+
+def one_line(error: Exception) -> str:
+    """An error in a line that is not too long."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}"[:LONGEST]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
