@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+import textwrap
 from dataclasses import dataclass
 
 from bench.cases import ITEM_SIZES
@@ -15,6 +16,7 @@ from bench.sweep_cases import DTYPES, MIB, OPS
 LARGE = {"cpu": MIB, "gpu": 64 * MIB}
 # Medians of equal calls differ by as much.
 NOISE = 1.05
+WIDTH = 88  # columns of a paragraph
 # A core may take as long for an element of one or two bytes, even if a copy in the
 # cache takes less.
 SHORT_SECONDS = 0.4e-9
@@ -133,7 +135,7 @@ def summary(runs: list[Results], worst: int) -> str:
     )
     parts.append(rows_table(slower[:worst]))
     parts += [f"Failed: {name(row)}: {row['error']}" for row in failed]
-    return "\n\n".join(parts)
+    return "\n\n".join(p if p[0] == "|" else textwrap.fill(p, WIDTH) for p in parts)
 
 
 def figures(ratios: list[float]) -> list[str]:

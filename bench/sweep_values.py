@@ -117,9 +117,8 @@ def before(level: Array, case: Drawn) -> Array:
 
 def phased(x: Array, case: Drawn) -> Array:
     """The values, of complex ones those with phases one radian apart."""
-    if case.dtype == "complex64":
-        return x * np.exp(1j * np.arange(len(x)))
-    return x
+    turned: Array = x * np.exp(1j * np.arange(len(x)))
+    return turned if case.dtype == "complex64" else x
 
 
 def rounded(x: Array, case: Drawn) -> Array:
