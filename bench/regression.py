@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import statistics
+
 from bench.report import TIMES, Results, figure, ratio
 
 ALLOWED = 1.5
+FEWEST = 5  # ratios whose median says something
 
 
 def regressions(old: Results, new: Results) -> list[str]:
@@ -23,4 +26,20 @@ def regressions(old: Results, new: Results) -> list[str]:
                 f"{case['title']}: {figure(now)} {TIMES} {case['target']['of']}, "
                 f"was {figure(was)}"
             )
+    return found
+
+
+def slower_kinds(old: dict[str, list[float]], new: dict[str, list[float]]) -> list[str]:
+    """A sentence for each kind of cases whose median ratio to a copy grew too much.
+
+    The cases of a kind need not be the same.
+    """
+    found = []
+    for kind, ratios in new.items():
+        before = old.get(kind, [])
+        if min(len(before), len(ratios)) < FEWEST:
+            continue
+        was, now = statistics.median(before), statistics.median(ratios)
+        if now > ALLOWED * was:
+            found.append(f"{kind}: {figure(now)} {TIMES} copy, was {figure(was)}")
     return found

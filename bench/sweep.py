@@ -20,13 +20,14 @@ from typing import Any, Protocol
 
 from bench import cuda, machine
 from bench.peers import Scan
+from bench.regression import ALLOWED, slower_kinds
 from bench.report import Case, Results
 from bench.session import Progress, clock, on_processors
 from bench.sweep_cases import LIMITS, QUICK, Drawn, drawn
 from bench.sweep_chart import chart
 from bench.sweep_cpu import Cpu
 from bench.sweep_gpu import Cuda
-from bench.sweep_report import name, summary, summary_of_row
+from bench.sweep_report import kinds, name, pooled, summary, summary_of_row
 from bench.timing import Timing
 
 SLOW = (
@@ -84,6 +85,12 @@ def parsed() -> argparse.Namespace:
     parser.add_argument(
         "--worst", type=int, default=20, metavar="N", help="rows to print (default: 20)"
     )
+    parser.add_argument(
+        "--compare",
+        type=Path,
+        metavar="JSON",
+        help=f"fail if the median of a kind is more than {ALLOWED} times what it was",
+    )
     arguments = parser.parse_args()
     if arguments.sources and arguments.json:
         parser.error("--json writes what is measured, not what --from reads")
@@ -101,7 +108,16 @@ def main() -> int:
     if arguments.chart:
         arguments.chart.write_text(chart(runs), encoding="utf-8")
     print(summary(runs, arguments.worst))
-    return 0
+    return compared(arguments.compare, runs) if arguments.compare else 0
+
+
+def compared(path: Path, runs: list[Results]) -> int:
+    """The exit status after a comparison."""
+    (old,) = read([path])
+    found = slower_kinds(kinds(old), kinds(pooled(runs)))
+    for line in found:
+        print(f"slower: {line}", file=sys.stderr)
+    return 1 if found else 0
 
 
 def read(paths: list[Path]) -> list[Results]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from bench.chart import ACCENT, MARGIN, QUIET, WIDTH, document, text
+from bench.chart import ACCENT, MARGIN, QUIET, WIDTH, Axis, document, text
 from bench.chunked_chart import Scale, horizontal
 from bench.report import TIMES, Case, Results
 from bench.sweep_report import (
@@ -92,10 +92,9 @@ def grid(x: Scale, y: Scale) -> Iterator[str]:
         yield f'<path d="{path}" stroke="{QUIET}" stroke-opacity="0.22"/>'
         yield text(x(size), BOTTOM + 22, binary(size), 12, to="middle")
         size *= STEP
-    for power in y.powers():
-        for tick in (power / 5, power / 2, power):
-            if y.least <= tick and tick != 1:
-                yield from horizontal(LEFT, RIGHT, y(tick), f"{tick:g}{TIMES}")
+    for tick in Axis(y.least, y.most).ticks():
+        if tick != 1:
+            yield from horizontal(LEFT, RIGHT, y(tick), f"{tick:g}{TIMES}")
     yield line(f"M{LEFT} {y(1):.1f}H{RIGHT}", 1.5, "")
     yield text(LEFT - 8, y(1) + 4, "copy", 12, weight=600, to="end")
     yield text((LEFT + RIGHT) / 2, BOTTOM + 44, "bytes of the input", 12, to="middle")

@@ -65,7 +65,7 @@ def ratio(row: Case) -> float:
     return found
 
 
-def kind(row: Case) -> str:
+def kind_of(row: Case) -> str:
     """The operator and the kind of dtype."""
     op = "cummax, cummin" if row["op"] in ("cummax", "cummin") else row["op"]
     return f"{op} {DTYPE_KINDS.get(row['dtype'], row['dtype'])}"
@@ -171,12 +171,17 @@ def goals_table(run: Results) -> str:
     return markdown(["goal", "limit", "rows", "median", "99 %", "worst", ""], lines)
 
 
+def kinds(run: Results) -> dict[str, list[float]]:
+    """The ratios of each kind."""
+    found: dict[str, list[float]] = {}
+    for row in large(run):
+        found.setdefault(kind_of(row), []).append(ratio(row))
+    return found
+
+
 def kinds_table(run: Results) -> str:
     """The distribution for each kind."""
-    kinds: dict[str, list[float]] = {}
-    for row in large(run):
-        kinds.setdefault(kind(row), []).append(ratio(row))
-    lines = [[name, *figures(ratios)] for name, ratios in sorted(kinds.items())]
+    lines = [[kind, *figures(ratios)] for kind, ratios in sorted(kinds(run).items())]
     return markdown(["kind", "rows", "median", "99 %", "worst"], lines)
 
 
@@ -215,20 +220,20 @@ def name(row: Case) -> str:
     ]
     words = [f"{row['op']} {row['dtype']} {TIMES.join(extents)}"]
     if row["reverse"]:
-        words.append("reverse")
+        words.append("rev.")
     if not row["inclusive"]:
-        words.append("exclusive")
+        words.append("excl.")
     if row["layout"] != "contiguous":
         words.append(row["layout"])
-    words.append(row["values"])
-    return ", ".join(words)
+    return f"{' '.join(words)}, {row['values']}"
 
 
 def binary(count: int) -> str:
     """Bytes for readers, by powers of two."""
     for unit, scale in (("GiB", 1 << 30), ("MiB", MIB), ("KiB", 1 << 10)):
         if count >= scale:
-            return f"{count / scale:.3g} {unit}"
+            value = count / scale
+            return f"{value:.3g} {unit}" if value < 999.5 else f"{value:.0f} {unit}"
     return f"{count} B"
 
 

@@ -200,7 +200,7 @@ def base_shape(case: Drawn) -> tuple[int, ...]:
     shape = list(case.shape)
     if case.layout == "transposed":
         shape.reverse()
-    elif case.layout == "every second":
+    elif case.layout == "stride 2":
         shape[-1] *= 2
     elif case.layout == "unaligned":
         shape = [math.prod(shape) + 1]
@@ -215,7 +215,7 @@ def stored(base: Any, case: Drawn) -> Any:
         axes = all_axes(case)[::-1]
         turn = getattr(base, "permute", None) or base.transpose
         return turn(axes)
-    if case.layout == "every second":
+    if case.layout == "stride 2":
         return base[..., ::2]
     if case.layout == "unaligned":
         return base[1:].reshape(case.shape)
