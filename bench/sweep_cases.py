@@ -25,7 +25,7 @@ DTYPES = {
 }
 LAYOUTS = {
     "contiguous": 6,
-    **dict.fromkeys(("transposed", "stride 2", "reversed", "unaligned"), 2),
+    **dict.fromkeys(("transposed", "stride 2", "reversed", "offset"), 2),
     "broadcast": 1,
 }
 RANKS = {1: 3, 2: 4, 3: 3, 4: 2}

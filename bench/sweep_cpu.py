@@ -23,7 +23,7 @@ from bench.sweep_values import numpy_base, view
 from bench.timing import Timing, elapsed, interleaved
 
 SECONDS = 0.3  # of timing for each case; slow ones take longer
-PACKED = ("contiguous", "unaligned", "reversed")  # elements without gaps
+PACKED = ("contiguous", "offset", "reversed")  # elements without gaps
 
 
 class Cpu:

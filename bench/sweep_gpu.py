@@ -62,7 +62,7 @@ class Cuda:
             if self.cupy:
                 address = self.gpu.address
                 makers["CuPy"] = lambda: cupy_scan(self.cupy, case, base, address)
-            if self.cub and case.layout in ("contiguous", "unaligned"):
+            if self.cub and case.layout in ("contiguous", "offset"):
                 makers["CUB"] = lambda: self.cub.scan(self.gpu, case, x)
         return {"copy": lambda: target.copy_(x)}, makers
 

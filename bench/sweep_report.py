@@ -233,7 +233,7 @@ def binary(count: int) -> str:
     for unit, scale in (("GiB", 1 << 30), ("MiB", MIB), ("KiB", 1 << 10)):
         if count >= scale:
             value = count / scale
-            return f"{value:.3g} {unit}" if value < 999.5 else f"{value:.0f} {unit}"
+            return f"{value:.2g} {unit}" if value < 10 else f"{value:.0f} {unit}"
     return f"{count} B"
 
 

@@ -202,7 +202,7 @@ def base_shape(case: Drawn) -> tuple[int, ...]:
         shape.reverse()
     elif case.layout == "stride 2":
         shape[-1] *= 2
-    elif case.layout == "unaligned":
+    elif case.layout == "offset":
         shape = [math.prod(shape) + 1]
     elif case.repeated is not None:
         shape[case.repeated] = 1
@@ -217,7 +217,7 @@ def stored(base: Any, case: Drawn) -> Any:
         return turn(axes)
     if case.layout == "stride 2":
         return base[..., ::2]
-    if case.layout == "unaligned":
+    if case.layout == "offset":
         return base[1:].reshape(case.shape)
     if case.layout == "reversed":
         return base[(slice(None, None, -1),) * len(case.shape)]
