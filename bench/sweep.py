@@ -193,6 +193,9 @@ def timed(timer: Timer, case: Drawn) -> dict[str, Any]:
     for library, make in makers.items():
         try:
             scan = make()
+            if scan is None:
+                results[library] = {"unsupported": "not offered"}
+                continue
             seconds = first_time(timer, scan)
         except Exception as error:
             results[library] = {"unsupported": one_line(error)}

@@ -88,7 +88,8 @@ def cupy_scan(cupy: Any, case: Drawn, base: Any, address: int) -> Scan:
     def scan() -> Any:
         with cupy.cuda.ExternalStream(address):
             if case.inclusive:
-                return function(source, axis, y.dtype)
+                scanned = function(source, axis, y.dtype)
+                return cupy.flip(scanned, axis) if case.reverse else scanned
             function(source, axis, y.dtype, target)
             return y
 

@@ -2,7 +2,9 @@
 the layouts and values that they promise, and scanned alike by all libraries."""
 
 import math
+from contextlib import nullcontext
 from itertools import islice
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ from bench.sweep_cases import (
     drawn,
     prime,
 )
-from bench.sweep_peers import numpy_scan, torch_scan, upsweep_scan
+from bench.sweep_peers import cupy_scan, numpy_scan, torch_scan, upsweep_scan
 from bench.sweep_values import EXPONENTS, SHORT, numpy_base, stored, torch_base, view
 
 MANY = 2000
@@ -198,6 +200,24 @@ def test_pytorch_scans_alike():
         if is_exact(case) and case.dtype.startswith("int"):
             y = torch_scan(torch, case, torch_base(torch, case, "cpu"))()
             assert np.array_equal(written(case, y.numpy()), written(case, ours(case)))
+            checked.add((case.layout, case.reverse, case.inclusive))
+    assert len(checked) > 3 * len(LAYOUTS)
+
+
+def test_cupy_scans_alike():
+    class CuPy:
+        """NumPy's functions of the same names and arguments."""
+
+        from_dlpack, ones, flip = np.from_dlpack, np.ones, np.flip
+        cumprod, cumsum = np.cumprod, np.cumsum
+        cuda = SimpleNamespace(ExternalStream=nullcontext)
+
+    checked = set()
+    for case in cases(900):
+        if is_exact(case) and case.op in ("cumprod", "cumsum"):
+            y = cupy_scan(CuPy, case, numpy_base(case), 0)()
+            assert y.dtype.name == case.result_dtype
+            assert np.array_equal(written(case, y), written(case, ours(case))), case
             checked.add((case.layout, case.reverse, case.inclusive))
     assert len(checked) > 3 * len(LAYOUTS)
 
