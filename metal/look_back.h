@@ -1,9 +1,10 @@
-// Look-back: a scan in a single pass, for devices that guarantee progress to
-// threadgroups that have started (decoupled look-back, as in CUB).
+// Look-back: a scan in a single pass, for devices that start threadgroups in
+// the order of their index and let those that have started get on (decoupled
+// look-back, as in CUB).
 //
-// A threadgroup takes a ticket and scans one tile. Tickets go through chunk 0
-// of all panels, then chunk 1, and so on, so that predecessors have usually
-// finished. A threadgroup publishes the carry after its tile.
+// A threadgroup scans one tile. Their order goes through chunk 0 of all panels,
+// then chunk 1, and so on, so that predecessors have usually finished. A
+// threadgroup publishes the carry after its tile.
 //
 // Which published values make up the prefix of a tile depends only on the
 // parameters, never on timing, so equal inputs give equal bits. With
@@ -54,23 +55,24 @@ struct LookBack {
     bool is_leader = is_line_leader(task);
     bool is_chain = params.look_back_set == 1;
     if (is_leader && !is_chain) {
-      TileState<Aggregate>::publish(params.look_back_group == 1
-                                        ? TileStates<M>::group(states, chunk)
-                                        : TileStates<M>::tile(states, chunk),
-                                    total, states.epoch);
+      TileState<Aggregate>::publish(
+          params.look_back_group == 1
+              ? TileStates<M>::group(states, params, chunk)
+              : TileStates<M>::tile(states, params, chunk),
+          total, params.epoch);
     }
     Prefix state = initial;
     if (!is_chain) {
       state = look_back(task, params, states, chunk, initial, total, in_doubt);
     } else if (task.coord.is_active && chunk != 0) {
-      state = carry(states, chunk - 1);
+      state = carry(states, params, chunk - 1);
     }
     if (unpublished.carry && !Range::may_exit(state, total)) {
-      if (unpublished.exit) publish_no_exit(states, chunk);
+      if (unpublished.exit) publish_no_exit(states, params, chunk);
       unpublished.exit = false;
       if (!in_doubt) {
-        TileState<Prefix>::publish(TileStates<M>::carry(states, chunk),
-                                   M::apply(state, total), states.epoch);
+        TileState<Prefix>::publish(TileStates<M>::carry(states, params, chunk),
+                                   M::apply(state, total), params.epoch);
         unpublished.carry = false;
       }
     }
@@ -91,22 +93,29 @@ struct LookBack {
       uint chunk) {
     uint far = window_of(params, chunk).far;
     return reduce<EarlierExit<M>>(
-        task, {TileStates<M>::exit(states, far), states.chunk_stride, 0},
-        {TileStates<M>::exit(states, far), states.chunk_stride, chunk - far},
-        states.epoch);
+        task,
+        {TileStates<M>::exit(states, params, far),
+         TileStates<M>::chunk_stride(params), 0},
+        {TileStates<M>::exit(states, params, far),
+         TileStates<M>::chunk_stride(params), chunk - far},
+        params.epoch);
   }
 
  private:
   // The carry after a chunk's tile.
-  static METAL_FUNC Prefix carry(TileStates<M> states, uint chunk) {
-    device uint4* at = TileStates<M>::carry(states, chunk);
+  static METAL_FUNC Prefix carry(TileStates<M> states,
+                                 constant ScanParams& params, uint chunk) {
+    device uint4* at = TileStates<M>::carry(states, params, chunk);
     return TileState<Prefix>::wait_for(at, TileState<Prefix>::snapshot(at),
-                                       states.epoch);
+                                       params.epoch);
   }
 
-  static METAL_FUNC void publish_no_exit(TileStates<M> states, uint chunk) {
+  static METAL_FUNC void publish_no_exit(TileStates<M> states,
+                                         constant ScanParams& params,
+                                         uint chunk) {
     TileState<typename Range::RangeExit>::publish(
-        TileStates<M>::exit(states, chunk), Range::no_exit(), states.epoch);
+        TileStates<M>::exit(states, params, chunk), Range::no_exit(),
+        params.epoch);
   }
 
   // What makes up the prefix of a chunk's tile.
@@ -134,15 +143,17 @@ struct LookBack {
                                      thread bool& in_doubt) {
     if (chunk == 0) return initial;
     Window window = window_of(params, chunk);
-    device uint4* far_carry =
-        TileStates<M>::carry(states, window.far == 0 ? 0 : window.far - 1);
+    device uint4* far_carry = TileStates<M>::carry(
+        states, params, window.far == 0 ? 0 : window.far - 1);
     bool has_far = task.coord.is_active && window.far != 0;
     typename TileState<Prefix>::Snapshot seen;
     if (has_far) seen = TileState<Prefix>::snapshot(far_carry);
-    uint stride = states.chunk_stride * TileState<Aggregate>::kVectors;
-    StateRun groups = {TileStates<M>::group(states, window.group), stride, 0};
-    StateRun tiles = {TileStates<M>::tile(states, chunk - window.tiles), stride,
-                      window.tiles};
+    uint stride =
+        TileStates<M>::chunk_stride(params) * TileState<Aggregate>::kVectors;
+    StateRun groups = {TileStates<M>::group(states, params, window.group),
+                       stride, 0};
+    StateRun tiles = {TileStates<M>::tile(states, params, chunk - window.tiles),
+                      stride, window.tiles};
     // The last tile of a group of several also publishes the group's aggregate.
     bool closes = params.look_back_group != 1 &&
                   window.tiles == params.look_back_group - 1;
@@ -152,21 +163,21 @@ struct LookBack {
     UPSWEEP_ROLL
     for (uint round = closes ? 0 : 1; round < 2; ++round) {
       groups.count = round == 0 ? 0 : window.groups;
-      between = reduce<M>(task, groups, tiles, states.epoch);
+      between = reduce<M>(task, groups, tiles, params.epoch);
       if (round == 0 && is_line_leader(task)) {
         TileState<Aggregate>::publish(
-            TileStates<M>::group(states, window.group + window.groups),
-            M::combine(between, total), states.epoch);
+            TileStates<M>::group(states, params, window.group + window.groups),
+            M::combine(between, total), params.epoch);
       }
     }
     if (!task.coord.is_active) return initial;
     Prefix state = initial;
     if (has_far)
-      state = TileState<Prefix>::wait_for(far_carry, seen, states.epoch);
+      state = TileState<Prefix>::wait_for(far_carry, seen, params.epoch);
     in_doubt = Range::may_exit(state, between);
     if (in_doubt && !Range::kExitSuffices) {
       in_doubt = false;
-      return carry(states, chunk - 1);
+      return carry(states, params, chunk - 1);
     }
     return M::apply(state, between);
   }
@@ -177,7 +188,11 @@ struct LookBack {
     uint stride;  // vectors from one to the next
     uint count;
 
-    static METAL_FUNC device uint4* at(StateRun run, uint i) {
+    // The k-th of a run and of the run after it.
+    static METAL_FUNC device uint4* at(StateRun early, StateRun late, uint k) {
+      bool is_early = k < early.count;
+      uint i = is_early ? k : k - early.count;
+      StateRun run = is_early ? early : late;
       return run.first + int64_t(i) * run.stride;
     }
   };
@@ -195,14 +210,19 @@ struct LookBack {
         task.coord.is_active ? min(task.coord.line_thread * run, n) : n;
     uint end = min(begin + run, n);
     T own = X::identity();
+    typename TileState<T>::Snapshot seen;
+    if (begin < end) {
+      seen = TileState<T>::snapshot(StateRun::at(early, late, begin));
+    }
     UPSWEEP_ROLL
-    for (uint r = 0; r < run; ++r) {
-      uint k = begin + r;
-      device uint4* at = k < early.count ? StateRun::at(early, k)
-                                         : StateRun::at(late, k - early.count);
+    for (uint k = begin; k < begin + run; ++k) {
       T state;
       if (k < end) {
-        state = TileState<T>::wait_for(at, TileState<T>::snapshot(at), epoch);
+        device uint4* at = StateRun::at(early, late, k);
+        state = TileState<T>::wait_for(at, seen, epoch);
+      }
+      if (k + 1 < end) {
+        seen = TileState<T>::snapshot(StateRun::at(early, late, k + 1));
       }
       // Reconverge: threads may have waited for different times.
       simdgroup_barrier(mem_flags::mem_none);
@@ -227,16 +247,17 @@ struct TileExits {
   static METAL_FUNC bool resolve(Task<M> task, constant ScanParams& params,
                                  TileStates<M> states, uint chunk,
                                  ThreadItems<M> items, uint span, Prefix carry,
-                                 typename M::Aggregate own, bool in_doubt,
+                                 typename M::Aggregate total,
+                                 ThreadTotal<M> own, bool in_doubt,
                                  Unpublished unpublished, thread Prefix& state,
                                  thread Prefix& next) {
     using Range = RangeExits<M, true>;
     typename Range::Found found = Range::none();
     bool has_exits =
-        Range::find(task, items, carry, own, state, in_doubt, found);
+        Range::find(task, items, carry, total, own, state, in_doubt, found);
     if (unpublished.exit) {
       TileState<typename M::RangeExit>::publish(
-          TileStates<M>::exit(states, chunk), found.all, states.epoch);
+          TileStates<M>::exit(states, params, chunk), found.all, params.epoch);
     }
     if (!has_exits) return false;
     typename M::RangeExit entering = M::exit_of_carry(carry);
@@ -257,10 +278,11 @@ struct TileExits<M, false> {
   static METAL_FUNC bool resolve(Task<M> task, constant ScanParams&,
                                  TileStates<M>, uint, ThreadItems<M> items,
                                  uint span, Prefix carry,
-                                 typename M::Aggregate own, bool, Unpublished,
+                                 typename M::Aggregate total,
+                                 ThreadTotal<M> own, bool, Unpublished,
                                  thread Prefix& state, thread Prefix& next) {
     return RangeExits<M, M::kCanExitRange>::resolve(task, items, span, carry,
-                                                    own, state, next);
+                                                    total, own, state, next);
   }
 };
 
@@ -273,16 +295,16 @@ METAL_FUNC void scan_tile(Task<M> task, constant ScanParams& params, uint chunk,
   int64_t first = int64_t(chunk) * params.tiles * params.span;
   uint span;
   ThreadItems<M> items;
-  bool is_fast;
-  Aggregate own, total = M::identity();
+  ThreadTotal<M> own;
+  Aggregate total = M::identity();
   ScanResult<M> scanned;
   // Only for totals is there more than one tile.
   UPSWEEP_ROLL
   for (uint t = 1;; ++t) {
     span = uint(min(params.length.extent - first, int64_t(params.span)));
     items = load_tile(task, params, first, span);
-    own = ThreadScan<M>::reduce(items, is_fast);
-    scanned = group_scan<M>(own, task.thread_layout, task.thread_id,
+    own = ThreadScan<M>::reduce(items);
+    scanned = group_scan<M>(own.total, task.thread_layout, task.thread_id,
                             task.shared.simdgroup_aggregates);
     if (t == params.tiles || first + span == params.length.extent) break;
     total = M::combine(total, scanned.total);
@@ -313,18 +335,18 @@ METAL_FUNC void scan_tile(Task<M> task, constant ScanParams& params, uint chunk,
     next = M::apply(carry, scanned.total);
   }
   bool has_exits = TileExits<M, Range::kExitSuffices>::resolve(
-      task, params, states, chunk, items, span, carry, own, in_doubt,
-      unpublished, state, next);
+      task, params, states, chunk, items, span, carry, scanned.total, own,
+      in_doubt, unpublished, state, next);
   if (unpublished.carry)
-    TileState<Prefix>::publish(TileStates<M>::carry(states, chunk), next,
-                               states.epoch);
+    TileState<Prefix>::publish(TileStates<M>::carry(states, params, chunk),
+                               next, params.epoch);
   if (params.gives == kGivesCarries) {
     if (is_leader) {
       CarryOutput<M>::store(task, params, chunk, next, scanned.total);
     }
     return;
   }
-  finish_tile(task, params, first, span, items, has_exits, state, own, is_fast);
+  finish_tile(task, params, first, span, items, has_exits, state, own);
 }
 
 }  // namespace upsweep

@@ -133,9 +133,9 @@ struct Product {
     return F::narrow(join_bits(s.mantissa.hi + s.mantissa.lo, s.exponent));
   }
 
-  // Leaves a binade on each side for rounding.
+  // Leaves room for rounding: a binade for numbers that may round to zero.
   static METAL_FUNC bool is_safe(Prefix s, Aggregate t) {
-    return s.special != 0 || is_within(s, t, F::kLowest + 1, F::kHighest);
+    return s.special != 0 || is_within(s, t, F::kLowest + 1, F::kHighest + 1);
   }
 
   static METAL_FUNC Prefix advance(Prefix s, Value x) {
@@ -192,6 +192,12 @@ struct Product {
     Wide mantissa;
     float unit;  // of the mantissa
   };
+  // a · x for a normal x, without renormalising.
+  static METAL_FUNC Wide times(Wide a, Value x) {
+    float factor = as_float(x);
+    Wide product = two_product(a.hi, factor);
+    return {product.hi, fma(a.lo, factor, product.lo)};
+  }
   static METAL_FUNC FastAggregate fast_identity() { return {{1, 0}, 1, 1}; }
   static METAL_FUNC FastAggregate fast_accumulate(FastAggregate q, Value x) {
     Wide product = times(q.product, x);
@@ -223,7 +229,7 @@ struct Product {
   // Results must also be normal numbers, or all be zero or infinite with a
   // sign.
   static METAL_FUNC bool fast_applies(Prefix s, Aggregate own) {
-    return s.special != 0 || is_within(s, own, -124, 125);
+    return s.special != 0 || is_within(s, own, -124, 128);
   }
   // A float is enough for results of a short format: each of a thread's
   // elements costs 2^-24, and the final rounding costs 2^-12 or more.
@@ -253,22 +259,18 @@ struct Product {
   static METAL_FUNC float as_float(Value x) {
     return as_type<float>(F::widen(x));
   }
-  static METAL_FUNC Wide times(Wide a, Value x) {
-    float factor = as_float(x);
-    Wide product = two_product(a.hi, factor);
-    return {product.hi, fma(a.lo, factor, product.lo)};
-  }
 
   static METAL_FUNC int level_of(Prefix s) {
     int exponent = clamp(s.exponent, -kFarLevel, kFarLevel);
     return exponent * kBinade + upsweep::level_of(s.mantissa.hi);
   }
-  // Whether all products from s through t are between two powers of two.
+  // Whether all products from s through t are between two powers of two, and
+  // round to less than the upper one.
   static METAL_FUNC bool is_within(Prefix s, Aggregate t, int lowest,
                                    int highest) {
     int level = level_of(s);
     return level + t.low >= lowest * kBinade &&
-           level + kLevelError + t.high <= highest * kBinade;
+           level + kLevelError + t.high < highest * kBinade;
   }
 
   static METAL_FUNC Prefix normalized(Prefix s) {

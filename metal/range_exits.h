@@ -36,8 +36,12 @@ struct ItemsInDoubt {
   using Scan = PatternScan<M, kStrided>;
   static constant constexpr uint kBlock = 8;
 
-  // The first exit, if there was none before.
-  static METAL_FUNC RangeExit first_exit(ThreadItems<M> items, Prefix state) {
+  // The first exit, if there was none before. is_fast is that of ThreadTotal.
+  static METAL_FUNC RangeExit first_exit(ThreadItems<M> items, Prefix state,
+                                         bool is_fast) {
+    if (RangeEnd<M>::kIsKnown && is_fast) {
+      return RangeEnd<M>::template first_exit<RangeExit>(items, state);
+    }
     UPSWEEP_ROLL
     for (uint begin = 0; begin < items.count; begin += kBlock) {
       ThreadItems<M> block = block_at(items, begin);
@@ -58,8 +62,11 @@ struct ItemsInDoubt {
     return M::no_exit();
   }
 
-  static METAL_FUNC void scan(ThreadItems<M> items, Prefix state,
+  static METAL_FUNC void scan(ThreadItems<M> items, Prefix state, bool is_fast,
                               bool inclusive) {
+    if (RangeEnd<M>::kIsKnown && is_fast) {
+      return RangeEnd<M>::scan(items, state, inclusive);
+    }
     UPSWEEP_ROLL
     for (uint begin = 0; begin < items.count; begin += kBlock) {
       ThreadItems<M> block = block_at(items, begin);
@@ -119,19 +126,23 @@ struct RangeExits {
     return !M::is_safe(state, own);
   }
 
-  // Exits within the tile, as if there was none before. Returns whether any
-  // thread is in doubt; all have to call it.
+  // Exits within the tile, whose total is that of the thread's line, as if
+  // there was none before. Returns whether any thread is in doubt; all have to
+  // call it.
   static METAL_FUNC bool find(Task<M> task, ThreadItems<M> items, Prefix carry,
-                              Aggregate own, Prefix state, bool in_doubt,
-                              thread Found& found) {
+                              Aggregate total, ThreadTotal<M> own, Prefix state,
+                              bool in_doubt, thread Found& found) {
+    // Threads that all scan one line need not ask each other.
+    bool is_line = task.thread_layout.line_threads == kThreads;
+    if (is_line && !in_doubt && !may_exit(carry, total)) return false;
     // Some carries can only be continued step by step.
     bool mine =
-        in_doubt || (task.coord.is_active &&
-                     (may_exit(state, own) || may_exit(carry, M::identity())));
+        in_doubt || (task.coord.is_active && (may_exit(state, own.total) ||
+                                              may_exit(carry, M::identity())));
     if (!any_thread(mine, task.shared.any_flag)) return false;
     RangeExit own_exit = M::no_exit();
-    if (must_step(state, own)) {
-      own_exit = ItemsInDoubt<M>::first_exit(items, state);
+    if (must_step(state, own.total)) {
+      own_exit = ItemsInDoubt<M>::first_exit(items, state, own.is_fast);
     }
     ScanResult<EarlierExit<M>> exits = group_scan<EarlierExit<M>>(
         own_exit, task.thread_layout, task.thread_id,
@@ -155,10 +166,13 @@ struct RangeExits {
   }
 
   static METAL_FUNC bool resolve(Task<M> task, ThreadItems<M> items, uint span,
-                                 Prefix carry, Aggregate own,
-                                 thread Prefix& state, thread Prefix& next) {
+                                 Prefix carry, Aggregate total,
+                                 ThreadTotal<M> own, thread Prefix& state,
+                                 thread Prefix& next) {
     Found found = none();
-    if (!find(task, items, carry, own, state, false, found)) return false;
+    if (!find(task, items, carry, total, own, state, false, found)) {
+      return false;
+    }
     resume(items, span, M::exit_of_carry(carry), found, state, next);
     return true;
   }
@@ -167,9 +181,9 @@ struct RangeExits {
     return M::advance(s, x);
   }
 
-  static METAL_FUNC void scan(ThreadItems<M> items, Prefix state,
+  static METAL_FUNC void scan(ThreadItems<M> items, Prefix state, bool is_fast,
                               bool inclusive) {
-    ItemsInDoubt<M>::scan(items, state, inclusive);
+    ItemsInDoubt<M>::scan(items, state, is_fast, inclusive);
   }
 };
 
@@ -184,13 +198,14 @@ struct RangeExits<M, false> {
   static METAL_FUNC bool may_exit(Prefix, Aggregate) { return false; }
   static METAL_FUNC bool must_step(Prefix, Aggregate) { return false; }
   static METAL_FUNC bool resolve(Task<M>, ThreadItems<M>, uint, Prefix,
-                                 Aggregate, thread Prefix&, thread Prefix&) {
+                                 Aggregate, ThreadTotal<M>, thread Prefix&,
+                                 thread Prefix&) {
     return false;
   }
   static METAL_FUNC Prefix advance(Prefix s, typename M::Value x) {
     return M::advance_unchecked(s, x);
   }
-  static METAL_FUNC void scan(ThreadItems<M>, Prefix, bool) {}
+  static METAL_FUNC void scan(ThreadItems<M>, Prefix, bool, bool) {}
 };
 
 }  // namespace upsweep

@@ -177,7 +177,7 @@ struct ThreadScan<Recurrence<F>> {
   using Aggregate = typename M::Aggregate;
   using Items = ThreadItems<M>;
 
-  static METAL_FUNC Aggregate reduce(Items items, thread bool& is_fast) {
+  static METAL_FUNC ThreadTotal<M> reduce(Items items) {
     clear_resets(items);
     SharedView<M> factors = SharedView<M>::of(items);
     SharedView<M> terms = SharedView<M>::of(Items::of_terms(items));
@@ -192,17 +192,16 @@ struct ThreadScan<Recurrence<F>> {
     } else {
       q = PatternScan<M, kStrided>::reduce(factors, terms);
     }
-    is_fast = M::fast_is_valid(q);
-    return is_fast ? M::fast_aggregate(q, Items::has_reset(items))
-                   : ExactPath<M>::reduce(items);
+    if (!M::fast_is_valid(q)) return {ExactPath<M>::reduce(items), false};
+    return {M::fast_aggregate(q, Items::has_reset(items)), true};
   }
 
-  static METAL_FUNC void scan(Items items, Prefix state, Aggregate,
-                              bool is_fast, bool inclusive) {
+  static METAL_FUNC void scan(Items items, Prefix state, ThreadTotal<M> own,
+                              bool inclusive) {
     SharedView<M> factors = SharedView<M>::of(items);
     SharedView<M> terms = SharedView<M>::of(Items::of_terms(items));
     uint done = 0;
-    if (is_fast && M::fast_applies(state)) {
+    if (own.is_fast && M::fast_applies(state)) {
       typename M::FastPrefix q = M::fast_prefix(state);
       uint pattern = pattern_of(factors, terms);
       if (pattern == kForward) {

@@ -201,10 +201,11 @@ struct RangeExits<WithResets<M>, true> {
   }
 
   static METAL_FUNC bool resolve(Task<WithResets<M>> task, Items items,
-                                 uint span, Prefix carry, Aggregate own,
+                                 uint span, Prefix carry, Aggregate,
+                                 ThreadTotal<WithResets<M>> own,
                                  thread Prefix& state, thread Prefix& next) {
-    bool mine = task.coord.is_active &&
-                (!M::is_safe(carry, M::identity()) || must_step(state, own));
+    bool mine = task.coord.is_active && (!M::is_safe(carry, M::identity()) ||
+                                         must_step(state, own.total));
     if (!any_thread(mine, task.shared.any_flag)) return false;
     ScanResult<SinceReset> exits = group_scan<SinceReset>(
         last_exit(items, state), task.thread_layout, task.thread_id,
@@ -226,7 +227,7 @@ struct RangeExits<WithResets<M>, true> {
     return M::advance(s, x);
   }
 
-  static METAL_FUNC void scan(Items items, Prefix state, bool inclusive) {
+  static METAL_FUNC void scan(Items items, Prefix state, bool, bool inclusive) {
     scan_stepwise<WithResets<M>>(items, state, inclusive);
   }
 

@@ -39,6 +39,7 @@
 #include "integers.h"
 #include "extremum.h"
 #include "product.h"
+#include "range_end.h"
 #include "frexp.h"
 #include "complex_product.h"
 #include "sum.h"

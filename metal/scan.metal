@@ -79,14 +79,14 @@
 //   buffer(7)  the terms b of a recurrence; buffer 0 has the factors a. Of a
 //              derivative, the cotangent or the tangent, and the elements
 //
-// For lookback, buffer 3 holds a ticket in 16 bytes, then, unless it gives
-// totals, states of tile_state_bytes each, and kResetBytes as above: a carry
-// for each line of each chunk; unless a set is 1, an aggregate for each line of
-// each group and, of groups of several, for each line of each chunk; then
-// kExitBytes for each line of each chunk. The host clears the buffer once.
-// Later launches of any lookback kernel may use it as it is, one after the
-// other, if each has an epoch of its own (params.h): a kernel resets the ticket
-// to 0 and ignores states of other epochs. Nothing else may write there.
+// For lookback, unless it gives totals, buffer 3 holds states of
+// tile_state_bytes each, and kResetBytes as above: a carry for each line of
+// each chunk; unless a set is 1, an aggregate for each line of each group and,
+// of groups of several, for each line of each chunk; then kExitBytes for each
+// line of each chunk. The host clears the buffer once. Later launches of any
+// lookback kernel may use it as it is, one after the other, if each has an
+// epoch of its own (params.h): a kernel ignores states of other epochs. Nothing
+// else may write there.
 //
 // Unused buffers are bound too, to any buffer. Buffers 0, 1 and 5 start at
 // multiples of 16 bytes; in_start gives the offset of an array within.
@@ -192,7 +192,7 @@ template <class M>
     device const typename M::Value* in [[buffer(0)]],
     device typename M::Value* out [[buffer(1)]],
     constant ScanParams& params [[buffer(2)]],
-    device atomic_uint* counter [[buffer(3)]],
+    device uint4* states [[buffer(3)]],
     device const uchar* resets [[buffer(5)]],
     device const uchar* initials [[buffer(6)]],
     device const typename M::Value* second [[buffer(7)]],
@@ -202,29 +202,14 @@ template <class M>
   threadgroup uint4 tile[tile_vectors<M>()];
   threadgroup typename M::Aggregate simdgroup_aggregates[kThreads];
   threadgroup atomic_uint any_flag;
-  threadgroup uint ticket[1];
   ThreadId thread_id = {lane, simdgroup};
-  uint order = group, chunk = 0;
-  if (params.chunks != 1) {
-    if (index_of(thread_id) == 0) {
-      uint taken = atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
-      // Nobody takes another: the next launch finds 0 again.
-      if (taken == params.panels * params.chunks - 1) {
-        atomic_store_explicit(counter, 0, memory_order_relaxed);
-      }
-      ticket[0] = taken;
-    }
-    threadgroup_barrier(mem_flags::mem_threadgroup);
-    order = ticket[0];
-    chunk = divide(order, params.panels);
-  }
-  uint panel = order - chunk * params.panels;
+  uint chunk = params.chunks == 1 ? 0 : divide(group, params.panels);
+  uint panel = group - chunk * params.panels;
   Shared<M> shared = {(threadgroup uint*)tile, simdgroup_aggregates, &any_flag};
   Task<M> task = make_task<M>(in, out, resets, initials, second, params, panel,
                               thread_id, shared);
   scan_tile(task, params, chunk,
-            TileStates<M>::of((device uint4*)counter + 1, params, panel,
-                              task.coord.column));
+            TileStates<M>::of(states, params, panel, task.coord.column));
 }
 
 #define UPSWEEP_LOOK_BACK_KERNEL(name, ...)            \

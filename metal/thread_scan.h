@@ -54,6 +54,13 @@ METAL_FUNC void move_items(ThreadItems<M> from, ThreadItems<M> to) {
   for (uint i = 0; i < to.count; ++i) put(to.line, to.position + i, item[i]);
 }
 
+// What a thread's items amount to, and whether the fast path is right for them.
+template <class M>
+struct ThreadTotal {
+  typename M::Aggregate total;
+  bool is_fast;
+};
+
 // The path that is right for any elements, one at a time.
 template <class M>
 struct ExactPath {
@@ -119,6 +126,19 @@ struct FastPath {
 template <class M>
 struct FastPath<M, true> {
   using Fast = M;
+};
+
+// A path for a thread whose items suit the fast path, but whose results are
+// near an end of the range; only for products (range_end.h).
+template <class M>
+struct RangeEnd {
+  static constant constexpr bool kIsKnown = false;
+
+  template <class RangeExit>
+  static METAL_FUNC RangeExit first_exit(ThreadItems<M>, typename M::Prefix) {
+    return RangeExit();
+  }
+  static METAL_FUNC void scan(ThreadItems<M>, typename M::Prefix, bool) {}
 };
 
 // Reduces and scans items of a known access pattern on the fast path.
@@ -188,7 +208,7 @@ struct PatternScan {
   }
 };
 
-// Takes the fast path if it is right, else the exact one.
+// Takes the fast path if it is right, else the exact one or that of RangeEnd.
 template <class M>
 struct ThreadScan {
   using Value = typename M::Value;
@@ -196,9 +216,7 @@ struct ThreadScan {
   using Aggregate = typename M::Aggregate;
   using Fast = typename FastPath<M, M::kHasFastPath>::Fast;
 
-  // Also returns whether the fast path was right.
-  static METAL_FUNC Aggregate reduce(ThreadItems<M> items,
-                                     thread bool& is_fast) {
+  static METAL_FUNC ThreadTotal<M> reduce(ThreadItems<M> items) {
     SharedView<M> here = SharedView<M>::of(items);
     ItemResets<M> resets = ItemResets<M>::of(items);
     typename Fast::FastAggregate q;
@@ -211,21 +229,25 @@ struct ThreadScan {
     } else {
       q = PatternScan<M, kStrided>::reduce(here, resets);
     }
-    is_fast = Fast::fast_is_valid(q);
-    return is_fast ? ItemResets<M>::complete(resets, Fast::fast_aggregate(q))
-                   : ExactPath<M>::reduce(items);
+    if (!Fast::fast_is_valid(q)) return {ExactPath<M>::reduce(items), false};
+    return {ItemResets<M>::complete(resets, Fast::fast_aggregate(q)), true};
   }
 
-  // Results replace the elements; own and is_fast are what reduce returned.
-  static METAL_FUNC void scan(ThreadItems<M> items, Prefix state, Aggregate own,
-                              bool is_fast, bool inclusive) {
+  // Results replace the elements; own is what reduce returned.
+  static METAL_FUNC void scan(ThreadItems<M> items, Prefix state,
+                              ThreadTotal<M> own, bool inclusive) {
     SharedView<M> here = SharedView<M>::of(items);
     ItemResets<M> resets = ItemResets<M>::of(items);
     Value before = M::value(state);
     bool is_constant =
-        is_fast && !ItemResets<M>::any(resets) && Fast::is_constant(state);
-    if (!is_constant && (!is_fast || !Fast::fast_applies(state, own))) {
-      ExactPath<M>::scan(items, state, inclusive);
+        own.is_fast && !ItemResets<M>::any(resets) && Fast::is_constant(state);
+    if (!is_constant &&
+        (!own.is_fast || !Fast::fast_applies(state, own.total))) {
+      if (RangeEnd<M>::kIsKnown && own.is_fast) {
+        RangeEnd<M>::scan(items, state, inclusive);
+      } else {
+        ExactPath<M>::scan(items, state, inclusive);
+      }
       return;
     }
     typename Fast::FastPrefix q = Fast::fast_prefix(state);

@@ -62,13 +62,13 @@ template <class M>
 METAL_FUNC void finish_tile(Task<M> task, constant ScanParams& params,
                             int64_t first, uint span, ThreadItems<M> items,
                             bool has_exits, typename M::Prefix state,
-                            typename M::Aggregate own, bool is_fast) {
+                            ThreadTotal<M> own) {
   bool inclusive = params.inclusive != 0;
   using Range = RangeExits<M, M::kCanExitRange>;
-  if (has_exits && Range::must_step(state, own)) {
-    Range::scan(items, state, inclusive);
+  if (has_exits && Range::must_step(state, own.total)) {
+    Range::scan(items, state, own.is_fast, inclusive);
   } else {
-    ThreadScan<M>::scan(items, state, own, is_fast, inclusive);
+    ThreadScan<M>::scan(items, state, own, inclusive);
   }
   store_tile(task, params, first, span, items);
 }
@@ -91,19 +91,17 @@ METAL_FUNC ChunkResult<M> scan_chunk(Task<M> task, constant ScanParams& params,
   for (uint t = 0; t < params.tiles && first < params.length.extent; ++t) {
     uint span = uint(min(params.length.extent - first, int64_t(params.span)));
     ThreadItems<M> items = load_tile(task, params, first, span);
-    bool is_fast;
-    Aggregate own = ThreadScan<M>::reduce(items, is_fast);
+    ThreadTotal<M> own = ThreadScan<M>::reduce(items);
     ScanResult<M> scanned =
-        group_scan<M>(own, task.thread_layout, task.thread_id,
+        group_scan<M>(own.total, task.thread_layout, task.thread_id,
                       task.shared.simdgroup_aggregates);
     Prefix state = M::apply(carry, scanned.before);
     Prefix next = M::apply(carry, scanned.total);
     bool has_exits = RangeExits<M, M::kCanExitRange>::resolve(
-        task, items, span, carry, own, state, next);
+        task, items, span, carry, scanned.total, own, state, next);
     carry = next;
     if (stores) {
-      finish_tile(task, params, first, span, items, has_exits, state, own,
-                  is_fast);
+      finish_tile(task, params, first, span, items, has_exits, state, own);
     } else {
       total = M::combine(total, scanned.total);
     }
@@ -124,10 +122,9 @@ METAL_FUNC typename M::Aggregate reduce_chunk(Task<M> task,
   for (uint t = 0; t < params.tiles && first < params.length.extent; ++t) {
     uint span = uint(min(params.length.extent - first, int64_t(params.span)));
     ThreadItems<M> items = load_tile(task, params, first, span);
-    bool is_fast;
-    Aggregate own = ThreadScan<M>::reduce(items, is_fast);
+    ThreadTotal<M> own = ThreadScan<M>::reduce(items);
     ScanResult<M> scanned =
-        group_scan<M>(own, task.thread_layout, task.thread_id,
+        group_scan<M>(own.total, task.thread_layout, task.thread_id,
                       task.shared.simdgroup_aggregates);
     total = M::combine(total, scanned.total);
     first += span;

@@ -78,47 +78,63 @@ struct TileStates {
                     TileState<Prefix>::kVectors * 16 <= kBytes,
                 "tile_state_bytes is too small for a state");
 
-  device uint4* carries;
-  device uint4* groups;
-  device uint4* tiles;  // if a group has more than one
-  device uint4* exits;
-  uint chunk_stride;  // states from one chunk to the next
-  uint epoch;
+  // Few words, because they live as long as a tile: where states are follows
+  // from the parameters.
+  device uint4* data;
+  uint first;  // state of the line in a chunk
 
   static METAL_FUNC TileStates of(device uint4* data,
                                   constant ScanParams& params, uint panel,
                                   uint column) {
-    uint chunk_stride = params.panels * params.width;
-    uint tiles = params.chunks * chunk_stride;
-    uint groups = (params.chunks + params.look_back_group - 1) >>
-                  ctz(params.look_back_group);
-    device uint4* of_groups = at<Prefix>(data, tiles);
-    device uint4* of_tiles = at<Aggregate>(of_groups, groups * chunk_stride);
-    device uint4* exits =
-        at<Aggregate>(of_tiles, params.look_back_group == 1 ? 0 : tiles);
-    uint first = panel * params.width + column;
-    return {at<Prefix>(data, first),
-            at<Aggregate>(of_groups, first),
-            at<Aggregate>(of_tiles, first),
-            exits + first,
-            chunk_stride,
-            params.epoch};
+    return {data, panel * params.width + column};
   }
 
-  static METAL_FUNC device uint4* carry(TileStates states, uint chunk) {
-    return at<Prefix>(states.carries, chunk * states.chunk_stride);
+  // States from one chunk to the next.
+  static METAL_FUNC uint chunk_stride(constant ScanParams& params) {
+    return params.panels * params.width;
   }
-  static METAL_FUNC device uint4* tile(TileStates states, uint chunk) {
-    return at<Aggregate>(states.tiles, chunk * states.chunk_stride);
+
+  static METAL_FUNC device uint4* carry(TileStates states,
+                                        constant ScanParams& params,
+                                        uint chunk) {
+    return at<Prefix>(states.data, index(states, params, chunk));
   }
-  static METAL_FUNC device uint4* group(TileStates states, uint group) {
-    return at<Aggregate>(states.groups, group * states.chunk_stride);
+  static METAL_FUNC device uint4* group(TileStates states,
+                                        constant ScanParams& params,
+                                        uint group) {
+    return at<Aggregate>(groups(states, params), index(states, params, group));
   }
-  static METAL_FUNC device uint4* exit(TileStates states, uint chunk) {
-    return states.exits + int64_t(chunk) * states.chunk_stride;
+  // If a group has more than one tile.
+  static METAL_FUNC device uint4* tile(TileStates states,
+                                       constant ScanParams& params,
+                                       uint chunk) {
+    return at<Aggregate>(tiles(states, params), index(states, params, chunk));
+  }
+  static METAL_FUNC device uint4* exit(TileStates states,
+                                       constant ScanParams& params,
+                                       uint chunk) {
+    uint aggregates =
+        params.look_back_group == 1 ? 0 : params.chunks * chunk_stride(params);
+    return at<Aggregate>(tiles(states, params), aggregates) +
+           index(states, params, chunk);
   }
 
  private:
+  static METAL_FUNC uint index(TileStates states, constant ScanParams& params,
+                               uint i) {
+    return states.first + i * chunk_stride(params);
+  }
+  static METAL_FUNC device uint4* groups(TileStates states,
+                                         constant ScanParams& params) {
+    return at<Prefix>(states.data, params.chunks * chunk_stride(params));
+  }
+  static METAL_FUNC device uint4* tiles(TileStates states,
+                                        constant ScanParams& params) {
+    uint count = (params.chunks + params.look_back_group - 1) >>
+                 ctz(params.look_back_group);
+    return at<Aggregate>(groups(states, params), count * chunk_stride(params));
+  }
+
   // There are fewer than 2^32 states of a kind.
   template <class T>
   static METAL_FUNC device uint4* at(device uint4* first, uint i) {

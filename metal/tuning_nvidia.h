@@ -4,7 +4,8 @@
 // vectors can move them. All of a threadgroup's memory is at most 48 KiB.
 #pragma once
 
-// Threadgroups that have started progress while others wait for them.
+// Threadgroups start in the order of their index, and those that have started
+// progress while others wait for them. CUB relies on it, too.
 #define UPSWEEP_LOOK_BACK
 
 namespace upsweep {

@@ -370,8 +370,8 @@ Launch to_launch(const Passes& passes, const KernelSet& kernels,
   }
   Launch launch = Launch::make(std::move(stages), passes.params);
   if (has_chunks) {
-    launch.has_states = passes.look_back;
     launch.scratch[0] = passes.aggregate_bytes();
+    launch.has_states = passes.look_back && launch.scratch[0] != 0;
     launch.scratch[1] = passes.carry_bytes();
   }
   return launch;

@@ -37,19 +37,18 @@ struct Passes {
 
   int64_t groups() const { return panels * params.chunks; }
   // Bytes of the buffers between passes, of aggregates and of carries.
-  // Look-back has no buffer of carries; its other buffer holds the ticket and
-  // the states.
+  // Look-back has no buffer of carries; its other buffer holds the states.
   size_t aggregate_bytes() const {
-    if (params.gives == kGivesTotals) return 16;
+    if (params.gives == kGivesTotals) return 0;
     if (derivative) return entries() * kGradientBytes;
     uint32_t more = has_resets ? uint32_t{kResetBytes} : 0;
     if (!look_back) return entries() * (kAggregateBytes + more);
     size_t states = entries();
     if (params.look_back_set == 1)
-      return 16 + states * (tile_state_bytes(itemsize) + more);
+      return states * (tile_state_bytes(itemsize) + more);
     states += lines() * groups_of_tiles();
     if (params.look_back_group != 1) states += entries();
-    return 16 + states * (tile_state_bytes(itemsize) + more) +
+    return states * (tile_state_bytes(itemsize) + more) +
            entries() * kExitBytes;
   }
   size_t carry_bytes() const { return look_back ? 0 : entries() * kCarryBytes; }

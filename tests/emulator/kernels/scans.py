@@ -322,7 +322,7 @@ def launch(engine, kernel, p, passes, itemsize, room, buffers):
         groups = panels * p.width * -(-p.chunks // p.look_back_group)
         states = entries * (1 + (p.look_back_group > 1)) + groups
         state = tile_state_bytes(itemsize) + room
-        aggregates = np.zeros(16 + states * state + entries * EXIT_BYTES, np.uint8)
+        aggregates = np.zeros(states * state + entries * EXIT_BYTES, np.uint8)
         p.epoch = 1
     if passes in DERIVATIVES.values():
         lines = panels * p.width * p.batches

@@ -11,8 +11,8 @@ from scans import LOOK_BACK, LOOK_BACKS, Geometry, memory, recurrence, scan
 
 
 class Keeping:
-    """An engine that binds the same memory for the ticket and the states of all
-    launches, and gives them epochs."""
+    """An engine that binds the same memory for the states of all launches, and
+    gives them epochs."""
 
     def __init__(self, engine, epochs):
         self.engine, self.tuning, self.epochs = engine, engine.tuning, epochs
@@ -23,9 +23,7 @@ class Keeping:
         assert bindings[3][1] <= size
         bindings[3] = (address, size)
         Params.from_address(bindings[2][0]).epoch = next(self.epochs)
-        moved = self.engine.run(kernel, bindings, groups)
-        assert not self.states[:4].any()  # the ticket
-        return moved
+        return self.engine.run(kernel, bindings, groups)
 
 
 def draw(r):
@@ -86,5 +84,5 @@ def test_data_is_no_flag(small_engine, epoch):
     keeping = Keeping(small_engine, itertools.repeat(epoch))
     vectors = keeping.states.view(np.uint32).reshape(-1, 4)
     for call in [draw(r) for _ in range(12)]:
-        vectors[1:] = epoch, epoch, epoch, epoch - 1
+        vectors[:] = epoch, epoch, epoch, epoch - 1
         assert call(keeping).tobytes() == call(small_engine).tobytes()
