@@ -4,43 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from bench.chart import ACCENT, MARGIN, QUIET, TEXT, WIDTH, document, text
 from bench.chunked_report import size
 from bench.chunked_scans import ALL
 from bench.report import Results, duration
+from bench.scale import Scale, horizontal
 
 TOP, BOTTOM, HEIGHT = 118, 372, 430  # of the panels, and of the drawing
 TIMES_LEFT, TIMES_RIGHT = 76, 396  # labels of the lines follow
 MEMORY_LEFT, MEMORY_RIGHT = 616, WIDTH - MARGIN - 16
 LINE = 15  # between labels
 DASHES = dict(zip(ALL, ("1 4", "", "7 4", "2 3"), strict=True))
-
-
-@dataclass(frozen=True)
-class Scale:
-    """Maps values to positions, by their logarithms or as they are."""
-
-    least: float
-    most: float
-    start: float
-    end: float
-    logarithmic: bool = True
-
-    def __call__(self, value: float) -> float:
-        """The position of a value."""
-        least, most = self.least, self.most
-        if self.logarithmic:
-            least, most, value = (math.log(v) for v in (least, most, value))
-        return self.start + (self.end - self.start) * (value - least) / (most - least)
-
-    def powers(self) -> Iterator[float]:
-        """Powers of ten that fit."""
-        first = math.ceil(math.log10(self.least) - 1e-9)
-        last = math.floor(math.log10(self.most) + 1e-9)
-        for power in range(first, last + 1):
-            yield 10.0**power
 
 
 def chart(results: Results) -> str:
@@ -144,12 +119,6 @@ def vertical(x: float, label: str) -> Iterator[str]:
     path = f"M{x:.1f} {TOP}V{BOTTOM + 6}"
     yield f'<path d="{path}" stroke="{QUIET}" stroke-opacity="0.22"/>'
     yield text(x, BOTTOM + 22, label, 12, to="middle")
-
-
-def horizontal(left: float, right: float, y: float, label: str) -> Iterator[str]:
-    """A line of the grid, named on the left."""
-    yield f'<path d="M{left} {y:.1f}H{right}" stroke="{QUIET}" stroke-opacity="0.22"/>'
-    yield text(left - 8, y + 4, label, 12, to="end")
 
 
 def polyline(points: Sequence[tuple[float, float]], colour: str, dashes: str) -> str:

@@ -7,8 +7,8 @@ import math
 from collections.abc import Iterator
 
 from bench.chart import ACCENT, MARGIN, QUIET, WIDTH, Axis, document, text
-from bench.chunked_chart import Scale, horizontal
 from bench.report import TIMES, Case, Results
+from bench.scale import Scale, horizontal
 from bench.sweep_report import (
     DTYPE_KINDS,
     GOALS,
