@@ -25,11 +25,11 @@ struct LineOrder {
   }
 };
 
-// An entry becomes that of all up to it in its line. All threads of a simdgroup
-// must call it.
+// An entry becomes that of all up to it in its line; without `each`, that need
+// only be so for the last one. All threads of a simdgroup must call it.
 template <class M>
 METAL_FUNC void scan_entries(threadgroup typename M::Aggregate* entries,
-                             LineOrder order, uint lane) {
+                             LineOrder order, uint lane, bool each) {
   using Aggregate = typename M::Aggregate;
   constexpr uint kEach = kThreads / kSimd;
   uint first = lane * kEach;
@@ -43,6 +43,11 @@ METAL_FUNC void scan_entries(threadgroup typename M::Aggregate* entries,
   for (uint delta = 1; delta < lanes; delta *= 2) {
     Aggregate left = M::shuffle_up(up_to, ushort(delta));
     if (rank >= delta) up_to = M::combine(left, up_to);
+  }
+  if (!each && lanes > 1) {
+    uint last = LineOrder::entry(order, first + kEach - 1);
+    if (rank == lanes - 1) entries[last] = up_to;
+    return;
   }
   Aggregate before = M::shuffle_up(up_to, ushort(1));
   for (uint n = first; n < first + kEach; ++n) {
@@ -71,15 +76,25 @@ struct GradientLines {
     here.products[index_of(here.thread_id)] = own;
   }
 
-  // All threads must call these, after they have put what they have.
+  // All threads must call these, after they have put what they have. Only the
+  // totals are right after those that reduce.
   static METAL_FUNC void scan_maps(GradientLines here) {
-    scan(here, true, false);
+    scan(here, true, false, true);
   }
   static METAL_FUNC void scan_products(GradientLines here) {
-    scan(here, false, true);
+    scan(here, false, true, true);
   }
   static METAL_FUNC void scan_both(GradientLines here) {
-    scan(here, true, true);
+    scan(here, true, true, true);
+  }
+  static METAL_FUNC void reduce_maps(GradientLines here) {
+    scan(here, true, false, false);
+  }
+  static METAL_FUNC void reduce_products(GradientLines here) {
+    scan(here, false, true, false);
+  }
+  static METAL_FUNC void reduce_both(GradientLines here) {
+    scan(here, true, true, false);
   }
 
   // After the scan: of the threads before in the line.
@@ -102,15 +117,16 @@ struct GradientLines {
   }
 
  private:
-  static METAL_FUNC void scan(GradientLines here, bool maps, bool products) {
+  static METAL_FUNC void scan(GradientLines here, bool maps, bool products,
+                              bool each) {
     threadgroup_barrier(mem_flags::mem_threadgroup);
     uint simdgroup = here.thread_id.simdgroup, lane = here.thread_id.lane;
     if (maps && simdgroup == 0) {
-      scan_entries<M>(here.maps, {here.layout, false}, lane);
+      scan_entries<M>(here.maps, {here.layout, false}, lane, each);
     }
     if (products && simdgroup == kThreads / kSimd - 1) {
-      scan_entries<FactorProduct>(here.products,
-                                  {here.layout, G::kIsAgainstProduct}, lane);
+      scan_entries<FactorProduct>(
+          here.products, {here.layout, G::kIsAgainstProduct}, lane, each);
     }
     threadgroup_barrier(mem_flags::mem_threadgroup);
   }

@@ -75,7 +75,7 @@ struct GradientTile {
                                      span_of(params, chunk));
     Products products;
     Lines::put(lines, ItemReduction<F>::reduce_products(items, products));
-    Lines::scan_products(lines);
+    Lines::reduce_products(lines);
     Product total = Lines::total_product(lines);
     if (!task.coord.is_active || task.coord.line_thread != 0) return;
     states.chunks
@@ -107,9 +107,9 @@ struct GradientTile {
     Lines::put(lines, map);
     if (G::kIsAgainstProduct) {
       Lines::put(lines, own);
-      Lines::scan_both(lines);
+      Lines::reduce_both(lines);
     } else {
-      Lines::scan_maps(lines);
+      Lines::reduce_maps(lines);
     }
     if (!task.coord.is_active || task.coord.line_thread != 0) return;
     int64_t at = chunk_index(params, task.panel.index, chunk, task.coord);
