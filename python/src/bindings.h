@@ -197,11 +197,6 @@ std::variant<Foreign, std::string> from_buffer(nb::handle h,
                                                const char* op);
 /// From an object with __dlpack__ (dlpack.cpp).
 Foreign from_dlpack(nb::handle h, bool may_copy, const char* op);
-/// From a tensor in main memory, by the functions in C of its type
-/// (exchange.cpp).
-array from_tensor(nb::handle tensor, const char* op);
-/// A tensor of the type of like over the elements of an array in main memory.
-nb::object to_tensor(array a, nb::handle like);
 /// Whether h is a Python number or a sequence that from_sequence takes.
 bool is_number_or_sequence(nb::handle h);
 /// As to_array; but sequences of numbers take the dtype, if that has numbers of

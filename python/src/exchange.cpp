@@ -99,14 +99,6 @@ nb::object to_tensor(const Exchange& exchange, array a) {
 
 }  // namespace
 
-array from_tensor(nb::handle tensor, const char* op) {
-  return in_main_memory(take(exchange_of(tensor, op), tensor), op);
-}
-
-nb::object to_tensor(array a, nb::handle like) {
-  return to_tensor(exchange_of(like, "to_tensor"), std::move(a));
-}
-
 TensorCall::TensorCall(nb::handle first, const char* op)
     : exchange_(exchange_of(first, op)), op_(op) {
   Taken taken = take(exchange_, first);

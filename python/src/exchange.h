@@ -30,12 +30,22 @@ class TensorCall {
 
   const array& first() const { return *first_; }
   array operand(nb::handle tensor);
-  // Where a result of the shape and dtype of the first tensor goes.
-  ResultMemory into() const;
-  // The result as a tensor.
-  nb::object finish(array out);
+  // A tensor of what compute(into()) returns.
+  template <class Compute>
+  nb::object run(const Compute& compute) {
+    auto in_place = [&] { return compute(into()); };
+    if (!is_on_gpu()) return finish(give_work(first(), in_place));
+    array out = [&] {
+      WithoutGil released;
+      return in_place();
+    }();
+    return finish(std::move(out));
+  }
 
  private:
+  // Where a result of the shape and dtype of the first tensor goes.
+  ResultMemory into() const;
+  nb::object finish(array out);
   array adopted(Taken taken);
 
   const Exchange& exchange_;

@@ -1,5 +1,6 @@
 // The scans, as functions and as methods of array.
 #include "bindings.h"
+#include "exchange.h"
 #include "upsweep/operators.h"
 
 namespace upsweep::python {
@@ -8,6 +9,7 @@ namespace {
 
 // One operator: its name, its two overloads and its docstring.
 struct Scan {
+  Op op;
   const char* name;
   array (*flat)(const array&, bool, bool, StreamOrDevice);
   array (*along)(const array&, int, bool, bool, StreamOrDevice);
@@ -101,7 +103,8 @@ Returns:
 
 // A new operator in the table needs a docstring here.
 constexpr Scan kScans[] = {
-#define UPSWEEP_SCAN(op, name, result) {#name, name, name, k_##name##_doc},
+#define UPSWEEP_SCAN(op, name, result) \
+  {Op::op, #name, name, name, k_##name##_doc},
     UPSWEEP_OPERATORS(UPSWEEP_SCAN)
 #undef UPSWEEP_SCAN
 };
@@ -145,11 +148,11 @@ void bind_for_tensors(nb::module_& m, const Scan& scan) {
   std::string signature = "def " + name +
                           "(tensor: Any, axis: object, reverse: object, "
                           "inclusive: object, /) -> Any";
-  std::string doc = std::string("As :func:`") + scan.name +
-                    "`, of a tensor in main memory whose type has "
-                    "__dlpack_c_exchange_api__, to a new one on "
-                    "the CPU.\nNone unless axis is an int within bounds and "
-                    "the flags are True or False.";
+  std::string doc =
+      std::string("As :func:`") + scan.name + R"(`, of a tensor whose
+type has __dlpack_c_exchange_api__, to a new one on its device, in the order of the
+library's current stream. None unless axis is an int within bounds, the flags are True
+or False, and the result has the dtype of the tensor.)";
   m.def(
       name.c_str(),
       [scan = &scan](nb::handle tensor, nb::handle axis, nb::handle reverse,
@@ -158,17 +161,27 @@ void bind_for_tensors(nb::module_& m, const Scan& scan) {
             !PyBool_Check(inclusive.ptr())) {
           return nb::none();
         }
-        array in = from_tensor(tensor, scan->name);
+        TensorCall call(tensor, scan->name);
+        const array& in = call.first();
         int overflow = 0;
         long along = PyLong_AsLongAndOverflow(axis.ptr(), &overflow);
-        if (overflow || along < -in.ndim() || along >= in.ndim()) {
+        if (overflow || along < -in.ndim() || along >= in.ndim() ||
+            result_dtype(scan->op, in.dtype()) != in.dtype()) {
           return nb::none();
         }
-        array out = give_work(in, [&] {
-          return scan->along(in, static_cast<int>(along), reverse.is(Py_True),
-                             inclusive.is(Py_True), DeviceType::cpu);
+        return call.run([&](ResultMemory into) {
+          int axis = static_cast<int>(along);
+          bool backwards = reverse.is(Py_True), own = inclusive.is(Py_True);
+          if (!call.is_on_gpu()) {
+            return scan->along(in, axis, backwards, own, DeviceType::cpu);
+          }
+          ScanOptions options;
+          options.reverse = backwards;
+          options.inclusive = own;
+          options.into = into;
+          options.stream = call.stream();
+          return upsweep::scan(in, scan->op, axis, options);
         });
-        return to_tensor(std::move(out), tensor);
       },
       nb::arg().none(), nb::arg().none(), nb::arg().none(), nb::arg().none(),
       nb::sig(signature.c_str()), doc.c_str());

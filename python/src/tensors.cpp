@@ -7,20 +7,6 @@ namespace upsweep::python {
 
 namespace {
 
-// Calls run(into), which gives the result.
-template <class Run>
-nb::object call(TensorCall& tensors, const Run& run) {
-  auto in_place = [&] { return run(tensors.into()); };
-  if (!tensors.is_on_gpu()) {
-    return tensors.finish(give_work(tensors.first(), in_place));
-  }
-  array out = [&] {
-    WithoutGil released;
-    return in_place();
-  }();
-  return tensors.finish(std::move(out));
-}
-
 std::optional<array> optional_operand(TensorCall& tensors, nb::handle tensor) {
   if (tensor.is_none()) return std::nullopt;
   return tensors.operand(tensor);
@@ -37,7 +23,7 @@ nb::object scan_tensors(nb::handle x, const char* op, int axis, bool reverse,
   options.reset = optional_operand(tensors, reset);
   options.stream = tensors.stream();
   Op wanted = to_op(nb::str(op), kName);
-  return call(tensors, [&](ResultMemory into) {
+  return tensors.run([&](ResultMemory into) {
     options.into = into;
     return scan(tensors.first(), wanted, axis, options);
   });
@@ -53,7 +39,7 @@ nb::object recurrence_tensors(nb::handle a, nb::handle b, int axis,
   options.inclusive = inclusive;
   options.initial = optional_operand(tensors, initial);
   options.reset = optional_operand(tensors, reset);
-  return call(tensors, [&](ResultMemory into) {
+  return tensors.run([&](ResultMemory into) {
     options.into = into;
     return linear_recurrence(tensors.first(), terms, axis, options,
                              tensors.stream());
@@ -72,7 +58,7 @@ nb::object derivative_tensors(nb::handle x, nb::handle other, int axis,
                             : "cumprod_jvp");
   array terms = tensors.operand(other);
   std::optional<array> starts = optional_operand(tensors, reset);
-  return call(tensors, [&](ResultMemory into) {
+  return tensors.run([&](ResultMemory into) {
     return derivative(tensors.first(), terms, axis, reverse, inclusive,
                       tensors.stream(), into, starts);
   });

@@ -752,8 +752,10 @@ def cumprod(a: array, /, axis: int | None = None, *, reverse: bool = False, incl
 
 def cumprod_tensor(tensor: Any, axis: object, reverse: object, inclusive: object, /) -> Any:
     """
-    As :func:`cumprod`, of a tensor in main memory whose type has __dlpack_c_exchange_api__, to a new one on the CPU.
-    None unless axis is an int within bounds and the flags are True or False.
+    As :func:`cumprod`, of a tensor whose
+    type has __dlpack_c_exchange_api__, to a new one on its device, in the order of the
+    library's current stream. None unless axis is an int within bounds, the flags are True
+    or False, and the result has the dtype of the tensor.
     """
 
 def cumsum(a: array, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device = None) -> array:
@@ -774,8 +776,10 @@ def cumsum(a: array, /, axis: int | None = None, *, reverse: bool = False, inclu
 
 def cumsum_tensor(tensor: Any, axis: object, reverse: object, inclusive: object, /) -> Any:
     """
-    As :func:`cumsum`, of a tensor in main memory whose type has __dlpack_c_exchange_api__, to a new one on the CPU.
-    None unless axis is an int within bounds and the flags are True or False.
+    As :func:`cumsum`, of a tensor whose
+    type has __dlpack_c_exchange_api__, to a new one on its device, in the order of the
+    library's current stream. None unless axis is an int within bounds, the flags are True
+    or False, and the result has the dtype of the tensor.
     """
 
 def cummax(a: array, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device = None) -> array:
@@ -795,8 +799,10 @@ def cummax(a: array, /, axis: int | None = None, *, reverse: bool = False, inclu
 
 def cummax_tensor(tensor: Any, axis: object, reverse: object, inclusive: object, /) -> Any:
     """
-    As :func:`cummax`, of a tensor in main memory whose type has __dlpack_c_exchange_api__, to a new one on the CPU.
-    None unless axis is an int within bounds and the flags are True or False.
+    As :func:`cummax`, of a tensor whose
+    type has __dlpack_c_exchange_api__, to a new one on its device, in the order of the
+    library's current stream. None unless axis is an int within bounds, the flags are True
+    or False, and the result has the dtype of the tensor.
     """
 
 def cummin(a: array, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device = None) -> array:
@@ -816,8 +822,10 @@ def cummin(a: array, /, axis: int | None = None, *, reverse: bool = False, inclu
 
 def cummin_tensor(tensor: Any, axis: object, reverse: object, inclusive: object, /) -> Any:
     """
-    As :func:`cummin`, of a tensor in main memory whose type has __dlpack_c_exchange_api__, to a new one on the CPU.
-    None unless axis is an int within bounds and the flags are True or False.
+    As :func:`cummin`, of a tensor whose
+    type has __dlpack_c_exchange_api__, to a new one on its device, in the order of the
+    library's current stream. None unless axis is an int within bounds, the flags are True
+    or False, and the result has the dtype of the tensor.
     """
 
 def logcumsumexp(a: array, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device = None) -> array:
@@ -837,8 +845,10 @@ def logcumsumexp(a: array, /, axis: int | None = None, *, reverse: bool = False,
 
 def logcumsumexp_tensor(tensor: Any, axis: object, reverse: object, inclusive: object, /) -> Any:
     """
-    As :func:`logcumsumexp`, of a tensor in main memory whose type has __dlpack_c_exchange_api__, to a new one on the CPU.
-    None unless axis is an int within bounds and the flags are True or False.
+    As :func:`logcumsumexp`, of a tensor whose
+    type has __dlpack_c_exchange_api__, to a new one on its device, in the order of the
+    library's current stream. None unless axis is an int within bounds, the flags are True
+    or False, and the result has the dtype of the tensor.
     """
 
 class Carry:

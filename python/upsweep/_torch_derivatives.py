@@ -42,7 +42,7 @@ def _sum_jvp(dx: Tensor, x: Tensor, way: Way) -> Tensor:
 
 
 def _prod_vjp(c: Tensor, x: Tensor, way: Way) -> Tensor:
-    return product_vjp(x.conj(), c, way)
+    return product_vjp(x.conj() if x.is_complex() else x, c, way)
 
 
 def _prod_jvp(dx: Tensor, x: Tensor, way: Way) -> Tensor:

@@ -48,6 +48,7 @@ except ImportError as error:
 __all__ = ["Primitive", "is_plain"]
 
 _PLAIN = _dispatch_keys(torch.empty(0, device="cpu")).raw_repr()
+_plain_cuda: int | None = None  # once there is a tensor on such a device
 _library = torch.library.Library("upsweep", "DEF")
 
 # From the gradient of the result and the arguments to the gradients of the arguments.
@@ -80,18 +81,30 @@ def is_memory(tensor: Tensor) -> bool:
 
 
 def is_plain(tensor: Tensor) -> bool:
-    """Whether a function of the tensor is one of its bytes in main memory alone. Made
-    for small scans: it asks few questions. The tensor's set of keys excludes other
-    layouts, numbers that are yet to be negated and whatever else has no such bytes."""
+    """Whether a function of the tensor is one of its bytes in memory alone. Made for
+    small scans: it asks few questions. The tensor's set of keys excludes other layouts,
+    numbers that are yet to be negated and whatever else has no such bytes."""
     return not (
         is_dynamo_compiling()
         or type(tensor) is not Tensor
         or _is_torch_function_mode_enabled()
-        or tensor.requires_grad
-        or _dispatch_keys(tensor).raw_repr() != _PLAIN
         or forward_ad._current_level >= 0
         or is_transformed()
+        or not _has_plain_keys(tensor)
     )
+
+
+def _has_plain_keys(tensor: Tensor) -> bool:
+    global _plain_cuda
+    keys = _dispatch_keys(tensor).raw_repr()
+    if keys == _PLAIN:
+        return True
+    if not tensor.is_cuda:
+        return False
+    if _plain_cuda is None:
+        with torch.inference_mode(False):
+            _plain_cuda = _dispatch_keys(torch.empty(0, device="cuda")).raw_repr()
+    return bool(keys == _plain_cuda)
 
 
 class Primitive:
@@ -144,9 +157,13 @@ class Primitive:
                 if not is_memory(tensor):
                     return self.op(*args)
                 records = records or (is_on and tensor.requires_grad)
-        if records:
-            return self._function.apply(None, *args)
-        return self.direct(*args)
+        return self.recorded(*args) if records else self.direct(*args)
+
+    def recorded(self, *args: Any) -> Tensor:
+        """What autograd knows of. The first tensor is plain, or none of them is one
+        that PyTorch has to see."""
+        result: Tensor = self._function.apply(None, *args)
+        return result
 
     def _check(self, args: Any, batch: int = 0) -> None:
         """Whether an operator called by its name has what upsweep.torch gives it, in

@@ -37,6 +37,7 @@ from upsweep._torch_arguments import (
     to_input,
     to_mask,
 )
+from upsweep._torch_memory import DTYPES
 from upsweep._torch_primitive import is_plain
 
 __all__ = [
@@ -164,6 +165,20 @@ def _scan_like(op: str) -> _Scan:
     name: str = _torch_scans.NAMES[op]
     in_short = getattr(_core, f"{name}_tensor")
 
+    def recorded(input: Tensor, dim: Any, reverse: Any, inclusive: Any) -> Any:
+        """As in_short, with a derivative."""
+        ndim = input.ndim
+        if (
+            type(dim) is not int
+            or not -ndim <= dim < ndim
+            or type(reverse) is not bool
+            or type(inclusive) is not bool
+            or input.dtype not in DTYPES
+        ):
+            return None
+        scan = _torch_scans.scan
+        return scan.recorded(input, op, dim % ndim, reverse, inclusive, None, None)
+
     def scan_of(
         input: Tensor,
         dim: int,
@@ -174,7 +189,9 @@ def _scan_like(op: str) -> _Scan:
     ) -> Tensor:
         # In short, for small scans.
         if dtype is None and is_plain(input):
-            result = in_short(input, dim, reverse, inclusive)
+            records = input.requires_grad and torch.is_grad_enabled()
+            short = recorded if records else in_short
+            result = short(input, dim, reverse, inclusive)
             if result is not None:
                 return result
         if has_torch_function((input,)):

@@ -434,18 +434,29 @@ def test_without_torch_the_error_says_what_to_install():
 def test_small_scans_take_the_short_way(monkeypatch):
     """And only those whose result is a matter of bytes alone."""
 
-    def long_way(*args):
-        raise ArithmeticError
+    class LongWay:
+        def __call__(self, *args):
+            raise ArithmeticError
 
-    monkeypatch.setattr(ut._torch_scans, "scan", long_way)
+        def recorded(self, *args):
+            raise BlockingIOError
+
+    monkeypatch.setattr(ut._torch_scans, "scan", LongWay())
     x = torch.ones(3)
     assert ut.cumsum(x, 0).tolist() == [1, 2, 3]
     assert ut.cumsum(x[::2], -1, reverse=True).tolist() == [2, 1]
     grown = torch.ones(3, requires_grad=True)
+    with pytest.raises(BlockingIOError):
+        ut.cumsum(grown, 0)
+    with torch.no_grad():
+        assert ut.cumsum(grown, 0).tolist() == [1, 2, 3]
     z = torch.ones(3, dtype=torch.complex64).conj()
-    for t in (grown, z, z.imag, x.to("meta")):
+    for t in (z, z.imag, x.to("meta"), torch.ones(3, dtype=torch.bool)):
         with pytest.raises(ArithmeticError):
             ut.cumsum(t, 0)
+    for wrong in ({"dim": 1}, {"dim": 0.5}, {"dim": 0, "reverse": 1}):
+        with pytest.raises((IndexError, TypeError)):
+            ut.cumsum(grown, **wrong)
     with torch.no_grad(), pytest.raises(ArithmeticError):
         torch.func.vmap(lambda t: ut.cumsum(t, 0))(x[None])
     with torch.autograd.forward_ad.dual_level(), pytest.raises(ArithmeticError):
