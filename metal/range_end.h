@@ -12,17 +12,25 @@ struct RangeEnd<Product<F>> {
   using Value = typename F::Value;
   static constant constexpr bool kIsKnown = true;
 
-  // The first result that leaves the range, if none did before.
+  // The first result that leaves the range, if none did before. All later tiles
+  // may wait for it.
   template <class RangeExit>
   static METAL_FUNC RangeExit first_exit(ThreadItems<M> items,
                                          typename M::Prefix state) {
+    if (items.count == 0) return 0;
     SharedView<M> here = SharedView<M>::of(items);
     Running q = Running::from(state);
+    Extremes sizes = here.pattern == kForward
+                         ? extremes<kForward>(here, q.product)
+                         : extremes<kStrided>(here, q.product);
+    uint high = exit_of(result(q, {sizes.most, 0}));
+    if (high != 0) return high;
+    uint low = exit_of(result(q, {sizes.least, 1}));
+    if (low == exit_of(result(q, {sizes.least, -1}))) return low;
+    // What the float of a product leaves out decides.
     UPSWEEP_ROLL
-    for (uint begin = 0; begin < here.count && q.exit == 0; begin += kItems) {
-      RegisterTile<M, kStrided> s = L::read(here, begin);
-      UPSWEEP_UNROLL
-      for (uint i = 0; i < kItems; ++i) advance(q, s.item[i]);
+    for (uint i = 0; i < items.count && q.exit == 0; ++i) {
+      advance(q, get(items.line, items.position + i));
     }
     return q.exit;
   }
@@ -30,25 +38,16 @@ struct RangeEnd<Product<F>> {
   static METAL_FUNC void scan(ThreadItems<M> items, typename M::Prefix state,
                               bool inclusive) {
     SharedView<M> here = SharedView<M>::of(items);
-    Value before = M::value(state);
     Running q = Running::from(state);
-    UPSWEEP_ROLL
-    for (uint begin = 0; begin < here.count; begin += kItems) {
-      RegisterTile<M, kStrided> s = L::read(here, begin);
-      UPSWEEP_UNROLL
-      for (uint i = 0; i < kItems; ++i) {
-        Value after = advance(q, s.item[i]);
-        s.item[i] = inclusive ? after : before;
-        before = after;
-      }
-      L::write(here, begin, s);
+    Value before = M::value(state);
+    if (here.pattern == kForward) {
+      scan_as<kForward>(here, q, before, inclusive);
+    } else {
+      scan_as<kStrided>(here, q, before, inclusive);
     }
   }
 
  private:
-  using L = AccessPattern<M, kStrided>;
-  static constant constexpr uint kItems = RegisterTile<M, kStrided>::kItems;
-
   // Whether the format has results that are no normal float32.
   static constant constexpr bool kIsWide = F::kLowest < -126;
   // Exponents of units, which bring a thread's products well within the range
@@ -74,24 +73,74 @@ struct RangeEnd<Product<F>> {
     }
   };
 
-  static METAL_FUNC float infinity() {
-    return as_type<float>(uint(kInfinityBits));
+  // The sizes of all products on the way from one.
+  struct Extremes {
+    float least;
+    float most;
+  };
+
+  template <uint pattern>
+  static METAL_FUNC Extremes extremes(SharedView<M> here, Wide product) {
+    using Tile = RegisterTile<M, pattern>;
+    Extremes sizes = {as_type<float>(uint(kInfinityBits)), 0};
+    UPSWEEP_ROLL
+    for (uint begin = 0; begin < here.count; begin += Tile::kItems) {
+      Tile s = AccessPattern<M, pattern>::read(here, begin);
+      UPSWEEP_UNROLL
+      for (uint i = 0; i < Tile::kItems; ++i) {
+        product = times(product, s.item[i]);
+        float size = abs(product.hi);
+        sizes = {min(sizes.least, size), max(sizes.most, size)};
+      }
+    }
+    return sizes;
   }
 
-  // Multiplies by x and returns the result. Without branches, because one
-  // thread's exit may keep all later tiles waiting.
+  template <uint pattern>
+  static METAL_FUNC void scan_as(SharedView<M> here, Running q, Value before,
+                                 bool inclusive) {
+    using Tile = RegisterTile<M, pattern>;
+    UPSWEEP_ROLL
+    for (uint begin = 0; begin < here.count; begin += Tile::kItems) {
+      Tile s = AccessPattern<M, pattern>::read(here, begin);
+      UPSWEEP_UNROLL
+      for (uint i = 0; i < Tile::kItems; ++i) {
+        Value after = advance(q, s.item[i]);
+        s.item[i] = inclusive ? after : before;
+        before = after;
+      }
+      AccessPattern<M, pattern>::write(here, begin, s);
+    }
+  }
+
+  static METAL_FUNC Wide times(Wide a, Value x) {
+    Wide product = M::times(a, x);
+    return fast_two_sum(product.hi, product.lo);
+  }
+
+  // Multiplies by x and returns the result.
   static METAL_FUNC Value advance(thread Running& q, Value x) {
-    Wide p = M::times(q.product, x);
-    p = fast_two_sum(p.hi, p.lo);
-    float plain = abs(p.hi * q.unit);
+    q.product = times(q.product, x);
+    Value after = result(q, q.product);
+    uint exit = exit_of(after);
+    if (exit == kZero) q = {q.product, 0, false, exit};
+    if (exit == kInfinite) {
+      q = {q.product, as_type<float>(uint(kInfinityBits)), false, exit};
+    }
+    return after;
+  }
+
+  // p as the result that it is in q.
+  static METAL_FUNC Value result(Running q, Wide p) {
     bool is_subnormal = q.is_low && abs(p.hi) < power_of_two(-126 - kLowUnit);
-    uint bits = is_subnormal ? subnormal_bits(p) : as_type<uint>(plain);
-    Value result = F::rounded((as_type<uint>(p.hi) & kSignBit) | bits);
+    uint bits =
+        is_subnormal ? subnormal_bits(p) : as_type<uint>(abs(p.hi * q.unit));
+    return F::rounded((as_type<uint>(p.hi) & kSignBit) | bits);
+  }
+  static METAL_FUNC uint exit_of(Value result) {
     uint magnitude = result & F::kMagnitude;
-    q.product = p;
-    if (magnitude == 0) q = {p, 0, false, kZero};
-    if (magnitude == F::kInfinity) q = {p, infinity(), false, kInfinite};
-    return result;
+    if (magnitude == F::kInfinity) return kInfinite;
+    return magnitude == 0 ? uint(kZero) : 0;
   }
 
   // The magnitude of p · 2^kLowUnit as a float32: a count of 2^-149, rounded to
