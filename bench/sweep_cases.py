@@ -45,17 +45,18 @@ VALUES = {
 @dataclass(frozen=True)
 class Limits:
     """Bytes of the smallest and the largest input. A share of the inputs is at least
-    as large as the mark."""
+    as large as the mark. Some devices lack a dtype."""
 
     least: int
     most: int
     mark: int
     share: float
+    lacks: tuple[str, ...] = ()
 
 
 LIMITS = {
     "cpu": Limits(KIB, 256 * MIB, MIB, 0.5),
-    "gpu": Limits(4 * KIB, GIB, 16 * MIB, 0.75),
+    "gpu": Limits(4 * KIB, GIB, 16 * MIB, 0.75, ("float64",)),
 }
 QUICK = Limits(KIB, 64 * KIB, 16 * KIB, 0.5)
 
@@ -118,7 +119,8 @@ def drawn(seed: int, limits: Limits) -> Iterator[Drawn]:
 
 def draw(rng: random.Random, number: int, limits: Limits) -> Drawn:
     """A case."""
-    op, dtype = chosen(rng, OPS), chosen(rng, DTYPES)
+    op = chosen(rng, OPS)
+    dtype = chosen(rng, {k: v for k, v in DTYPES.items() if k not in limits.lacks})
     shape = draw_shape(rng, limits, ITEM_SIZES[dtype])
     axis = rng.randrange(len(shape))
     others = math.prod(shape) // shape[axis]

@@ -44,12 +44,13 @@ def test_a_seed_gives_the_same_cases():
 
 
 def test_all_kinds_occur(many):
-    _, found = many
+    device, found = many
+    dtypes = set(DTYPES) - ({"float64"} if device == "gpu" else set())
     assert {case.op for case in found} == set(OPS)
-    assert {case.dtype for case in found} == set(DTYPES)
+    assert {case.dtype for case in found} == dtypes
     assert {case.layout for case in found} == set(LAYOUTS)
     assert {(case.op, case.dtype) for case in found if case.op == "cumprod"} == {
-        ("cumprod", dtype) for dtype in DTYPES
+        ("cumprod", dtype) for dtype in dtypes
     }
     for op, values in VALUES.items():
         assert set(values) <= {case.values for case in found if case.op == op}
