@@ -89,11 +89,15 @@ void CudaStream::run_on_gpu(CudaWork work) {
   host_.queue({std::move(run), std::move(storages), std::move(work.output), 0});
 }
 
-// A graph runs the same launches again, with the same epochs, so it clears
-// states of its own each time. CUDA's stream of each thread is several streams.
 void CudaStream::launch_in_order(const CudaWork& work) {
   cuda::Current current(device_.context());
   std::lock_guard lock(mutex_);
+  launch_with_scratch(work);
+}
+
+// A graph runs the same launches again, with the same epochs, so it clears
+// states of its own each time. CUDA's stream of each thread is several streams.
+void CudaStream::launch_with_scratch(const CudaWork& work) {
   if (!work.scratch.is_empty() &&
       (stream_ == cuda::kStreamOfThread || is_captured())) {
     CudaScratch scratch(stream_);
@@ -150,13 +154,7 @@ CudaEventPtr CudaStream::launch(const CudaWork& work) {
       check(driver().wait_for(stream_, event->handle(), 0), "waiting");
     }
   }
-  if (stream_ == cuda::kStreamOfThread) {
-    CudaScratch scratch(stream_);
-    scratch.reserve(work.scratch);
-    work.launch(stream_, scratch);
-  } else {
-    work.launch(stream_, scratch_);
-  }
+  launch_with_scratch(work);
   work.output->set_written(mark());
   return work.output->written();
 }

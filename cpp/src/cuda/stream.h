@@ -69,6 +69,7 @@ class CudaStream {
   bool is_captured() const;
   void check_not_captured() const;
   void launch_in_order(const CudaWork& work);
+  void launch_with_scratch(const CudaWork& work);
   CudaEventPtr launch(const CudaWork& work);
   CudaEventPtr mark();
 
