@@ -101,10 +101,6 @@ METAL_FUNC void atomic_store_explicit(atomic_uint* at, uint value,
                                       memory_order) {
   *static_cast<volatile uint*>(&at->value) = value;
 }
-METAL_FUNC uint atomic_fetch_add_explicit(atomic_uint* at, uint value,
-                                          memory_order) {
-  return atomicAdd(&at->value, value);
-}
 METAL_FUNC uint atomic_fetch_max_explicit(atomic_uint* at, uint value,
                                           memory_order) {
   return atomicMax(&at->value, value);

@@ -12,8 +12,7 @@ struct RangeEnd<Product<F>> {
   using Value = typename F::Value;
   static constant constexpr bool kIsKnown = true;
 
-  // The first result that leaves the range, if none did before. All later tiles
-  // may wait for it.
+  // The first result that leaves the range, if none did before.
   template <class RangeExit>
   static METAL_FUNC RangeExit first_exit(ThreadItems<M> items,
                                          typename M::Prefix state) {
@@ -23,11 +22,14 @@ struct RangeEnd<Product<F>> {
     Extremes sizes = here.pattern == kForward
                          ? extremes<kForward>(here, q.product)
                          : extremes<kStrided>(here, q.product);
-    uint high = exit_of(result(q, {sizes.most, 0}));
-    if (high != 0) return high;
-    uint low = exit_of(result(q, {sizes.least, 1}));
-    if (low == exit_of(result(q, {sizes.least, -1}))) return low;
-    // What the float of a product leaves out decides.
+    // A low word of 1 or -1 stands for any of its sign.
+    uint most = exit_of(result(q, {sizes.most, 1}));
+    uint least = exit_of(result(q, {sizes.least, 1}));
+    bool is_sure = least == exit_of(result(q, {sizes.least, -1}));
+    if (is_sure && (most == 0 || least == 0 || most == least)) {
+      return most | least;
+    }
+    // At a tie, or if a thread's products get to both ends of a short range.
     UPSWEEP_ROLL
     for (uint i = 0; i < items.count && q.exit == 0; ++i) {
       advance(q, get(items.line, items.position + i));
@@ -39,7 +41,7 @@ struct RangeEnd<Product<F>> {
                               bool inclusive) {
     SharedView<M> here = SharedView<M>::of(items);
     Running q = Running::from(state);
-    Value before = M::value(state);
+    Value before = result(q, q.product);
     if (here.pattern == kForward) {
       scan_as<kForward>(here, q, before, inclusive);
     } else {
@@ -69,7 +71,8 @@ struct RangeEnd<Product<F>> {
       // What is further away has left the range before.
       int of_mantissa = clamp(exponent - unit, -kFastRange, kFastRange);
       float factor = power_of_two(of_mantissa - exponent_of(s.mantissa.hi));
-      return {scale(s.mantissa, factor), power_of_two(unit), is_low, 0};
+      Wide product = fast_two_sum(s.mantissa.hi, s.mantissa.lo);
+      return {scale(product, factor), power_of_two(unit), is_low, 0};
     }
   };
 

@@ -47,7 +47,8 @@ except ImportError as error:
 
 __all__ = ["Primitive", "is_plain"]
 
-_PLAIN = _dispatch_keys(torch.empty(0, device="cpu")).raw_repr()
+with torch.inference_mode(False):
+    _PLAIN = _dispatch_keys(torch.empty(0, device="cpu")).raw_repr()
 _plain_cuda: int | None = None  # once there is a tensor on such a device
 _library = torch.library.Library("upsweep", "DEF")
 
