@@ -62,12 +62,6 @@ struct LaneGroup {
     }
   }
 
-  // As scan, where every line is saturated.
-  static void scan_saturated(const Tile& tile, Carry& carry, bool inclusive,
-                             StreamingStoreBuffer<U>* store_buffer) {
-    scan_blocks<typename L::Saturated>(tile, carry, inclusive, store_buffer);
-  }
-
   // Scans up to kRows rows of all lanes on the fast path. Lanes start again
   // where the flag of an element is 1; rows of flags are flag_step apart.
   // Returns false if a lane left the range: then all of it is wrong, and the

@@ -188,8 +188,6 @@ struct NarrowLanes {
     bool newly_saturated_ = false;
   };
 
-  using Saturated = Exact;
-
   static void start_stripes(Carry& carry, double start,
                             const double* aggregates) {
     for (int i = 0; i < kLanes<Value>; i += n) {
@@ -370,15 +368,15 @@ class FloatPairProduct {
 };
 
 template <class T>
-  requires is_real<T> && (!std::is_same_v<T, double>)
-struct Lanes<Product<T>> : NarrowLanes<Product<T>> {
+requires is_real<T> &&(!std::is_same_v<T, double>)struct Lanes<Product<T>>
+    : NarrowLanes<Product<T>> {
   using FastLines = std::conditional_t<kFused || !std::is_same_v<T, float>,
                                        FloatPairProduct<T>,
                                        typename NarrowLanes<Product<T>>::Fast>;
 };
 template <class T>
-  requires is_real<T> && (!std::is_same_v<T, double>)
-struct Lanes<Sum<T>> : NarrowLanes<Sum<T>> {
+requires is_real<T> &&
+    (!std::is_same_v<T, double>)struct Lanes<Sum<T>> : NarrowLanes<Sum<T>> {
   using FastLines = typename NarrowLanes<Sum<T>>::Fast;
 };
 

@@ -13,8 +13,7 @@ struct Summary {
   typename M::PrefixRange range;
 };
 template <class M>
-  requires M::kAssociative
-struct Summary<M> {
+requires M::kAssociative struct Summary<M> {
   typename M::Prefix aggregate = M::initial();
 };
 
@@ -37,12 +36,25 @@ struct PrefixRangeOfMonoid {
   using Type = NoPrefixRange;
 };
 template <class M>
-  requires(!M::kAssociative)
-struct PrefixRangeOfMonoid<M> {
+requires(!M::kAssociative) struct PrefixRangeOfMonoid<M> {
   using Type = typename M::PrefixRange;
 };
 template <class M>
 using PrefixRangeOf = typename PrefixRangeOfMonoid<M>::Type;
+
+// As reduce_lanes, for any elements.
+template <class M>
+void reduce_any_lanes(const Tile& tile, AggregateOf<M>* aggregates,
+                      PrefixRangeOf<M>* ranges) {
+  constexpr int kPacks = LaneGroup<M>::kPacks;
+  typename Lanes<M>::AnyAggregates of[kPacks];
+  LaneGroup<M>::each_row(tile, [&](const auto& row, int pack)
+                                   UPSWEEP_INLINE { of[pack].add(row); });
+  for (int p = 0; p < kPacks; ++p) {
+    int first = p * kPack<typename M::Value>;
+    of[p].store(aggregates + first, ranges + first);
+  }
+}
 
 // Reduces the lines of a tile, one in each lane.
 template <class M, bool bounded>
@@ -64,6 +76,13 @@ void reduce_lanes(const Tile& tile, AggregateOf<M>* aggregates,
     if constexpr (kBounds) {
       L::store_bounds(bounds[p], aggregates + first, ranges + first);
     }
+  }
+  if constexpr (L::kNeedsBounds) {
+    bool is_usable = true;
+    for (int l = 0; l < kLanes<typename M::Value>; ++l) {
+      is_usable &= M::is_usable(aggregates[l]);
+    }
+    if (!is_usable) reduce_any_lanes<M>(tile, aggregates, ranges);
   }
 }
 

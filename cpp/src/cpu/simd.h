@@ -148,6 +148,17 @@ UPSWEEP_PACK_OPERATOR(|)
 UPSWEEP_PACK_OPERATOR(^)
 #undef UPSWEEP_PACK_OPERATOR
 
+#define UPSWEEP_PACK_SHIFT(op)                                               \
+  template <class T, int n>                                                  \
+  UPSWEEP_INLINE inline Pack<T, n> operator op(const Pack<T, n>& a, int k) { \
+    Pack<T, n> r;                                                            \
+    for (int i = 0; i < r.kParts; ++i) r.v[i] = a.v[i] op k;                 \
+    return r;                                                                \
+  }
+UPSWEEP_PACK_SHIFT(<<)
+UPSWEEP_PACK_SHIFT(>>)
+#undef UPSWEEP_PACK_SHIFT
+
 #define UPSWEEP_PACK_COMPARISON(op)                                         \
   template <class T, int n>                                                 \
   UPSWEEP_INLINE inline typename Pack<T, n>::Mask operator op(              \
@@ -374,6 +385,45 @@ template <int d, bool second, class T, int n>
 UPSWEEP_INLINE inline Pack<T, n> runs(const Pack<T, n>& a,
                                       const Pack<T, n>& b) {
   return runs_of<d, second>(a, b, std::make_integer_sequence<int, n>());
+}
+
+// A register whose lanes are those of a, d lanes later; before them are zeros.
+// If d is negative, they are earlier.
+template <int d, class T, int n, int... i>
+UPSWEEP_INLINE inline Pack<T, n> moved_lanes(const Pack<T, n>& a,
+                                             std::integer_sequence<int, i...>) {
+  static_assert(Pack<T, n>::kParts == 1);
+  typename Pack<T, n>::V zero{};
+  Pack<T, n> r;
+  r.v[0] = __builtin_shufflevector(
+      a.v[0], zero, (i - d >= 0 && i - d < n ? i - d : n + i)...);
+  return r;
+}
+
+// The exclusive or of each lane of a register and all lanes before it, if step
+// is 1, or behind it, if step is -1.
+template <int step, class T, int n>
+UPSWEEP_INLINE inline Pack<T, n> prefix_xor(const Pack<T, n>& a) {
+  if constexpr (step >= n || step <= -n) {
+    return a;
+  } else {
+    return prefix_xor<2 * step>(
+        a ^ moved_lanes<step>(a, std::make_integer_sequence<int, n>()));
+  }
+}
+
+// A register with the same lane of a everywhere.
+template <int lane, class T, int n, int... i>
+UPSWEEP_INLINE inline Pack<T, n> all_of(const Pack<T, n>& a,
+                                        std::integer_sequence<int, i...>) {
+  static_assert(Pack<T, n>::kParts == 1);
+  Pack<T, n> r;
+  r.v[0] = __builtin_shufflevector(a.v[0], a.v[0], (i * 0 + lane)...);
+  return r;
+}
+template <int lane, class T, int n>
+UPSWEEP_INLINE inline Pack<T, n> all_of(const Pack<T, n>& a) {
+  return all_of<lane>(a, std::make_integer_sequence<int, n>());
 }
 
 }  // namespace
