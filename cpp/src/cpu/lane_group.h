@@ -27,6 +27,29 @@ inline void prefetch(uintptr_t address) {
 // Rows at once of the widest panel of columns.
 constexpr int64_t kPanelRows = 8;
 
+// Rows after which the fast path gives up: near an end of the range it would
+// compute with subnormal numbers, which are slow.
+constexpr int64_t kCheckedRows = 8;
+
+// Where the fast path has failed, it is likely to fail again: the more often it
+// has failed in a row, the more groups go without it. Bits depend on this, so
+// that each tile begins anew.
+class FastAttempts {
+ public:
+  bool is_next_promising() {
+    if (left_out_ == 0) return true;
+    --left_out_;
+    return false;
+  }
+  void record(bool good) {
+    next_ = good ? 1 : std::min(2 * next_, 64);
+    left_out_ = good ? 0 : next_;
+  }
+
+ private:
+  int left_out_ = 0, next_ = 1;
+};
+
 template <class M>
 struct LaneGroup {
   using Value = typename M::Value;
@@ -46,17 +69,22 @@ struct LaneGroup {
   }
 
   // Scans up to kRows rows and carries the lines over them. Tries the fast path
-  // first and repeats the rows on the exact path where a lane left the range.
-  // Returns whether no line left it. Results go through `store_buffer` unless
-  // it is null.
+  // first if that is promising, and repeats the rows on the exact path where a
+  // lane left the range. Returns whether no line left it. Results go through
+  // `store_buffer` unless it is null.
   static bool scan(const Tile& tile, Carry& carry, bool inclusive,
+                   FastAttempts& attempts,
                    StreamingStoreBuffer<U>* store_buffer) {
-    Carry before = carry;
-    if (scan_fast(tile, carry, inclusive, store_buffer)) return true;
     if constexpr (std::is_same_v<typename L::Fast, typename L::Exact>) {
-      return false;
+      return scan_fast(tile, carry, inclusive, store_buffer);
     } else {
-      carry = before;
+      if (attempts.is_next_promising()) {
+        Carry before = carry;
+        bool good = scan_fast(tile, carry, inclusive, store_buffer);
+        attempts.record(good);
+        if (good) return true;
+        carry = before;
+      }
       return scan_blocks<typename L::Exact>(tile, carry, inclusive,
                                             store_buffer);
     }
@@ -134,6 +162,10 @@ struct LaneGroup {
   }
 
  private:
+  // The fast path gives up after so many rows: near an end of the range it
+  // would compute with subnormal numbers, which are slow.
+  static constexpr int64_t kCheckedRows = 8;
+
   // Where the results of n lines go: the first result, and the distance from
   // line to line.
   struct Results {
@@ -144,6 +176,8 @@ struct LaneGroup {
   // A scanner for each pack of a row.
   template <class LaneScanner>
   struct LaneScanners {
+    static constexpr bool kMayFail =
+        requires(const LaneScanner& scanner) { scanner.is_good(); };
     LaneScanner of[kPacks];
     Row before[kPacks];  // results of the row before
     Keys<M> keys;
@@ -177,6 +211,18 @@ struct LaneGroup {
         before[p] = last;
       }
       for (int i = 0; i < m; ++i) rows[i] = keys.element(rows[i]);
+    }
+    // Whether it makes sense to go on, and with these elements of a pack.
+    UPSWEEP_INLINE bool is_good() const {
+      bool good = true;
+      if constexpr (kMayFail) {
+        for (int p = 0; p < kPacks; ++p) good &= of[p].is_good();
+      }
+      return good;
+    }
+    UPSWEEP_INLINE bool suits(const Row& row, int p) const {
+      if constexpr (kMayFail) return of[p].suits(keys.of(row));
+      return true;
     }
     UPSWEEP_INLINE bool finish(Carry& carry) const {
       bool good = true;
@@ -267,7 +313,11 @@ struct LaneGroup {
     LaneScanners<typename L::Fast> scanners(carry, tile);
     const U* from = in(tile);
     U* to = out(tile);
+    for (int p = 0; p < kPacks; ++p) {
+      if (!scanners.suits(Row::load(from + p * kPack<U>), p)) return false;
+    }
     for (int64_t s = 0; s < tile.length; ++s) {
+      if (s % kCheckedRows == 0 && !scanners.is_good()) return false;
       prefetch(address(from) + bytes(tile.length * tile.in_step));
       if (tile.streaming) {
         alignas(64) U row[n];
@@ -292,14 +342,19 @@ struct LaneGroup {
     Lines<U, step, distance> to(results.first, results.lane);
     LaneScanners<typename L::FastLines> scanners(carry, tile);
     for (int64_t s = 0; s < tile.length; s += m) {
+      if (s % kCheckedRows == 0 && !scanners.is_good()) return false;
       prefetch_next(tile, s * n, m * n);
       if (store_buffer) store_buffer->template write<m * n>();
+      bool good = true;
       unrolled<kPacks>([&](int p) UPSWEEP_INLINE {
         Row rows[m];
         from.load(s, p * kPack<U>, rows);
+        if (s == 0) good &= scanners.suits(rows[0], p);
+        if (!good) return;
         scanners.step(rows, p, inclusive);
         to.store(s, p * kPack<U>, rows);
       });
+      if (!good) return false;
     }
     return scanners.finish(carry);
   }

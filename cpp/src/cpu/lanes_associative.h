@@ -14,12 +14,12 @@ struct AssociativeOp;
 
 // Products and sums wrap, as unsigned arithmetic is defined to.
 template <class T>
-requires is_plain_integer<T>
+  requires is_plain_integer<T>
 struct AssociativeOp<Product<T>> : Multiply {
   using Lane = Bits<T>;
 };
 template <class T>
-requires is_plain_integer<T>
+  requires is_plain_integer<T>
 struct AssociativeOp<Sum<T>> : Add {
   using Lane = Bits<T>;
 };
@@ -42,7 +42,7 @@ struct AssociativeOp<TruthMaximum> {
   }
 };
 template <class T, bool maximum>
-requires is_real<T>
+  requires is_real<T>
 struct AssociativeOp<Extremum<T, maximum>> {
   // float16 and bfloat16 are compared as float32.
   using Lane = std::conditional_t<sizeof(T) == 2, float, T>;
@@ -167,21 +167,18 @@ struct AssociativeLanes {
 };
 
 template <class T>
-requires is_plain_integer<T>
-struct Lanes<Product<T>> : AssociativeLanes<Product<T>> {
-};
+  requires is_plain_integer<T>
+struct Lanes<Product<T>> : AssociativeLanes<Product<T>> {};
 template <class T>
-requires is_plain_integer<T>
-struct Lanes<Sum<T>> : AssociativeLanes<Sum<T>> {
-};
+  requires is_plain_integer<T>
+struct Lanes<Sum<T>> : AssociativeLanes<Sum<T>> {};
 template <class T>
 struct Lanes<KeyMaximum<T>> : AssociativeLanes<KeyMaximum<T>> {};
 template <>
 struct Lanes<TruthMaximum> : AssociativeLanes<TruthMaximum> {};
 template <class T, bool maximum>
-requires is_real<T>
-struct Lanes<Extremum<T, maximum>> : AssociativeLanes<Extremum<T, maximum>> {
-};
+  requires is_real<T>
+struct Lanes<Extremum<T, maximum>> : AssociativeLanes<Extremum<T, maximum>> {};
 
 }  // namespace
 }  // namespace upsweep

@@ -28,7 +28,7 @@ struct DoubleLanes {
       high = max(at, high);
     }
     bool are_within(double lowest, double highest,
-                    const Pack<int64_t>& but) const {
+                    const Pack<int64_t>& but = Pack<int64_t>::all(0)) const {
       auto good = (low >= Pack<double>::all(lowest)) &
                   (Pack<double>::all(highest) >= high);
       return !any((good | but) == Pack<int64_t>::all(0));
@@ -42,8 +42,7 @@ struct DoubleLanes {
     }
     void add_sums(const Sums&) {}
     bool is_violated() const {
-      return kProduct &&
-             !elements_.are_within(0x1p-14, 0x1p14, Pack<int64_t>::all(0));
+      return kProduct && !elements_.are_within(0x1p-14, 0x1p14);
     }
 
    private:
@@ -116,7 +115,25 @@ struct DoubleLanes {
         : r_{Pack<double>::load(carry.hi + first),
              Pack<double>::load(carry.lo + first)},
           saturated_(is_saturated(r_.hi)),
-          some_saturated_(any(saturated_)) {}
+          some_saturated_(any(saturated_)) {
+      // A lane with an exponent does not suit.
+      auto exponent = Pack<int64_t>::load(carry.exponent + first);
+      range_.low = select(exponent == Pack<int64_t>::all(0), range_.low,
+                          Pack<double>::all(-kInfinity));
+    }
+
+    // Whether a first row keeps a product within the range.
+    UPSWEEP_INLINE bool suits(const Row& row) const {
+      if constexpr (!kProduct) return true;
+      auto field = exponent_field(r_.hi) + exponent_field(row.as<double>());
+      constexpr int kOne = 2 * double_bits::kBias;
+      auto bad = (field < Pack<int64_t>::all(kOne - 898)) |
+                 (field >= Pack<int64_t>::all(kOne + 998));
+      return !any(bad & (saturated_ == Pack<int64_t>::all(0)));
+    }
+    UPSWEEP_INLINE bool is_good() const {
+      return range_.are_within(Op::kLow, Op::kHigh, saturated_);
+    }
 
     UPSWEEP_INLINE Row results() const {
       return value().template as<uint64_t>();
@@ -139,13 +156,10 @@ struct DoubleLanes {
 
     UPSWEEP_INLINE bool finish(Carry& carry, int first) const {
       auto lo = select(saturated_, Pack<double>::all(0), r_.lo);
-      auto lost = (r_.hi - r_.hi != Pack<double>::all(0)) |
-                  (Pack<int64_t>::load(carry.exponent + first) !=
-                   Pack<int64_t>::all(0));
+      auto lost = r_.hi - r_.hi != Pack<double>::all(0);
       r_.hi.store(carry.hi + first);
       lo.store(carry.lo + first);
-      return range_.are_within(Op::kLow, Op::kHigh, saturated_) &&
-             !any(lost & (saturated_ == Pack<int64_t>::all(0)));
+      return is_good() && !any(lost & (saturated_ == Pack<int64_t>::all(0)));
     }
 
    private:
@@ -196,6 +210,7 @@ struct DoubleLanes {
 
   // A product close to the ends of the range loses its error term.
   static constexpr bool kNeedsBounds = kProduct;
+  static constexpr double kCertain = 0x1p-900;
   using AnyAggregates = ScaledAggregates;
 
   template <int size, class Aggregate>
@@ -209,16 +224,15 @@ struct DoubleLanes {
           aggregate_of(finite ? two_sum(hi[i], lo[i]) : Wide{hi[i]});
     }
   }
-  template <class Aggregate, class PrefixRange>
-  static void store_bounds(const PrefixBounds& bounds, Aggregate* aggregates,
-                           PrefixRange* ranges) {
+  static bool are_certain(const PrefixBounds& bounds) {
+    return !kProduct || bounds.are_within(kCertain, 1 / kCertain);
+  }
+  template <class PrefixRange>
+  static void store_bounds(const PrefixBounds& bounds, PrefixRange* ranges) {
     double low[n], high[n];
     bounds.low.store(low);
     bounds.high.store(high);
     for (int i = 0; i < n; ++i) {
-      if (kProduct && !(low[i] > 0x1p-900 && high[i] < 0x1p900)) {
-        aggregates[i] = aggregate_of({kNaN});
-      }
       M::include(ranges[i], aggregate_of({low[i]}), Op::kIdentity);
       M::include(ranges[i], aggregate_of({high[i]}), Op::kIdentity);
     }

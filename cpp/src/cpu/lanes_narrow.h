@@ -122,9 +122,12 @@ struct NarrowLanes {
       r_ = select(mask_of<int64_t, n>(flags), identity(), r_);
     }
 
+    UPSWEEP_INLINE bool suits(const Row&) const { return true; }
+    UPSWEEP_INLINE bool is_good() const { return check_.passed(); }
+
     UPSWEEP_INLINE bool finish(Carry& carry, int first) const {
       r_.store(carry.lane + first);
-      return check_.passed();
+      return is_good();
     }
 
    private:
@@ -148,11 +151,11 @@ struct NarrowLanes {
       auto y = to_floats(r_);
       auto saturated = Check::failures(y);
       if (any(saturated)) [[unlikely]] {
+        y = canonical(y);
         if (any(saturated & (saturated_ == Mask::all(0)))) {
-          saturate(saturated, r_, y);
+          saturate(y);
           newly_saturated_ = true;
         }
-        y = canonical(y);
         saturated_ = saturated;
       }
       return bits_of<Value>(y);
@@ -164,23 +167,13 @@ struct NarrowLanes {
     }
 
    private:
-    // Sets r and y of saturated lanes as M::advance would.
-    [[gnu::noinline]] static void saturate(const Mask& saturated, Doubles& r,
-                                           Floats& y) {
-      float values[n];
-      double prefixes[n];
-      int32_t is_saturated[n];
-      y.store(values);
-      r.store(prefixes);
-      saturated.store(is_saturated);
-      for (int i = 0; i < n; ++i) {
-        if (!is_saturated[i]) continue;
-        prefixes[i] = upsweep::canonical(upsweep::widen(
-            upsweep::narrow<Value>(static_cast<double>(values[i]))));
-        values[i] = static_cast<float>(prefixes[i]);
-      }
-      r = Doubles::load(prefixes);
-      y = Floats::load(values);
+    // Brings lanes whose results are special to these.
+    UPSWEEP_INLINE void saturate(const Floats& y) {
+      auto value = widen(floats_of<Value>(bits_of<Value>(y)));
+      auto zero = Doubles::all(0);
+      auto special = value - value != zero;
+      if constexpr (kProduct) special = special | (value == zero);
+      r_ = select(special, value, r_);
     }
 
     Doubles r_;
@@ -286,9 +279,8 @@ struct NarrowLanes {
     sum.store(aggregate);
     for (int i = 0; i < size; ++i) aggregates[i] = aggregate[i];
   }
-  template <class Aggregate, class PrefixRange>
-  static void store_bounds(const PrefixBounds& bounds, Aggregate*,
-                           PrefixRange* ranges) {
+  template <class PrefixRange>
+  static void store_bounds(const PrefixBounds& bounds, PrefixRange* ranges) {
     double low[n], high[n];
     bounds.store(low, high);
     for (int i = 0; i < n; ++i) {
@@ -349,12 +341,22 @@ class FloatPairProduct {
     return bits_of<T>(y);
   }
 
+  // Whether a first row gives products that no float computes slowly.
+  UPSWEEP_INLINE bool suits(const Row& row) const {
+    using Words = Pack<uint32_t, kPack<T>>;
+    auto exponents = Words::all(0x7f800000);
+    auto field = ((hi_.template as<uint32_t>() & exponents) >> 1) +
+                 ((floats_of<T>(row).template as<uint32_t>() & exponents) >> 1);
+    return !any(field < Words::all(uint32_t{2 * 127 - 98} << 22));
+  }
+  UPSWEEP_INLINE bool is_good() const { return check_.passed(); }
+
   template <class Carry>
   UPSWEEP_INLINE bool finish(Carry& carry, int first) const {
     auto r = widen(hi_);
     if constexpr (kPair) r = r + widen(lo_);
     r.store(carry.lane + first);
-    return check_.passed();
+    return is_good();
   }
 
  private:
@@ -368,15 +370,15 @@ class FloatPairProduct {
 };
 
 template <class T>
-requires is_real<T> &&(!std::is_same_v<T, double>)struct Lanes<Product<T>>
-    : NarrowLanes<Product<T>> {
+  requires is_real<T> && (!std::is_same_v<T, double>)
+struct Lanes<Product<T>> : NarrowLanes<Product<T>> {
   using FastLines = std::conditional_t<kFused || !std::is_same_v<T, float>,
                                        FloatPairProduct<T>,
                                        typename NarrowLanes<Product<T>>::Fast>;
 };
 template <class T>
-requires is_real<T> &&
-    (!std::is_same_v<T, double>)struct Lanes<Sum<T>> : NarrowLanes<Sum<T>> {
+  requires is_real<T> && (!std::is_same_v<T, double>)
+struct Lanes<Sum<T>> : NarrowLanes<Sum<T>> {
   using FastLines = typename NarrowLanes<Sum<T>>::Fast;
 };
 

@@ -13,7 +13,8 @@ struct Summary {
   typename M::PrefixRange range;
 };
 template <class M>
-requires M::kAssociative struct Summary<M> {
+  requires M::kAssociative
+struct Summary<M> {
   typename M::Prefix aggregate = M::initial();
 };
 
@@ -36,7 +37,8 @@ struct PrefixRangeOfMonoid {
   using Type = NoPrefixRange;
 };
 template <class M>
-requires(!M::kAssociative) struct PrefixRangeOfMonoid<M> {
+  requires(!M::kAssociative)
+struct PrefixRangeOfMonoid<M> {
   using Type = typename M::PrefixRange;
 };
 template <class M>
@@ -66,23 +68,33 @@ void reduce_lanes(const Tile& tile, AggregateOf<M>* aggregates,
   decltype(L::identity()) sums[kPacks];
   typename L::PrefixBounds bounds[kPacks];
   for (auto& sum : sums) sum = L::identity();
-  LaneGroup<M>::each_row(tile, [&](const auto& row, int pack) UPSWEEP_INLINE {
+  auto add = [&](const auto& row, int pack) UPSWEEP_INLINE {
     sums[pack] = L::accumulate(sums[pack], row);
     if constexpr (kBounds) bounds[pack].add(sums[pack]);
-  });
+  };
+  if constexpr (L::kNeedsBounds) {
+    // In pieces, because numbers that are out of bounds may be slow, too.
+    Tile piece = tile;
+    for (int64_t row = 0; row < tile.length; row += piece.length) {
+      piece.length = std::min<int64_t>(kCheckedRows, tile.length - row);
+      piece.in =
+          static_cast<const typename M::Value*>(tile.in) + row * tile.in_step;
+      LaneGroup<M>::each_row(piece, add);
+      for (const auto& of_pack : bounds) {
+        if (!L::are_certain(of_pack)) {
+          return reduce_any_lanes<M>(tile, aggregates, ranges);
+        }
+      }
+    }
+  } else {
+    LaneGroup<M>::each_row(tile, add);
+  }
   for (int p = 0; p < kPacks; ++p) {
     int first = p * kPack<typename M::Value>;
     L::store(sums[p], aggregates + first);
     if constexpr (kBounds) {
-      L::store_bounds(bounds[p], aggregates + first, ranges + first);
+      L::store_bounds(bounds[p], ranges + first);
     }
-  }
-  if constexpr (L::kNeedsBounds) {
-    bool is_usable = true;
-    for (int l = 0; l < kLanes<typename M::Value>; ++l) {
-      is_usable &= M::is_usable(aggregates[l]);
-    }
-    if (!is_usable) reduce_any_lanes<M>(tile, aggregates, ranges);
   }
 }
 

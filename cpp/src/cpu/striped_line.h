@@ -73,6 +73,7 @@ struct StripedLine {
     const Prefix start = carry.get(0);
     Prefix r = start;
     int64_t done = 0;
+    FastAttempts attempts;
     StreamingStoreBuffer<U> store_buffer;
     if constexpr (kHasStripes) {
       const Aggregate* before = summary->before;
@@ -80,7 +81,8 @@ struct StripedLine {
         int64_t length = block.length * n;
         if (is_live(r)) {
           r = prefix_after(start, *before, r);
-          scan_block(block, start, before, inclusive, r, store_buffer);
+          scan_block(block, start, before, inclusive, r, attempts,
+                     store_buffer);
         } else {
           scan_on(block, 0, length, inclusive, r, store_buffer);
         }
@@ -190,10 +192,11 @@ struct StripedLine {
   // Scans a block that starts live, at r. Advances r.
   static void scan_block(const Tile& block, const Prefix& start,
                          const Aggregate* before, bool inclusive, Prefix& r,
+                         FastAttempts& attempts,
                          StreamingStoreBuffer<U>& store_buffer) {
     Carry carry;
     L::start_stripes(carry, start, before);
-    bool good = LaneGroup<M>::scan(block, carry, inclusive,
+    bool good = LaneGroup<M>::scan(block, carry, inclusive, attempts,
                                    block.streaming ? &store_buffer : nullptr);
     int right = 1;  // stripes that started right
     if constexpr (M::kAssociative) {

@@ -227,23 +227,25 @@ struct TileKernel {
     bool columns = tile.in_lane == 1 && tile.out_lane == 1;
     int64_t step = columns ? LaneGroup<M>::rows_at_once(tile.width) : kRows;
     bool direct = !tile.streaming || can_stream(tile);
+    FastAttempts attempts;
     StreamingStoreBuffer<Bits<Value>> store_buffer;
     for (int64_t row = 0; row < tile.length; row += step) {
       int64_t rows = std::min(step, tile.length - row);
       if (columns && !direct) {
-        scan_streaming(tile, row, rows, carry, inclusive);
+        scan_streaming(tile, row, rows, carry, inclusive, attempts);
         continue;
       }
       for (int64_t g = 0; g < groups(tile.width); ++g) {
         LaneGroup<M>::scan(group(tile, row, rows, g * n), carry[g], inclusive,
-                           tile.streaming ? &store_buffer : nullptr);
+                           attempts, tile.streaming ? &store_buffer : nullptr);
       }
     }
   }
 
   // Scans rows of columns into a buffer, and copies whole rows past the cache.
   static void scan_streaming(const Tile& tile, int64_t row, int64_t rows,
-                             Carry* carry, bool inclusive) {
+                             Carry* carry, bool inclusive,
+                             FastAttempts& attempts) {
     alignas(64) Value buffer[kPanelRows * kMaxGroups * n];
     Tile buffered = group(tile, row, rows, 0);
     auto* to = static_cast<Bits<Value>*>(buffered.out);
@@ -253,7 +255,7 @@ struct TileKernel {
     buffered.out_step = tile.width;
     for (int64_t g = 0; g < groups(tile.width); ++g) {
       LaneGroup<M>::scan(group(buffered, 0, rows, g * n), carry[g], inclusive,
-                         nullptr);
+                         attempts, nullptr);
     }
     for (int64_t i = 0; i < rows; ++i) {
       stream_copy(to + i * tile.out_step,

@@ -1,6 +1,6 @@
-"""Products near an end of the range of their dtype: results that are subnormal, round to
-zero or overflow, in the middle of registers, blocks and tiles or where these end, and
-what comes after."""
+"""Products near an end of the range of their dtype: results that are subnormal, round
+to zero or overflow, in the middle of registers, blocks and tiles or where these end,
+and what comes after."""
 
 import ml_dtypes
 import numpy as np
@@ -52,7 +52,7 @@ def line(rng, dtype, n, end, leave=None, then=None):
         wobble = np.exp2(rng.uniform(-0.4, 0.4, n))
         x = (x * wobble / np.roll(wobble, 1)).astype(dtype)
     if leave is not None and leave < n:
-        lowest, _, most = exponents(dtype)
+        _, _, most = exponents(dtype)
         out = 2.0 ** -(most - 1) if end == "low" else 2.0 ** (most - 1)
         x[leave] = out
         x[leave + 1 : leave + 3] = 1 / out
