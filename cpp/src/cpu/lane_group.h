@@ -341,20 +341,21 @@ struct LaneGroup {
     Lines<const U, step, distance> from(in(tile), tile.in_lane);
     Lines<U, step, distance> to(results.first, results.lane);
     LaneScanners<typename L::FastLines> scanners(carry, tile);
+    for (int p = 0; p < kPacks; ++p) {
+      Row rows[m];
+      from.load(0, p * kPack<U>, rows);
+      if (!scanners.suits(rows[0], p)) return false;
+    }
     for (int64_t s = 0; s < tile.length; s += m) {
       if (s % kCheckedRows == 0 && !scanners.is_good()) return false;
       prefetch_next(tile, s * n, m * n);
       if (store_buffer) store_buffer->template write<m * n>();
-      bool good = true;
       unrolled<kPacks>([&](int p) UPSWEEP_INLINE {
         Row rows[m];
         from.load(s, p * kPack<U>, rows);
-        if (s == 0) good &= scanners.suits(rows[0], p);
-        if (!good) return;
         scanners.step(rows, p, inclusive);
         to.store(s, p * kPack<U>, rows);
       });
-      if (!good) return false;
     }
     return scanners.finish(carry);
   }

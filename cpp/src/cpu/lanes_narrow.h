@@ -343,6 +343,7 @@ class FloatPairProduct {
 
   // Whether a first row gives products that no float computes slowly.
   UPSWEEP_INLINE bool suits(const Row& row) const {
+    if constexpr (std::is_same_v<T, float16_t>) return true;
     using Words = Pack<uint32_t, kPack<T>>;
     auto exponents = Words::all(0x7f800000);
     auto field = ((hi_.template as<uint32_t>() & exponents) >> 1) +
