@@ -78,6 +78,11 @@ struct LaneGroup {
     if constexpr (std::is_same_v<typename L::Fast, typename L::Exact>) {
       return scan_fast(tile, carry, inclusive, store_buffer);
     } else {
+      if constexpr (requires { L::are_saturated(carry); }) {
+        if (L::are_saturated(carry)) {
+          return scan_fast(tile, carry, inclusive, store_buffer);
+        }
+      }
       if (attempts.is_next_promising()) {
         Carry before = carry;
         bool good = scan_fast(tile, carry, inclusive, store_buffer);

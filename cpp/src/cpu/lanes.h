@@ -17,6 +17,10 @@
 //   FastLines  as Fast, for lines along memory, at most kRows rows at a time
 //   Exact      always right; finish returns false if a lane saturated
 //
+// A fast scanner may have is_good, whether its results are valid so far, and
+// suits, whether a first row of elements looks good. Lanes may have
+// are_saturated, whether Fast computes all lanes of a carry since none is live.
+//
 // If kHasStripes is true, a long line can be cut into stripes, one for each
 // lane. Then there is also what reduce.h needs:
 //

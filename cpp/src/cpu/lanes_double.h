@@ -116,10 +116,8 @@ struct DoubleLanes {
              Pack<double>::load(carry.lo + first)},
           saturated_(is_saturated(r_.hi)),
           some_saturated_(any(saturated_)) {
-      // A lane with an exponent does not suit.
       auto exponent = Pack<int64_t>::load(carry.exponent + first);
-      range_.low = select(exponent == Pack<int64_t>::all(0), range_.low,
-                          Pack<double>::all(-kInfinity));
+      give_up(exponent != Pack<int64_t>::all(0));
     }
 
     // Whether a first row keeps a product within the range.
@@ -149,6 +147,7 @@ struct DoubleLanes {
     UPSWEEP_INLINE void reset(const uint8_t* flags) {
       auto at = mask_of<int64_t, n>(flags);
       auto zero = Pack<double>::all(0);
+      give_up(at & is_lost());
       r_.hi = select(at, Pack<double>::all(Op::kIdentity), r_.hi);
       r_.lo = select(at, zero, r_.lo);
       saturated_ = select(at, Pack<int64_t>::all(0), saturated_);
@@ -156,13 +155,21 @@ struct DoubleLanes {
 
     UPSWEEP_INLINE bool finish(Carry& carry, int first) const {
       auto lo = select(saturated_, Pack<double>::all(0), r_.lo);
-      auto lost = r_.hi - r_.hi != Pack<double>::all(0);
       r_.hi.store(carry.hi + first);
       lo.store(carry.lo + first);
-      return is_good() && !any(lost & (saturated_ == Pack<int64_t>::all(0)));
+      return is_good() && !any(is_lost());
     }
 
    private:
+    // The bounds of the results ignore NaN.
+    UPSWEEP_INLINE Pack<int64_t> is_lost() const {
+      return (r_.hi - r_.hi != Pack<double>::all(0)) &
+             (saturated_ == Pack<int64_t>::all(0));
+    }
+    UPSWEEP_INLINE void give_up(const Pack<int64_t>& lanes) {
+      range_.high = select(lanes, Pack<double>::all(kInfinity), range_.high);
+    }
+
     UPSWEEP_INLINE Pack<double> value() const {
       auto y = r_.hi + r_.lo;
       if (some_saturated_) [[unlikely]] {
@@ -178,6 +185,12 @@ struct DoubleLanes {
   };
 
   using FastLines = Fast;
+  // Whether no lane can leave the range any more.
+  static bool are_saturated(const Carry& carry) {
+    bool some_live = false;
+    for (double r : carry.hi) some_live |= kProduct ? is_live(r) : r - r == 0;
+    return !some_live;
+  }
   using Exact =
       std::conditional_t<kProduct, ScaledProduct, LaneByLane<M, Carry>>;
 

@@ -44,56 +44,57 @@ struct StripedLine {
     if constexpr (kHasStripes) {
       Aggregate* before = summary.before;
       each_block(tile, [&](const Tile& block) {
-        AggregateOf<M> aggregates[n];
-        PrefixRangeOf<M> ranges[n];
-        reduce_block<bounded>(block, aggregates, ranges);
-        Summary<M> so_far =
-            summary;  // local: stores to `before` do not change it
-        for (int l = 0; l < n; ++l) {
-          new (before++) AggregateOf<M>(so_far.aggregate);
-          append_summary<bounded>(so_far, aggregates[l], ranges[l]);
-        }
-        static_cast<Summary<M>&>(summary) = so_far;
+        append_block<bounded>(summary, block, before);
+        before += n;
         done += block.length * n;
       });
       new (before) Aggregate(summary.aggregate);
       if constexpr (bounded && !M::kAssociative)
         add_special_class(tile, summary);
     }
-    auto* in = static_cast<const Value*>(tile.in);
-    const Keys<M> keys(tile.key_mask);
-    for (; done < tile.length; ++done) {
-      accumulate(summary, keys.of(in[done * tile.in_step]));
-    }
+    append_elements(summary, tile, done);
   }
 
+  // Without a summary of the tile, each block is reduced just before it is
+  // scanned, as long as the line is live.
   static void scan(const Tile& tile, Carry& carry, const void* memory,
                    bool inclusive) {
     auto* summary = static_cast<const LineSummary*>(memory);
+    Summary<M> own;
     const Prefix start = carry.get(0);
     Prefix r = start;
     int64_t done = 0;
     FastAttempts attempts;
     StreamingStoreBuffer<U> store_buffer;
     if constexpr (kHasStripes) {
-      const Aggregate* before = summary->before;
+      const Aggregate* before = summary ? summary->before : nullptr;
       each_block(tile, [&](const Tile& block) {
         int64_t length = block.length * n;
         if (is_live(r)) {
-          r = prefix_after(start, *before, r);
-          scan_block(block, start, before, inclusive, r, attempts,
+          Aggregate own_before[n];
+          if (!summary) append_block<false>(own, block, own_before);
+          auto* of_stripes = summary ? before : own_before;
+          r = prefix_after(start, of_stripes[0], r);
+          scan_block(block, start, of_stripes, inclusive, r, attempts,
                      store_buffer);
         } else {
           scan_on(block, 0, length, inclusive, r, store_buffer);
         }
-        before += n;
+        if (summary) before += n;
         done += length;
       });
-      if (is_live(r)) r = prefix_after(start, *before, r);
+      if (is_live(r)) {
+        r = prefix_after(start, summary ? *before : own.aggregate, r);
+      }
+      if constexpr (!M::kAssociative) {
+        if (!summary && is_live(r)) append_elements(own, tile, done);
+      }
     }
     scan_on(tile, done, tile.length, inclusive, r, store_buffer);
     if constexpr (!M::kAssociative) {
-      if (summary) r = carry_after(start, summary->aggregate, r);
+      if (summary || kHasStripes) {
+        r = carry_after(start, summary ? summary->aggregate : own.aggregate, r);
+      }
     }
     carry.set(0, r);
   }
@@ -129,6 +130,31 @@ struct StripedLine {
       block.out_lane = length * tile.out_step;
       fn(block);
       done += length * n;
+    }
+  }
+
+  // Appends a block to a summary and writes the aggregates before its stripes.
+  template <bool bounded>
+  static void append_block(Summary<M>& summary, const Tile& block,
+                           Aggregate* before) {
+    AggregateOf<M> aggregates[n];
+    PrefixRangeOf<M> ranges[n];
+    reduce_block<bounded>(block, aggregates, ranges);
+    Summary<M> so_far = summary;  // local: stores to `before` do not change it
+    for (int l = 0; l < n; ++l) {
+      new (before++) Aggregate(so_far.aggregate);
+      append_summary<bounded>(so_far, aggregates[l], ranges[l]);
+    }
+    summary = so_far;
+  }
+
+  // Appends the elements of a tile from one on.
+  static void append_elements(Summary<M>& summary, const Tile& tile,
+                              int64_t done) {
+    auto* in = static_cast<const Value*>(tile.in);
+    const Keys<M> keys(tile.key_mask);
+    for (; done < tile.length; ++done) {
+      accumulate(summary, keys.of(in[done * tile.in_step]));
     }
   }
 

@@ -122,6 +122,14 @@ struct TileKernel {
     set(static_cast<Carry*>(carry), line, prefix);
   }
 
+  static bool is_saturated(const void* carry) {
+    if constexpr (M::kAssociative) {
+      return false;
+    } else {
+      return !M::is_live(get(static_cast<const Carry*>(carry), 0));
+    }
+  }
+
   static bool describe(const void* summary, int64_t line, CarryRecord& record,
                        uint64_t key_mask) {
     using R = typename RecordMonoid<M>::Type;
@@ -266,13 +274,19 @@ struct TileKernel {
 };
 
 template <class M, uint64_t key_mask = 0>
-inline constexpr Kernel kKernel = {
-    TileKernel<M>::carry_size,        TileKernel<M>::summary_size,
-    TileKernel<M>::init_carry,        TileKernel<M>::reduce,
-    TileKernel<M>::try_apply_summary, TileKernel<M>::scan,
-    TileKernel<M>::scan_segments,     TileKernel<M>::prefix,
-    TileKernel<M>::set_prefix,        TileKernel<M>::describe,
-    StripedLine<M>::kHasStripes,      key_mask};
+inline constexpr Kernel kKernel = {TileKernel<M>::carry_size,
+                                   TileKernel<M>::summary_size,
+                                   TileKernel<M>::init_carry,
+                                   TileKernel<M>::reduce,
+                                   TileKernel<M>::try_apply_summary,
+                                   TileKernel<M>::scan,
+                                   TileKernel<M>::scan_segments,
+                                   TileKernel<M>::prefix,
+                                   TileKernel<M>::set_prefix,
+                                   TileKernel<M>::describe,
+                                   TileKernel<M>::is_saturated,
+                                   StripedLine<M>::kHasStripes,
+                                   key_mask};
 
 }  // namespace
 }  // namespace upsweep
