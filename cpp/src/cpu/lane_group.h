@@ -11,7 +11,7 @@
 
 #include "kernels.h"
 #include "keys.h"
-#include "lanes.h"
+#include "lane_scanners.h"
 #include "streaming_store.h"
 #include "transpose.h"
 
@@ -26,29 +26,6 @@ inline void prefetch(uintptr_t address) {
 
 // Rows at once of the widest panel of columns.
 constexpr int64_t kPanelRows = 8;
-
-// Rows after which the fast path gives up: near an end of the range it would
-// compute with subnormal numbers, which are slow.
-constexpr int64_t kCheckedRows = 8;
-
-// Where the fast path has failed, it is likely to fail again: the more often it
-// has failed in a row, the more groups go without it. Bits depend on this, so
-// that each tile begins anew.
-class FastAttempts {
- public:
-  bool is_next_promising() {
-    if (left_out_ == 0) return true;
-    --left_out_;
-    return false;
-  }
-  void record(bool good) {
-    next_ = good ? 1 : std::min(2 * next_, 64);
-    left_out_ = good ? 0 : next_;
-  }
-
- private:
-  int left_out_ = 0, next_ = 1;
-};
 
 template <class M>
 struct LaneGroup {
@@ -90,8 +67,10 @@ struct LaneGroup {
         if (good) return true;
         carry = before;
       }
-      return scan_blocks<typename L::Exact>(tile, carry, inclusive,
-                                            store_buffer);
+      using Exact = typename L::Exact;
+      return are_columns(tile)
+                 ? scan_columns<Exact>(tile, carry, inclusive)
+                 : scan_blocks<Exact>(tile, carry, inclusive, store_buffer);
     }
   }
 
@@ -113,7 +92,7 @@ struct LaneGroup {
       from = to = block;
       from_step = to_step = n;
     }
-    LaneScanners<typename L::Fast> scanners(carry, tile);
+    LaneScanners<M, typename L::Fast> scanners(carry, tile);
     for (int s = 0; s < rows; ++s) {
       if (columns) {
         prefetch(address(from) + bytes(rows * from_step));
@@ -178,72 +157,6 @@ struct LaneGroup {
     int64_t lane;
   };
 
-  // A scanner for each pack of a row.
-  template <class LaneScanner>
-  struct LaneScanners {
-    static constexpr bool kMayFail =
-        requires(const LaneScanner& scanner) { scanner.is_good(); };
-    LaneScanner of[kPacks];
-    Row before[kPacks];  // results of the row before
-    Keys<M> keys;
-
-    UPSWEEP_INLINE LaneScanners(const Carry& carry, const Tile& tile)
-        : LaneScanners(carry, tile, std::make_integer_sequence<int, kPacks>()) {
-      for (int p = 0; p < kPacks; ++p) before[p] = of[p].results();
-    }
-
-    UPSWEEP_INLINE void reset(const uint8_t* flags) {
-      unrolled<kPacks>([&](int p) UPSWEEP_INLINE {
-        of[p].reset(flags + p * kPack<U>);
-        before[p] = of[p].results();
-      });
-    }
-    UPSWEEP_INLINE void step(const U* from, U* to, bool inclusive) {
-      unrolled<kPacks>([&](int p) UPSWEEP_INLINE {
-        Row row = of[p].step(keys.of(Row::load(from + p * kPack<U>)));
-        keys.element(inclusive ? row : before[p]).store(to + p * kPack<U>);
-        before[p] = row;
-      });
-    }
-    // Turns kSide rows of elements into rows of results.
-    UPSWEEP_INLINE void step(Row* rows, int p, bool inclusive) {
-      constexpr int m = kSide<U>;
-      for (int i = 0; i < m; ++i) rows[i] = of[p].step(keys.of(rows[i]));
-      if (!inclusive) {
-        Row last = rows[m - 1];
-        for (int i = m - 1; i > 0; --i) rows[i] = rows[i - 1];
-        rows[0] = before[p];
-        before[p] = last;
-      }
-      for (int i = 0; i < m; ++i) rows[i] = keys.element(rows[i]);
-    }
-    // Whether it makes sense to go on, and with these elements of a pack.
-    UPSWEEP_INLINE bool is_good() const {
-      bool good = true;
-      if constexpr (kMayFail) {
-        for (int p = 0; p < kPacks; ++p) good &= of[p].is_good();
-      }
-      return good;
-    }
-    UPSWEEP_INLINE bool suits(const Row& row, int p) const {
-      if constexpr (kMayFail) return of[p].suits(keys.of(row));
-      return true;
-    }
-    UPSWEEP_INLINE bool finish(Carry& carry) const {
-      bool good = true;
-      for (int p = 0; p < kPacks; ++p) {
-        good &= of[p].finish(carry, p * kPack<U>);
-      }
-      return good;
-    }
-
-   private:
-    template <int... p>
-    UPSWEEP_INLINE LaneScanners(const Carry& carry, const Tile& tile,
-                                std::integer_sequence<int, p...>)
-        : of{LaneScanner(carry, p * kPack<U>)...}, keys(tile.key_mask) {}
-  };
-
   template <class Fn>
   UPSWEEP_INLINE static void each_pack(const U* row, const Fn& fn) {
     unrolled<kPacks>(
@@ -291,9 +204,8 @@ struct LaneGroup {
 
   static bool scan_fast(const Tile& tile, Carry& carry, bool inclusive,
                         StreamingStoreBuffer<U>* store_buffer) {
-    if (tile.width == n && tile.in_lane == 1 && tile.out_lane == 1) {
-      return inclusive ? scan_columns<true>(tile, carry)
-                       : scan_columns<false>(tile, carry);
+    if (are_columns(tile)) {
+      return scan_columns<typename L::Fast>(tile, carry, inclusive);
     }
     if (tile.width == n && tile.length % kSide<U> == 0 &&
         tile.in_step == tile.out_step && is_along(tile.in_step)) {
@@ -311,11 +223,21 @@ struct LaneGroup {
     return scan_blocks<typename L::Fast>(tile, carry, inclusive, store_buffer);
   }
 
+  static bool are_columns(const Tile& tile) {
+    return tile.width == n && tile.in_lane == 1 && tile.out_lane == 1;
+  }
+
+  template <class LaneScanner>
+  static bool scan_columns(const Tile& tile, Carry& carry, bool inclusive) {
+    return inclusive ? scan_columns<LaneScanner, true>(tile, carry)
+                     : scan_columns<LaneScanner, false>(tile, carry);
+  }
+
   // `inclusive` is a template argument because a row does too little work to
   // hide a branch.
-  template <bool inclusive>
+  template <class LaneScanner, bool inclusive>
   static bool scan_columns(const Tile& tile, Carry& carry) {
-    LaneScanners<typename L::Fast> scanners(carry, tile);
+    LaneScanners<M, LaneScanner> scanners(carry, tile);
     const U* from = in(tile);
     U* to = out(tile);
     for (int p = 0; p < kPacks; ++p) {
@@ -345,7 +267,7 @@ struct LaneGroup {
     constexpr int m = kSide<U>;
     Lines<const U, step, distance> from(in(tile), tile.in_lane);
     Lines<U, step, distance> to(results.first, results.lane);
-    LaneScanners<typename L::FastLines> scanners(carry, tile);
+    LaneScanners<M, typename L::FastLines> scanners(carry, tile);
     for (int p = 0; p < kPacks; ++p) {
       Row rows[m];
       from.load(0, p * kPack<U>, rows);
@@ -409,7 +331,7 @@ struct LaneGroup {
                       Keys<M>(tile.key_mask).element(M::value(M::initial()))));
     }
     gather(in(tile), tile.in_step, tile.in_lane, lanes, rows, block);
-    LaneScanners<LaneScanner> scanners(carry, tile);
+    LaneScanners<M, LaneScanner> scanners(carry, tile);
     for (int s = 0; s < rows; ++s) {
       prefetch_next(tile, s * n, n);
       scanners.step(block + s * n, block + s * n, inclusive);
