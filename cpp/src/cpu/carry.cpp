@@ -151,16 +151,13 @@ class LineCarries {
     int64_t most = std::max<int64_t>(1, kPiece / panel.width);
     most = std::min(most, rows);
     AlignedBuffer results(itemsize_ * static_cast<size_t>(most * panel.width));
-    AlignedBuffer summary(panel.width == 1 ? kernel_.summary_size(1, most) : 0);
     for (int64_t done = 0; done < rows; done += most) {
       Tile piece =
           tiles_.rows(panel, first + done, std::min(most, rows - done));
       piece.out = results.data();
       piece.out_step = panel.width;
       piece.out_lane = 1;
-      bool summarised = panel.width == 1 && kernel_.needs_summary;
-      if (summarised) kernel_.reduce(piece, summary.data(), false);
-      kernel_.scan(piece, carry, summarised ? summary.data() : nullptr, true);
+      kernel_.scan(piece, carry, nullptr, true);
     }
   }
 

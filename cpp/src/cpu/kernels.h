@@ -44,8 +44,9 @@ struct Kernel {
   // nothing if only a scan can tell the carry after the tile.
   bool (*try_apply_summary)(void* carry, const void* summary, int64_t width);
   // Writes the results of a tile. With a summary it also advances the carry, to
-  // the same bits as try_apply_summary. The last tile needs no summary, except
-  // that of a single line if `needs_summary` is true.
+  // the same bits as try_apply_summary. The last tile needs no summary, and no
+  // tile of a single line does if `reduces_lines` is true: then this makes its
+  // own, as far as the line is within the dtype's range.
   void (*scan)(const Tile& tile, void* carry, const void* summary,
                bool inclusive);
   // As scan without a summary, where each line starts again at an element whose
@@ -62,7 +63,9 @@ struct Kernel {
   // total is not known: then only the elements tell it.
   bool (*describe)(const void* summary, int64_t line, CarryRecord& record,
                    uint64_t key_mask);
-  bool needs_summary;
+  // Whether a single line has left the dtype's range.
+  bool (*is_saturated)(const void* carry);
+  bool reduces_lines;
   uint64_t key_mask;  // for its tiles (keys.h)
 };
 

@@ -11,7 +11,7 @@
 
 #include "kernels.h"
 #include "keys.h"
-#include "lanes.h"
+#include "lane_scanners.h"
 #include "streaming_store.h"
 #include "transpose.h"
 
@@ -46,26 +46,32 @@ struct LaneGroup {
   }
 
   // Scans up to kRows rows and carries the lines over them. Tries the fast path
-  // first and repeats the rows on the exact path where a lane left the range.
-  // Returns whether no line left it. Results go through `store_buffer` unless
-  // it is null.
+  // first if that is promising, and repeats the rows on the exact path where a
+  // lane left the range. Returns whether no line left it. Results go through
+  // `store_buffer` unless it is null.
   static bool scan(const Tile& tile, Carry& carry, bool inclusive,
+                   FastAttempts& attempts,
                    StreamingStoreBuffer<U>* store_buffer) {
-    Carry before = carry;
-    if (scan_fast(tile, carry, inclusive, store_buffer)) return true;
     if constexpr (std::is_same_v<typename L::Fast, typename L::Exact>) {
-      return false;
+      return scan_fast(tile, carry, inclusive, store_buffer);
     } else {
-      carry = before;
-      return scan_blocks<typename L::Exact>(tile, carry, inclusive,
-                                            store_buffer);
+      if constexpr (requires { L::are_saturated(carry); }) {
+        if (L::are_saturated(carry)) {
+          return scan_fast(tile, carry, inclusive, store_buffer);
+        }
+      }
+      if (attempts.is_next_promising()) {
+        Carry before = carry;
+        bool good = scan_fast(tile, carry, inclusive, store_buffer);
+        attempts.record(good);
+        if (good) return true;
+        carry = before;
+      }
+      using Exact = typename L::Exact;
+      return are_columns(tile)
+                 ? scan_columns<Exact>(tile, carry, inclusive)
+                 : scan_blocks<Exact>(tile, carry, inclusive, store_buffer);
     }
-  }
-
-  // As scan, where every line is saturated.
-  static void scan_saturated(const Tile& tile, Carry& carry, bool inclusive,
-                             StreamingStoreBuffer<U>* store_buffer) {
-    scan_blocks<typename L::Saturated>(tile, carry, inclusive, store_buffer);
   }
 
   // Scans up to kRows rows of all lanes on the fast path. Lanes start again
@@ -86,7 +92,7 @@ struct LaneGroup {
       from = to = block;
       from_step = to_step = n;
     }
-    LaneScanners<typename L::Fast> scanners(carry, tile);
+    LaneScanners<M, typename L::Fast> scanners(carry, tile);
     for (int s = 0; s < rows; ++s) {
       if (columns) {
         prefetch(address(from) + bytes(rows * from_step));
@@ -140,63 +146,15 @@ struct LaneGroup {
   }
 
  private:
+  // The fast path gives up after so many rows: near an end of the range it
+  // would compute with subnormal numbers, which are slow.
+  static constexpr int64_t kCheckedRows = 8;
+
   // Where the results of n lines go: the first result, and the distance from
   // line to line.
   struct Results {
     U* first;
     int64_t lane;
-  };
-
-  // A scanner for each pack of a row.
-  template <class LaneScanner>
-  struct LaneScanners {
-    LaneScanner of[kPacks];
-    Row before[kPacks];  // results of the row before
-    Keys<M> keys;
-
-    UPSWEEP_INLINE LaneScanners(const Carry& carry, const Tile& tile)
-        : LaneScanners(carry, tile, std::make_integer_sequence<int, kPacks>()) {
-      for (int p = 0; p < kPacks; ++p) before[p] = of[p].results();
-    }
-
-    UPSWEEP_INLINE void reset(const uint8_t* flags) {
-      unrolled<kPacks>([&](int p) UPSWEEP_INLINE {
-        of[p].reset(flags + p * kPack<U>);
-        before[p] = of[p].results();
-      });
-    }
-    UPSWEEP_INLINE void step(const U* from, U* to, bool inclusive) {
-      unrolled<kPacks>([&](int p) UPSWEEP_INLINE {
-        Row row = of[p].step(keys.of(Row::load(from + p * kPack<U>)));
-        keys.element(inclusive ? row : before[p]).store(to + p * kPack<U>);
-        before[p] = row;
-      });
-    }
-    // Turns kSide rows of elements into rows of results.
-    UPSWEEP_INLINE void step(Row* rows, int p, bool inclusive) {
-      constexpr int m = kSide<U>;
-      for (int i = 0; i < m; ++i) rows[i] = of[p].step(keys.of(rows[i]));
-      if (!inclusive) {
-        Row last = rows[m - 1];
-        for (int i = m - 1; i > 0; --i) rows[i] = rows[i - 1];
-        rows[0] = before[p];
-        before[p] = last;
-      }
-      for (int i = 0; i < m; ++i) rows[i] = keys.element(rows[i]);
-    }
-    UPSWEEP_INLINE bool finish(Carry& carry) const {
-      bool good = true;
-      for (int p = 0; p < kPacks; ++p) {
-        good &= of[p].finish(carry, p * kPack<U>);
-      }
-      return good;
-    }
-
-   private:
-    template <int... p>
-    UPSWEEP_INLINE LaneScanners(const Carry& carry, const Tile& tile,
-                                std::integer_sequence<int, p...>)
-        : of{LaneScanner(carry, p * kPack<U>)...}, keys(tile.key_mask) {}
   };
 
   template <class Fn>
@@ -246,9 +204,8 @@ struct LaneGroup {
 
   static bool scan_fast(const Tile& tile, Carry& carry, bool inclusive,
                         StreamingStoreBuffer<U>* store_buffer) {
-    if (tile.width == n && tile.in_lane == 1 && tile.out_lane == 1) {
-      return inclusive ? scan_columns<true>(tile, carry)
-                       : scan_columns<false>(tile, carry);
+    if (are_columns(tile)) {
+      return scan_columns<typename L::Fast>(tile, carry, inclusive);
     }
     if (tile.width == n && tile.length % kSide<U> == 0 &&
         tile.in_step == tile.out_step && is_along(tile.in_step)) {
@@ -266,14 +223,28 @@ struct LaneGroup {
     return scan_blocks<typename L::Fast>(tile, carry, inclusive, store_buffer);
   }
 
+  static bool are_columns(const Tile& tile) {
+    return tile.width == n && tile.in_lane == 1 && tile.out_lane == 1;
+  }
+
+  template <class LaneScanner>
+  static bool scan_columns(const Tile& tile, Carry& carry, bool inclusive) {
+    return inclusive ? scan_columns<LaneScanner, true>(tile, carry)
+                     : scan_columns<LaneScanner, false>(tile, carry);
+  }
+
   // `inclusive` is a template argument because a row does too little work to
   // hide a branch.
-  template <bool inclusive>
+  template <class LaneScanner, bool inclusive>
   static bool scan_columns(const Tile& tile, Carry& carry) {
-    LaneScanners<typename L::Fast> scanners(carry, tile);
+    LaneScanners<M, LaneScanner> scanners(carry, tile);
     const U* from = in(tile);
     U* to = out(tile);
+    for (int p = 0; p < kPacks; ++p) {
+      if (!scanners.suits(Row::load(from + p * kPack<U>), p)) return false;
+    }
     for (int64_t s = 0; s < tile.length; ++s) {
+      if (s % kCheckedRows == 0 && !scanners.is_good()) return false;
       prefetch(address(from) + bytes(tile.length * tile.in_step));
       if (tile.streaming) {
         alignas(64) U row[n];
@@ -296,8 +267,14 @@ struct LaneGroup {
     constexpr int m = kSide<U>;
     Lines<const U, step, distance> from(in(tile), tile.in_lane);
     Lines<U, step, distance> to(results.first, results.lane);
-    LaneScanners<typename L::FastLines> scanners(carry, tile);
+    LaneScanners<M, typename L::FastLines> scanners(carry, tile);
+    for (int p = 0; p < kPacks; ++p) {
+      Row rows[m];
+      from.load(0, p * kPack<U>, rows);
+      if (!scanners.suits(rows[0], p)) return false;
+    }
     for (int64_t s = 0; s < tile.length; s += m) {
+      if (s % kCheckedRows == 0 && !scanners.is_good()) return false;
       prefetch_next(tile, s * n, m * n);
       if (store_buffer) store_buffer->template write<m * n>();
       unrolled<kPacks>([&](int p) UPSWEEP_INLINE {
@@ -354,7 +331,7 @@ struct LaneGroup {
                       Keys<M>(tile.key_mask).element(M::value(M::initial()))));
     }
     gather(in(tile), tile.in_step, tile.in_lane, lanes, rows, block);
-    LaneScanners<LaneScanner> scanners(carry, tile);
+    LaneScanners<M, LaneScanner> scanners(carry, tile);
     for (int s = 0; s < rows; ++s) {
       prefetch_next(tile, s * n, n);
       scanners.step(block + s * n, block + s * n, inclusive);

@@ -16,7 +16,10 @@
 //              a flag from the identity
 //   FastLines  as Fast, for lines along memory, at most kRows rows at a time
 //   Exact      always right; finish returns false if a lane saturated
-//   Saturated  Fast or Exact, whichever computes saturated lanes
+//
+// A fast scanner may have is_good, whether its results are valid so far, and
+// suits, whether a first row of elements looks good. Lanes may have
+// are_saturated, whether Fast computes all lanes of a carry since none is live.
 //
 // If kHasStripes is true, a long line can be cut into stripes, one for each
 // lane. Then there is also what reduce.h needs:
@@ -30,7 +33,8 @@
 //   PrefixBounds    the bounds of the prefixes; store_bounds makes them
 //                   PrefixRange
 //   kNeedsBounds    whether an aggregate is only known to be right by its
-//   bounds ReassociationGuard
+//                   bounds; AnyAggregates are then right for any elements
+//   ReassociationGuard
 //                   sees all elements, and the aggregates of up to eight rows;
 //                   is_violated says whether another order could lose precision
 //   ElementRange    the range of elements, and of their combinations
@@ -132,7 +136,6 @@ struct Lanes {
   using Exact = LaneByLane<M, Carry>;
   using Fast = Exact;
   using FastLines = Exact;
-  using Saturated = Exact;
 };
 
 }  // namespace

@@ -95,7 +95,6 @@ struct AssociativeLanes {
   };
   using Fast = Exact;
   using FastLines = Exact;
-  using Saturated = Exact;
 
   template <class Aggregate>
   static void start_stripes(Carry& carry, Value start,

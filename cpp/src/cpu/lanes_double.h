@@ -1,83 +1,10 @@
 // DoubleLanes: products and sums of float64 as unevaluated sums of two doubles.
 #pragma once
 
-#include "lanes.h"
+#include "scaled_product.h"
 
 namespace upsweep {
 namespace {
-
-// hi + lo. kRows steps keep lo small enough without normalising.
-template <int n>
-struct DoublePair {
-  static constexpr int kSize = n;
-  Pack<double, n> hi, lo;
-
-  DoublePair() = default;
-  DoublePair(const Pack<double, n>& high, const Pack<double, n>& low)
-      : hi(high), lo(low) {}
-  // gcc compiles implicit constructors for the baseline instruction set.
-  DoublePair(const DoublePair& other) : hi(other.hi), lo(other.lo) {}
-  DoublePair& operator=(const DoublePair& other) {
-    hi = other.hi;
-    lo = other.lo;
-    return *this;
-  }
-};
-
-template <int n>
-UPSWEEP_INLINE inline auto part(const DoublePair<n>& a, int i) {
-  auto hi = part(a.hi, i);
-  return DoublePair<hi.kSize>{hi, part(a.lo, i)};
-}
-template <int d, bool second, int n>
-UPSWEEP_INLINE inline DoublePair<n> runs(const DoublePair<n>& a,
-                                         const DoublePair<n>& b) {
-  return {runs<d, second>(a.hi, b.hi), runs<d, second>(a.lo, b.lo)};
-}
-
-template <class M>
-struct DoubleOp;
-
-template <>
-struct DoubleOp<Product<double>> {
-  template <int n>
-  UPSWEEP_INLINE static DoublePair<n> combine(const DoublePair<n>& r,
-                                              const Pack<double, n>& x) {
-    auto hi = r.hi * x;
-    return {hi, fma(r.lo, x, fms(r.hi, x, hi))};
-  }
-  template <int n>
-  UPSWEEP_INLINE static DoublePair<n> combine(const DoublePair<n>& a,
-                                              const DoublePair<n>& b) {
-    auto hi = a.hi * b.hi;
-    auto error = fms(a.hi, b.hi, hi);
-    return {hi, fma(a.lo, b.hi, fma(a.hi, b.lo, error))};
-  }
-  // The range in which the error terms are exact.
-  static constexpr double kLow = 0x1p-900, kHigh = 0x1p1000;
-  static constexpr double kIdentity = 1;
-  static constexpr bool kProduct = true;
-};
-
-template <>
-struct DoubleOp<Sum<double>> {
-  template <int n>
-  UPSWEEP_INLINE static DoublePair<n> combine(const DoublePair<n>& r,
-                                              const Pack<double, n>& x) {
-    auto hi = r.hi + x;
-    auto part = hi - r.hi;
-    return {hi, r.lo + ((r.hi - (hi - part)) + (x - part))};
-  }
-  template <int n>
-  UPSWEEP_INLINE static DoublePair<n> combine(const DoublePair<n>& a,
-                                              const DoublePair<n>& b) {
-    auto r = combine(a, b.hi);
-    return {r.hi, r.lo + b.lo};
-  }
-  static constexpr double kLow = -0x1p1022, kHigh = 0x1p1022;
-  static constexpr double kIdentity = 0;
-  static constexpr bool kProduct = false;
-};
 
 template <class M>
 struct DoubleLanes {
@@ -101,7 +28,7 @@ struct DoubleLanes {
       high = max(at, high);
     }
     bool are_within(double lowest, double highest,
-                    const Pack<int64_t>& but) const {
+                    const Pack<int64_t>& but = Pack<int64_t>::all(0)) const {
       auto good = (low >= Pack<double>::all(lowest)) &
                   (Pack<double>::all(highest) >= high);
       return !any((good | but) == Pack<int64_t>::all(0));
@@ -115,8 +42,7 @@ struct DoubleLanes {
     }
     void add_sums(const Sums&) {}
     bool is_violated() const {
-      return kProduct &&
-             !elements_.are_within(0x1p-14, 0x1p14, Pack<int64_t>::all(0));
+      return kProduct && !elements_.are_within(0x1p-14, 0x1p14);
     }
 
    private:
@@ -189,7 +115,23 @@ struct DoubleLanes {
         : r_{Pack<double>::load(carry.hi + first),
              Pack<double>::load(carry.lo + first)},
           saturated_(is_saturated(r_.hi)),
-          some_saturated_(any(saturated_)) {}
+          some_saturated_(any(saturated_)) {
+      auto exponent = Pack<int64_t>::load(carry.exponent + first);
+      give_up(exponent != Pack<int64_t>::all(0));
+    }
+
+    // Whether a first row keeps a product within the range.
+    UPSWEEP_INLINE bool suits(const Row& row) const {
+      if constexpr (!kProduct) return true;
+      auto field = exponent_field(r_.hi) + exponent_field(row.as<double>());
+      constexpr int kOne = 2 * double_bits::kBias;
+      auto bad = (field < Pack<int64_t>::all(kOne - 898)) |
+                 (field >= Pack<int64_t>::all(kOne + 998));
+      return !any(bad & (saturated_ == Pack<int64_t>::all(0)));
+    }
+    UPSWEEP_INLINE bool is_good() const {
+      return range_.are_within(Op::kLow, Op::kHigh, saturated_);
+    }
 
     UPSWEEP_INLINE Row results() const {
       return value().template as<uint64_t>();
@@ -205,6 +147,7 @@ struct DoubleLanes {
     UPSWEEP_INLINE void reset(const uint8_t* flags) {
       auto at = mask_of<int64_t, n>(flags);
       auto zero = Pack<double>::all(0);
+      give_up(at & is_lost());
       r_.hi = select(at, Pack<double>::all(Op::kIdentity), r_.hi);
       r_.lo = select(at, zero, r_.lo);
       saturated_ = select(at, Pack<int64_t>::all(0), saturated_);
@@ -212,16 +155,21 @@ struct DoubleLanes {
 
     UPSWEEP_INLINE bool finish(Carry& carry, int first) const {
       auto lo = select(saturated_, Pack<double>::all(0), r_.lo);
-      auto lost = (r_.hi - r_.hi != Pack<double>::all(0)) |
-                  (Pack<int64_t>::load(carry.exponent + first) !=
-                   Pack<int64_t>::all(0));
       r_.hi.store(carry.hi + first);
       lo.store(carry.lo + first);
-      return range_.are_within(Op::kLow, Op::kHigh, saturated_) &&
-             !any(lost & (saturated_ == Pack<int64_t>::all(0)));
+      return is_good() && !any(is_lost());
     }
 
    private:
+    // The bounds of the results ignore NaN.
+    UPSWEEP_INLINE Pack<int64_t> is_lost() const {
+      return (r_.hi - r_.hi != Pack<double>::all(0)) &
+             (saturated_ == Pack<int64_t>::all(0));
+    }
+    UPSWEEP_INLINE void give_up(const Pack<int64_t>& lanes) {
+      range_.high = select(lanes, Pack<double>::all(kInfinity), range_.high);
+    }
+
     UPSWEEP_INLINE Pack<double> value() const {
       auto y = r_.hi + r_.lo;
       if (some_saturated_) [[unlikely]] {
@@ -237,14 +185,25 @@ struct DoubleLanes {
   };
 
   using FastLines = Fast;
-  using Saturated = Fast;
-  using Exact = LaneByLane<M, Carry>;
+  // Whether no lane can leave the range any more.
+  static bool are_saturated(const Carry& carry) {
+    bool some_live = false;
+    for (double r : carry.hi) some_live |= kProduct ? is_live(r) : r - r == 0;
+    return !some_live;
+  }
+  using Exact =
+      std::conditional_t<kProduct, ScaledProduct, LaneByLane<M, Carry>>;
 
   template <class Aggregate>
   static void start_stripes(Carry& carry, const Prefix& start,
                             const Aggregate* aggregates) {
     for (int i = 0; i < kLanes<double>; ++i) {
-      carry.set(i, M::apply(start, aggregates[i]));
+      carry.hi[i] = kNaN;  // where the aggregate does not tell
+      carry.lo[i] = 0;
+      carry.exponent[i] = 0;
+      if (M::is_usable(aggregates[i])) {
+        carry.set(i, M::apply(start, aggregates[i]));
+      }
     }
   }
   static Sums identity() {
@@ -264,6 +223,8 @@ struct DoubleLanes {
 
   // A product close to the ends of the range loses its error term.
   static constexpr bool kNeedsBounds = kProduct;
+  static constexpr double kCertain = 0x1p-900;
+  using AnyAggregates = ScaledAggregates;
 
   template <int size, class Aggregate>
   static void store(const DoublePair<size>& sum, Aggregate* aggregates) {
@@ -276,16 +237,15 @@ struct DoubleLanes {
           aggregate_of(finite ? two_sum(hi[i], lo[i]) : Wide{hi[i]});
     }
   }
-  template <class Aggregate, class PrefixRange>
-  static void store_bounds(const PrefixBounds& bounds, Aggregate* aggregates,
-                           PrefixRange* ranges) {
+  static bool are_certain(const PrefixBounds& bounds) {
+    return !kProduct || bounds.are_within(kCertain, 1 / kCertain);
+  }
+  template <class PrefixRange>
+  static void store_bounds(const PrefixBounds& bounds, PrefixRange* ranges) {
     double low[n], high[n];
     bounds.low.store(low);
     bounds.high.store(high);
     for (int i = 0; i < n; ++i) {
-      if (kProduct && !(low[i] > 0x1p-900 && high[i] < 0x1p900)) {
-        aggregates[i] = aggregate_of({kNaN});
-      }
       M::include(ranges[i], aggregate_of({low[i]}), Op::kIdentity);
       M::include(ranges[i], aggregate_of({high[i]}), Op::kIdentity);
     }

@@ -122,9 +122,12 @@ struct NarrowLanes {
       r_ = select(mask_of<int64_t, n>(flags), identity(), r_);
     }
 
+    UPSWEEP_INLINE bool suits(const Row&) const { return true; }
+    UPSWEEP_INLINE bool is_good() const { return check_.passed(); }
+
     UPSWEEP_INLINE bool finish(Carry& carry, int first) const {
       r_.store(carry.lane + first);
-      return check_.passed();
+      return is_good();
     }
 
    private:
@@ -148,11 +151,11 @@ struct NarrowLanes {
       auto y = to_floats(r_);
       auto saturated = Check::failures(y);
       if (any(saturated)) [[unlikely]] {
+        y = canonical(y);
         if (any(saturated & (saturated_ == Mask::all(0)))) {
-          saturate(saturated, r_, y);
+          saturate(y);
           newly_saturated_ = true;
         }
-        y = canonical(y);
         saturated_ = saturated;
       }
       return bits_of<Value>(y);
@@ -164,31 +167,19 @@ struct NarrowLanes {
     }
 
    private:
-    // Sets r and y of saturated lanes as M::advance would.
-    [[gnu::noinline]] static void saturate(const Mask& saturated, Doubles& r,
-                                           Floats& y) {
-      float values[n];
-      double prefixes[n];
-      int32_t is_saturated[n];
-      y.store(values);
-      r.store(prefixes);
-      saturated.store(is_saturated);
-      for (int i = 0; i < n; ++i) {
-        if (!is_saturated[i]) continue;
-        prefixes[i] = upsweep::canonical(upsweep::widen(
-            upsweep::narrow<Value>(static_cast<double>(values[i]))));
-        values[i] = static_cast<float>(prefixes[i]);
-      }
-      r = Doubles::load(prefixes);
-      y = Floats::load(values);
+    // Brings lanes whose results are special to these.
+    UPSWEEP_INLINE void saturate(const Floats& y) {
+      auto value = widen(floats_of<Value>(bits_of<Value>(y)));
+      auto zero = Doubles::all(0);
+      auto special = value - value != zero;
+      if constexpr (kProduct) special = special | (value == zero);
+      r_ = select(special, value, r_);
     }
 
     Doubles r_;
     Mask saturated_;
     bool newly_saturated_ = false;
   };
-
-  using Saturated = Exact;
 
   static void start_stripes(Carry& carry, double start,
                             const double* aggregates) {
@@ -288,9 +279,8 @@ struct NarrowLanes {
     sum.store(aggregate);
     for (int i = 0; i < size; ++i) aggregates[i] = aggregate[i];
   }
-  template <class Aggregate, class PrefixRange>
-  static void store_bounds(const PrefixBounds& bounds, Aggregate*,
-                           PrefixRange* ranges) {
+  template <class PrefixRange>
+  static void store_bounds(const PrefixBounds& bounds, PrefixRange* ranges) {
     double low[n], high[n];
     bounds.store(low, high);
     for (int i = 0; i < n; ++i) {
@@ -351,12 +341,23 @@ class FloatPairProduct {
     return bits_of<T>(y);
   }
 
+  // Whether a first row gives products that no float computes slowly.
+  UPSWEEP_INLINE bool suits(const Row& row) const {
+    if constexpr (std::is_same_v<T, float16_t>) return true;
+    using Words = Pack<uint32_t, kPack<T>>;
+    auto exponents = Words::all(0x7f800000);
+    auto field = ((hi_.template as<uint32_t>() & exponents) >> 1) +
+                 ((floats_of<T>(row).template as<uint32_t>() & exponents) >> 1);
+    return !any(field < Words::all(uint32_t{2 * 127 - 98} << 22));
+  }
+  UPSWEEP_INLINE bool is_good() const { return check_.passed(); }
+
   template <class Carry>
   UPSWEEP_INLINE bool finish(Carry& carry, int first) const {
     auto r = widen(hi_);
     if constexpr (kPair) r = r + widen(lo_);
     r.store(carry.lane + first);
-    return check_.passed();
+    return is_good();
   }
 
  private:

@@ -44,6 +44,20 @@ struct PrefixRangeOfMonoid<M> {
 template <class M>
 using PrefixRangeOf = typename PrefixRangeOfMonoid<M>::Type;
 
+// As reduce_lanes, for any elements.
+template <class M>
+void reduce_any_lanes(const Tile& tile, AggregateOf<M>* aggregates,
+                      PrefixRangeOf<M>* ranges) {
+  constexpr int kPacks = LaneGroup<M>::kPacks;
+  typename Lanes<M>::AnyAggregates of[kPacks];
+  LaneGroup<M>::each_row(tile, [&](const auto& row, int pack)
+                                   UPSWEEP_INLINE { of[pack].add(row); });
+  for (int p = 0; p < kPacks; ++p) {
+    int first = p * kPack<typename M::Value>;
+    of[p].store(aggregates + first, ranges + first);
+  }
+}
+
 // Reduces the lines of a tile, one in each lane.
 template <class M, bool bounded>
 void reduce_lanes(const Tile& tile, AggregateOf<M>* aggregates,
@@ -54,15 +68,32 @@ void reduce_lanes(const Tile& tile, AggregateOf<M>* aggregates,
   decltype(L::identity()) sums[kPacks];
   typename L::PrefixBounds bounds[kPacks];
   for (auto& sum : sums) sum = L::identity();
-  LaneGroup<M>::each_row(tile, [&](const auto& row, int pack) UPSWEEP_INLINE {
+  auto add = [&](const auto& row, int pack) UPSWEEP_INLINE {
     sums[pack] = L::accumulate(sums[pack], row);
     if constexpr (kBounds) bounds[pack].add(sums[pack]);
-  });
+  };
+  if constexpr (L::kNeedsBounds) {
+    // In pieces, because numbers that are out of bounds may be slow, too.
+    Tile piece = tile;
+    for (int64_t row = 0; row < tile.length; row += piece.length) {
+      piece.length = std::min<int64_t>(kCheckedRows, tile.length - row);
+      piece.in =
+          static_cast<const typename M::Value*>(tile.in) + row * tile.in_step;
+      LaneGroup<M>::each_row(piece, add);
+      for (const auto& of_pack : bounds) {
+        if (!L::are_certain(of_pack)) {
+          return reduce_any_lanes<M>(tile, aggregates, ranges);
+        }
+      }
+    }
+  } else {
+    LaneGroup<M>::each_row(tile, add);
+  }
   for (int p = 0; p < kPacks; ++p) {
     int first = p * kPack<typename M::Value>;
     L::store(sums[p], aggregates + first);
     if constexpr (kBounds) {
-      L::store_bounds(bounds[p], aggregates + first, ranges + first);
+      L::store_bounds(bounds[p], ranges + first);
     }
   }
 }

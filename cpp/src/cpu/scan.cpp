@@ -81,7 +81,7 @@ class Scan {
       };
       walk(take, [&](TileIndex here, const Tile& tile) {
         if (here.tile == 0) start(carry, here.panel, tile);
-        bool summarised = is_summarised(here.tile, tile.width);
+        bool summarised = !is_last(here.tile) && !reduces_itself(tile.width);
         if (summarised) kernel_.reduce(tile, summary, false);
         kernel_.scan(tile, carry, summarised ? summary : nullptr,
                      work_.inclusive);
@@ -101,6 +101,7 @@ class Scan {
     explicit Chain(size_t carry_size) : carry(carry_size) {}
     alignas(64) std::atomic<int64_t> done{0};
     AlignedBuffer carry;
+    std::atomic<bool> saturated{false};  // a hint: it changes no results
   };
 
   void run_chains(int threads) {
@@ -129,13 +130,18 @@ class Scan {
 
   void scan_chained(Chain& chain, int64_t t, const Tile& tile, void* carry,
                     void* summary) {
-    bool summarised = is_summarised(t, tile.width);
+    // A summary is of little use for a line that has left the range.
+    bool summarised =
+        !is_last(t) && !(reduces_itself(tile.width) &&
+                         chain.saturated.load(std::memory_order_relaxed));
     if (summarised) kernel_.reduce(tile, summary, true);
     await(chain.done, t);
     std::memcpy(carry, chain.carry.data(), chain.carry.nbytes());
-    bool predicted =
-        !is_last(t) &&
-        kernel_.try_apply_summary(chain.carry.data(), summary, tile.width);
+    if (reduces_itself(tile.width) && kernel_.is_saturated(carry)) {
+      chain.saturated.store(true, std::memory_order_relaxed);
+    }
+    bool predicted = summarised && kernel_.try_apply_summary(
+                                       chain.carry.data(), summary, tile.width);
     if (predicted) chain.done.store(t + 1, std::memory_order_release);
     kernel_.scan(tile, carry, summarised ? summary : nullptr, work_.inclusive);
     if (predicted) return;
@@ -159,8 +165,8 @@ class Scan {
     scan(here, tile);
   }
 
-  bool is_summarised(int64_t t, int64_t width) const {
-    return !is_last(t) || (width == 1 && kernel_.needs_summary);
+  bool reduces_itself(int64_t width) const {
+    return width == 1 && kernel_.reduces_lines;
   }
 
   size_t summary_size() const {
@@ -170,7 +176,7 @@ class Scan {
     for (int64_t width :
          {tiling_.width,
           find_panel(plan_, tiling_, tiling_.panels - 1).width}) {
-      if (is_summarised(0, width)) {
+      if (!is_last(0)) {
         size = std::max(size, kernel_.summary_size(width, length));
       }
     }

@@ -54,7 +54,7 @@ class SegmentedScan {
         tiling_.width == 1 ? ceil_div(plan_.length.extent, kShare) : 1;
     std::atomic<int64_t> taken{0};
     auto work = [&] {
-      Scratch scratch(*this);
+      AlignedBuffer carry(kernel_.carry_size(tiling_.width));
       for (int64_t i; (i = taken.fetch_add(1)) < tiling_.panels * shares;) {
         Panel panel = find_panel(plan_, tiling_, i / shares);
         int64_t from = i % shares * kShare;
@@ -65,11 +65,11 @@ class SegmentedScan {
         if (first == to && from != 0) continue;
         int64_t last = next_reset(panel, to, plan_.length.extent);
         if (from == 0) {
-          start(panel, scratch);
+          start(panel, carry.data());
         } else {
-          kernel_.init_carry(scratch.carry.data(), panel.width);
+          kernel_.init_carry(carry.data(), panel.width);
         }
-        scan(panel, first, last, scratch);
+        scan(panel, first, last, carry.data());
       }
     };
     int threads = threads_for(elements);
@@ -77,14 +77,6 @@ class SegmentedScan {
   }
 
  private:
-  struct Scratch {
-    explicit Scratch(const SegmentedScan& of)
-        : carry(of.kernel_.carry_size(of.tiling_.width)),
-          summary(of.kernel_.summary_size(
-              1, std::min(kPiece, of.plan_.length.extent))) {}
-    AlignedBuffer carry, summary;
-  };
-
   static Tiling make_segment_tiling(const Plan& plan, Dtype dtype) {
     bool columns = std::abs(plan.length.out_step) > 1;
     int64_t lines = std::max<int64_t>(plan.inner.extent, 1);
@@ -124,23 +116,22 @@ class SegmentedScan {
     return false;
   }
 
-  void start(const Panel& panel, Scratch& scratch) const {
-    starts_.set(scratch.carry.data(), panel);
+  void start(const Panel& panel, void* carry) const {
+    starts_.set(carry, panel);
     if (work_.include_initial) {
-      starts_.store(scratch.carry.data(), tiles_.rows(panel, 0, 1));
+      starts_.store(carry, tiles_.rows(panel, 0, 1));
     }
   }
 
   // Scans rows first to last of a panel, from the carry.
   void scan(const Panel& panel, int64_t first, int64_t last,
-            Scratch& scratch) const {
-    if (panel.width == 1) return scan_line(panel, first, last, scratch);
-    void* carry = scratch.carry.data();
+            void* carry) const {
+    if (panel.width == 1) return scan_line(panel, first, last, carry);
     for (int64_t row = first; row < last; row += kBlockRows) {
       int64_t end = std::min(row + kBlockRows, last);
       Tile rows = tiles_.rows(panel, row, end - row);
       if (next_reset(panel, row, end) == end) {
-        scan_rows(rows, carry, scratch);
+        kernel_.scan(rows, carry, nullptr, work_.inclusive);
       } else {
         kernel_.scan_segments(rows, flag(panel, row), carry, work_.inclusive);
       }
@@ -149,8 +140,7 @@ class SegmentedScan {
 
   // The same for a panel of one line.
   void scan_line(const Panel& line, int64_t first, int64_t last,
-                 Scratch& scratch) const {
-    void* carry = scratch.carry.data();
+                 void* carry) const {
     for (int64_t row = first; row < last;) {
       int64_t end = next_reset(line, row + 1, last);
       if (end - row < kLongSegment) {
@@ -165,7 +155,7 @@ class SegmentedScan {
         Tile tile = tiles_.rows(line, row, std::min(kPiece, end - row));
         tile.next_read += static_cast<uintptr_t>(tile.length * tile.in_step) *
                           work_.dtype.size();
-        scan_rows(tile, carry, scratch);
+        kernel_.scan(tile, carry, nullptr, work_.inclusive);
       }
       row = end;
     }
@@ -178,13 +168,6 @@ class SegmentedScan {
       kernel_.set_prefix(carry, i, methods_.identity().prefix,
                          kernel_.key_mask);
     }
-  }
-
-  void scan_rows(const Tile& tile, void* carry, Scratch& scratch) const {
-    bool summarised = tile.width == 1 && kernel_.needs_summary;
-    if (summarised) kernel_.reduce(tile, scratch.summary.data(), false);
-    kernel_.scan(tile, carry, summarised ? scratch.summary.data() : nullptr,
-                 work_.inclusive);
   }
 
   const ScanWork& work_;

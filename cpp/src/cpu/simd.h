@@ -148,6 +148,17 @@ UPSWEEP_PACK_OPERATOR(|)
 UPSWEEP_PACK_OPERATOR(^)
 #undef UPSWEEP_PACK_OPERATOR
 
+#define UPSWEEP_PACK_SHIFT(op)                                               \
+  template <class T, int n>                                                  \
+  UPSWEEP_INLINE inline Pack<T, n> operator op(const Pack<T, n>& a, int k) { \
+    Pack<T, n> r;                                                            \
+    for (int i = 0; i < r.kParts; ++i) r.v[i] = a.v[i] op k;                 \
+    return r;                                                                \
+  }
+UPSWEEP_PACK_SHIFT(<<)
+UPSWEEP_PACK_SHIFT(>>)
+#undef UPSWEEP_PACK_SHIFT
+
 #define UPSWEEP_PACK_COMPARISON(op)                                         \
   template <class T, int n>                                                 \
   UPSWEEP_INLINE inline typename Pack<T, n>::Mask operator op(              \
@@ -347,33 +358,6 @@ template <class T, int n>
 UPSWEEP_INLINE inline Pack<T, n> canonical(const Pack<T, n>& a) {
   auto nan = Pack<T, n>::all(std::numeric_limits<T>::quiet_NaN());
   return select(a == a, a, nan);
-}
-
-// Register i of a pack.
-template <class T, int n>
-UPSWEEP_INLINE inline auto part(const Pack<T, n>& a, int i) {
-  using One = Pack<T, Pack<T, n>::kPart / static_cast<int>(sizeof(T))>;
-  One r;
-  r.v[0] = a.v[i];
-  return r;
-}
-
-// Every other run of d lanes of a and b: the first of each pair, or the second.
-template <int d, bool second, class T, int n, int... i>
-UPSWEEP_INLINE inline Pack<T, n> runs_of(const Pack<T, n>& a,
-                                         const Pack<T, n>& b,
-                                         std::integer_sequence<int, i...>) {
-  static_assert(Pack<T, n>::kParts == 1);
-  constexpr int shift = second ? d : 0;
-  Pack<T, n> r;
-  r.v[0] = __builtin_shufflevector(a.v[0], b.v[0],
-                                   ((i & d ? n + i - d : i) + shift)...);
-  return r;
-}
-template <int d, bool second, class T, int n>
-UPSWEEP_INLINE inline Pack<T, n> runs(const Pack<T, n>& a,
-                                      const Pack<T, n>& b) {
-  return runs_of<d, second>(a, b, std::make_integer_sequence<int, n>());
 }
 
 }  // namespace

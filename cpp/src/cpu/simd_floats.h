@@ -1,7 +1,7 @@
 // Packs of floats, and what converts to and from them.
 #pragma once
 
-#include "simd.h"
+#include "simd_lanes.h"
 
 namespace upsweep {
 namespace {

@@ -2,12 +2,13 @@
 // stripes, and the stripes of a block are the lanes of a LaneGroup. Each
 // stripe starts from the carry and the aggregate of the elements before it,
 // which reduce computes. If a result leaves the dtype's range, the stripes
-// behind it started wrong: a loop scans that block again.
+// behind it started wrong, and their elements follow a saturated one.
 //
 // The cuts depend on the line's length and dtype only.
 #pragma once
 
 #include "reduce.h"
+#include "saturated_line.h"
 
 namespace upsweep {
 namespace {
@@ -43,54 +44,57 @@ struct StripedLine {
     if constexpr (kHasStripes) {
       Aggregate* before = summary.before;
       each_block(tile, [&](const Tile& block) {
-        AggregateOf<M> aggregates[n];
-        PrefixRangeOf<M> ranges[n];
-        reduce_block<bounded>(block, aggregates, ranges);
-        Summary<M> so_far =
-            summary;  // local: stores to `before` do not change it
-        for (int l = 0; l < n; ++l) {
-          new (before++) AggregateOf<M>(so_far.aggregate);
-          append_summary<bounded>(so_far, aggregates[l], ranges[l]);
-        }
-        static_cast<Summary<M>&>(summary) = so_far;
+        append_block<bounded>(summary, block, before);
+        before += n;
         done += block.length * n;
       });
       new (before) Aggregate(summary.aggregate);
       if constexpr (bounded && !M::kAssociative)
         add_special_class(tile, summary);
     }
-    auto* in = static_cast<const Value*>(tile.in);
-    const Keys<M> keys(tile.key_mask);
-    for (; done < tile.length; ++done) {
-      accumulate(summary, keys.of(in[done * tile.in_step]));
-    }
+    append_elements(summary, tile, done);
   }
 
+  // Without a summary of the tile, each block is reduced just before it is
+  // scanned, as long as the line is live.
   static void scan(const Tile& tile, Carry& carry, const void* memory,
                    bool inclusive) {
     auto* summary = static_cast<const LineSummary*>(memory);
+    Summary<M> own;
     const Prefix start = carry.get(0);
     Prefix r = start;
     int64_t done = 0;
+    FastAttempts attempts;
     StreamingStoreBuffer<U> store_buffer;
     if constexpr (kHasStripes) {
-      const Aggregate* before = summary->before;
-      bool summary_holds = is_live(start);  // gives each stripe's prefix
+      const Aggregate* before = summary ? summary->before : nullptr;
       each_block(tile, [&](const Tile& block) {
-        if (summary_holds) r = prefix_after(start, *before, r);
-        summary_holds = summary_holds &&
-                        scan_block_from_summary(block, start, before, inclusive,
-                                                r, store_buffer);
-        if (!summary_holds)
-          scan_block_in_order(block, inclusive, r, store_buffer);
-        before += n;
-        done += block.length * n;
+        int64_t length = block.length * n;
+        if (is_live(r)) {
+          Aggregate own_before[n];
+          if (!summary) append_block<false>(own, block, own_before);
+          auto* of_stripes = summary ? before : own_before;
+          r = prefix_after(start, of_stripes[0], r);
+          scan_block(block, start, of_stripes, inclusive, r, attempts,
+                     store_buffer);
+        } else {
+          scan_on(block, 0, length, inclusive, r, store_buffer);
+        }
+        if (summary) before += n;
+        done += length;
       });
-      if (summary_holds) r = prefix_after(start, *before, r);
+      if (is_live(r)) {
+        r = prefix_after(start, summary ? *before : own.aggregate, r);
+      }
+      if constexpr (!M::kAssociative) {
+        if (!summary && is_live(r)) append_elements(own, tile, done);
+      }
     }
-    loop(tile, done, tile.length, inclusive, r);
+    scan_on(tile, done, tile.length, inclusive, r, store_buffer);
     if constexpr (!M::kAssociative) {
-      if (summary) r = carry_after(start, summary->aggregate, r);
+      if (summary || kHasStripes) {
+        r = carry_after(start, summary ? summary->aggregate : own.aggregate, r);
+      }
     }
     carry.set(0, r);
   }
@@ -126,6 +130,31 @@ struct StripedLine {
       block.out_lane = length * tile.out_step;
       fn(block);
       done += length * n;
+    }
+  }
+
+  // Appends a block to a summary and writes the aggregates before its stripes.
+  template <bool bounded>
+  static void append_block(Summary<M>& summary, const Tile& block,
+                           Aggregate* before) {
+    AggregateOf<M> aggregates[n];
+    PrefixRangeOf<M> ranges[n];
+    reduce_block<bounded>(block, aggregates, ranges);
+    Summary<M> so_far = summary;  // local: stores to `before` do not change it
+    for (int l = 0; l < n; ++l) {
+      new (before++) Aggregate(so_far.aggregate);
+      append_summary<bounded>(so_far, aggregates[l], ranges[l]);
+    }
+    summary = so_far;
+  }
+
+  // Appends the elements of a tile from one on.
+  static void append_elements(Summary<M>& summary, const Tile& tile,
+                              int64_t done) {
+    auto* in = static_cast<const Value*>(tile.in);
+    const Keys<M> keys(tile.key_mask);
+    for (; done < tile.length; ++done) {
+      accumulate(summary, keys.of(in[done * tile.in_step]));
     }
   }
 
@@ -186,45 +215,47 @@ struct StripedLine {
     }
   }
 
-  // Scans a block and advances r over it. Returns false if the aggregates are
-  // not usable or a lane left the range: then the block must be scanned in
-  // order.
-  static bool scan_block_from_summary(const Tile& block, const Prefix& start,
-                                      const Aggregate* before, bool inclusive,
-                                      Prefix& r,
-                                      StreamingStoreBuffer<U>& store_buffer) {
-    // Once an aggregate is not usable, no later one is: the last one tells.
-    if constexpr (!M::kAssociative) {
-      if (!M::is_usable(before[n - 1])) return false;
-    }
+  // Scans a block that starts live, at r. Advances r.
+  static void scan_block(const Tile& block, const Prefix& start,
+                         const Aggregate* before, bool inclusive, Prefix& r,
+                         FastAttempts& attempts,
+                         StreamingStoreBuffer<U>& store_buffer) {
     Carry carry;
     L::start_stripes(carry, start, before);
-    if (!LaneGroup<M>::scan(block, carry, inclusive,
-                            block.streaming ? &store_buffer : nullptr)) {
-      return false;
+    bool good = LaneGroup<M>::scan(block, carry, inclusive, attempts,
+                                   block.streaming ? &store_buffer : nullptr);
+    int right = 1;  // stripes that started right
+    if constexpr (M::kAssociative) {
+      right = n;
+    } else {
+      // Once an aggregate is not usable, no later one is: the last one tells.
+      if (good && M::is_usable(before[n - 1])) {
+        right = n;
+      } else {
+        while (right < n && M::is_live(carry.get(right - 1)) &&
+               M::is_usable(before[right])) {
+          ++right;
+        }
+      }
     }
-    r = carry.get(n - 1);
-    return true;
+    r = carry.get(right - 1);
+    scan_on(block, right * block.length, n * block.length, inclusive, r,
+            store_buffer);
   }
 
-  static void scan_block_in_order(const Tile& block, bool inclusive, Prefix& r,
-                                  StreamingStoreBuffer<U>& store_buffer) {
-    if constexpr (!M::kAssociative) {
+  // Scans elements one after the other.
+  static void scan_on(const Tile& tile, int64_t from, int64_t to,
+                      bool inclusive, Prefix& r,
+                      StreamingStoreBuffer<U>& store_buffer) {
+    if (from == to) return;
+    if constexpr (kHasStripes && !M::kAssociative) {
       if (!M::is_live(r)) {
-        double classes[n];
-        reduce_classes<M>(block, classes);
-        Carry carry;
-        for (int l = 0; l < n; ++l) {
-          carry.set(l, r);
-          r = M::propagate_special(r, classes[l]);
-        }
-        LaneGroup<M>::scan_saturated(block, carry, inclusive,
-                                     block.streaming ? &store_buffer : nullptr);
+        SaturatedLine<M>::scan(tile, from, to, inclusive, r, store_buffer);
         return;
       }
     }
     store_buffer.flush();  // results of this block may be in it
-    loop(block, 0, block.length * n, inclusive, r);
+    loop(tile, from, to, inclusive, r);
   }
 
   static void loop(const Tile& tile, int64_t from, int64_t to, bool inclusive,

@@ -122,6 +122,14 @@ struct TileKernel {
     set(static_cast<Carry*>(carry), line, prefix);
   }
 
+  static bool is_saturated(const void* carry) {
+    if constexpr (M::kAssociative) {
+      return false;
+    } else {
+      return !M::is_live(get(static_cast<const Carry*>(carry), 0));
+    }
+  }
+
   static bool describe(const void* summary, int64_t line, CarryRecord& record,
                        uint64_t key_mask) {
     using R = typename RecordMonoid<M>::Type;
@@ -227,23 +235,25 @@ struct TileKernel {
     bool columns = tile.in_lane == 1 && tile.out_lane == 1;
     int64_t step = columns ? LaneGroup<M>::rows_at_once(tile.width) : kRows;
     bool direct = !tile.streaming || can_stream(tile);
+    FastAttempts attempts;
     StreamingStoreBuffer<Bits<Value>> store_buffer;
     for (int64_t row = 0; row < tile.length; row += step) {
       int64_t rows = std::min(step, tile.length - row);
       if (columns && !direct) {
-        scan_streaming(tile, row, rows, carry, inclusive);
+        scan_streaming(tile, row, rows, carry, inclusive, attempts);
         continue;
       }
       for (int64_t g = 0; g < groups(tile.width); ++g) {
         LaneGroup<M>::scan(group(tile, row, rows, g * n), carry[g], inclusive,
-                           tile.streaming ? &store_buffer : nullptr);
+                           attempts, tile.streaming ? &store_buffer : nullptr);
       }
     }
   }
 
   // Scans rows of columns into a buffer, and copies whole rows past the cache.
   static void scan_streaming(const Tile& tile, int64_t row, int64_t rows,
-                             Carry* carry, bool inclusive) {
+                             Carry* carry, bool inclusive,
+                             FastAttempts& attempts) {
     alignas(64) Value buffer[kPanelRows * kMaxGroups * n];
     Tile buffered = group(tile, row, rows, 0);
     auto* to = static_cast<Bits<Value>*>(buffered.out);
@@ -253,7 +263,7 @@ struct TileKernel {
     buffered.out_step = tile.width;
     for (int64_t g = 0; g < groups(tile.width); ++g) {
       LaneGroup<M>::scan(group(buffered, 0, rows, g * n), carry[g], inclusive,
-                         nullptr);
+                         attempts, nullptr);
     }
     for (int64_t i = 0; i < rows; ++i) {
       stream_copy(to + i * tile.out_step,
@@ -264,13 +274,19 @@ struct TileKernel {
 };
 
 template <class M, uint64_t key_mask = 0>
-inline constexpr Kernel kKernel = {
-    TileKernel<M>::carry_size,        TileKernel<M>::summary_size,
-    TileKernel<M>::init_carry,        TileKernel<M>::reduce,
-    TileKernel<M>::try_apply_summary, TileKernel<M>::scan,
-    TileKernel<M>::scan_segments,     TileKernel<M>::prefix,
-    TileKernel<M>::set_prefix,        TileKernel<M>::describe,
-    StripedLine<M>::kHasStripes,      key_mask};
+inline constexpr Kernel kKernel = {TileKernel<M>::carry_size,
+                                   TileKernel<M>::summary_size,
+                                   TileKernel<M>::init_carry,
+                                   TileKernel<M>::reduce,
+                                   TileKernel<M>::try_apply_summary,
+                                   TileKernel<M>::scan,
+                                   TileKernel<M>::scan_segments,
+                                   TileKernel<M>::prefix,
+                                   TileKernel<M>::set_prefix,
+                                   TileKernel<M>::describe,
+                                   TileKernel<M>::is_saturated,
+                                   StripedLine<M>::kHasStripes,
+                                   key_mask};
 
 }  // namespace
 }  // namespace upsweep

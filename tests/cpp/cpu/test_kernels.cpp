@@ -27,16 +27,21 @@ const Dtype kDtypes[] = {bool_,    uint8,   uint16,  uint32,   uint64,
                          int8,     int16,   int32,   int64,    float16,
                          bfloat16, float32, float64, complex64};
 
-// Values near 1, of all signs; with `extreme`, special values and extremes too.
-array make_values(int64_t n, Dtype dtype, bool extreme, unsigned seed) {
+// Values near 1, of all signs. Every third seed has special values and
+// extremes, too, and the next one large steps, whose products of a stripe may
+// be out of the range where those of the line are not.
+array make_values(int64_t n, Dtype dtype, unsigned seed) {
   std::mt19937 random(seed);
   std::uniform_real_distribution<double> near(0.8, 1.25);
   const double special[] = {0,     -0.0, HUGE_VAL, -HUGE_VAL, NAN,
                             1e-42, 3e38, -1e30,    1e-30,     65504};
+  const double step = dtype == float64 ? 1e90 : dtype == float16 ? 16 : 1e9;
   std::vector<double> values(static_cast<size_t>(n));
   for (double& x : values) {
     x = random() % 8 ? near(random) : -near(random);
-    if (extreme && random() % 256 == 0) x = special[random() % 10];
+    if (seed % 3 == 1 && random() % 256 == 0) x = special[random() % 10];
+    if (seed % 3 == 2 && random() % 16 == 0)
+      x *= random() % 2 ? step : 1 / step;
   }
   return astype(array(values.data(), {n}), dtype);
 }
@@ -46,7 +51,7 @@ int check(const Isa& isa, Op op, Dtype dtype, int64_t width, int64_t length,
           bool lines, bool reverse, unsigned seed) {
   const Kernel& kernel = isa.kernel(op, dtype);
   auto itemsize = static_cast<int64_t>(dtype.size());
-  array in = make_values(width * length * 2, dtype, seed % 3 == 1, seed);
+  array in = make_values(width * length * 2, dtype, seed);
   Memory out = make_memory(static_cast<size_t>(width * length * 2 * itemsize));
   Memory scanned = make_memory(kernel.carry_size(width)), predicted;
   Memory summary = make_memory(kernel.summary_size(width, length));

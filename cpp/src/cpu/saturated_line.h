@@ -1,0 +1,137 @@
+// SaturatedLine: what follows in a line that has left the dtype's range. It
+// depends on little: results stay zero or infinite, with the signs of products,
+// until an element makes them NaN. So they are written in the order of memory,
+// at its speed.
+#pragma once
+
+#include "lanes.h"
+#include "streaming_store.h"
+
+namespace upsweep {
+namespace {
+
+// The bits of the infinity of a dtype.
+template <class T>
+constexpr auto kInfinityBits =
+    std::bit_cast<Bits<T>>(std::numeric_limits<T>::infinity());
+template <>
+inline constexpr uint16_t kInfinityBits<float16_t> = 0x7c00;
+template <>
+inline constexpr uint16_t kInfinityBits<bfloat16_t> = 0x7f80;
+
+template <class M>
+class SaturatedLine {
+ public:
+  using Value = typename M::Value;
+  using Prefix = typename M::Prefix;
+  using U = Bits<Value>;
+
+  // The most elements of a call of scan.
+  static constexpr int64_t kMost = int64_t{kRows} * kLanes<U>;
+
+  // Scans elements `from` to `to` of a tile of one line. Advances r.
+  static void scan(const Tile& tile, int64_t from, int64_t to, bool inclusive,
+                   Prefix& r, StreamingStoreBuffer<U>& store_buffer) {
+    int64_t step = tile.in_step;
+    auto* in = static_cast<const U*>(tile.in) + from * step;
+    auto* out = static_cast<U*>(tile.out) + from * tile.out_step;
+    int64_t count = to - from;
+    if (step == tile.out_step && (step == 1 || step == -1)) {
+      U* lowest = step > 0 ? out : out - (count - 1);
+      U* results = tile.streaming ? store_buffer.buffer() : lowest;
+      U* first = step > 0 ? results : results + (count - 1);
+      step > 0 ? scan_elements<1>(in, first, count, inclusive, r)
+               : scan_elements<-1>(in, first, count, inclusive, r);
+      if (tile.streaming) store_buffer.send(lowest, count);
+      return;
+    }
+    U elements[kPack<U>], results[kPack<U>];
+    for (int64_t i = 0; i < count; i += kPack<U>) {
+      int64_t some = std::min<int64_t>(kPack<U>, count - i);
+      for (int64_t k = 0; k < some; ++k) elements[k] = in[(i + k) * step];
+      scan_elements<1>(elements, results, some, inclusive, r);
+      for (int64_t k = 0; k < some; ++k) {
+        out[(i + k) * tile.out_step] = results[k];
+      }
+    }
+  }
+
+ private:
+  static constexpr int n = kPack<U>;
+  static constexpr bool kProduct = Lanes<M>::kProduct;
+  static constexpr U kSign = static_cast<U>(U{1} << (sizeof(U) * 8 - 1));
+  using Row = Pack<U>;
+
+  static Row all_signs() { return Row::all(kSign); }
+
+  template <int step>
+  static void scan_elements(const U* in, U* out, int64_t count, bool inclusive,
+                            Prefix& r) {
+    constexpr int64_t lowest =
+        step > 0 ? 0 : n - 1;  // of the elements of a row
+    constexpr int kLast = step > 0 ? n - 1 : 0;
+    int64_t i = 0;
+    while (i + n <= count) {
+      U value = bits_of_value(r);
+      U size = static_cast<U>(value & ~kSign);
+      bool infinite = size == kInfinityBits<Value>;
+      auto sizes = Row::all(size);
+      auto sign = Row::all(static_cast<U>(value & kSign));
+      for (; i + n <= count; i += n) {
+        auto y = sizes | sign;
+        if (size <= kInfinityBits<Value>) {  // NaN stays
+          auto x = Row::load(in + i * step - lowest);
+          if (has_special(x, infinite)) break;
+          if constexpr (kProduct) {
+            auto own = x & all_signs();
+            sign = sign ^ prefix_xor<step>(own);
+            y = sizes | (inclusive ? sign : sign ^ own);
+            sign = all_of<kLast>(sign);
+          }
+        }
+        y.store(out + i * step - lowest);
+      }
+      if constexpr (kProduct) {
+        U signs[n];
+        sign.store(signs);
+        r = prefix_of(static_cast<U>(size | signs[0]));
+      }
+      int64_t some = i + n <= count ? n : 0;  // a row with a special element
+      loop(in + i * step, out + i * step, step, some, inclusive, r);
+      i += some;
+    }
+    loop(in + i * step, out + i * step, step, count - i, inclusive, r);
+  }
+
+  // Whether an element may change the class of a result.
+  UPSWEEP_INLINE static bool has_special(const Row& x, bool infinite) {
+    auto size = x & Row::all(static_cast<U>(~kSign));
+    auto special = size >= Row::all(kInfinityBits<Value>);
+    if (kProduct && infinite) special = special | (size == Row::all(0));
+    return any(special);
+  }
+
+  static void loop(const U* in, U* out, int64_t step, int64_t count,
+                   bool inclusive, Prefix& r) {
+    for (int64_t i = 0; i < count; ++i) {
+      U before = bits_of_value(r);
+      M::advance(r, std::bit_cast<Value>(in[i * step]));
+      out[i * step] = inclusive ? bits_of_value(r) : before;
+    }
+  }
+
+  static U bits_of_value(const Prefix& r) {
+    return std::bit_cast<U>(M::value(r));
+  }
+  static Prefix prefix_of(U bits) {
+    double value = widen(std::bit_cast<Value>(bits));
+    if constexpr (std::is_same_v<Value, double>) {
+      return {{value}};
+    } else {
+      return value;
+    }
+  }
+};
+
+}  // namespace
+}  // namespace upsweep

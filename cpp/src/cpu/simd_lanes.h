@@ -1,0 +1,76 @@
+// Moving the lanes of Packs.
+#pragma once
+
+#include "simd.h"
+
+namespace upsweep {
+namespace {
+
+// Register i of a pack.
+template <class T, int n>
+UPSWEEP_INLINE inline auto part(const Pack<T, n>& a, int i) {
+  using One = Pack<T, Pack<T, n>::kPart / static_cast<int>(sizeof(T))>;
+  One r;
+  r.v[0] = a.v[i];
+  return r;
+}
+
+// Every other run of d lanes of a and b: the first of each pair, or the second.
+template <int d, bool second, class T, int n, int... i>
+UPSWEEP_INLINE inline Pack<T, n> runs_of(const Pack<T, n>& a,
+                                         const Pack<T, n>& b,
+                                         std::integer_sequence<int, i...>) {
+  static_assert(Pack<T, n>::kParts == 1);
+  constexpr int shift = second ? d : 0;
+  Pack<T, n> r;
+  r.v[0] = __builtin_shufflevector(a.v[0], b.v[0],
+                                   ((i & d ? n + i - d : i) + shift)...);
+  return r;
+}
+template <int d, bool second, class T, int n>
+UPSWEEP_INLINE inline Pack<T, n> runs(const Pack<T, n>& a,
+                                      const Pack<T, n>& b) {
+  return runs_of<d, second>(a, b, std::make_integer_sequence<int, n>());
+}
+
+// A register whose lanes are those of a, d lanes later; before them are zeros.
+// If d is negative, they are earlier.
+template <int d, class T, int n, int... i>
+UPSWEEP_INLINE inline Pack<T, n> moved_lanes(const Pack<T, n>& a,
+                                             std::integer_sequence<int, i...>) {
+  static_assert(Pack<T, n>::kParts == 1);
+  typename Pack<T, n>::V zero{};
+  Pack<T, n> r;
+  r.v[0] = __builtin_shufflevector(
+      a.v[0], zero, (i - d >= 0 && i - d < n ? i - d : n + i)...);
+  return r;
+}
+
+// The exclusive or of each lane of a register and all lanes before it, if step
+// is 1, or behind it, if step is -1.
+template <int step, class T, int n>
+UPSWEEP_INLINE inline Pack<T, n> prefix_xor(const Pack<T, n>& a) {
+  if constexpr (step >= n || step <= -n) {
+    return a;
+  } else {
+    return prefix_xor<2 * step>(
+        a ^ moved_lanes<step>(a, std::make_integer_sequence<int, n>()));
+  }
+}
+
+// A register with the same lane of a everywhere.
+template <int lane, class T, int n, int... i>
+UPSWEEP_INLINE inline Pack<T, n> all_of(const Pack<T, n>& a,
+                                        std::integer_sequence<int, i...>) {
+  static_assert(Pack<T, n>::kParts == 1);
+  Pack<T, n> r;
+  r.v[0] = __builtin_shufflevector(a.v[0], a.v[0], (i * 0 + lane)...);
+  return r;
+}
+template <int lane, class T, int n>
+UPSWEEP_INLINE inline Pack<T, n> all_of(const Pack<T, n>& a) {
+  return all_of<lane>(a, std::make_integer_sequence<int, n>());
+}
+
+}  // namespace
+}  // namespace upsweep

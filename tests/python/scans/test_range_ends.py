@@ -1,0 +1,151 @@
+"""Products near an end of the range of their dtype: results that are subnormal, round
+to zero or overflow, in the middle of registers, blocks and tiles or where these end,
+and what comes after."""
+
+import ml_dtypes
+import numpy as np
+import pytest
+from support import FLOATS, checked_scan, numpy_dtype
+
+# Blocks of 8 or 16 lanes by up to 64 rows, and tiles of 64 KiB.
+EDGES = [1, 7, 8, 15, 16, 63, 64, 65, 127, 511, 512, 513, 1023, 1024, 1025, 2048, 2500]
+FLAGS = [
+    {"reverse": reverse, "inclusive": inclusive}
+    for reverse in (False, True)
+    for inclusive in (True, False)
+]
+
+
+def exponents(dtype):
+    """Of the smallest subnormal number, the smallest normal and the largest one."""
+    info = ml_dtypes.finfo(dtype)
+    least = int(np.log2(float(info.smallest_normal)))
+    return least - info.nmant, least, info.maxexp - 1
+
+
+def factors(levels, dtype):
+    """Factors whose products are about 2^level; signs are mixed. Levels are whole, so
+    that factors of short dtypes are exact."""
+    steps = np.diff(np.round(levels), prepend=0)
+    signs = np.where(np.arange(len(steps)) % 5 == 3, -1.0, 1.0)
+    return (signs * np.exp2(np.clip(steps, *limits(dtype)))).astype(dtype)
+
+
+def limits(dtype):
+    lowest, _, most = exponents(dtype)
+    return lowest, most
+
+
+def hovering(rng, dtype, n, end):
+    """Levels near an end: deep in the subnormal numbers and out of them, or below
+    infinity."""
+    lowest, least, most = exponents(dtype)
+    low, high = (lowest + 1, least + 3) if end == "low" else (most - 5, most - 1)
+    return rng.uniform(low, high, n)
+
+
+def line(rng, dtype, n, end, leave=None, then=None):
+    """A line that hovers near an end, leaves the range at one place and would come back
+    if it had not left. `then` is put some way behind."""
+    x = factors(hovering(rng, dtype, n, end), dtype)
+    if dtype.itemsize > 2:  # not only powers of two
+        wobble = np.exp2(rng.uniform(-0.4, 0.4, n))
+        x = (x * wobble / np.roll(wobble, 1)).astype(dtype)
+    if leave is not None and leave < n:
+        _, _, most = exponents(dtype)
+        out = 2.0 ** -(most - 1) if end == "low" else 2.0 ** (most - 1)
+        x[leave] = out
+        x[leave + 1 : leave + 3] = 1 / out
+        if then is not None and leave + 40 < n:
+            x[leave + 40] = then
+    return x
+
+
+@pytest.mark.parametrize("end", ["low", "high"])
+@pytest.mark.parametrize("name", FLOATS)
+def test_products_that_hover(name, end):
+    dtype, rng = numpy_dtype(name), np.random.default_rng(1)
+    for i, (shape, axis) in enumerate(
+        [((2600,), 0), ((20, 70), 0), ((37, 68), 0), ((90, 4), 1), ((20, 300), 1)]
+    ):
+        n = shape[axis]
+        lines = [line(rng, dtype, n, end) for _ in range(np.prod(shape) // n)]
+        x = np.stack(lines, axis=1 - axis) if len(shape) > 1 else lines[0]
+        for flags in (FLAGS[i % 4], FLAGS[(i + 3) % 4]):
+            y = x[::-1] if flags["reverse"] and axis == 0 else x
+            checked_scan("cumprod", y, y, axis=axis, **flags)
+
+
+@pytest.mark.parametrize("end", ["low", "high"])
+@pytest.mark.parametrize("name", FLOATS)
+def test_lines_that_leave_the_range(name, end):
+    dtype, rng = numpy_dtype(name), np.random.default_rng(2)
+    thens = [None, 0.0, -0.0, np.inf, -np.inf, np.nan, -1.0]
+    for i, leave in enumerate(EDGES):
+        x = line(rng, dtype, 2700, end, leave, thens[i % len(thens)])
+        flags = FLAGS[i % 4]
+        x = x[::-1] if flags["reverse"] else x
+        checked_scan("cumprod", np.ascontiguousarray(x), x, **flags)
+        checked_scan("cumprod", x, x, **flags)  # with negative steps, or not
+        y = np.repeat(x, 2)
+        checked_scan("cumprod", y[::2], x, **flags)
+
+
+@pytest.mark.parametrize("end", ["low", "high"])
+@pytest.mark.parametrize("name", FLOATS)
+def test_short_lines_that_leave_the_range_at_different_places(name, end):
+    dtype, rng = numpy_dtype(name), np.random.default_rng(3)
+    thens = [None, 0.0, -0.0, np.inf, -np.inf, np.nan, -1.0]
+    for i, n in enumerate([4, 16, 63, 64, 65, 200]):
+        lines = [
+            line(rng, dtype, n, end, int(rng.integers(0, 2 * n)), thens[k % 7])
+            for k in range(33)
+        ]
+        x = np.stack(lines)
+        for axis, a in enumerate([np.ascontiguousarray(x.T), x]):
+            flags = FLAGS[(i + axis) % 4]
+            a = np.flip(a, axis) if flags["reverse"] else a
+            checked_scan("cumprod", a, a, axis=axis, **flags)
+
+
+@pytest.mark.parametrize("special", [0.0, -0.0, np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize("name", FLOATS)
+def test_special_elements_of_lines_within_the_range(name, special):
+    dtype, rng = numpy_dtype(name), np.random.default_rng(4)
+    for i, edge in enumerate(EDGES):
+        x = factors(rng.integers(-3, 3, 2700), dtype)
+        x[edge] = special
+        x[edge + 20] = [0.0, np.inf, -np.inf, np.nan][i % 4]
+        flags = FLAGS[i % 4]
+        x = x[::-1] if flags["reverse"] else x
+        checked_scan("cumprod", np.ascontiguousarray(x), x, **flags)
+
+
+@pytest.mark.parametrize("name", ["float32", "float64"])
+def test_subnormal_factors_and_their_inverses(name):
+    dtype, rng = numpy_dtype(name), np.random.default_rng(5)
+    lowest, least, most = exponents(dtype)
+    x = np.exp2(rng.uniform(lowest + 2, least - 1, (33, 130))).astype(dtype)
+    x[:, ::2] = (1 / np.maximum(x[:, 1::2], 2.0 ** (1 - most)) / 2).astype(dtype)
+    x[3, 50] = 0
+    for axis, a in enumerate([np.ascontiguousarray(x.T), x]):
+        for flags in FLAGS:
+            checked_scan("cumprod", a, a, axis=axis, **flags)
+
+
+@pytest.mark.parametrize("name", FLOATS)
+def test_a_line_of_several_tiles_that_leaves_the_range_in_a_later_one(name):
+    dtype = numpy_dtype(name)
+    tile = 65536 // dtype.itemsize
+    _, _, most = exponents(dtype)
+    for i, leave in enumerate([tile - 1, tile, tile + 1, 2 * tile + 700]):
+        x = np.ones(3 * tile + 77, dtype)
+        x[::997] = -1
+        end = 2.0 ** (most - 1) if i % 2 else 2.0 ** -(most - 1)
+        x[100] = end  # all but the first results are near the end
+        x[leave : leave + 2] = end
+        x[leave + 2 : leave + 6] = 1 / end
+        x[leave + 5000] = [-1, 0, np.inf, np.nan][i]
+        flags = FLAGS[i]
+        x = np.ascontiguousarray(x[::-1]) if flags["reverse"] else x
+        checked_scan("cumprod", x, x, **flags)
