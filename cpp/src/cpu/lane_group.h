@@ -146,10 +146,6 @@ struct LaneGroup {
   }
 
  private:
-  // The fast path gives up after so many rows: near an end of the range it
-  // would compute with subnormal numbers, which are slow.
-  static constexpr int64_t kCheckedRows = 8;
-
   // Where the results of n lines go: the first result, and the distance from
   // line to line.
   struct Results {

@@ -24,7 +24,7 @@ struct DoubleLanes {
     UPSWEEP_INLINE void add(const Sums& sum) { add(sum.hi); }
     UPSWEEP_INLINE void add(const Pack<double>& row) {
       auto at = kProduct ? abs(row) : row;
-      low = min(low, at);
+      low = min(at, low);
       high = max(at, high);
     }
     bool are_within(double lowest, double highest,

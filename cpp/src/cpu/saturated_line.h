@@ -26,10 +26,8 @@ class SaturatedLine {
   using Prefix = typename M::Prefix;
   using U = Bits<Value>;
 
-  // The most elements of a call of scan.
-  static constexpr int64_t kMost = int64_t{kRows} * kLanes<U>;
-
-  // Scans elements `from` to `to` of a tile of one line. Advances r.
+  // Scans elements `from` to `to` of a tile of one line, no more than the
+  // buffer holds. Advances r.
   static void scan(const Tile& tile, int64_t from, int64_t to, bool inclusive,
                    Prefix& r, StreamingStoreBuffer<U>& store_buffer) {
     int64_t step = tile.in_step;
@@ -45,6 +43,8 @@ class SaturatedLine {
       if (tile.streaming) store_buffer.send(lowest, count);
       return;
     }
+    // Those of a scan that went on for too long are not to come later.
+    if (tile.streaming) store_buffer.flush();
     U elements[kPack<U>], results[kPack<U>];
     for (int64_t i = 0; i < count; i += kPack<U>) {
       int64_t some = std::min<int64_t>(kPack<U>, count - i);

@@ -28,7 +28,7 @@ UPSWEEP_INLINE inline Pack<int64_t, n> exponent_field(
   return field.template as<int64_t>();
 }
 
-// The number with these biased exponents and no fraction.
+// Numbers with these biased exponents and no fractions.
 template <int n>
 UPSWEEP_INLINE inline Pack<double, n> power_of_field(
     const Pack<int64_t, n>& field) {

@@ -137,7 +137,8 @@ class Scan {
     if (summarised) kernel_.reduce(tile, summary, true);
     await(chain.done, t);
     std::memcpy(carry, chain.carry.data(), chain.carry.nbytes());
-    if (reduces_itself(tile.width) && kernel_.is_saturated(carry)) {
+    if (reduces_itself(tile.width) && kernel_.is_saturated(carry) &&
+        !chain.saturated.load(std::memory_order_relaxed)) {
       chain.saturated.store(true, std::memory_order_relaxed);
     }
     bool predicted = summarised && kernel_.try_apply_summary(

@@ -92,6 +92,46 @@ int check(const Isa& isa, Op op, Dtype dtype, int64_t width, int64_t length,
   return predictions;
 }
 
+// The results of a tile of one line that leaves the range and would come back,
+// past the cache or in it.
+Memory results_of_exit(const Isa& isa, Op op, Dtype dtype, int64_t in_step,
+                       bool streaming) {
+  constexpr int64_t kLength = 5000;
+  const Kernel& kernel = isa.kernel(op, dtype);
+  const double large = dtype == float64 ? 1e200 : dtype == float16 ? 6e4 : 3e38;
+  const bool is_product = op == Op::prod;
+  const double back = is_product ? 1 / large : -large;
+  std::vector<double> values(kLength * std::abs(in_step), is_product);
+  auto at = [&](int64_t i) -> double& {
+    auto place = static_cast<size_t>((in_step < 0 ? kLength - 1 - i : i) *
+                                     std::abs(in_step));
+    return values[place];
+  };
+  for (int64_t first : {70, 3000}) {
+    for (int64_t i = 0; i < 4; ++i) at(first + i) = i < 2 ? large : back;
+  }
+  array in = astype(array(values.data(), {static_cast<int64_t>(values.size())}),
+                    dtype);
+  auto itemsize = static_cast<int64_t>(dtype.size());
+  int64_t offset = in_step < 0 ? (kLength - 1) * itemsize : 0;
+  Memory out = make_memory(static_cast<size_t>(kLength * itemsize));
+  Memory carry = make_memory(kernel.carry_size(1));
+  kernel.init_carry(carry.data(), 1);
+  Tile tile{static_cast<const char*>(in.raw_data()) + offset,
+            out.data(),
+            kLength,
+            1,
+            in_step,
+            0,
+            1,
+            0,
+            0,
+            streaming,
+            kernel.key_mask};
+  kernel.scan(tile, carry.data(), nullptr, true);
+  return out;
+}
+
 }  // namespace
 
 TEST_CASE("a predicted carry has the bits of a scanned one") {
@@ -116,5 +156,25 @@ TEST_CASE("a predicted carry has the bits of a scanned one") {
       }
     }
     CHECK(predictions > 2000);  // most tiles are far from the limits
+  }
+}
+
+TEST_CASE("results past the cache are those in it") {
+  for (const Isa& isa : isas()) {
+    if (!isa.supported()) continue;
+    for (Op op : {Op::prod, Op::sum}) {
+      for (Dtype dtype : {float16, bfloat16, float32, float64}) {
+        Memory expected = results_of_exit(isa, op, dtype, 1, false);
+        for (int64_t in_step : {1, -1, 2}) {
+          CAPTURE(std::string(isa.name));
+          CAPTURE(std::string(scan_name(op)));
+          CAPTURE(std::string(dtype.name()));
+          CAPTURE(in_step);
+          Memory found = results_of_exit(isa, op, dtype, in_step, true);
+          CHECK(std::memcmp(found.data(), expected.data(),
+                            5000 * dtype.size()) == 0);
+        }
+      }
+    }
   }
 }

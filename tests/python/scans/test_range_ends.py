@@ -149,3 +149,15 @@ def test_a_line_of_several_tiles_that_leaves_the_range_in_a_later_one(name):
         flags = FLAGS[i]
         x = np.ascontiguousarray(x[::-1]) if flags["reverse"] else x
         checked_scan("cumprod", x, x, **flags)
+
+
+def test_nan_late_in_a_block_hides_nothing_before_it():
+    """What is small early in a block would be too small for its stripes."""
+    rng = np.random.default_rng(0)
+    x = rng.uniform(0.9, 1.1, 704)
+    x[:64] *= 2.0**13
+    x[3:64:8] = 2.0**-131 * rng.uniform(1, 1.9, 8)
+    for place in (451, 460, 511, 600):
+        with_nan = x.copy()
+        with_nan[place] = np.nan
+        checked_scan("cumprod", with_nan, with_nan)
