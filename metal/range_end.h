@@ -19,9 +19,9 @@ struct RangeEnd<Product<F>> {
     if (items.count == 0) return 0;
     SharedView<M> here = SharedView<M>::of(items);
     Running q = Running::from(state);
-    Extremes sizes = here.pattern == kForward
-                         ? extremes<kForward>(here, q.product)
-                         : extremes<kStrided>(here, q.product);
+    SizeRange sizes = here.pattern == kForward
+                          ? size_range<kForward>(here, q.product)
+                          : size_range<kStrided>(here, q.product);
     // A low word of 1 or -1 stands for any of its sign.
     uint most = exit_of(result(q, {sizes.most, 1}));
     uint least = exit_of(result(q, {sizes.least, 1}));
@@ -77,15 +77,15 @@ struct RangeEnd<Product<F>> {
   };
 
   // The sizes of all products on the way from one.
-  struct Extremes {
+  struct SizeRange {
     float least;
     float most;
   };
 
   template <uint pattern>
-  static METAL_FUNC Extremes extremes(SharedView<M> here, Wide product) {
+  static METAL_FUNC SizeRange size_range(SharedView<M> here, Wide product) {
     using Tile = RegisterTile<M, pattern>;
-    Extremes sizes = {as_type<float>(uint(kInfinityBits)), 0};
+    SizeRange sizes = {as_type<float>(uint(kInfinityBits)), 0};
     UPSWEEP_ROLL
     for (uint begin = 0; begin < here.count; begin += Tile::kItems) {
       Tile s = AccessPattern<M, pattern>::read(here, begin);
