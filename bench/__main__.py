@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import bench
-from bench import cuda, machine
+from bench import cuda
 from bench.chart import chart
 from bench.regression import ALLOWED, regressions
 from bench.report import about, long_table, short_table, terminal_table
-from bench.session import Options, measure
+from bench.session import Options, add_options, measure
 
 PEERS = ("upsweep", "NumPy", "PyTorch", "MLX", "JAX", "numba", "C loop", "CuPy")
 
@@ -21,13 +21,7 @@ PEERS = ("upsweep", "NumPy", "PyTorch", "MLX", "JAX", "numba", "C loop", "CuPy")
 def parsed() -> argparse.Namespace:
     """The options of the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=bench.__doc__)
-    parser.add_argument("--device", choices=["cpu", "gpu"], default="cpu")
-    parser.add_argument(
-        "--threads",
-        type=int,
-        default=min(2, len(machine.processors()) or 2),
-        help="for all libraries, on as many processors (default: %(default)s)",
-    )
+    add_options(parser)
     parser.add_argument(
         "--peers",
         type=names_of_peers,
@@ -47,9 +41,6 @@ def parsed() -> argparse.Namespace:
         type=float,
         default=15,
         help="of timing for each case; slow ones take longer (default: 15)",
-    )
-    parser.add_argument(
-        "--quick", action="store_true", help="sizes too small for figures, to try out"
     )
     parser.add_argument(
         "--from",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import json
 import os
@@ -41,6 +42,20 @@ class Options:
     quick: bool
     seconds: float
     parts: list[str]
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of every command line that measures beside other libraries."""
+    parser.add_argument("--device", choices=["cpu", "gpu"], default="cpu")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=min(2, len(machine.processors()) or 2),
+        help="for all libraries, on as many processors (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="sizes too small for figures, to try out"
+    )
 
 
 class Progress:

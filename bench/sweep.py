@@ -18,11 +18,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
-from bench import cuda, machine
+from bench import cuda
 from bench.peers import Scan
 from bench.regression import ALLOWED, slower_kinds
 from bench.report import Case, Results
-from bench.session import Progress, clock, on_processors
+from bench.session import Progress, add_options, clock, on_processors
 from bench.sweep_cases import LIMITS, QUICK, Drawn, drawn
 from bench.sweep_chart import chart
 from bench.sweep_cpu import Cpu
@@ -62,16 +62,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument(
         "--minutes", type=float, default=10, help="to measure (default: 10)"
     )
-    parser.add_argument("--device", choices=["cpu", "gpu"], default="cpu")
-    parser.add_argument(
-        "--threads",
-        type=int,
-        default=min(2, len(machine.processors()) or 2),
-        help="for all libraries, on as many processors (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--quick", action="store_true", help="sizes too small for figures, to try out"
-    )
+    add_options(parser)
     parser.add_argument(
         "--from",
         dest="sources",
