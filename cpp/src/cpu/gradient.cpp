@@ -252,7 +252,12 @@ class Gradient {
         Number& before = state_of(*stop, l).product;
         Lane& lane = stop->lanes[l];
         Number after = lane.numbers.product;
-        if (!lane.has_reset) after = Exact::times(before, after);
+        if (!after.is_finite() || !(lane.has_reset || before.is_finite())) {
+          // Infinities do not associate.
+          after = exact_.multiply(stop->block, l, before);
+        } else if (!lane.has_reset) {
+          after = Exact::times(before, after);
+        }
         lane.numbers.product = before;
         before = after;
       }

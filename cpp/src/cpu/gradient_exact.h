@@ -84,15 +84,22 @@ struct ExactGradient {
     return state;
   }
 
+  // Of vjp: the product after the lane, in the order of the product. If wanted,
+  // `before` gets the one before each element.
+  Number multiply(const RecurrenceBlock& block, int lane, Number product,
+                  Number* before = nullptr) const {
+    for (int64_t s = block.rows - 1; s >= 0; --s) {
+      if (is_reset(block, lane, s)) product = one();
+      if (before) before[s] = product;
+      product = times(element(block, lane, s), product);
+    }
+    return product;
+  }
+
   // Writes the results of the lane.
   void scan(const RecurrenceBlock& block, int lane, State state) const {
     Number before[kBlockRows];
-    Number product = state.product;
-    for (int64_t s = block.rows - 1; kind_ == Derivative::vjp && s >= 0; --s) {
-      if (is_reset(block, lane, s)) product = one();
-      before[s] = product;
-      product = times(element(block, lane, s), product);
-    }
+    if (kind_ == Derivative::vjp) multiply(block, lane, state.product, before);
     for (int64_t s = 0; s < block.rows; ++s) {
       if (kind_ == Derivative::jvp && is_reset(block, lane, s)) state = {};
       Number h = state.h;

@@ -268,6 +268,25 @@ def test_an_infinite_part_spares_the_other(length):
     checked("vjp", np.repeat(x[:, None], 40, 1), np.repeat(c[:, None], 40, 1), axis=0)
 
 
+def infinite_diagonal(n):
+    """Lines of complex numbers near 1, each with one infinite part elsewhere."""
+    rng = np.random.default_rng(9)
+    x = np.exp(1j * rng.normal(0, 0.3, (n, n))).astype(np.complex64)
+    np.fill_diagonal(x, complex(1, -np.inf))
+    return x, rng.normal(size=(n, n, 2)).astype(np.float32).view(np.complex64)[..., 0]
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_products_around_an_infinite_part_are_those_from_left_to_right(kind, axis):
+    x, c = infinite_diagonal(200)
+    for reverse, inclusive in [(False, False), (True, True)]:
+        y = checked(kind, x, c, axis=axis, reverse=reverse, inclusive=inclusive)
+        parts = y.view(np.float32).reshape(*y.shape, 2)
+        # Multiplied in another order, both would be NaN.
+        assert (np.isinf(parts).any(-1) & np.isnan(parts).any(-1)).sum() > 20
+
+
 def test_without_an_axis_arrays_are_lines():
     rng = np.random.default_rng(2)
     x = rng.uniform(0.5, 1.5, (6, 7)).astype(np.float32).T

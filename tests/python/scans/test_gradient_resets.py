@@ -11,7 +11,14 @@ import upsweep
 from hypothesis import given
 from hypothesis import strategies as st
 from support import cpu_only, numpy_dtype, run_python, step_unit
-from test_gradient import DTYPES, FUNCTIONS, KINDS, operands, walks
+from test_gradient import (
+    DTYPES,
+    FUNCTIONS,
+    KINDS,
+    infinite_diagonal,
+    operands,
+    walks,
+)
 from test_recurrence import SHAPES, in_layout
 
 
@@ -112,6 +119,16 @@ def test_results_at_all_resets_and_at_none(name, kind):
                 )
                 right = np.asarray(FUNCTIONS[kind](x, c, 0, inclusive=inclusive))
             assert np.asarray(none).tobytes() == right.tobytes()
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("kind", KINDS)
+def test_infinite_parts_between_resets(kind, axis):
+    x, c = infinite_diagonal(200)
+    reset = np.zeros(x.shape, bool)
+    np.moveaxis(reset, axis, 0)[[50, 63, 64, 130]] = True
+    checked(kind, x, c, reset, axis=axis, inclusive=False)
+    checked(kind, x, c, reset, axis=axis, reverse=True)
 
 
 SPECIAL = [0.0, -0.0, np.inf, -np.inf, np.nan]
