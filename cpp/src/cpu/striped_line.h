@@ -12,7 +12,27 @@
 namespace upsweep {
 namespace {
 
-template <class M>
+// Stripes of a line that lie one after another where the line does.
+template <class Value>
+struct StripesInPlace {
+  // The block from element `done` on, of stripes of `length` elements.
+  Tile block(const Tile& tile, int64_t done, int64_t length) const {
+    Tile block = tile;
+    block.in = static_cast<const Value*>(tile.in) + done * tile.in_step;
+    if (tile.out) {  // else there are no results to write
+      block.out = static_cast<Value*>(tile.out) + done * tile.out_step;
+    }
+    block.next_read =
+        tile.next_read + static_cast<uintptr_t>(done) * sizeof(Value);
+    block.length = length;
+    block.width = kLanes<Value>;
+    block.in_lane = length * tile.in_step;
+    block.out_lane = length * tile.out_step;
+    return block;
+  }
+};
+
+template <class M, class Stripes = StripesInPlace<typename M::Value>>
 struct StripedLine {
   using Value = typename M::Value;
   using Prefix = typename M::Prefix;
@@ -31,18 +51,26 @@ struct StripedLine {
   static constexpr bool kHasStripes = L::kHasStripes;
 
   static size_t summary_size(int64_t length) {
-    int64_t stripes = kHasStripes ? (length / (n * kRows) + 1) * n : 0;
     return sizeof(LineSummary) +
-           sizeof(Aggregate) * static_cast<size_t>(stripes);
+           sizeof(Aggregate) * static_cast<size_t>(stripes(length));
+  }
+  // The most stripes that a line of some length has.
+  static int64_t stripes(int64_t length) {
+    return kHasStripes ? (length / (n * kRows) + 1) * n : 0;
   }
 
   template <bool bounded>
   static void reduce(const Tile& tile, void* memory) {
     auto& summary = *new (memory) LineSummary();
+    reduce<bounded>(tile, {}, summary, summary.before);
+  }
+  // The same for stripes in any place, with the aggregates before them.
+  template <bool bounded>
+  static void reduce(const Tile& tile, const Stripes& stripes,
+                     Summary<M>& summary, Aggregate* before) {
     int64_t done = 0;
     if constexpr (kHasStripes) {
-      Aggregate* before = summary.before;
-      each_block(tile, [&](const Tile& block) {
+      each_block(tile, stripes, [&](const Tile& block) {
         AggregateOf<M> aggregates[n];
         PrefixRangeOf<M> ranges[n];
         reduce_block<bounded>(block, aggregates, ranges);
@@ -52,12 +80,12 @@ struct StripedLine {
           new (before++) AggregateOf<M>(so_far.aggregate);
           append_summary<bounded>(so_far, aggregates[l], ranges[l]);
         }
-        static_cast<Summary<M>&>(summary) = so_far;
+        summary = so_far;
         done += block.length * n;
       });
       new (before) Aggregate(summary.aggregate);
       if constexpr (bounded && !M::kAssociative)
-        add_special_class(tile, summary);
+        add_special_class(tile, stripes, summary);
     }
     auto* in = static_cast<const Value*>(tile.in);
     const Keys<M> keys(tile.key_mask);
@@ -69,14 +97,19 @@ struct StripedLine {
   static void scan(const Tile& tile, Carry& carry, const void* memory,
                    bool inclusive) {
     auto* summary = static_cast<const LineSummary*>(memory);
-    const Prefix start = carry.get(0);
+    carry.set(0, scan(tile, {}, carry.get(0), summary,
+                      summary ? summary->before : nullptr, inclusive));
+  }
+  // The same for stripes in any place. Returns the prefix after the tile.
+  static Prefix scan(const Tile& tile, const Stripes& stripes,
+                     const Prefix& start, const Summary<M>* summary,
+                     const Aggregate* before, bool inclusive) {
     Prefix r = start;
     int64_t done = 0;
     StreamingStoreBuffer<U> store_buffer;
     if constexpr (kHasStripes) {
-      const Aggregate* before = summary->before;
       bool summary_holds = is_live(start);  // gives each stripe's prefix
-      each_block(tile, [&](const Tile& block) {
+      each_block(tile, stripes, [&](const Tile& block) {
         if (summary_holds) r = prefix_after(start, *before, r);
         summary_holds = summary_holds &&
                         scan_block_from_summary(block, start, before, inclusive,
@@ -92,7 +125,21 @@ struct StripedLine {
     if constexpr (!M::kAssociative) {
       if (summary) r = carry_after(start, summary->aggregate, r);
     }
-    carry.set(0, r);
+    return r;
+  }
+
+  // Calls fn for the blocks of a line: how many elements come before, and the
+  // length of the stripes.
+  template <class Fn>
+  static void each_length(int64_t line, const Fn& fn) {
+    constexpr int64_t side = kSide<U>;
+    for (int64_t done = 0;;) {
+      int64_t length = std::min<int64_t>(kRows, (line - done) / n);
+      length = length / side * side;
+      if (length == 0) return;
+      fn(done, length);
+      done += length * n;
+    }
   }
 
   // The carry after a tile whose scan went from `before` to `after`.
@@ -107,26 +154,11 @@ struct StripedLine {
   // Calls fn for each block of n stripes of kRows elements. The last block's
   // stripes are shorter, but multiples of kSide, to be transposed in squares.
   template <class Fn>
-  static void each_block(const Tile& tile, const Fn& fn) {
-    constexpr int64_t side = kSide<U>;
-    for (int64_t done = 0;;) {
-      int64_t length = std::min<int64_t>(kRows, (tile.length - done) / n);
-      length = length / side * side;
-      if (length == 0) return;
-      Tile block = tile;
-      block.in = static_cast<const Value*>(tile.in) + done * tile.in_step;
-      if (tile.out) {  // else there are no results to write
-        block.out = static_cast<Value*>(tile.out) + done * tile.out_step;
-      }
-      block.next_read =
-          tile.next_read + static_cast<uintptr_t>(done) * sizeof(Value);
-      block.length = length;
-      block.width = n;
-      block.in_lane = length * tile.in_step;
-      block.out_lane = length * tile.out_step;
-      fn(block);
-      done += length * n;
-    }
+  static void each_block(const Tile& tile, const Stripes& stripes,
+                         const Fn& fn) {
+    each_length(tile.length, [&](int64_t done, int64_t length) {
+      fn(stripes.block(tile, done, length));
+    });
   }
 
   template <bool bounded>
@@ -139,13 +171,14 @@ struct StripedLine {
     }
   }
 
-  static void add_special_class(const Tile& tile, Summary<M>& summary) {
+  static void add_special_class(const Tile& tile, const Stripes& stripes,
+                                Summary<M>& summary) {
     if (M::is_usable(summary.aggregate)) {
       M::add_class(summary.range, M::special_class(summary.aggregate));
       return;
     }
     // An aggregate that left the range does not determine the special class.
-    each_block(tile, [&](const Tile& block) {
+    each_block(tile, stripes, [&](const Tile& block) {
       double classes[n];
       reduce_classes<M>(block, classes);
       for (double special_class : classes)
@@ -224,7 +257,12 @@ struct StripedLine {
       }
     }
     store_buffer.flush();  // results of this block may be in it
-    loop(block, 0, block.length * n, inclusive, r);
+    for (int l = 0; l < n; ++l) {
+      Tile stripe = block;
+      stripe.in = static_cast<const Value*>(block.in) + l * block.in_lane;
+      stripe.out = static_cast<Value*>(block.out) + l * block.out_lane;
+      loop(stripe, 0, block.length, inclusive, r);
+    }
   }
 
   static void loop(const Tile& tile, int64_t from, int64_t to, bool inclusive,

@@ -1,12 +1,14 @@
-// TileKernel: the kernel of any monoid: a single long line by stripes, or the
-// lines of a panel group by group.
+// TileKernel: the kernel of any monoid: one or a few long lines by stripes, or
+// the lines of a panel group by group.
 #pragma once
 
 #include <new>
 
 #include "../monoid/record.h"
 #include "reset_scan.h"
-#include "striped_line.h"
+#include "slab_scan.h"
+#include "strided_copy.h"
+#include "striped_columns.h"
 
 namespace upsweep {
 namespace {
@@ -17,6 +19,7 @@ struct TileKernel {
   using Prefix = typename M::Prefix;
   using L = Lanes<M>;
   using Carry = typename L::Carry;
+  using Columns = StripedColumns<M>;
 
   static constexpr int n = kLanes<Value>;
 
@@ -25,15 +28,15 @@ struct TileKernel {
     return sizeof(Carry) * static_cast<size_t>(groups(width));
   }
   static size_t summary_size(int64_t width, int64_t length) {
-    return width == 1 ? StripedLine<M>::summary_size(length)
-                      : sizeof(Summary<M>) * static_cast<size_t>(width);
+    if (width == 1) return StripedLine<M>::summary_size(length);
+    if (Columns::has(width)) return Columns::summary_size(width, length);
+    return sizeof(Summary<M>) * static_cast<size_t>(width);
   }
 
   static void init_carry(void* carry, int64_t width) {
-    auto* lanes = static_cast<Carry*>(carry);
-    for (int64_t g = 0; g < groups(width); ++g) {
-      for (int i = 0; i < n; ++i) lanes[g].set(i, M::initial());
-    }
+    Carry group;
+    for (int i = 0; i < n; ++i) group.set(i, M::initial());
+    std::fill_n(static_cast<Carry*>(carry), groups(width), group);
   }
 
   static void reduce(const Tile& tile, void* summary, bool bounded) {
@@ -42,12 +45,18 @@ struct TileKernel {
               : StripedLine<M>::template reduce<false>(tile, summary);
       return;
     }
+    if (Columns::has(tile)) {
+      bounded ? Columns::template reduce<true>(tile, summary)
+              : Columns::template reduce<false>(tile, summary);
+      return;
+    }
     auto* lines = static_cast<Summary<M>*>(summary);
     for (int64_t i = 0; i < tile.width; ++i) new (lines + i) Summary<M>();
     int64_t done = 0;
     if constexpr (L::kHasStripes) {
-      for (; done + n <= tile.width; done += n) {
-        reduce_group(group(tile, 0, tile.length, done), lines + done);
+      for (; tile.width >= n && done < tile.width; done += n) {
+        int64_t first = first_of(done / n, tile.width);
+        reduce_group(group(tile, 0, tile.length, first), lines + first);
       }
     }
     auto* in = static_cast<const Value*>(tile.in);
@@ -87,9 +96,20 @@ struct TileKernel {
     auto* lanes = static_cast<Carry*>(carry);
     if (tile.width == 1) {
       StripedLine<M>::scan(tile, *lanes, summary, inclusive);
+    } else if (summary && Columns::has(tile)) {
+      for (int64_t i = 0; i < tile.width; ++i) {
+        set(lanes, i,
+            Columns::scan_line(tile, i, get(lanes, i), summary, inclusive));
+      }
+      Columns::store(tile, summary);
     } else {
       scan_panel(tile, lanes, summary, inclusive);
     }
+    if (tile.streaming) order_streams();
+  }
+
+  static void scan_slabs(const SlabTile& tile, void* carry, bool inclusive) {
+    SlabScan<M>::scan(tile, static_cast<Carry*>(carry), inclusive);
     if (tile.streaming) order_streams();
   }
 
@@ -109,6 +129,10 @@ struct TileKernel {
                             lanes[g], inclusive);
       }
     }
+  }
+
+  static bool needs_summary(int64_t width) {
+    return L::kHasStripes && width < n;
   }
 
   static Number prefix(const void* carry, int64_t line, uint64_t key_mask) {
@@ -215,6 +239,12 @@ struct TileKernel {
     return group;
   }
 
+  // The first line of a group. The last group overlaps the one before it rather
+  // than leave lanes without a line.
+  static int64_t first_of(int64_t group, int64_t width) {
+    return width < n ? 0 : std::min(group * n, width - n);
+  }
+
   // Whether each row of a group is one cache line and the rows are adjacent:
   // then results can bypass the cache without a buffer.
   static bool can_stream(const Tile& tile) {
@@ -223,54 +253,107 @@ struct TileKernel {
            reinterpret_cast<uintptr_t>(tile.out) % 64 == 0;
   }
 
+  // The carry of each group; a copy for one that overlaps the one before it.
+  class GroupCarries {
+   public:
+    GroupCarries(Carry* carry, int64_t width)
+        : carry_(carry),
+          width_(width),
+          copied_(width > n && width % n != 0 ? width / n : -1) {
+      if (copied_ < 0) return;
+      for (int i = 0; i < n; ++i) copy_.set(i, get(carry, width - n + i));
+    }
+    ~GroupCarries() {
+      for (int64_t i = width_ / n * n; copied_ >= 0 && i < width_; ++i) {
+        set(carry_, i, copy_.get(static_cast<int>(i - (width_ - n))));
+      }
+    }
+    GroupCarries(const GroupCarries&) = delete;
+
+    Carry& of(int64_t group) {
+      return group == copied_ ? copy_ : carry_[group];
+    }
+
+   private:
+    Carry* carry_;
+    int64_t width_;
+    int64_t copied_;  // a group, or -1
+    Carry copy_;
+  };
+
   static void scan_groups(const Tile& tile, Carry* carry, bool inclusive) {
     bool columns = tile.in_lane == 1 && tile.out_lane == 1;
-    int64_t step = columns ? LaneGroup<M>::rows_at_once(tile.width) : kRows;
-    bool direct = !tile.streaming || can_stream(tile);
+    // Columns of the result, whose elements are neighbours in no direction.
+    bool apart = !columns && tile.out_lane == 1 && std::abs(tile.in_step) != 1;
+    bool in_rows = columns || apart;
+    int64_t step = in_rows ? LaneGroup<M>::rows_at_once(tile.width) : kRows;
+    bool buffered = in_rows && tile.streaming && !can_stream(tile);
     StreamingStoreBuffer<Bits<Value>> store_buffer;
+    GroupCarries carries(carry, tile.width);
     for (int64_t row = 0; row < tile.length; row += step) {
-      int64_t rows = std::min(step, tile.length - row);
-      if (columns && !direct) {
-        scan_streaming(tile, row, rows, carry, inclusive);
-        continue;
-      }
-      for (int64_t g = 0; g < groups(tile.width); ++g) {
-        LaneGroup<M>::scan(group(tile, row, rows, g * n), carry[g], inclusive,
-                           tile.streaming ? &store_buffer : nullptr);
+      Tile rows = group(tile, row, std::min(step, tile.length - row), 0);
+      rows.width = tile.width;
+      alignas(64) Bits<Value> elements[kPanelRows * kMaxGroups * n];
+      if (apart) copy_rows_of(rows, elements);
+      if (buffered) {
+        scan_streaming(rows, carries, inclusive);
+      } else {
+        scan_rows(rows, carries, inclusive,
+                  tile.streaming ? &store_buffer : nullptr);
       }
     }
   }
 
+  static void scan_rows(const Tile& rows, GroupCarries& carries, bool inclusive,
+                        StreamingStoreBuffer<Bits<Value>>* store_buffer) {
+    for (int64_t g = 0; g < groups(rows.width); ++g) {
+      LaneGroup<M>::scan(group(rows, 0, rows.length, first_of(g, rows.width)),
+                         carries.of(g), inclusive, store_buffer);
+    }
+  }
+
+  // Replaces the input of some rows by a copy without gaps.
+  static void copy_rows_of(Tile& rows, Bits<Value>* to) {
+    copy_rows(to, StridedRows<Bits<Value>>{
+                      static_cast<const Bits<Value>*>(rows.in), rows.width,
+                      rows.in_lane, rows.length, rows.in_step});
+    rows.in = to;
+    rows.in_step = rows.width;
+    rows.in_lane = 1;
+  }
+
   // Scans rows of columns into a buffer, and copies whole rows past the cache.
-  static void scan_streaming(const Tile& tile, int64_t row, int64_t rows,
-                             Carry* carry, bool inclusive) {
+  static void scan_streaming(const Tile& rows, GroupCarries& carries,
+                             bool inclusive) {
     alignas(64) Value buffer[kPanelRows * kMaxGroups * n];
-    Tile buffered = group(tile, row, rows, 0);
-    auto* to = static_cast<Bits<Value>*>(buffered.out);
-    buffered.width = tile.width;
+    Tile buffered = rows;
     buffered.out = buffer;
     buffered.streaming = false;
-    buffered.out_step = tile.width;
-    for (int64_t g = 0; g < groups(tile.width); ++g) {
-      LaneGroup<M>::scan(group(buffered, 0, rows, g * n), carry[g], inclusive,
-                         nullptr);
-    }
-    for (int64_t i = 0; i < rows; ++i) {
-      stream_copy(to + i * tile.out_step,
-                  reinterpret_cast<Bits<Value>*>(buffer) + i * tile.width,
-                  tile.width);
+    buffered.out_step = rows.width;
+    scan_rows(buffered, carries, inclusive, nullptr);
+    auto* to = static_cast<Bits<Value>*>(rows.out);
+    for (int64_t i = 0; i < rows.length; ++i) {
+      stream_copy(to + i * rows.out_step,
+                  reinterpret_cast<Bits<Value>*>(buffer) + i * rows.width,
+                  rows.width);
     }
   }
 };
 
 template <class M, uint64_t key_mask = 0>
-inline constexpr Kernel kKernel = {
-    TileKernel<M>::carry_size,        TileKernel<M>::summary_size,
-    TileKernel<M>::init_carry,        TileKernel<M>::reduce,
-    TileKernel<M>::try_apply_summary, TileKernel<M>::scan,
-    TileKernel<M>::scan_segments,     TileKernel<M>::prefix,
-    TileKernel<M>::set_prefix,        TileKernel<M>::describe,
-    StripedLine<M>::kHasStripes,      key_mask};
+inline constexpr Kernel kKernel = {TileKernel<M>::carry_size,
+                                   TileKernel<M>::summary_size,
+                                   TileKernel<M>::init_carry,
+                                   TileKernel<M>::reduce,
+                                   TileKernel<M>::try_apply_summary,
+                                   TileKernel<M>::scan,
+                                   TileKernel<M>::scan_slabs,
+                                   TileKernel<M>::scan_segments,
+                                   TileKernel<M>::prefix,
+                                   TileKernel<M>::set_prefix,
+                                   TileKernel<M>::describe,
+                                   TileKernel<M>::needs_summary,
+                                   key_mask};
 
 }  // namespace
 }  // namespace upsweep
