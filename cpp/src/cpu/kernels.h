@@ -26,13 +26,14 @@ struct Tile {
   void* out;
   int64_t length;
   int64_t width;
-  int64_t in_step;      // along a line
-  int64_t in_lane;      // from line to line
-  int64_t out_step;     // along a line
-  int64_t out_lane;     // from line to line
-  uintptr_t next_read;  // a hint: the address of the thread's next tile
-  bool streaming;       // the result is larger than the cache
-  uint64_t key_mask;    // the kernel's own
+  int64_t in_step;        // along a line
+  int64_t in_lane;        // from line to line
+  int64_t out_step;       // along a line
+  int64_t out_lane;       // from line to line
+  uintptr_t next_read;    // a hint: the address of the thread's next tile
+  bool streaming;         // the result is larger than the cache
+  uint64_t key_mask;      // the kernel's own
+  bool in_cache = false;  // whether nothing has to be prefetched
 };
 
 // Neighbouring slabs (slabs.h), each `length` rows of `width` elements, without

@@ -24,6 +24,11 @@ inline void prefetch(uintptr_t address) {
   __builtin_prefetch(reinterpret_cast<const void*>(address), 0, 2);
 }
 
+// The same for memory that will be written.
+inline void prefetch_results(uintptr_t address) {
+  __builtin_prefetch(reinterpret_cast<const void*>(address), 1, 2);
+}
+
 // Rows at once of the widest panel of columns.
 constexpr int64_t kPanelRows = 8;
 
@@ -247,8 +252,12 @@ struct LaneGroup {
   static bool scan_fast(const Tile& tile, Carry& carry, bool inclusive,
                         StreamingStoreBuffer<U>* store_buffer) {
     if (tile.width == n && tile.in_lane == 1 && tile.out_lane == 1) {
-      return inclusive ? scan_columns<true>(tile, carry)
-                       : scan_columns<false>(tile, carry);
+      auto scan_columns_of = tile.in_cache
+                                 ? (inclusive ? scan_columns<true, true>
+                                              : scan_columns<false, true>)
+                                 : (inclusive ? scan_columns<true, false>
+                                              : scan_columns<false, false>);
+      return scan_columns_of(tile, carry);
     }
     if (tile.width == n && tile.length % kSide<U> == 0 &&
         tile.in_step == tile.out_step && is_along(tile.in_step)) {
@@ -266,15 +275,18 @@ struct LaneGroup {
     return scan_blocks<typename L::Fast>(tile, carry, inclusive, store_buffer);
   }
 
-  // `inclusive` is a template argument because a row does too little work to
-  // hide a branch.
-  template <bool inclusive>
+  // The flags are template arguments because a row does too little work to hide
+  // branches.
+  template <bool inclusive, bool in_cache>
   static bool scan_columns(const Tile& tile, Carry& carry) {
     LaneScanners<typename L::Fast> scanners(carry, tile);
     const U* from = in(tile);
     U* to = out(tile);
     for (int64_t s = 0; s < tile.length; ++s) {
-      prefetch(address(from) + bytes(tile.length * tile.in_step));
+      if (!in_cache) {
+        prefetch(address(from) + bytes(tile.length * tile.in_step));
+        prefetch_results(address(to) + bytes(tile.length * tile.out_step));
+      }
       if (tile.streaming) {
         alignas(64) U row[n];
         scanners.step(from, row, inclusive);
@@ -299,7 +311,11 @@ struct LaneGroup {
     LaneScanners<typename L::FastLines> scanners(carry, tile);
     for (int64_t s = 0; s < tile.length; s += m) {
       prefetch_next(tile, s * n, m * n);
-      if (store_buffer) store_buffer->template write<m * n>();
+      if (store_buffer) {
+        store_buffer->template write<m * n>();
+      } else if (distance != 0) {
+        prefetch_block_after(tile, s * n, m * n);
+      }
       unrolled<kPacks>([&](int p) UPSWEEP_INLINE {
         Row rows[m];
         from.load(s, p * kPack<U>, rows);
@@ -315,6 +331,16 @@ struct LaneGroup {
                                            int n) {
     for (int i = 0; i < n; i += 64 / int{sizeof(U)}) {
       prefetch(tile.next_read + bytes(first + i));
+    }
+  }
+
+  // Prefetches a piece of where the results of the block after a tile go, if
+  // that follows it.
+  UPSWEEP_INLINE static void prefetch_block_after(const Tile& tile,
+                                                  int64_t first, int count) {
+    int64_t after = n * tile.length + first;
+    for (int i = 0; i < count; i += 64 / int{sizeof(U)}) {
+      prefetch_results(address(out(tile)) + bytes((after + i) * tile.out_step));
     }
   }
 

@@ -108,20 +108,23 @@ class Scan {
     const Plan& plan = work.plan;
     int64_t lanes = lanes_of(static_cast<int64_t>(work.dtype.size()));
     int64_t width = std::abs(plan.length.out_step);
-    int64_t together = plan.inner.extent;
-    if (plan.elements() == 0) return {};
-    if (width >= lanes &&
-        (together == width || together * plan.length.extent >= kFewElements)) {
-      return {};
-    }
-    bool are_columns = std::abs(plan.inner.in_step) == 1 && together >= lanes;
-    if (width == 1 && (std::abs(plan.length.in_step) == 1 || are_columns)) {
-      return {};
-    }
+    if (plan.elements() == 0 || !has_gaps(plan, width, lanes)) return {};
     CopiedInput copied = copy_input(plan);
     Packing packing(copied.axes, work.dtype.size());
     if (packing.is_packed()) return {};
     return PackedInput{std::move(copied.plan), std::move(packing)};
+  }
+
+  static bool has_gaps(const Plan& plan, int64_t width, int64_t lanes) {
+    int64_t together = plan.inner.extent;
+    bool along = std::abs(plan.length.in_step) == 1;
+    if (width >= lanes) {
+      bool is_small = together * plan.length.extent < kFewElements;
+      return (is_small && together != width) ||
+             (!along && plan.inner.in_step != 1);
+    }
+    bool are_columns = std::abs(plan.inner.in_step) == 1 && together >= lanes;
+    return width > 1 || !(along || are_columns);
   }
 
   // Replaces the input of a tile by a packed copy.

@@ -39,8 +39,7 @@ class SlabScan {
         carry_(carry),
         inclusive_(inclusive),
         lane_(tile.per_lane * tile.length * tile.width),
-        lanes_((tile.slabs + tile.per_lane - 1) / tile.per_lane),
-        next_read_(tile.next_read) {}
+        lanes_((tile.slabs + tile.per_lane - 1) / tile.per_lane) {}
 
   // Some rows, in scan order, of each slab: all of them if a lane has several
   // slabs.
@@ -63,8 +62,8 @@ class SlabScan {
     int64_t at = (first * tile_.width + column) * n;
     int64_t step = (tile_.reverse ? -n : n) * tile_.width;
     Tile line{
-        block_ + at,     results_ + at, rows,          n, step, 1, step, 1,
-        tile_.next_read, false,         tile_.key_mask};
+        block_ + at,     results_ + at, rows,           n,   step, 1, step, 1,
+        tile_.next_read, false,         tile_.key_mask, true};
     LaneGroup<M>::scan(line, carry_[k], inclusive_, nullptr);
   }
 
@@ -112,20 +111,25 @@ class SlabScan {
     std::memcpy(to, from, static_cast<size_t>(count) * sizeof(U));
   }
 
-  // As much of the next tile as this tile has in these rows.
+  // As much of the next tile as this tile has in these rows, and of the places
+  // of its results: stores that wait for memory would hold up everything.
   void prefetch_next() {
-    if (tile_.next_read == 0) return;
-    uintptr_t end = next_read_ + static_cast<uintptr_t>(run_ * n) * sizeof(U);
-    for (; next_read_ < end; next_read_ += 64) prefetch(next_read_);
+    uintptr_t end = prefetched_ + static_cast<uintptr_t>(run_ * n) * sizeof(U);
+    auto to = reinterpret_cast<uintptr_t>(static_cast<U*>(tile_.out) +
+                                          tile_.slabs * tile_.out_slab);
+    for (; prefetched_ < end; prefetched_ += 64) {
+      if (tile_.next_read) prefetch(tile_.next_read + prefetched_);
+      if (!tile_.streaming) prefetch_results(to + prefetched_);
+    }
   }
 
   const SlabTile& tile_;
   Carry* carry_;
   bool inclusive_;
-  int64_t lane_;     // elements from lane to lane
-  int64_t lanes_;    // that have a slab
-  int64_t run_ = 0;  // elements of each lane
-  uintptr_t next_read_;
+  int64_t lane_;              // elements from lane to lane
+  int64_t lanes_;             // that have a slab
+  int64_t run_ = 0;           // elements of each lane
+  uintptr_t prefetched_ = 0;  // bytes of the next tile
   alignas(64) U block_[kRun * n];
   alignas(64) U results_[kRun * n];
   alignas(64) U runs_[kRun * n];

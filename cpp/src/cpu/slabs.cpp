@@ -20,6 +20,8 @@ namespace {
 // The most elements of a slab. There must be slabs for half of the lanes. Other
 // lines fill registers in other ways.
 constexpr int64_t kMostElements = 1024;
+// The same where a row fills a register already.
+constexpr int64_t kMostOfWide = 256;
 // The most rows of a slab that shares a lane.
 constexpr int64_t kMostRows = 64;
 // Elements of panels that a thread takes at once.
@@ -157,7 +159,8 @@ bool are_slabs(const ScanWork& work) {
   auto itemsize = static_cast<int64_t>(work.dtype.size());
   int64_t lanes = lanes_of(itemsize);
   return plan.elements() > 0 && plan.lines() / width >= lanes / 2 &&
-         plan.length.extent * width <= kMostElements &&
+         plan.length.extent * width <=
+             (width < lanes ? kMostElements : kMostOfWide) &&
          width <= kSlabBytes / itemsize / lanes;
 }
 

@@ -1,12 +1,10 @@
 // Copies of rows with any strides to memory without gaps.
-//
-// All of it has internal linkage, as in simd.h: kernels compile a copy for
-// their instruction set.
 #pragma once
 
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 
 namespace upsweep {
 namespace {
@@ -27,11 +25,19 @@ void copy_element(U* to, const U* from) {
 }
 
 // The step is a template argument where the compiler then has instructions for
-// it; 0 stands for any.
+// it.
+constexpr int64_t kAnyStep = std::numeric_limits<int64_t>::min();
 template <int64_t fixed, class U>
 void copy_line(U* to, const U* from, int64_t step, int64_t n) {
-  if constexpr (fixed != 0) step = fixed;
-  for (int64_t i = 0; i < n; ++i) copy_element(to + i, from + i * step);
+  if constexpr (fixed != kAnyStep) step = fixed;
+  if constexpr (fixed == 0) {
+    // The compiler cannot know that `to` is elsewhere.
+    U element;
+    copy_element(&element, from);
+    for (int64_t i = 0; i < n; ++i) copy_element(to + i, &element);
+  } else {
+    for (int64_t i = 0; i < n; ++i) copy_element(to + i, from + i * step);
+  }
 }
 
 // Copies `rows` rows, row by row.
@@ -64,10 +70,12 @@ void copy_rows(U* to, const StridedRows<U>& from) {
       return copy_lines<1>(to, from);
     case 2:
       return copy_lines<2>(to, from);
+    case 0:
+      return copy_lines<0>(to, from);
     case -1:
       return copy_lines<-1>(to, from);
     default:
-      return copy_lines<0>(to, from);
+      return copy_lines<kAnyStep>(to, from);
   }
 }
 

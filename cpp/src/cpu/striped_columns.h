@@ -27,6 +27,7 @@ struct StripesInRows {
     block.in_step = block.out_step = width * n;
     block.in_lane = block.out_lane = 1;
     block.streaming = false;
+    block.in_cache = true;
     return block;
   }
 };
@@ -62,6 +63,7 @@ class StripedColumns {
     const Memory in(memory, tile.width, tile.length);
     Line::each_length(tile.length, [&](int64_t done, int64_t length) {
       int64_t run = length * tile.width;
+      prefetch_places(tile, done * tile.width, n * run);
       gather(first(tile, static_cast<const U*>(tile.in), done), direction(tile),
              direction(tile) * run, n, static_cast<int>(run),
              in.elements + done * tile.width);
@@ -130,6 +132,19 @@ class StripedColumns {
     int64_t length_;
     Aggregate* aggregates_;
   };
+
+  // Prefetches elements of the next tile, and where this tile's results go.
+  static void prefetch_places(const Tile& tile, int64_t done, int64_t count) {
+    auto at = static_cast<uintptr_t>(done) * sizeof(U);
+    auto end = at + static_cast<uintptr_t>(count) * sizeof(U);
+    auto to = reinterpret_cast<uintptr_t>(tile.out);
+    for (; at < end; at += 64) {
+      prefetch(tile.next_read + at);
+      if (tile.out && !tile.streaming) {
+        prefetch_results(direction(tile) > 0 ? to + at : to - at);
+      }
+    }
+  }
 
   static int64_t direction(const Tile& tile) {
     return tile.in_step < 0 ? -1 : 1;

@@ -100,7 +100,12 @@ struct StripedLine {
     carry.set(0, scan(tile, {}, carry.get(0), summary,
                       summary ? summary->before : nullptr, inclusive));
   }
-  // The same for stripes in any place. Returns the prefix after the tile.
+  // The same without stripes. Returns the prefix after the tile.
+  static Prefix scan_line(const Tile& tile, Prefix r, bool inclusive) {
+    loop(tile, 0, tile.length, inclusive, r);
+    return r;
+  }
+  // The same for stripes in any place.
   static Prefix scan(const Tile& tile, const Stripes& stripes,
                      const Prefix& start, const Summary<M>* summary,
                      const Aggregate* before, bool inclusive) {

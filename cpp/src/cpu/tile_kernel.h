@@ -7,7 +7,6 @@
 #include "../monoid/record.h"
 #include "reset_scan.h"
 #include "slab_scan.h"
-#include "strided_copy.h"
 #include "striped_columns.h"
 
 namespace upsweep {
@@ -52,6 +51,7 @@ struct TileKernel {
     }
     auto* lines = static_cast<Summary<M>*>(summary);
     for (int64_t i = 0; i < tile.width; ++i) new (lines + i) Summary<M>();
+    prefetch_rows(tile);
     int64_t done = 0;
     if constexpr (L::kHasStripes) {
       for (; tile.width >= n && done < tile.width; done += n) {
@@ -190,7 +190,16 @@ struct TileKernel {
     if (lines && !M::kAssociative) {
       std::copy_n(lanes, groups(tile.width), before);
     }
-    scan_groups(tile, lanes, inclusive);
+    if (!L::kHasStripes && tile.width < n) {
+      // Lanes without a line would cost as much as the others.
+      for (int64_t i = 0; i < tile.width; ++i) {
+        Tile line = group(tile, 0, tile.length, i);
+        set(lanes, i,
+            StripedLine<M>::scan_line(line, get(lanes, i), inclusive));
+      }
+    } else {
+      scan_groups(tile, lanes, inclusive);
+    }
     if constexpr (!M::kAssociative) {
       for (int64_t i = 0; lines && i < tile.width; ++i) {
         set(lanes, i,
@@ -202,6 +211,24 @@ struct TileKernel {
 
   static constexpr int64_t kMaxGroups =
       kPanelBytes / static_cast<int64_t>(sizeof(Value)) / n;
+
+  // Prefetches a tile of columns, and where its results go, in the order of
+  // memory: groups would read a piece of each row.
+  static void prefetch_rows(const Tile& tile) {
+    if (tile.in_cache || tile.in_lane != 1) return;
+    auto in = reinterpret_cast<uintptr_t>(tile.in);
+    auto out = reinterpret_cast<uintptr_t>(tile.out);
+    bool is_written = out && tile.out_lane == 1 && !tile.streaming;
+    uintptr_t row = static_cast<uintptr_t>(tile.width) * sizeof(Value);
+    for (int64_t s = 0; s < tile.length; ++s) {
+      for (uintptr_t at = 0; at < row; at += 64) {
+        prefetch(in + at);
+        if (is_written) prefetch_results(out + at);
+      }
+      in += static_cast<uintptr_t>(tile.in_step) * sizeof(Value);
+      out += static_cast<uintptr_t>(tile.out_step) * sizeof(Value);
+    }
+  }
 
   // The prefix of one line.
   static Prefix get(const Carry* carry, int64_t line) {
@@ -283,18 +310,13 @@ struct TileKernel {
 
   static void scan_groups(const Tile& tile, Carry* carry, bool inclusive) {
     bool columns = tile.in_lane == 1 && tile.out_lane == 1;
-    // Columns of the result, whose elements are neighbours in no direction.
-    bool apart = !columns && tile.out_lane == 1 && std::abs(tile.in_step) != 1;
-    bool in_rows = columns || apart;
-    int64_t step = in_rows ? LaneGroup<M>::rows_at_once(tile.width) : kRows;
-    bool buffered = in_rows && tile.streaming && !can_stream(tile);
+    int64_t step = columns ? LaneGroup<M>::rows_at_once(tile.width) : kRows;
+    bool buffered = columns && tile.streaming && !can_stream(tile);
     StreamingStoreBuffer<Bits<Value>> store_buffer;
     GroupCarries carries(carry, tile.width);
     for (int64_t row = 0; row < tile.length; row += step) {
       Tile rows = group(tile, row, std::min(step, tile.length - row), 0);
       rows.width = tile.width;
-      alignas(64) Bits<Value> elements[kPanelRows * kMaxGroups * n];
-      if (apart) copy_rows_of(rows, elements);
       if (buffered) {
         scan_streaming(rows, carries, inclusive);
       } else {
@@ -310,16 +332,6 @@ struct TileKernel {
       LaneGroup<M>::scan(group(rows, 0, rows.length, first_of(g, rows.width)),
                          carries.of(g), inclusive, store_buffer);
     }
-  }
-
-  // Replaces the input of some rows by a copy without gaps.
-  static void copy_rows_of(Tile& rows, Bits<Value>* to) {
-    copy_rows(to, StridedRows<Bits<Value>>{
-                      static_cast<const Bits<Value>*>(rows.in), rows.width,
-                      rows.in_lane, rows.length, rows.in_step});
-    rows.in = to;
-    rows.in_step = rows.width;
-    rows.in_lane = 1;
   }
 
   // Scans rows of columns into a buffer, and copies whole rows past the cache.

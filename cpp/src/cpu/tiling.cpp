@@ -43,10 +43,10 @@ Tiling make_panels(const Plan& plan, Dtype dtype, int64_t most) {
   Tiling tiling{};
   // Whole registers, and in the last panel the rest too.
   tiling.unit = most == 1 ? 1 : std::min(lines, lanes);
-  int64_t rest = lines % tiling.unit;
-  tiling.per_row = ceil_div(lines, std::max(most - rest, tiling.unit));
-  tiling.width =
-      ceil_div(lines / tiling.unit, tiling.per_row) * tiling.unit + rest;
+  int64_t units = lines / tiling.unit, rest = lines % tiling.unit;
+  int64_t most_units = most / tiling.unit - (rest > 0 ? 1 : 0);
+  tiling.per_row = ceil_div(units, std::max<int64_t>(most_units, 1));
+  tiling.width = ceil_div(units, tiling.per_row) * tiling.unit + rest;
   tiling.panels = plan.outer_size * tiling.per_row;
   tiling.tile = std::max<int64_t>(plan.length.extent, 1);
   tiling.tiles = 1;

@@ -75,6 +75,8 @@ def test_columns_that_leave_lanes(name):
         for op in ("cumprod", FAST[1 + number % 3]):
             check(op, name, (75, inner), 0, number)
     check("cumprod", name, (2, 1501, 17), 1, 2)
+    # As many whole registers as fit all panels, and a lane.
+    check("cumsum", name, (5, 4065), 0, 1)
 
 
 GAPS = {
