@@ -2,6 +2,7 @@
 #include "packing.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "strided_copy.h"
 
@@ -39,6 +40,22 @@ void pack_elements(const std::vector<Plan::Axis>& axes, const U* in,
 }
 
 }  // namespace
+
+bool is_packed(const Plan& plan) {
+  int64_t width = std::abs(plan.length.out_step);
+  // The result may have room for initial values.
+  auto is_in_place = [&](const Plan::Axis& axis) {
+    bool is_before = axis.out_step >= width * plan.out_extent;
+    int64_t step = is_before
+                       ? axis.out_step / plan.out_extent * plan.length.extent
+                       : axis.out_step;
+    return axis.extent == 1 || axis.in_step == step;
+  };
+  return (plan.length.extent == 1 ||
+          plan.length.in_step == plan.length.out_step) &&
+         is_in_place(plan.inner) &&
+         std::all_of(plan.outer.begin(), plan.outer.end(), is_in_place);
+}
 
 Packing::Packing(const std::vector<Plan::Axis>& axes, size_t itemsize)
     : itemsize_(itemsize) {

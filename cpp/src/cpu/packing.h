@@ -9,13 +9,13 @@
 
 namespace upsweep {
 
+// Whether the input of a plan has no gaps: then nothing has to be packed.
+bool is_packed(const Plan& plan);
+
 class Packing {
  public:
   // `axes` are those of a CopiedInput.
   Packing(const std::vector<Plan::Axis>& axes, size_t itemsize);
-
-  // Whether there are no gaps: then nothing has to be packed.
-  bool is_packed() const { return axes_.size() == 1 && axes_[0].in_step == 1; }
 
   // Copies elements of the array in row-major order, `count` from `first` on.
   void pack(const void* in, int64_t first, int64_t count, void* out) const;

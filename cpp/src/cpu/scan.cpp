@@ -108,14 +108,16 @@ class Scan {
     const Plan& plan = work.plan;
     int64_t lanes = lanes_of(static_cast<int64_t>(work.dtype.size()));
     int64_t width = std::abs(plan.length.out_step);
-    if (plan.elements() == 0 || !has_gaps(plan, width, lanes)) return {};
+    if (plan.elements() == 0 || is_packed(plan) ||
+        !needs_packing(plan, width, lanes)) {
+      return {};
+    }
     CopiedInput copied = copy_input(plan);
     Packing packing(copied.axes, work.dtype.size());
-    if (packing.is_packed()) return {};
     return PackedInput{std::move(copied.plan), std::move(packing)};
   }
 
-  static bool has_gaps(const Plan& plan, int64_t width, int64_t lanes) {
+  static bool needs_packing(const Plan& plan, int64_t width, int64_t lanes) {
     int64_t together = plan.inner.extent;
     bool along = std::abs(plan.length.in_step) == 1;
     if (width >= lanes) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <optional>
 
 #include "../host/memory.h"
 #include "../host/pool.h"
@@ -40,7 +41,7 @@ class Slabs {
         lanes_(lanes_of(itemsize_)),
         reverse_(plan_.length.out_step < 0),
         per_lane_(find_per_lane()),
-        packing_(copy_input(plan_).axes, work.dtype.size()),
+        packing_(find_packing(work)),
         starts_(work.initial, work.op, work.dtype, plan_, kernel_) {
     int64_t lowest = reverse_ ? 0 : plan_.out_start;
     out_ = static_cast<char*>(work.out->data()) + lowest * itemsize_;
@@ -56,16 +57,15 @@ class Slabs {
     std::atomic<int64_t> taken{0};
     auto work = [&] {
       AlignedBuffer carry(kernel_.carry_size(lines()));
-      bool packed = packing_.is_packed();
       AlignedBuffer input(
-          packed ? 0 : static_cast<size_t>(per_panel() * slab() * itemsize_));
+          packing_ ? static_cast<size_t>(per_panel() * slab() * itemsize_) : 0);
       for (int64_t from; (from = taken.fetch_add(grain)) < panels;) {
         int64_t to = std::min(from + grain, panels);
         for (int64_t p = from; p < to; ++p) {
           SlabTile tile = tile_at(p);
-          if (!packed) {
-            packing_.pack(in_, p * per_panel() * slab(), tile.slabs * slab(),
-                          input.data());
+          if (packing_) {
+            packing_->pack(in_, p * per_panel() * slab(), tile.slabs * slab(),
+                           input.data());
             tile.in = input.data();
             tile.next_read = 0;
           }
@@ -79,6 +79,11 @@ class Slabs {
   }
 
  private:
+  static std::optional<Packing> find_packing(const ScanWork& work) {
+    if (is_packed(work.plan)) return {};
+    return Packing(copy_input(work.plan).axes, work.dtype.size());
+  }
+
   // Elements of a slab, slabs of a panel, and lines that its lanes can take.
   int64_t slab() const { return length_ * width_; }
   int64_t per_panel() const { return per_lane_ * lanes_; }
@@ -144,7 +149,7 @@ class Slabs {
   int64_t lanes_;
   bool reverse_;
   int64_t per_lane_;
-  Packing packing_;
+  std::optional<Packing> packing_;
   Starts starts_;
   const char* in_;
   char* out_;
