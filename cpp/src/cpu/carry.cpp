@@ -18,8 +18,9 @@ namespace {
 
 // Elements of a panel that are scanned at once for their carry alone.
 constexpr int64_t kPiece = 1 << 14;
-// Summaries that are kept until they are appended.
+// Summaries that are kept until they are appended: so many, or so many bytes.
 constexpr int64_t kRoom = 1 << 12;
+constexpr int64_t kRoomBytes = 1 << 24;
 
 class LineCarries {
  public:
@@ -92,7 +93,9 @@ class LineCarries {
   void share_tiles(int64_t p, int threads) {
     Panel panel = find_panel(plan_, tiling_, p);
     AlignedBuffer carry(kernel_.carry_size(panel.width));
-    int64_t room = std::min(kRoom, tiling_.tiles);
+    auto each = static_cast<int64_t>(kernel_.summary_size(
+        panel.width, std::min(tiling_.tile, plan_.length.extent)));
+    int64_t room = std::min({kRoom, kRoomBytes / each + 1, tiling_.tiles});
     Summaries summaries(*this, panel.width, room);
     begin(panel, carry.data());
     for (int64_t first = 0; first < tiling_.tiles; first += room) {

@@ -14,18 +14,42 @@ namespace upsweep {
 // The most bytes of a panel's row, if its lines are neighbours in memory.
 constexpr int64_t kPanelBytes = 1024;
 
+// The lanes of a register: at most a cache line, whatever the instruction set.
+constexpr int64_t lanes_of(int64_t itemsize) { return itemsize == 8 ? 8 : 16; }
+
+// The most bytes of slabs that are transposed at once.
+constexpr int64_t kSlabBytes = 1 << 13;
+
 // `width` neighbouring lines, `length` elements of each. Steps are in elements.
 struct Tile {
   const void* in;
   void* out;
   int64_t length;
   int64_t width;
-  int64_t in_step;      // along a line
-  int64_t in_lane;      // from line to line
-  int64_t out_step;     // along a line
-  int64_t out_lane;     // from line to line
-  uintptr_t next_read;  // a hint: the address of the thread's next tile
+  int64_t in_step;        // along a line
+  int64_t in_lane;        // from line to line
+  int64_t out_step;       // along a line
+  int64_t out_lane;       // from line to line
+  uintptr_t next_read;    // a hint: the address of the thread's next tile
+  bool streaming;         // the result is larger than the cache
+  uint64_t key_mask;      // the kernel's own
+  bool in_cache = false;  // whether nothing has to be prefetched
+};
+
+// Neighbouring slabs (slabs.h), each `length` rows of `width` elements, without
+// gaps in the input. The carry of line j of slab s is that of lane
+// s / per_lane, line s % per_lane * width + j.
+struct SlabTile {
+  const void* in;  // the lowest element, whatever the direction
+  void* out;
+  int64_t slabs;
+  int64_t per_lane;  // neighbouring slabs that one lane takes
+  int64_t length;
+  int64_t width;
+  int64_t out_slab;  // from slab to slab in the result
+  bool reverse;
   bool streaming;       // the result is larger than the cache
+  uintptr_t next_read;  // a hint: where the next tile is, or 0
   uint64_t key_mask;    // the kernel's own
 };
 
@@ -44,11 +68,14 @@ struct Kernel {
   // nothing if only a scan can tell the carry after the tile.
   bool (*try_apply_summary)(void* carry, const void* summary, int64_t width);
   // Writes the results of a tile. With a summary it also advances the carry, to
-  // the same bits as try_apply_summary. The last tile needs no summary, and no
-  // tile of a single line does if `reduces_lines` is true: then this makes its
-  // own, as far as the line is within the dtype's range.
+  // the same bits as try_apply_summary. The last tile needs no summary unless
+  // needs_summary is true, and no tile of a single line does if `reduces_lines`
+  // is true: then this makes its own, as far as the line is within the dtype's
+  // range.
   void (*scan)(const Tile& tile, void* carry, const void* summary,
                bool inclusive);
+  // Scans whole lines.
+  void (*scan_slabs)(const SlabTile& tile, void* carry, bool inclusive);
   // As scan without a summary, where each line starts again at an element whose
   // flag is 1. The flag of an element is as far from `flags` as its result is
   // from the tile's first.
@@ -66,6 +93,9 @@ struct Kernel {
   // Whether a single line has left the dtype's range.
   bool (*is_saturated)(const void* carry);
   bool reduces_lines;
+  // Whether scans of so few lines take the summary of each tile: if they are
+  // columns without gaps, which without it are only slow.
+  bool (*needs_summary)(int64_t width);
   uint64_t key_mask;  // for its tiles (keys.h)
 };
 

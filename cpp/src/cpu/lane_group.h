@@ -24,6 +24,11 @@ inline void prefetch(uintptr_t address) {
   __builtin_prefetch(reinterpret_cast<const void*>(address), 0, 2);
 }
 
+// The same for memory that will be written.
+inline void prefetch_results(uintptr_t address) {
+  __builtin_prefetch(reinterpret_cast<const void*>(address), 1, 2);
+}
+
 // Rows at once of the widest panel of columns.
 constexpr int64_t kPanelRows = 8;
 
@@ -225,13 +230,17 @@ struct LaneGroup {
 
   template <class LaneScanner>
   static bool scan_columns(const Tile& tile, Carry& carry, bool inclusive) {
-    return inclusive ? scan_columns<LaneScanner, true>(tile, carry)
-                     : scan_columns<LaneScanner, false>(tile, carry);
+    auto scan = tile.in_cache
+                    ? (inclusive ? scan_columns<LaneScanner, true, true>
+                                 : scan_columns<LaneScanner, false, true>)
+                    : (inclusive ? scan_columns<LaneScanner, true, false>
+                                 : scan_columns<LaneScanner, false, false>);
+    return scan(tile, carry);
   }
 
-  // `inclusive` is a template argument because a row does too little work to
-  // hide a branch.
-  template <class LaneScanner, bool inclusive>
+  // The flags are template arguments because a row does too little work to hide
+  // branches.
+  template <class LaneScanner, bool inclusive, bool in_cache>
   static bool scan_columns(const Tile& tile, Carry& carry) {
     LaneScanners<M, LaneScanner> scanners(carry, tile);
     const U* from = in(tile);
@@ -241,7 +250,10 @@ struct LaneGroup {
     }
     for (int64_t s = 0; s < tile.length; ++s) {
       if (s % kCheckedRows == 0 && !scanners.is_good()) return false;
-      prefetch(address(from) + bytes(tile.length * tile.in_step));
+      if (!in_cache) {
+        prefetch(address(from) + bytes(tile.length * tile.in_step));
+        prefetch_results(address(to) + bytes(tile.length * tile.out_step));
+      }
       if (tile.streaming) {
         alignas(64) U row[n];
         scanners.step(from, row, inclusive);
@@ -272,7 +284,11 @@ struct LaneGroup {
     for (int64_t s = 0; s < tile.length; s += m) {
       if (s % kCheckedRows == 0 && !scanners.is_good()) return false;
       prefetch_next(tile, s * n, m * n);
-      if (store_buffer) store_buffer->template write<m * n>();
+      if (store_buffer) {
+        store_buffer->template write<m * n>();
+      } else if (distance != 0) {
+        prefetch_block_after(tile, s * n, m * n);
+      }
       unrolled<kPacks>([&](int p) UPSWEEP_INLINE {
         Row rows[m];
         from.load(s, p * kPack<U>, rows);
@@ -288,6 +304,16 @@ struct LaneGroup {
                                            int n) {
     for (int i = 0; i < n; i += 64 / int{sizeof(U)}) {
       prefetch(tile.next_read + bytes(first + i));
+    }
+  }
+
+  // Prefetches a piece of where the results of the block after a tile go, if
+  // that follows it.
+  UPSWEEP_INLINE static void prefetch_block_after(const Tile& tile,
+                                                  int64_t first, int count) {
+    int64_t after = n * tile.length + first;
+    for (int i = 0; i < count; i += 64 / int{sizeof(U)}) {
+      prefetch_results(address(out(tile)) + bytes((after + i) * tile.out_step));
     }
   }
 

@@ -16,7 +16,9 @@
 #include <cstring>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "../core/backend.h"
@@ -24,7 +26,9 @@
 #include "../host/pool.h"
 #include "aligned_buffer.h"
 #include "isa.h"
+#include "packing.h"
 #include "segments.h"
+#include "slabs.h"
 #include "starts.h"
 #include "tiles.h"
 
@@ -34,6 +38,9 @@ namespace {
 
 // Elements of panels that a thread takes at once.
 constexpr int64_t kGrain = 1 << 14;
+// Panels of so few elements are not worth starting: if the axes of their input
+// do not merge, those of a copy do.
+constexpr int64_t kFewElements = 1 << 10;
 // With this many panels for each thread, none is idle for long at the end.
 constexpr int64_t kPanelsPerThread = 4;
 
@@ -41,8 +48,9 @@ class Scan {
  public:
   explicit Scan(const ScanWork& work)
       : work_(work),
-        plan_(work.plan),
-        tiling_(make_tiling(work.plan, work.dtype)),
+        packed_(find_packed(work)),
+        plan_(packed_ ? packed_->plan : work.plan),
+        tiling_(make_tiling(plan_, work.dtype, packed_.has_value())),
         kernel_(isa().kernel(work.op, work.dtype)),
         tiles_(plan_, tiling_, kernel_, work.dtype, work.in->data(),
                work.in_offset, work.out->data(),
@@ -54,7 +62,7 @@ class Scan {
     int64_t elements = lines * plan_.length.extent;
     if (elements == 0) return;
     int threads = threads_for(elements);
-    if (threads == 1 || tiling_.tiles == 1 ||
+    if (threads == 1 || tiling_.tiles == 1 || !tiling_.chained ||
         tiling_.panels >= threads * kPanelsPerThread) {
       run_panels(threads, elements);
     } else {
@@ -67,7 +75,7 @@ class Scan {
     int64_t grain =
         std::max<int64_t>(1, kGrain / (elements / tiling_.panels + 1));
     std::atomic<int64_t> taken{0};
-    share(threads, [&](void* carry, void* summary) {
+    share(threads, [&](const Memory& memory) {
       TileIndex at{-1, tiling_.tiles - 1};
       int64_t end = 0;
       auto take = [&] {
@@ -79,15 +87,74 @@ class Scan {
         }
         return at;
       };
-      walk(take, [&](TileIndex here, const Tile& tile) {
-        if (here.tile == 0) start(carry, here.panel, tile);
-        bool summarised = !is_last(here.tile) && !reduces_itself(tile.width);
-        if (summarised) kernel_.reduce(tile, summary, false);
-        kernel_.scan(tile, carry, summarised ? summary : nullptr,
+      walk(take, [&](TileIndex here, Tile tile) {
+        pack(here, tile, memory.input);
+        if (here.tile == 0) start(memory.carry, here.panel, tile);
+        bool summarised = is_summarised(here.tile, tile.width);
+        if (summarised) kernel_.reduce(tile, memory.summary, false);
+        kernel_.scan(tile, memory.carry, summarised ? memory.summary : nullptr,
                      work_.inclusive);
       });
     });
   }
+
+  // The input without gaps, if tiles of it have to be packed: lines too few to
+  // fill registers must be neighbours, and panels must have enough elements.
+  struct PackedInput {
+    Plan plan;
+    Packing packing;
+  };
+  static std::optional<PackedInput> find_packed(const ScanWork& work) {
+    const Plan& plan = work.plan;
+    int64_t lanes = lanes_of(static_cast<int64_t>(work.dtype.size()));
+    int64_t width = std::abs(plan.length.out_step);
+    if (plan.elements() == 0 || is_packed(plan) ||
+        !needs_packing(plan, width, lanes)) {
+      return {};
+    }
+    CopiedInput copied = copy_input(plan);
+    Packing packing(copied.axes, work.dtype.size());
+    return PackedInput{std::move(copied.plan), std::move(packing)};
+  }
+
+  static bool needs_packing(const Plan& plan, int64_t width, int64_t lanes) {
+    int64_t together = plan.inner.extent;
+    bool along = std::abs(plan.length.in_step) == 1;
+    if (width >= lanes) {
+      bool is_small = together * plan.length.extent < kFewElements;
+      return (is_small && together != width) ||
+             (!along && plan.inner.in_step != 1);
+    }
+    bool are_columns = std::abs(plan.inner.in_step) == 1 && together >= lanes;
+    return width > 1 || !(along || are_columns);
+  }
+
+  // Replaces the input of a tile by a packed copy.
+  void pack(const TileIndex& index, Tile& tile, void* memory) const {
+    if (!packed_) return;
+    Panel panel = find_panel(plan_, tiling_, index.panel);
+    int64_t first = panel.in + index.tile * tiling_.tile * tile.in_step;
+    auto* in = static_cast<const char*>(work_.in->data()) +
+               work_.in_offset * itemsize();
+    auto* to = static_cast<char*>(memory);
+    tile.in = tile.in_step < 0
+                  ? to + (tile.length - 1) * tile.width * itemsize()
+                  : to;
+    tile.next_read = reinterpret_cast<uintptr_t>(memory);
+    int64_t apart = std::abs(tile.in_step);
+    if (tile.in_step < 0) first -= (tile.length - 1) * apart;
+    if (apart == tile.width) {
+      packed_->packing.pack(in, first, tile.length * tile.width, to);
+      return;
+    }
+    tile.in_step = tile.in_step < 0 ? -tile.width : tile.width;
+    for (int64_t i = 0; i < tile.length; ++i) {
+      packed_->packing.pack(in, first + i * apart, tile.width,
+                            to + i * tile.width * itemsize());
+    }
+  }
+
+  int64_t itemsize() const { return static_cast<int64_t>(work_.dtype.size()); }
 
   // Sets the carry that enters a panel.
   void start(void* carry, int64_t panel, const Tile& tile) const {
@@ -114,16 +181,17 @@ class Scan {
     // Tiles are taken in order, and each thread scans its own in order, so
     // that the first that is not done waits for nothing.
     std::atomic<int64_t> taken{0};
-    share(threads, [&](void* carry, void* summary) {
+    share(threads, [&](const Memory& memory) {
       auto take = [&] {
         int64_t ticket = taken.fetch_add(1);
         bool is_left = ticket < tiling_.panels * tiling_.tiles;
         return TileIndex{is_left ? ticket % tiling_.panels : tiling_.panels,
                          ticket / tiling_.panels};
       };
-      walk(take, [&](TileIndex here, const Tile& tile) {
+      walk(take, [&](TileIndex here, Tile tile) {
+        pack(here, tile, memory.input);
         scan_chained(*chains[static_cast<size_t>(here.panel)], here.tile, tile,
-                     carry, summary);
+                     memory.carry, memory.summary);
       });
     });
   }
@@ -131,9 +199,10 @@ class Scan {
   void scan_chained(Chain& chain, int64_t t, const Tile& tile, void* carry,
                     void* summary) {
     // A summary is of little use for a line that has left the range.
+    bool is_idle = reduces_itself(tile.width) &&
+                   chain.saturated.load(std::memory_order_relaxed);
     bool summarised =
-        !is_last(t) && !(reduces_itself(tile.width) &&
-                         chain.saturated.load(std::memory_order_relaxed));
+        kernel_.needs_summary(tile.width) || (!is_last(t) && !is_idle);
     if (summarised) kernel_.reduce(tile, summary, true);
     await(chain.done, t);
     std::memcpy(carry, chain.carry.data(), chain.carry.nbytes());
@@ -169,6 +238,10 @@ class Scan {
   bool reduces_itself(int64_t width) const {
     return width == 1 && kernel_.reduces_lines;
   }
+  bool is_summarised(int64_t t, int64_t width) const {
+    return kernel_.needs_summary(width) ||
+           (tiling_.chained && !is_last(t) && !reduces_itself(width));
+  }
 
   size_t summary_size() const {
     int64_t length = std::min(tiling_.tile, plan_.length.extent);
@@ -177,33 +250,43 @@ class Scan {
     for (int64_t width :
          {tiling_.width,
           find_panel(plan_, tiling_, tiling_.panels - 1).width}) {
-      if (!is_last(0)) {
+      if (!is_last(0) || kernel_.needs_summary(width)) {
         size = std::max(size, kernel_.summary_size(width, length));
       }
     }
     return size;
   }
 
-  // Calls fn(carry, summary) on some threads, with memory of their own.
+  // Memory of one thread.
+  struct Memory {
+    void *carry, *summary, *input;
+  };
+
+  // Calls fn on some threads, with memory of their own.
   template <class Fn>
   void share(int threads, const Fn& fn) {
     struct Scratch {
       explicit Scratch(const Scan& scan)
           : carry(scan.kernel_.carry_size(scan.tiling_.width)),
-            summary(scan.summary_size()) {}
-      AlignedBuffer carry, summary;
+            summary(scan.summary_size()),
+            input(scan.packed_ ? scan.tile_size() : 0) {}
+      Memory memory() { return {carry.data(), summary.data(), input.data()}; }
+      AlignedBuffer carry, summary, input;
     };
     if (threads == 1) {
       Scratch mine(*this);
-      return fn(mine.carry.data(), mine.summary.data());
+      return fn(mine.memory());
     }
     std::deque<Scratch> scratch;  // they stay where they are
     for (int i = 0; i < threads; ++i) scratch.emplace_back(*this);
     std::atomic<size_t> taken{0};
-    pool().run(threads, [&] {
-      Scratch& mine = scratch[taken.fetch_add(1)];
-      fn(mine.carry.data(), mine.summary.data());
-    });
+    pool().run(threads, [&] { fn(scratch[taken.fetch_add(1)].memory()); });
+  }
+
+  // Bytes of the largest tile.
+  size_t tile_size() const {
+    int64_t length = std::min(tiling_.tile, plan_.length.extent);
+    return static_cast<size_t>(length * tiling_.width * itemsize());
   }
 
   static void await(const std::atomic<int64_t>& done, int64_t t) {
@@ -216,6 +299,7 @@ class Scan {
   bool is_last(int64_t t) const { return t == tiling_.tiles - 1; }
 
   const ScanWork& work_;
+  std::optional<PackedInput> packed_;
   const Plan& plan_;
   Tiling tiling_;
   const Kernel& kernel_;
@@ -226,7 +310,8 @@ class Scan {
 }  // namespace
 
 void run_scan(const ScanWork& work) {
-  work.reset ? run_segments(work) : Scan(work).run();
+  if (work.reset) return run_segments(work);
+  are_slabs(work) ? run_slabs(work) : Scan(work).run();
 }
 
 }  // namespace upsweep

@@ -79,11 +79,8 @@ class SegmentedScan {
  private:
   static Tiling make_segment_tiling(const Plan& plan, Dtype dtype) {
     bool columns = std::abs(plan.length.out_step) > 1;
-    int64_t lines = std::max<int64_t>(plan.inner.extent, 1);
     int64_t most = kPanelBytes / static_cast<int64_t>(dtype.size());
-    int64_t width = columns ? std::min(lines, most) : 1;
-    return {width, plan.outer_size * ceil_div(lines, width), plan.length.extent,
-            1};
+    return make_panels(plan, dtype, columns ? most : 1);
   }
 
   const uint8_t* flag(const Panel& panel, int64_t row) const {

@@ -267,12 +267,10 @@ UPSWEEP_INLINE inline bool any(const Pack<T, n>& mask) {
   auto folded = mask.v[0];
   for (int i = 1; i < Pack<T, n>::kParts; ++i) folded |= mask.v[i];
   if constexpr (Pack<T, n>::kPart == 64) {
-    auto words = reinterpret_cast<Vector<int64_t, 8>>(folded);
-    auto half = __builtin_shufflevector(words, words, 0, 1, 2, 3) |
-                __builtin_shufflevector(words, words, 4, 5, 6, 7);
-    auto quarter = __builtin_shufflevector(half, half, 0, 1) |
-                   __builtin_shufflevector(half, half, 2, 3);
-    return (quarter[0] | quarter[1]) != 0;
+#if defined(UPSWEEP_AVX512)
+    auto all = reinterpret_cast<__m512i>(folded);
+    return _mm512_test_epi64_mask(all, all) != 0;
+#endif
   } else if constexpr (Pack<T, n>::kPart == 32) {
 #if defined(UPSWEEP_AVX2)
     return !_mm256_testz_si256(reinterpret_cast<__m256i>(folded),

@@ -51,6 +51,16 @@ UPSWEEP_INLINE inline Pack<float, n> narrow(const Pack<double, n>& a) {
 template <class T>
 using FloatsOf = Pack<float, kPack<T>>;
 
+// Clang knows where a float comes from, and compares such floats as the halves
+// that they were, lane by lane where there are no instructions for halves.
+template <class V>
+UPSWEEP_INLINE inline V forget_origin(V v) {
+#if defined(UPSWEEP_AVX2)
+  asm("" : "+v"(v));
+#endif
+  return v;
+}
+
 template <class T>
 UPSWEEP_INLINE inline FloatsOf<T> floats_of(const Pack<Bits<T>>& bits) {
   if constexpr (std::is_same_v<T, float>) {
@@ -82,11 +92,12 @@ UPSWEEP_INLINE inline FloatsOf<T> floats_of(const Pack<Bits<T>>& bits) {
   } else {
     FloatsOf<T> r;
 #if defined(UPSWEEP_AVX512)
-    r.v[0] = _mm512_cvtph_ps(reinterpret_cast<__m256i>(bits.v[0]));
+    r.v[0] =
+        forget_origin(_mm512_cvtph_ps(reinterpret_cast<__m256i>(bits.v[0])));
 #elif defined(UPSWEEP_AVX2)
     auto all = reinterpret_cast<__m256i>(bits.v[0]);
-    r.v[0] = _mm256_cvtph_ps(_mm256_castsi256_si128(all));
-    r.v[1] = _mm256_cvtph_ps(_mm256_extracti128_si256(all, 1));
+    r.v[0] = forget_origin(_mm256_cvtph_ps(_mm256_castsi256_si128(all)));
+    r.v[1] = forget_origin(_mm256_cvtph_ps(_mm256_extracti128_si256(all, 1)));
 #elif defined(__aarch64__)
     auto half = vreinterpretq_f16_u16(bits.v[0]);
     r.v[0] = vcvt_f32_f16(vget_low_f16(half));

@@ -23,11 +23,17 @@ class Starts {
   // The carry that enters a panel.
   void set(void* carry, const Panel& panel) const {
     kernel_.init_carry(carry, panel.width);
-    if (initial_.kind == Initial::Kind::identity) return;
-    for (int64_t i = 0; i < panel.width; ++i) {
-      kernel_.set_prefix(carry, i, record(line(panel, i)).prefix,
-                         kernel_.key_mask);
-    }
+    if (are_identity()) return;
+    for (int64_t i = 0; i < panel.width; ++i)
+      set_line(carry, i, line(panel, i));
+  }
+
+  // Whether init_carry already sets what lines start with.
+  bool are_identity() const { return initial_.kind == Initial::Kind::identity; }
+
+  // Line i of a carry: sets it to what a line starts with.
+  void set_line(void* carry, int64_t i, int64_t line) const {
+    kernel_.set_prefix(carry, i, record(line).prefix, kernel_.key_mask);
   }
 
   // What a line starts with.
@@ -44,10 +50,15 @@ class Starts {
   void store(const void* carry, const Tile& tile) const {
     auto* out = static_cast<char*>(tile.out) - tile.out_step * itemsize_;
     for (int64_t i = 0; i < tile.width; ++i) {
-      CarryRecord record = methods_.identity();
-      record.prefix = kernel_.prefix(carry, i, kernel_.key_mask);
-      methods_.store_value(record, out + i * tile.out_lane * itemsize_);
+      store_line(carry, i, out + i * tile.out_lane * itemsize_);
     }
+  }
+
+  // Writes line i of a carry as a result.
+  void store_line(const void* carry, int64_t i, void* out) const {
+    CarryRecord record = methods_.identity();
+    record.prefix = kernel_.prefix(carry, i, kernel_.key_mask);
+    methods_.store_value(record, out);
   }
 
  private:

@@ -13,7 +13,30 @@
 namespace upsweep {
 namespace {
 
-template <class M>
+// Stripes of a line that lie one after another where the line does.
+template <class Value>
+struct StripesInPlace {
+  // Whether the stripes of a block are one run of elements.
+  static constexpr bool kAreRuns = true;
+
+  // The block from element `done` on, of stripes of `length` elements.
+  Tile block(const Tile& tile, int64_t done, int64_t length) const {
+    Tile block = tile;
+    block.in = static_cast<const Value*>(tile.in) + done * tile.in_step;
+    if (tile.out) {  // else there are no results to write
+      block.out = static_cast<Value*>(tile.out) + done * tile.out_step;
+    }
+    block.next_read =
+        tile.next_read + static_cast<uintptr_t>(done) * sizeof(Value);
+    block.length = length;
+    block.width = kLanes<Value>;
+    block.in_lane = length * tile.in_step;
+    block.out_lane = length * tile.out_step;
+    return block;
+  }
+};
+
+template <class M, class Stripes = StripesInPlace<typename M::Value>>
 struct StripedLine {
   using Value = typename M::Value;
   using Prefix = typename M::Prefix;
@@ -32,25 +55,33 @@ struct StripedLine {
   static constexpr bool kHasStripes = L::kHasStripes;
 
   static size_t summary_size(int64_t length) {
-    int64_t stripes = kHasStripes ? (length / (n * kRows) + 1) * n : 0;
     return sizeof(LineSummary) +
-           sizeof(Aggregate) * static_cast<size_t>(stripes);
+           sizeof(Aggregate) * static_cast<size_t>(stripes(length));
+  }
+  // The most stripes that a line of some length has.
+  static int64_t stripes(int64_t length) {
+    return kHasStripes ? (length / (n * kRows) + 1) * n : 0;
   }
 
   template <bool bounded>
   static void reduce(const Tile& tile, void* memory) {
     auto& summary = *new (memory) LineSummary();
+    reduce<bounded>(tile, {}, summary, summary.before);
+  }
+  // The same for stripes in any place, with the aggregates before them.
+  template <bool bounded>
+  static void reduce(const Tile& tile, const Stripes& stripes,
+                     Summary<M>& summary, Aggregate* before) {
     int64_t done = 0;
     if constexpr (kHasStripes) {
-      Aggregate* before = summary.before;
-      each_block(tile, [&](const Tile& block) {
+      each_block(tile, stripes, [&](const Tile& block) {
         append_block<bounded>(summary, block, before);
         before += n;
         done += block.length * n;
       });
       new (before) Aggregate(summary.aggregate);
       if constexpr (bounded && !M::kAssociative)
-        add_special_class(tile, summary);
+        add_special_class(tile, stripes, summary);
     }
     append_elements(summary, tile, done);
   }
@@ -60,16 +91,25 @@ struct StripedLine {
   static void scan(const Tile& tile, Carry& carry, const void* memory,
                    bool inclusive) {
     auto* summary = static_cast<const LineSummary*>(memory);
+    carry.set(0, scan(tile, {}, carry.get(0), summary,
+                      summary ? summary->before : nullptr, inclusive));
+  }
+  // The same without stripes. Returns the prefix after the tile.
+  static Prefix scan_line(const Tile& tile, Prefix r, bool inclusive) {
+    loop(tile, 0, tile.length, inclusive, r);
+    return r;
+  }
+  // The same for stripes in any place.
+  static Prefix scan(const Tile& tile, const Stripes& stripes,
+                     const Prefix& start, const Summary<M>* summary,
+                     const Aggregate* before, bool inclusive) {
     Summary<M> own;
-    const Prefix start = carry.get(0);
     Prefix r = start;
     int64_t done = 0;
     FastAttempts attempts;
     StreamingStoreBuffer<U> store_buffer;
     if constexpr (kHasStripes) {
-      const Aggregate* before = summary ? summary->before : nullptr;
-      each_block(tile, [&](const Tile& block) {
-        int64_t length = block.length * n;
+      each_block(tile, stripes, [&](const Tile& block) {
         if (is_live(r)) {
           Aggregate own_before[n];
           if (!summary) append_block<false>(own, block, own_before);
@@ -78,10 +118,10 @@ struct StripedLine {
           scan_block(block, start, of_stripes, inclusive, r, attempts,
                      store_buffer);
         } else {
-          scan_on(block, 0, length, inclusive, r, store_buffer);
+          scan_stripes(block, 0, inclusive, r, store_buffer);
         }
         if (summary) before += n;
-        done += length;
+        done += block.length * n;
       });
       if (is_live(r)) {
         r = prefix_after(start, summary ? *before : own.aggregate, r);
@@ -96,7 +136,21 @@ struct StripedLine {
         r = carry_after(start, summary ? summary->aggregate : own.aggregate, r);
       }
     }
-    carry.set(0, r);
+    return r;
+  }
+
+  // Calls fn for the blocks of a line: how many elements come before, and the
+  // length of the stripes.
+  template <class Fn>
+  static void each_length(int64_t line, const Fn& fn) {
+    constexpr int64_t side = kSide<U>;
+    for (int64_t done = 0;;) {
+      int64_t length = std::min<int64_t>(kRows, (line - done) / n);
+      length = length / side * side;
+      if (length == 0) return;
+      fn(done, length);
+      done += length * n;
+    }
   }
 
   // The carry after a tile whose scan went from `before` to `after`.
@@ -111,26 +165,11 @@ struct StripedLine {
   // Calls fn for each block of n stripes of kRows elements. The last block's
   // stripes are shorter, but multiples of kSide, to be transposed in squares.
   template <class Fn>
-  static void each_block(const Tile& tile, const Fn& fn) {
-    constexpr int64_t side = kSide<U>;
-    for (int64_t done = 0;;) {
-      int64_t length = std::min<int64_t>(kRows, (tile.length - done) / n);
-      length = length / side * side;
-      if (length == 0) return;
-      Tile block = tile;
-      block.in = static_cast<const Value*>(tile.in) + done * tile.in_step;
-      if (tile.out) {  // else there are no results to write
-        block.out = static_cast<Value*>(tile.out) + done * tile.out_step;
-      }
-      block.next_read =
-          tile.next_read + static_cast<uintptr_t>(done) * sizeof(Value);
-      block.length = length;
-      block.width = n;
-      block.in_lane = length * tile.in_step;
-      block.out_lane = length * tile.out_step;
-      fn(block);
-      done += length * n;
-    }
+  static void each_block(const Tile& tile, const Stripes& stripes,
+                         const Fn& fn) {
+    each_length(tile.length, [&](int64_t done, int64_t length) {
+      fn(stripes.block(tile, done, length));
+    });
   }
 
   // Appends a block to a summary and writes the aggregates before its stripes.
@@ -168,13 +207,14 @@ struct StripedLine {
     }
   }
 
-  static void add_special_class(const Tile& tile, Summary<M>& summary) {
+  static void add_special_class(const Tile& tile, const Stripes& stripes,
+                                Summary<M>& summary) {
     if (M::is_usable(summary.aggregate)) {
       M::add_class(summary.range, M::special_class(summary.aggregate));
       return;
     }
     // An aggregate that left the range does not determine the special class.
-    each_block(tile, [&](const Tile& block) {
+    each_block(tile, stripes, [&](const Tile& block) {
       double classes[n];
       reduce_classes<M>(block, classes);
       for (double special_class : classes)
@@ -239,8 +279,23 @@ struct StripedLine {
       }
     }
     r = carry.get(right - 1);
-    scan_on(block, right * block.length, n * block.length, inclusive, r,
-            store_buffer);
+    scan_stripes(block, right, inclusive, r, store_buffer);
+  }
+
+  // Scans the stripes of a block from one on, one after the other.
+  static void scan_stripes(const Tile& block, int first, bool inclusive,
+                           Prefix& r, StreamingStoreBuffer<U>& store_buffer) {
+    if constexpr (Stripes::kAreRuns) {
+      scan_on(block, first * block.length, n * block.length, inclusive, r,
+              store_buffer);
+    } else {
+      for (int l = first; l < n; ++l) {
+        Tile stripe = block;
+        stripe.in = static_cast<const Value*>(block.in) + l * block.in_lane;
+        stripe.out = static_cast<Value*>(block.out) + l * block.out_lane;
+        scan_on(stripe, 0, block.length, inclusive, r, store_buffer);
+      }
+    }
   }
 
   // Scans elements one after the other.

@@ -1,12 +1,13 @@
-// TileKernel: the kernel of any monoid: a single long line by stripes, or the
-// lines of a panel group by group.
+// TileKernel: the kernel of any monoid: one or a few long lines by stripes, or
+// the lines of a panel group by group.
 #pragma once
 
 #include <new>
 
 #include "../monoid/record.h"
 #include "reset_scan.h"
-#include "striped_line.h"
+#include "slab_scan.h"
+#include "striped_columns.h"
 
 namespace upsweep {
 namespace {
@@ -17,6 +18,7 @@ struct TileKernel {
   using Prefix = typename M::Prefix;
   using L = Lanes<M>;
   using Carry = typename L::Carry;
+  using Columns = StripedColumns<M>;
 
   static constexpr int n = kLanes<Value>;
 
@@ -25,15 +27,15 @@ struct TileKernel {
     return sizeof(Carry) * static_cast<size_t>(groups(width));
   }
   static size_t summary_size(int64_t width, int64_t length) {
-    return width == 1 ? StripedLine<M>::summary_size(length)
-                      : sizeof(Summary<M>) * static_cast<size_t>(width);
+    if (width == 1) return StripedLine<M>::summary_size(length);
+    if (Columns::has(width)) return Columns::summary_size(width, length);
+    return sizeof(Summary<M>) * static_cast<size_t>(width);
   }
 
   static void init_carry(void* carry, int64_t width) {
-    auto* lanes = static_cast<Carry*>(carry);
-    for (int64_t g = 0; g < groups(width); ++g) {
-      for (int i = 0; i < n; ++i) lanes[g].set(i, M::initial());
-    }
+    Carry group;
+    for (int i = 0; i < n; ++i) group.set(i, M::initial());
+    std::fill_n(static_cast<Carry*>(carry), groups(width), group);
   }
 
   static void reduce(const Tile& tile, void* summary, bool bounded) {
@@ -42,12 +44,19 @@ struct TileKernel {
               : StripedLine<M>::template reduce<false>(tile, summary);
       return;
     }
+    if (Columns::has(tile)) {
+      bounded ? Columns::template reduce<true>(tile, summary)
+              : Columns::template reduce<false>(tile, summary);
+      return;
+    }
     auto* lines = static_cast<Summary<M>*>(summary);
     for (int64_t i = 0; i < tile.width; ++i) new (lines + i) Summary<M>();
+    prefetch_rows(tile);
     int64_t done = 0;
     if constexpr (L::kHasStripes) {
-      for (; done + n <= tile.width; done += n) {
-        reduce_group(group(tile, 0, tile.length, done), lines + done);
+      for (; tile.width >= n && done < tile.width; done += n) {
+        int64_t first = first_of(done / n, tile.width);
+        reduce_group(group(tile, 0, tile.length, first), lines + first);
       }
     }
     auto* in = static_cast<const Value*>(tile.in);
@@ -87,9 +96,20 @@ struct TileKernel {
     auto* lanes = static_cast<Carry*>(carry);
     if (tile.width == 1) {
       StripedLine<M>::scan(tile, *lanes, summary, inclusive);
+    } else if (summary && Columns::has(tile)) {
+      for (int64_t i = 0; i < tile.width; ++i) {
+        set(lanes, i,
+            Columns::scan_line(tile, i, get(lanes, i), summary, inclusive));
+      }
+      Columns::store(tile, summary);
     } else {
       scan_panel(tile, lanes, summary, inclusive);
     }
+    if (tile.streaming) order_streams();
+  }
+
+  static void scan_slabs(const SlabTile& tile, void* carry, bool inclusive) {
+    SlabScan<M>::scan(tile, static_cast<Carry*>(carry), inclusive);
     if (tile.streaming) order_streams();
   }
 
@@ -110,6 +130,8 @@ struct TileKernel {
       }
     }
   }
+
+  static bool needs_summary(int64_t width) { return Columns::has(width); }
 
   static Number prefix(const void* carry, int64_t line, uint64_t key_mask) {
     return to_record(get(static_cast<const Carry*>(carry), line), key_mask);
@@ -174,7 +196,16 @@ struct TileKernel {
     if (lines && !M::kAssociative) {
       std::copy_n(lanes, groups(tile.width), before);
     }
-    scan_groups(tile, lanes, inclusive);
+    if (!L::kHasStripes && tile.width < n) {
+      // Lanes without a line would cost as much as the others.
+      for (int64_t i = 0; i < tile.width; ++i) {
+        Tile line = group(tile, 0, tile.length, i);
+        set(lanes, i,
+            StripedLine<M>::scan_line(line, get(lanes, i), inclusive));
+      }
+    } else {
+      scan_groups(tile, lanes, inclusive);
+    }
     if constexpr (!M::kAssociative) {
       for (int64_t i = 0; lines && i < tile.width; ++i) {
         set(lanes, i,
@@ -186,6 +217,24 @@ struct TileKernel {
 
   static constexpr int64_t kMaxGroups =
       kPanelBytes / static_cast<int64_t>(sizeof(Value)) / n;
+
+  // Prefetches a tile of columns, and where its results go, in the order of
+  // memory: groups would read a piece of each row.
+  static void prefetch_rows(const Tile& tile) {
+    if (tile.in_cache || tile.in_lane != 1) return;
+    auto in = reinterpret_cast<uintptr_t>(tile.in);
+    auto out = reinterpret_cast<uintptr_t>(tile.out);
+    bool is_written = out && tile.out_lane == 1 && !tile.streaming;
+    uintptr_t row = static_cast<uintptr_t>(tile.width) * sizeof(Value);
+    for (int64_t s = 0; s < tile.length; ++s) {
+      for (uintptr_t at = 0; at < row; at += 64) {
+        prefetch(in + at);
+        if (is_written) prefetch_results(out + at);
+      }
+      in += static_cast<uintptr_t>(tile.in_step) * sizeof(Value);
+      out += static_cast<uintptr_t>(tile.out_step) * sizeof(Value);
+    }
+  }
 
   // The prefix of one line.
   static Prefix get(const Carry* carry, int64_t line) {
@@ -223,6 +272,12 @@ struct TileKernel {
     return group;
   }
 
+  // The first line of a group. The last group overlaps the one before it rather
+  // than leave lanes without a line.
+  static int64_t first_of(int64_t group, int64_t width) {
+    return width < n ? 0 : std::min(group * n, width - n);
+  }
+
   // Whether each row of a group is one cache line and the rows are adjacent:
   // then results can bypass the cache without a buffer.
   static bool can_stream(const Tile& tile) {
@@ -231,44 +286,76 @@ struct TileKernel {
            reinterpret_cast<uintptr_t>(tile.out) % 64 == 0;
   }
 
+  // The carry of each group; a copy for one that overlaps the one before it.
+  class GroupCarries {
+   public:
+    GroupCarries(Carry* carry, int64_t width)
+        : carry_(carry),
+          width_(width),
+          copied_(width > n && width % n != 0 ? width / n : -1) {
+      if (copied_ < 0) return;
+      for (int i = 0; i < n; ++i) copy_.set(i, get(carry, width - n + i));
+    }
+    ~GroupCarries() {
+      for (int64_t i = width_ / n * n; copied_ >= 0 && i < width_; ++i) {
+        set(carry_, i, copy_.get(static_cast<int>(i - (width_ - n))));
+      }
+    }
+    GroupCarries(const GroupCarries&) = delete;
+
+    Carry& of(int64_t group) {
+      return group == copied_ ? copy_ : carry_[group];
+    }
+
+   private:
+    Carry* carry_;
+    int64_t width_;
+    int64_t copied_;  // a group, or -1
+    Carry copy_;
+  };
+
   static void scan_groups(const Tile& tile, Carry* carry, bool inclusive) {
     bool columns = tile.in_lane == 1 && tile.out_lane == 1;
     int64_t step = columns ? LaneGroup<M>::rows_at_once(tile.width) : kRows;
-    bool direct = !tile.streaming || can_stream(tile);
+    bool buffered = columns && tile.streaming && !can_stream(tile);
     FastAttempts attempts;
     StreamingStoreBuffer<Bits<Value>> store_buffer;
+    GroupCarries carries(carry, tile.width);
     for (int64_t row = 0; row < tile.length; row += step) {
-      int64_t rows = std::min(step, tile.length - row);
-      if (columns && !direct) {
-        scan_streaming(tile, row, rows, carry, inclusive, attempts);
-        continue;
-      }
-      for (int64_t g = 0; g < groups(tile.width); ++g) {
-        LaneGroup<M>::scan(group(tile, row, rows, g * n), carry[g], inclusive,
-                           attempts, tile.streaming ? &store_buffer : nullptr);
+      Tile rows = group(tile, row, std::min(step, tile.length - row), 0);
+      rows.width = tile.width;
+      if (buffered) {
+        scan_streaming(rows, carries, inclusive, attempts);
+      } else {
+        scan_rows(rows, carries, inclusive, attempts,
+                  tile.streaming ? &store_buffer : nullptr);
       }
     }
   }
 
+  static void scan_rows(const Tile& rows, GroupCarries& carries, bool inclusive,
+                        FastAttempts& attempts,
+                        StreamingStoreBuffer<Bits<Value>>* store_buffer) {
+    for (int64_t g = 0; g < groups(rows.width); ++g) {
+      LaneGroup<M>::scan(group(rows, 0, rows.length, first_of(g, rows.width)),
+                         carries.of(g), inclusive, attempts, store_buffer);
+    }
+  }
+
   // Scans rows of columns into a buffer, and copies whole rows past the cache.
-  static void scan_streaming(const Tile& tile, int64_t row, int64_t rows,
-                             Carry* carry, bool inclusive,
-                             FastAttempts& attempts) {
+  static void scan_streaming(const Tile& rows, GroupCarries& carries,
+                             bool inclusive, FastAttempts& attempts) {
     alignas(64) Value buffer[kPanelRows * kMaxGroups * n];
-    Tile buffered = group(tile, row, rows, 0);
-    auto* to = static_cast<Bits<Value>*>(buffered.out);
-    buffered.width = tile.width;
+    Tile buffered = rows;
     buffered.out = buffer;
     buffered.streaming = false;
-    buffered.out_step = tile.width;
-    for (int64_t g = 0; g < groups(tile.width); ++g) {
-      LaneGroup<M>::scan(group(buffered, 0, rows, g * n), carry[g], inclusive,
-                         attempts, nullptr);
-    }
-    for (int64_t i = 0; i < rows; ++i) {
-      stream_copy(to + i * tile.out_step,
-                  reinterpret_cast<Bits<Value>*>(buffer) + i * tile.width,
-                  tile.width);
+    buffered.out_step = rows.width;
+    scan_rows(buffered, carries, inclusive, attempts, nullptr);
+    auto* to = static_cast<Bits<Value>*>(rows.out);
+    for (int64_t i = 0; i < rows.length; ++i) {
+      stream_copy(to + i * rows.out_step,
+                  reinterpret_cast<Bits<Value>*>(buffer) + i * rows.width,
+                  rows.width);
     }
   }
 };
@@ -280,12 +367,14 @@ inline constexpr Kernel kKernel = {TileKernel<M>::carry_size,
                                    TileKernel<M>::reduce,
                                    TileKernel<M>::try_apply_summary,
                                    TileKernel<M>::scan,
+                                   TileKernel<M>::scan_slabs,
                                    TileKernel<M>::scan_segments,
                                    TileKernel<M>::prefix,
                                    TileKernel<M>::set_prefix,
                                    TileKernel<M>::describe,
                                    TileKernel<M>::is_saturated,
                                    StripedLine<M>::kHasStripes,
+                                   TileKernel<M>::needs_summary,
                                    key_mask};
 
 }  // namespace

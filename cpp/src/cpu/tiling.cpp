@@ -19,55 +19,81 @@ constexpr int64_t kEnoughPanels = 16;
 // Lines that follow each other in memory are scanned side by side where they
 // are shorter than this, and one at a time where they are longer.
 constexpr int64_t kShortLine = 1024;
-constexpr int64_t kLanes = 16;
 // The most elements of a line in one tile: roundings add up within a tile and
 // over the tiles, but not from one tile into the next.
 constexpr int64_t kMaxTile = 1 << 20;
 // The fewest elements of each line in a tile of many lines.
 constexpr int64_t kMinTile = 64;
+// The elements of a stripe, where a few long lines are cut into stripes.
+constexpr int64_t kStripe = 64;
 
 // Whether neighbouring lines are neighbours in memory: in the result, or in the
 // input where its axes are swapped.
-bool are_columns(const Plan& plan) {
+bool are_columns(const Plan& plan, int64_t lanes) {
   return std::abs(plan.length.out_step) > 1 ||
-         (std::abs(plan.inner.in_step) == 1 && plan.inner.extent > 1 &&
+         (std::abs(plan.inner.in_step) == 1 && plan.inner.extent >= lanes &&
           std::abs(plan.length.in_step) != 1);
 }
 
 }  // namespace
 
-Tiling make_tiling(const Plan& plan, Dtype dtype) {
+Tiling make_panels(const Plan& plan, Dtype dtype, int64_t most) {
+  int64_t lines = std::max<int64_t>(plan.inner.extent, 1);
+  int64_t lanes = lanes_of(static_cast<int64_t>(dtype.size()));
+  Tiling tiling{};
+  // Whole registers, and in the last panel the rest too.
+  tiling.unit = most == 1 ? 1 : std::min(lines, lanes);
+  int64_t units = lines / tiling.unit, rest = lines % tiling.unit;
+  int64_t most_units = most / tiling.unit - (rest > 0 ? 1 : 0);
+  tiling.per_row = ceil_div(units, std::max<int64_t>(most_units, 1));
+  tiling.width = ceil_div(units, tiling.per_row) * tiling.unit + rest;
+  tiling.panels = plan.outer_size * tiling.per_row;
+  tiling.tile = std::max<int64_t>(plan.length.extent, 1);
+  tiling.tiles = 1;
+  tiling.chained = true;
+  return tiling;
+}
+
+Tiling make_tiling(const Plan& plan, Dtype dtype, bool packed) {
   auto itemsize = static_cast<int64_t>(dtype.size());
   int64_t tile_size = kTileBytes / itemsize;
-  int64_t max_width = kPanelBytes / itemsize;
-  int64_t n = plan.length.extent;
+  int64_t lanes = lanes_of(itemsize);
+  int64_t n = std::max<int64_t>(plan.length.extent, 1);
   int64_t lines = std::max<int64_t>(plan.inner.extent, 1);
-  Tiling tiling{};
-  tiling.tile = std::clamp<int64_t>(n, 1, kMaxTile);
-  if (are_columns(plan)) {
-    tiling.width = std::min(lines, max_width);
-    if (plan.outer_size * ceil_div(lines, tiling.width) < kEnoughPanels) {
-      tiling.tile = std::max(kMinTile, tile_size / tiling.width);
-    }
-  } else if (n <= kShortLine && lines >= kLanes / 2) {
-    int64_t fitting = tile_size / std::max<int64_t>(n, 1) / kLanes * kLanes;
-    tiling.width = std::min(lines, std::clamp(fitting, kLanes, max_width));
-  } else {
-    tiling.width = 1;
-    tiling.tile = tile_size;
+  int64_t most = kPanelBytes / itemsize;
+  bool columns = are_columns(plan, lanes);
+  if (!columns && n <= kShortLine && lines >= lanes / 2) {
+    most = std::clamp(tile_size / n / lanes * lanes, lanes, most);
+  } else if (!columns) {
+    most = 1;
   }
-  tiling.panels = plan.outer_size * ceil_div(lines, tiling.width);
+  Tiling tiling = make_panels(plan, dtype, most);
+  if (tiling.width == 1) {
+    tiling.tile = tile_size;
+  } else if (columns && lines < lanes) {
+    int64_t block = kStripe * lanes;
+    tiling.tile = std::max<int64_t>(1, tile_size / lines / block) * block;
+  } else if (columns && (packed || tiling.panels < kEnoughPanels)) {
+    tiling.tile = std::max(kMinTile, tile_size / tiling.width);
+    tiling.chained = tiling.panels < kEnoughPanels;
+  } else {
+    tiling.tile = std::min(n, kMaxTile);
+  }
   tiling.tiles = ceil_div(n, tiling.tile);
   return tiling;
 }
 
 Panel find_panel(const Plan& plan, const Tiling& tiling, int64_t index) {
-  int64_t per_row = ceil_div(plan.inner.extent, tiling.width);
-  int64_t first = index % per_row * tiling.width;
-  int64_t row = index / per_row;
+  int64_t lines = plan.inner.extent;
+  auto start = [&](int64_t i) {
+    return lines / tiling.unit * i / tiling.per_row * tiling.unit;
+  };
+  int64_t i = index % tiling.per_row;
+  int64_t row = index / tiling.per_row;
+  int64_t first = start(i);
+  int64_t last = i + 1 == tiling.per_row ? lines : start(i + 1);
   Panel panel{plan.in_start + first * plan.inner.in_step,
-              plan.out_start + first * plan.inner.out_step,
-              std::min(tiling.width, plan.inner.extent - first)};
+              plan.out_start + first * plan.inner.out_step, last - first};
   for (size_t i = plan.outer.size(); i-- > 0;) {
     int64_t at = row % plan.outer[i].extent;
     row /= plan.outer[i].extent;

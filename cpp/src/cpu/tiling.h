@@ -13,13 +13,20 @@
 namespace upsweep {
 
 struct Tiling {
-  int64_t width;   // lines of a panel
-  int64_t panels;  // panels of the whole array
-  int64_t tile;    // elements of a line in one tile
-  int64_t tiles;   // tiles of a line
+  int64_t width;    // lines of the widest panel
+  int64_t unit;     // panels start at a multiple of so many lines
+  int64_t per_row;  // panels along the plan's inner axis
+  int64_t panels;   // panels of the whole array
+  int64_t tile;     // elements of a line in one tile
+  int64_t tiles;    // tiles of a line
+  bool chained;     // whether tiles hand on the carry by summaries
 };
 
-Tiling make_tiling(const Plan& plan, Dtype dtype);
+// If `packed`, each tile is copied before it is scanned.
+Tiling make_tiling(const Plan& plan, Dtype dtype, bool packed = false);
+
+// Panels of about the same width, at most `most` lines, in one tile each.
+Tiling make_panels(const Plan& plan, Dtype dtype, int64_t most);
 
 // Where the first line of a panel starts, and how many lines it has.
 struct Panel {

@@ -130,14 +130,17 @@ class Lines {
   int64_t lane_;
 };
 
-// gather and scatter for whole squares of lines along memory. They return the
-// number of rows that they moved. All is in locals: a reference that is
-// captured is loaded again after each store.
+// gather and scatter for lines along memory, square by square. The last square
+// overlaps the one before it if they do not fit. They return the number of rows
+// that they moved: 0 if there are too few for a square. All is in locals: a
+// reference that is captured is loaded again after each store.
 template <class U, class LineSet>
 UPSWEEP_INLINE inline int gather_squares(const LineSet lines, int steps,
-                                         U* to) {
-  int s = 0;
-  for (; s + kSide<U> <= steps; s += kSide<U>) {
+                                         U* first) {
+  if (steps < kSide<U>) return 0;
+  for (int next = 0; next < steps; next += kSide<U>) {
+    int s = std::min(next, steps - kSide<U>);
+    U* to = first + s * kLanes<U>;
     unrolled<kLanes<U> / kPack<U>>([&](int p) UPSWEEP_INLINE {
       Pack<U> rows[kSide<U>];
       lines.load(s, p * kPack<U>, rows);
@@ -145,15 +148,16 @@ UPSWEEP_INLINE inline int gather_squares(const LineSet lines, int steps,
         rows[i].store(to + i * kLanes<U> + p * kPack<U>);
       }
     });
-    to += kSide<U> * kLanes<U>;
   }
-  return s;
+  return steps;
 }
 template <class U, class LineSet>
-UPSWEEP_INLINE inline int scatter_squares(const U* from, const LineSet lines,
+UPSWEEP_INLINE inline int scatter_squares(const U* first, const LineSet lines,
                                           int steps) {
-  int s = 0;
-  for (; s + kSide<U> <= steps; s += kSide<U>) {
+  if (steps < kSide<U>) return 0;
+  for (int next = 0; next < steps; next += kSide<U>) {
+    int s = std::min(next, steps - kSide<U>);
+    const U* from = first + s * kLanes<U>;
     unrolled<kLanes<U> / kPack<U>>([&](int p) UPSWEEP_INLINE {
       Pack<U> rows[kSide<U>];
       for (int i = 0; i < kSide<U>; ++i) {
@@ -161,9 +165,8 @@ UPSWEEP_INLINE inline int scatter_squares(const U* from, const LineSet lines,
       }
       lines.store(s, p * kPack<U>, rows);
     });
-    from += kSide<U> * kLanes<U>;
   }
-  return s;
+  return steps;
 }
 
 // to[s][l] = from[s * step + l * lane] for `steps` rows of `lanes` lanes; rows
@@ -182,10 +185,15 @@ void gather(const U* from, int64_t step, int64_t lane, int lanes, int steps,
     }
   }
   for (; s < steps; ++s) {
-    for (int l = 0; l < lanes; ++l) {
-      // complex64 is only aligned to its halves.
+    // complex64 is only aligned to its halves.
+    auto load = [&](int l) {
       std::memcpy(to + s * kLanes<U> + l, from + s * step + l * lane,
                   sizeof(U));
+    };
+    if (lanes == kLanes<U>) {
+      unrolled<kLanes<U>>(load);
+    } else {
+      for (int l = 0; l < lanes; ++l) load(l);
     }
   }
 }

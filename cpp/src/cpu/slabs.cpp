@@ -1,0 +1,174 @@
+// Scans of many short lines, shared by threads panel by panel. A panel is as
+// many neighbouring slabs as the lanes of a register take at once.
+#include "slabs.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <optional>
+
+#include "../host/memory.h"
+#include "../host/pool.h"
+#include "aligned_buffer.h"
+#include "isa.h"
+#include "packing.h"
+#include "starts.h"
+
+namespace upsweep {
+
+namespace {
+
+// The most elements of a slab. There must be slabs for half of the lanes. Other
+// lines fill registers in other ways.
+constexpr int64_t kMostElements = 1024;
+// The same where a row fills a register already.
+constexpr int64_t kMostOfWide = 256;
+// The most rows of a slab that shares a lane.
+constexpr int64_t kMostRows = 64;
+// Elements of panels that a thread takes at once.
+constexpr int64_t kGrain = 1 << 14;
+
+class Slabs {
+ public:
+  explicit Slabs(const ScanWork& work)
+      : work_(work),
+        plan_(work.plan),
+        kernel_(isa().kernel(work.op, work.dtype)),
+        itemsize_(static_cast<int64_t>(work.dtype.size())),
+        length_(plan_.length.extent),
+        width_(std::abs(plan_.length.out_step)),
+        slabs_(plan_.lines() / width_),
+        lanes_(lanes_of(itemsize_)),
+        reverse_(plan_.length.out_step < 0),
+        per_lane_(find_per_lane()),
+        packing_(find_packing(work)),
+        starts_(work.initial, work.op, work.dtype, plan_, kernel_) {
+    int64_t lowest = reverse_ ? 0 : plan_.out_start;
+    out_ = static_cast<char*>(work.out->data()) + lowest * itemsize_;
+    in_ =
+        static_cast<const char*>(work.in->data()) + work.in_offset * itemsize_;
+    streaming_ = work.out->nbytes() >= cache_size() / 2;
+  }
+
+  void run() {
+    int64_t elements = slabs_ * slab();
+    int64_t panels = ceil_div(slabs_, per_panel());
+    int64_t grain = std::max<int64_t>(1, kGrain / (per_panel() * slab() + 1));
+    std::atomic<int64_t> taken{0};
+    auto work = [&] {
+      AlignedBuffer carry(kernel_.carry_size(lines()));
+      AlignedBuffer input(
+          packing_ ? static_cast<size_t>(per_panel() * slab() * itemsize_) : 0);
+      for (int64_t from; (from = taken.fetch_add(grain)) < panels;) {
+        int64_t to = std::min(from + grain, panels);
+        for (int64_t p = from; p < to; ++p) {
+          SlabTile tile = tile_at(p);
+          if (packing_) {
+            packing_->pack(in_, p * per_panel() * slab(), tile.slabs * slab(),
+                           input.data());
+            tile.in = input.data();
+            tile.next_read = 0;
+          }
+          start(carry.data(), p, tile);
+          kernel_.scan_slabs(tile, carry.data(), work_.inclusive);
+        }
+      }
+    };
+    int threads = threads_for(elements);
+    threads == 1 ? work() : pool().run(threads, work);
+  }
+
+ private:
+  static std::optional<Packing> find_packing(const ScanWork& work) {
+    if (is_packed(work.plan)) return {};
+    return Packing(copy_input(work.plan).axes, work.dtype.size());
+  }
+
+  // Elements of a slab, slabs of a panel, and lines that its lanes can take.
+  int64_t slab() const { return length_ * width_; }
+  int64_t per_panel() const { return per_lane_ * lanes_; }
+  int64_t lines() const { return per_panel() * width_; }
+
+  // A lane takes as many slabs as fit the first-level cache, but no more than
+  // all lanes need; and at least what a square takes that is transposed.
+  int64_t find_per_lane() const {
+    if (length_ > kMostRows) return 1;
+    int64_t most = kSlabBytes / itemsize_ / lanes_ / slab();
+    int64_t needed = ceil_div(slabs_, lanes_);
+    int64_t least = ceil_div(16 / itemsize_, slab());
+    return std::max({std::min(most, needed), least, int64_t{1}});
+  }
+
+  SlabTile tile_at(int64_t panel) const {
+    int64_t first = panel * per_panel();
+    const char* in = in_ + first * slab() * itemsize_;
+    int64_t out_slab = plan_.out_extent * width_;
+    return {in,
+            out_ + first * out_slab * itemsize_,
+            std::min(per_panel(), slabs_ - first),
+            per_lane_,
+            length_,
+            width_,
+            out_slab,
+            reverse_,
+            streaming_,
+            reinterpret_cast<uintptr_t>(in) +
+                static_cast<uintptr_t>(per_panel() * slab() * itemsize_),
+            kernel_.key_mask};
+  }
+
+  // Sets the carry that enters a panel.
+  void start(void* carry, int64_t panel, const SlabTile& tile) const {
+    kernel_.init_carry(carry, lines());
+    if (starts_.are_identity() && !work_.include_initial) return;
+    for (int64_t s = 0; s < tile.slabs; ++s) {
+      for (int64_t j = 0; j < width_; ++j) {
+        int64_t line = (panel * per_panel() + s) * width_ + j;
+        int64_t i = line_of_carry(s, j);
+        starts_.set_line(carry, i, line);
+        if (!work_.include_initial) continue;
+        int64_t before = reverse_ ? length_ : -1;
+        int64_t at = s * tile.out_slab + before * width_ + j;
+        starts_.store_line(carry, i,
+                           static_cast<char*>(tile.out) + at * itemsize_);
+      }
+    }
+  }
+
+  // Where a carry has column j of slab s: lanes take runs of slabs.
+  int64_t line_of_carry(int64_t s, int64_t j) const {
+    return (s % per_lane_ * width_ + j) * lanes_ + s / per_lane_;
+  }
+
+  const ScanWork& work_;
+  const Plan& plan_;
+  const Kernel& kernel_;
+  int64_t itemsize_;
+  int64_t length_, width_;  // rows of a slab, elements of a row
+  int64_t slabs_;
+  int64_t lanes_;
+  bool reverse_;
+  int64_t per_lane_;
+  std::optional<Packing> packing_;
+  Starts starts_;
+  const char* in_;
+  char* out_;
+  bool streaming_;
+};
+
+}  // namespace
+
+bool are_slabs(const ScanWork& work) {
+  const Plan& plan = work.plan;
+  int64_t width = std::abs(plan.length.out_step);
+  auto itemsize = static_cast<int64_t>(work.dtype.size());
+  int64_t lanes = lanes_of(itemsize);
+  return plan.elements() > 0 && plan.lines() / width >= lanes / 2 &&
+         plan.length.extent * width <=
+             (width < lanes ? kMostElements : kMostOfWide) &&
+         width <= kSlabBytes / itemsize / lanes;
+}
+
+void run_slabs(const ScanWork& work) { Slabs(work).run(); }
+
+}  // namespace upsweep
