@@ -108,6 +108,25 @@ def test_short_lines_that_leave_the_range_at_different_places(name, end):
             checked_scan("cumprod", a, a, axis=axis, **flags)
 
 
+@pytest.mark.parametrize("end", ["low", "high"])
+@pytest.mark.parametrize("name", FLOATS)
+def test_few_columns_and_slabs_that_leave_the_range(name, end):
+    """Columns that no register is full of, beside each other and in slabs."""
+    dtype, rng = numpy_dtype(name), np.random.default_rng(6)
+    thens = [None, 0.0, -0.0, np.inf, -np.inf, np.nan, -1.0]
+    for i, (n, width, slabs) in enumerate(
+        [(2700, 2, 1), (40_000, 3, 1), (3000, 7, 1), (5, 3, 40), (70, 2, 33)]
+    ):
+        lines = [
+            line(rng, dtype, n, end, int(rng.integers(0, 2 * n)), thens[k % 7])
+            for k in range(min(width * slabs, 40))
+        ]
+        x = np.resize(np.stack(lines), (slabs, width, n)).swapaxes(1, 2)
+        for flags in (FLAGS[i % 4], FLAGS[(i + 1) % 4]):
+            a = np.ascontiguousarray(np.flip(x, 1) if flags["reverse"] else x)
+            checked_scan("cumprod", a, a, axis=1, **flags)
+
+
 @pytest.mark.parametrize("special", [0.0, -0.0, np.inf, -np.inf, np.nan])
 @pytest.mark.parametrize("name", FLOATS)
 def test_special_elements_of_lines_within_the_range(name, special):
