@@ -123,7 +123,7 @@ class Scan {
     if (width >= lanes) {
       bool is_small = together * plan.length.extent < kFewElements;
       return (is_small && together != width) ||
-             (!along && plan.inner.in_step != 1);
+             (!along && plan.inner.in_step != 1) || plan.inner.in_step == 0;
     }
     bool are_columns = std::abs(plan.inner.in_step) == 1 && together >= lanes;
     return width > 1 || !(along || are_columns);

@@ -16,6 +16,8 @@ namespace {
 constexpr int64_t kTileBytes = 1 << 16;
 // From as many panels on, threads share panels rather than lines.
 constexpr int64_t kEnoughPanels = 16;
+// Rows of panels that are narrower than this are slow to read.
+constexpr int64_t kNarrowPanelBytes = 512;
 // Lines that follow each other in memory are scanned side by side where they
 // are shorter than this, and one at a time where they are longer.
 constexpr int64_t kShortLine = 1024;
@@ -66,6 +68,9 @@ Tiling make_tiling(const Plan& plan, Dtype dtype, bool packed) {
     most = std::clamp(tile_size / n / lanes * lanes, lanes, most);
   } else if (!columns) {
     most = 1;
+  } else if (int64_t share = lines / (kEnoughPanels * lanes) * lanes;
+             share * itemsize >= kNarrowPanelBytes) {
+    most = std::min(most, share);  // rather than too few panels
   }
   Tiling tiling = make_panels(plan, dtype, most);
   if (tiling.width == 1) {
