@@ -56,8 +56,36 @@ class SaturatedLine {
     }
   }
 
+  // Scans a block of stripes that are the lanes of rows. If an element may
+  // change the class of a result it returns false and has done nothing.
+  static bool scan_rows(const Tile& block, bool inclusive, Prefix& r) {
+    U value = bits_of_value(r);
+    U size = static_cast<U>(value & ~kSign);
+    Row signs[kPacks];
+    std::fill_n(signs, kPacks, Row::all(0));
+    bool is_nan = size > kInfinityBits<Value>;  // NaN stays
+    if (!is_nan) {
+      bool infinite = size == kInfinityBits<Value>;
+      auto special = Row::all(0) != Row::all(0);
+      each_pack(block, [&](const Row& x, U*, int p) UPSWEEP_INLINE {
+        special = special | are_special(x, infinite);
+        signs[p] = signs[p] ^ x;
+      });
+      if (any(special)) return false;
+    }
+    start_lanes(signs, static_cast<U>(value & kSign), r, size);
+    auto sizes = Row::all(size), own = Row::all(is_nan ? U{0} : kSign);
+    each_pack(block, [&](const Row& x, U* to, int p) UPSWEEP_INLINE {
+      auto before = signs[p];
+      if constexpr (kProduct) signs[p] = before ^ (x & own);
+      (sizes | (inclusive ? signs[p] : before)).store(to);
+    });
+    return true;
+  }
+
  private:
   static constexpr int n = kPack<U>;
+  static constexpr int kPacks = kLanes<U> / n;
   static constexpr bool kProduct = Lanes<M>::kProduct;
   static constexpr U kSign = static_cast<U>(U{1} << (sizeof(U) * 8 - 1));
   using Row = Pack<U>;
@@ -105,10 +133,44 @@ class SaturatedLine {
 
   // Whether an element may change the class of a result.
   UPSWEEP_INLINE static bool has_special(const Row& x, bool infinite) {
+    return any(are_special(x, infinite));
+  }
+  UPSWEEP_INLINE static auto are_special(const Row& x, bool infinite) {
     auto size = x & Row::all(static_cast<U>(~kSign));
     auto special = size >= Row::all(kInfinityBits<Value>);
     if (kProduct && infinite) special = special | (size == Row::all(0));
-    return any(special);
+    return special;
+  }
+
+  // Calls fn(elements, where their results go, pack) for the rows of a block.
+  template <class Fn>
+  UPSWEEP_INLINE static void each_pack(const Tile& block, const Fn& fn) {
+    auto* in = static_cast<const U*>(block.in);
+    auto* out = static_cast<U*>(block.out);
+    for (int64_t s = 0; s < block.length; ++s) {
+      unrolled<kPacks>([&](int p) UPSWEEP_INLINE {
+        fn(Row::load(in + s * block.in_step + p * n),
+           out + s * block.out_step + p * n, p);
+      });
+    }
+  }
+
+  // Turns the signs of the products of lanes into those that the lanes start
+  // with, and advances r over all lanes.
+  static void start_lanes(Row* signs, U sign, Prefix& r, U size) {
+    if constexpr (kProduct) {
+      U lanes[kLanes<U>];
+      for (int p = 0; p < kPacks; ++p) signs[p].store(lanes + p * n);
+      for (U& lane : lanes) {
+        U product = static_cast<U>(lane & kSign);
+        lane = sign;
+        sign = static_cast<U>(sign ^ product);
+      }
+      for (int p = 0; p < kPacks; ++p) signs[p] = Row::load(lanes + p * n);
+      r = prefix_of(static_cast<U>(size | sign));
+    } else {
+      std::fill_n(signs, kPacks, Row::all(sign));
+    }
   }
 
   static void loop(const U* in, U* out, int64_t step, int64_t count,

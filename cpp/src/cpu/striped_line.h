@@ -289,6 +289,11 @@ struct StripedLine {
       scan_on(block, first * block.length, n * block.length, inclusive, r,
               store_buffer);
     } else {
+      if constexpr (!M::kAssociative) {
+        if (first == 0 && SaturatedLine<M>::scan_rows(block, inclusive, r)) {
+          return;
+        }
+      }
       for (int l = first; l < n; ++l) {
         Tile stripe = block;
         stripe.in = static_cast<const Value*>(block.in) + l * block.in_lane;
