@@ -27,7 +27,7 @@ from upsweep._torch_products import product_jvp, product_vjp
 from upsweep._torch_scans import linear_recurrence, scan
 from upsweep._torch_way import Way, wide
 
-__all__: list[str] = []
+__all__ = ["VJPS"]
 
 
 # Scans: gradients from (c, x, way), tangents from (dx, x, way).
@@ -129,7 +129,7 @@ def _logaddexp_jvp(dx: Tensor, x: Tensor, way: Way) -> Tensor:
     return way.recurrence(decay, dx * own).to(dtype)
 
 
-_VJPS = {
+VJPS = {
     "sum": _sum_vjp,
     "prod": _prod_vjp,
     "max": _extremum_vjp("max"),
@@ -165,10 +165,10 @@ def _scan_vjp(
     way = Way(dim, reverse, inclusive, reset)
     of_initial: Tensor | None = None
     if initial is None:
-        of_x = _VJPS[op](c, x, way)
+        of_x = VJPS[op](c, x, way)
     else:
         x, longer = _after_initial(way, initial, x)
-        of_initial, of_x = way.split(_VJPS[op](way.before(None, c), x, longer))
+        of_initial, of_x = way.split(VJPS[op](way.before(None, c), x, longer))
     return of_x, None, None, None, None, of_initial, None
 
 
