@@ -49,39 +49,41 @@ def _prod_jvp(dx: Tensor, x: Tensor, way: Way) -> Tensor:
     return product_jvp(x, dx, way)
 
 
-def _takes_over(x: Tensor, op: str, way: Way) -> Tensor:
-    """Where the result becomes another element: a greater one, or the first NaN."""
-    x = x.detach()
+def _stays(x: Tensor, op: str, way: Way) -> Tensor:
+    """Where the result stays what it was before, and does not become another element: a
+    greater one, or the first NaN."""
     before = way.exclusive(x, op)
     one, other = (x, before) if op == "max" else (before, x)
     if x.is_complex():
         greater = (one.real > other.real) | (
             (one.real == other.real) & (one.imag > other.imag)
         )
+        stays = ~(greater | x.isnan())
     else:
-        greater = one > other
-    takes = greater | (x.isnan() & ~before.isnan())
-    takes = takes | ~way.previous(torch.ones_like(takes))
-    return takes if way.reset is None else takes | way.reset
+        stays = one <= other
+    stays = stays | before.isnan()
+    if x.shape[way.dim] > 0:
+        way.first(stays).fill_(False)
+    return stays if way.reset is None else stays & ~way.reset
 
 
 def _extremum_vjp(op: str) -> Callable[[Tensor, Tensor, Way], Tensor]:
     def vjp(c: Tensor, x: Tensor, way: Way) -> Tensor:
-        takes = _takes_over(x, op, way)
+        stays = _stays(x.detach(), op, way)
         c = way.of_inclusive(c)
         back = not way.reverse
-        sums = scan(c, "sum", way.dim, back, True, None, way.next(takes))
-        return torch.where(takes, sums, 0)
+        sums = scan(c, "sum", way.dim, back, True, None, way.next(~stays))
+        return torch.where(stays, 0, sums)
 
     return vjp
 
 
 def _extremum_jvp(op: str) -> Callable[[Tensor, Tensor, Way], Tensor]:
     def jvp(dx: Tensor, x: Tensor, way: Way) -> Tensor:
-        takes = _takes_over(x, op, way)
+        stays = _stays(x.detach(), op, way)
         # The tangent of the last element that took over.
-        dx = torch.where(takes, dx, 0)
-        inclusive = scan(dx, "sum", way.dim, way.reverse, True, None, takes)
+        dx = torch.where(stays, 0, dx)
+        inclusive = scan(dx, "sum", way.dim, way.reverse, True, None, ~stays)
         return way.from_inclusive(inclusive)
 
     return jvp
