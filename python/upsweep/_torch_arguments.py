@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.masked import MaskedTensor
 
 import upsweep
 from upsweep._torch_memory import DTYPES
@@ -112,6 +113,11 @@ def _check_tensor(name: str, argument: str, value: Any) -> None:
     if value.is_nested:
         raise TypeError(
             f"[{name}] {argument} is a nested tensor; scan what unbind() gives."
+        )
+    if isinstance(value, MaskedTensor):
+        raise TypeError(
+            f"[{name}] {argument} is a MaskedTensor; scan what to_tensor() gives, with "
+            "the identity where the mask is False: 1 for products."
         )
     if value.layout is not torch.strided:
         raise TypeError(
