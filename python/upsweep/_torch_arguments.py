@@ -51,8 +51,10 @@ def to_coefficients(a: Any, b: Any) -> tuple[Tensor, Tensor]:
         else torch.full((), each, dtype=dtype, device=like.device)
         for each in (a, b)
     )
+    if a.shape == b.shape:
+        return a, b
     try:
-        shape = torch.broadcast_shapes(a.shape, b.shape)
+        shape = torch.broadcast_shapes(a.shape, b.shape)  # which is slow
     except RuntimeError as error:
         raise ValueError(
             f"[{name}] a of shape {tuple(a.shape)} and b of shape {tuple(b.shape)} "
