@@ -21,6 +21,7 @@ from typing import Any
 import torch
 import upsweep
 import upsweep.torch as ut
+from torch._higher_order_ops.associative_scan import associative_scan
 
 from bench import machine, report
 from bench.timing import Call, interleaved
@@ -31,13 +32,41 @@ SMALL = 1024
 SHAPES = [((1 << 24,), 0), ((4096, 4096), 1), ((4096, 4096), 0)]
 QUICK = [((1 << 12,), 0), ((64, 64), 1), ((64, 64), 0)]
 
-Scan = Callable[[Any, int], Any]
+# Of recurrences, which take PyTorch a step in Python for each element of a line.
+STATES = [((1024, 4096), 0), ((4096, 1024), 1)]
+QUICK_STATES = [((64, 64), 0), ((64, 64), 1)]
+
+Scan = Callable[..., Any]  # of tensors and an axis
 SCANS: dict[str, tuple[Scan, Scan]] = {
     "cumprod": (ut.cumprod, torch.cumprod),
     "cumsum": (ut.cumsum, torch.cumsum),
     "cummax": (ut.cummax, lambda x, dim: torch.cummax(x, dim).values),
     "logcumsumexp": (ut.logcumsumexp, torch.logcumsumexp),
 }
+
+
+def loop(a: Any, b: Any, dim: int) -> Any:
+    """A recurrence, one step of all lines at a time."""
+    h = torch.zeros_like(a.select(dim, 0))
+    states = []
+    for factor, term in zip(a.unbind(dim), b.unbind(dim), strict=True):
+        h = torch.addcmul(term, factor, h)
+        states.append(h)
+    return torch.stack(states, dim)
+
+
+def associative(a: Any, b: Any, dim: int) -> Any:
+    """A recurrence by PyTorch's scan with any operator."""
+
+    def combine(first: Any, second: Any) -> Any:
+        (a, b), (c, d) = first, second
+        return a * c, b * c + d
+
+    return associative_scan(combine, (a, b), dim, combine_mode="generic")[1]
+
+
+# What PyTorch has for linear_recurrence.
+RECURRENCES = {"a loop": loop, "associative_scan": associative}
 
 
 @dataclass(frozen=True)
@@ -49,12 +78,12 @@ class Task:
     theirs: Call
 
 
-def forward(x: Any, dim: int, wait: Call) -> Callable[[Scan], Call]:
+def forward(tensors: list[Any], dim: int, wait: Call) -> Callable[[Scan], Call]:
     """The scan."""
 
     def of(scan: Scan) -> Call:
         def call() -> None:
-            scan(x, dim)
+            scan(*tensors, dim)
             wait()
 
         return call
@@ -62,17 +91,19 @@ def forward(x: Any, dim: int, wait: Call) -> Callable[[Scan], Call]:
     return of
 
 
-def backward(x: Any, dim: int, wait: Call, order: int = 1) -> Callable[[Scan], Call]:
+def backward(
+    tensors: list[Any], dim: int, wait: Call, order: int = 1
+) -> Callable[[Scan], Call]:
     """The scan and its gradient, or also the gradient of that."""
-    leaf = x.clone().requires_grad_()
-    ones = torch.ones_like(x)
+    leaves = [x.clone().requires_grad_() for x in tensors]
+    ones = torch.ones_like(tensors[0])
 
     def of(scan: Scan) -> Call:
         def call() -> None:
-            y = scan(leaf, dim)
-            (g,) = torch.autograd.grad(y, leaf, ones, create_graph=order > 1)
+            y = scan(*leaves, dim)
+            found = torch.autograd.grad(y, leaves, ones, create_graph=order > 1)
             if order > 1:
-                torch.autograd.grad(g, leaf, ones)
+                torch.autograd.grad(found, leaves, [ones] * len(found))
             wait()
 
         return call
@@ -97,25 +128,35 @@ def tasks(device: str, quick: bool) -> list[Task]:
 
     found = []
 
-    def add(name: str, op: str, call: Callable[[Scan], Call]) -> None:
-        ours, theirs = SCANS[op]
+    def add(name: str, pair: tuple[Scan, Scan], call: Callable[[Scan], Call]) -> None:
+        ours, theirs = pair
         found.append(Task(name, call(ours), call(theirs)))
 
-    x = factors((SMALL,))
-    add(f"cumprod of {SMALL}, call", "cumprod", forward(x, 0, at_once))
-    add(f"cumprod of {SMALL}, with gradient", "cumprod", backward(x, 0, done))
+    def where(shape: tuple[int, ...], dim: int) -> str:
+        axis = f", dim {dim}" if len(shape) > 1 else ""
+        return " by ".join(map(str, shape)) + axis
+
+    products = SCANS["cumprod"]
+    x = [factors((SMALL,))]
+    add(f"cumprod of {SMALL}, call", products, forward(x, 0, at_once))
+    add(f"cumprod of {SMALL}, with gradient", products, backward(x, 0, done))
     for shape, dim in QUICK if quick else SHAPES:
-        x = factors(shape)
-        where = " by ".join(map(str, shape)) + (
-            f", dim {dim}" if len(shape) > 1 else ""
-        )
-        for op in SCANS:
-            add(f"{op}, {where}", op, forward(x, dim, done))
-            add(f"{op}, {where}, with gradient", op, backward(x, dim, done))
-    x = factors((1 << 10 if quick else 1 << 14,))
-    x[x.numel() // 2] = 0
+        x = [factors(shape)]
+        for op, pair in SCANS.items():
+            name = f"{op}, {where(shape, dim)}"
+            add(name, pair, forward(x, dim, done))
+            add(f"{name}, with gradient", pair, backward(x, dim, done))
+    for shape, dim in QUICK_STATES if quick else STATES:
+        x = [factors(shape), factors(shape)]
+        for peer, theirs in RECURRENCES.items():
+            name = f"linear_recurrence, {where(shape, dim)}, beside {peer}"
+            pair = (ut.linear_recurrence, theirs)
+            add(name, pair, forward(x, dim, done))
+            add(f"{name}, with gradient", pair, backward(x, dim, done))
+    x = [factors((1 << 10 if quick else 1 << 14,))]
+    x[0][x[0].numel() // 2] = 0
     twice = backward(x, 0, done, order=2)
-    add(f"second derivative of {x.numel()} with a zero", "cumprod", twice)
+    add(f"second derivative of {x[0].numel()} with a zero", products, twice)
     return found
 
 

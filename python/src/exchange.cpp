@@ -102,10 +102,10 @@ nb::object to_tensor(const Exchange& exchange, array a) {
 TensorCall::TensorCall(nb::handle first, const char* op)
     : exchange_(exchange_of(first, op)), op_(op) {
   Taken taken = take(exchange_, first);
-  const DLTensor& tensor = taken.managed.tensor;
-  DLTensor like = tensor;
-  if (is_usable(tensor.device)) {
-    device_ = {DeviceType::gpu, tensor.device.id};
+  DLDevice device = taken.managed.tensor.device;
+  if (is_usable(device)) {
+    device_ = {DeviceType::gpu, device.id};
+    like_ = &taken.managed;
     if (exchange_.current_stream(kGpuMemory, device_->index, &native_) != 0) {
       nb::raise_python_error();
     }
@@ -113,14 +113,17 @@ TensorCall::TensorCall(nb::handle first, const char* op)
     stream_ = wrap_native_stream(*device_, native_);
   }
   first_ = adopted(std::move(taken));
-  if (!device_) return;
+}
+
+void TensorCall::allocate() {
+  DLTensor like = like_->tensor;
   like.data = nullptr;
   like.strides = nullptr;
   like.byte_offset = 0;
   std::string why;
   if (exchange_.allocate(&like, &result_, &why, fail_to_allocate) != 0) {
     PyErr_Clear();
-    throw OutOfMemory(std::string("[") + op + "] " + why);
+    throw OutOfMemory(std::string("[") + op_ + "] " + why);
   }
 }
 

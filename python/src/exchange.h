@@ -35,6 +35,7 @@ class TensorCall {
   nb::object run(const Compute& compute) {
     auto in_place = [&] { return compute(into()); };
     if (!is_on_gpu()) return finish(give_work(first(), in_place));
+    allocate();
     array out = [&] {
       WithoutGil released;
       return in_place();
@@ -43,7 +44,9 @@ class TensorCall {
   }
 
  private:
-  // Where a result of the shape and dtype of the first tensor goes.
+  // On a GPU: the result, of the shape and dtype of the first tensor.
+  void allocate();
+  // Where it goes.
   ResultMemory into() const;
   nb::object finish(array out);
   array adopted(Taken taken);
@@ -53,7 +56,8 @@ class TensorCall {
   std::optional<Device> device_;  // only a GPU
   void* native_ = nullptr;        // its current stream
   std::optional<Stream> stream_;
-  std::vector<std::shared_ptr<void>> taken_;  // on a GPU
+  std::vector<std::shared_ptr<void>> taken_;        // on a GPU
+  const DLManagedTensorVersioned* like_ = nullptr;  // the first of them
   std::optional<array> first_;
   DLManagedTensorVersioned* result_ = nullptr;
 };

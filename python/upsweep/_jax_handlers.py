@@ -10,6 +10,7 @@ from functools import cache, partial
 from typing import Any
 
 import jax
+import jax.export
 import numpy as np
 from jax.interpreters import mlir
 
@@ -60,6 +61,12 @@ def register(
 
     def by_callback(context: Any, *operands: Any, **params: Any) -> Any:
         (aval,) = context.avals_out
+        if any(jax.export.is_symbolic_dim(extent) for extent in aval.shape):
+            raise NotImplementedError(
+                f"upsweep.jax: {name} of shape {aval.shape} is a callback here, which "
+                "JAX calls with known shapes only. A build with handlers has symbolic "
+                "ones on the CPU and on NVIDIA GPUs: see upsweep.jax.has_handlers."
+            )
         result = jax.ShapeDtypeStruct(aval.shape, aval.dtype)
         function = partial(callback, result=result, **params)
         return mlir.lower_fun(function, multiple_results=False)(context, *operands)

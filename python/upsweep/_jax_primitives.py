@@ -111,7 +111,7 @@ def _primitive(name: str, data_operands: int) -> Any:
     primitive = jax.extend.core.Primitive(f"upsweep_{name}")
 
     def abstract(*operands: Any, **params: Any) -> Any:
-        shape = np.broadcast_shapes(*(each.shape for each in operands))
+        shape = jnp.broadcast_shapes(*(each.shape for each in operands))
         weak = all(each.weak_type for each in operands[:data_operands])
         return operands[0].update(shape=shape, weak_type=weak)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.masked import MaskedTensor
 
 import upsweep
 from upsweep._torch_memory import DTYPES
@@ -50,8 +51,10 @@ def to_coefficients(a: Any, b: Any) -> tuple[Tensor, Tensor]:
         else torch.full((), each, dtype=dtype, device=like.device)
         for each in (a, b)
     )
+    if a.shape == b.shape:
+        return a, b
     try:
-        shape = torch.broadcast_shapes(a.shape, b.shape)
+        shape = torch.broadcast_shapes(a.shape, b.shape)  # which is slow
     except RuntimeError as error:
         raise ValueError(
             f"[{name}] a of shape {tuple(a.shape)} and b of shape {tuple(b.shape)} "
@@ -112,6 +115,11 @@ def _check_tensor(name: str, argument: str, value: Any) -> None:
     if value.is_nested:
         raise TypeError(
             f"[{name}] {argument} is a nested tensor; scan what unbind() gives."
+        )
+    if isinstance(value, MaskedTensor):
+        raise TypeError(
+            f"[{name}] {argument} is a MaskedTensor; scan what to_tensor() gives, with "
+            "the identity where the mask is False: 1 for products."
         )
     if value.layout is not torch.strided:
         raise TypeError(

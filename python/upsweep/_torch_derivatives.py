@@ -27,7 +27,7 @@ from upsweep._torch_products import product_jvp, product_vjp
 from upsweep._torch_scans import linear_recurrence, scan
 from upsweep._torch_way import Way, wide
 
-__all__: list[str] = []
+__all__ = ["VJPS"]
 
 
 # Scans: gradients from (c, x, way), tangents from (dx, x, way).
@@ -49,39 +49,41 @@ def _prod_jvp(dx: Tensor, x: Tensor, way: Way) -> Tensor:
     return product_jvp(x, dx, way)
 
 
-def _takes_over(x: Tensor, op: str, way: Way) -> Tensor:
-    """Where the result becomes another element: a greater one, or the first NaN."""
-    x = x.detach()
+def _stays(x: Tensor, op: str, way: Way) -> Tensor:
+    """Where the result stays what it was before, and does not become another element: a
+    greater one, or the first NaN."""
     before = way.exclusive(x, op)
     one, other = (x, before) if op == "max" else (before, x)
     if x.is_complex():
         greater = (one.real > other.real) | (
             (one.real == other.real) & (one.imag > other.imag)
         )
+        stays = ~(greater | x.isnan())
     else:
-        greater = one > other
-    takes = greater | (x.isnan() & ~before.isnan())
-    takes = takes | ~way.previous(torch.ones_like(takes))
-    return takes if way.reset is None else takes | way.reset
+        stays = one <= other
+    stays = stays | before.isnan()
+    if x.shape[way.dim] > 0:
+        way.first(stays).fill_(False)
+    return stays if way.reset is None else stays & ~way.reset
 
 
 def _extremum_vjp(op: str) -> Callable[[Tensor, Tensor, Way], Tensor]:
     def vjp(c: Tensor, x: Tensor, way: Way) -> Tensor:
-        takes = _takes_over(x, op, way)
+        stays = _stays(x.detach(), op, way)
         c = way.of_inclusive(c)
         back = not way.reverse
-        sums = scan(c, "sum", way.dim, back, True, None, way.next(takes))
-        return torch.where(takes, sums, 0)
+        sums = scan(c, "sum", way.dim, back, True, None, way.next(~stays))
+        return torch.where(stays, 0, sums)
 
     return vjp
 
 
 def _extremum_jvp(op: str) -> Callable[[Tensor, Tensor, Way], Tensor]:
     def jvp(dx: Tensor, x: Tensor, way: Way) -> Tensor:
-        takes = _takes_over(x, op, way)
+        stays = _stays(x.detach(), op, way)
         # The tangent of the last element that took over.
-        dx = torch.where(takes, dx, 0)
-        inclusive = scan(dx, "sum", way.dim, way.reverse, True, None, takes)
+        dx = torch.where(stays, 0, dx)
+        inclusive = scan(dx, "sum", way.dim, way.reverse, True, None, ~stays)
         return way.from_inclusive(inclusive)
 
     return jvp
@@ -129,7 +131,7 @@ def _logaddexp_jvp(dx: Tensor, x: Tensor, way: Way) -> Tensor:
     return way.recurrence(decay, dx * own).to(dtype)
 
 
-_VJPS = {
+VJPS = {
     "sum": _sum_vjp,
     "prod": _prod_vjp,
     "max": _extremum_vjp("max"),
@@ -165,10 +167,10 @@ def _scan_vjp(
     way = Way(dim, reverse, inclusive, reset)
     of_initial: Tensor | None = None
     if initial is None:
-        of_x = _VJPS[op](c, x, way)
+        of_x = VJPS[op](c, x, way)
     else:
         x, longer = _after_initial(way, initial, x)
-        of_initial, of_x = way.split(_VJPS[op](way.before(None, c), x, longer))
+        of_initial, of_x = way.split(VJPS[op](way.before(None, c), x, longer))
     return of_x, None, None, None, None, of_initial, None
 
 

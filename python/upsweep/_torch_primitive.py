@@ -45,7 +45,7 @@ except ImportError as error:
         f"upsweep.torch does not know PyTorch {torch.__version__}: {error}"
     ) from error
 
-__all__ = ["Primitive", "is_plain"]
+__all__ = ["Primitive", "has_plain_keys", "is_plain"]
 
 with torch.inference_mode(False):
     _PLAIN = _dispatch_keys(torch.empty(0, device="cpu")).raw_repr()
@@ -83,20 +83,22 @@ def is_memory(tensor: Tensor) -> bool:
 
 def is_plain(tensor: Tensor) -> bool:
     """Whether a function of the tensor is one of its bytes in memory alone. Made for
-    small scans: it asks few questions. The tensor's set of keys excludes other layouts,
-    numbers that are yet to be negated and whatever else has no such bytes."""
+    small scans: it asks few questions."""
     return not (
         is_dynamo_compiling()
-        or type(tensor) is not Tensor
+        or not has_plain_keys(tensor)
         or _is_torch_function_mode_enabled()
         or forward_ad._current_level >= 0
         or is_transformed()
-        or not _has_plain_keys(tensor)
     )
 
 
-def _has_plain_keys(tensor: Tensor) -> bool:
+def has_plain_keys(tensor: Tensor) -> bool:
+    """What `is_plain` asks of the tensor itself. Its set of keys excludes other
+    layouts, numbers that are yet to be negated and whatever else has no such bytes."""
     global _plain_cuda
+    if type(tensor) is not Tensor:
+        return False
     keys = _dispatch_keys(tensor).raw_repr()
     if keys == _PLAIN:
         return True
@@ -158,12 +160,9 @@ class Primitive:
                 if not is_memory(tensor):
                     return self.op(*args)
                 records = records or (is_on and tensor.requires_grad)
-        return self.recorded(*args) if records else self.direct(*args)
-
-    def recorded(self, *args: Any) -> Tensor:
-        """What autograd knows of. The first tensor is plain, or none of them is one
-        that PyTorch has to see."""
-        result: Tensor = self._function.apply(None, *args)
+        result: Tensor = (
+            self._function.apply(None, *args) if records else self.direct(*args)
+        )
         return result
 
     def _check(self, args: Any, batch: int = 0) -> None:

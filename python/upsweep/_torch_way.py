@@ -35,11 +35,14 @@ class Way(NamedTuple):
         one = start.unsqueeze(self.dim)
         return torch.cat((x, one) if self.reverse else (one, x), self.dim)
 
+    def first(self, x: Tensor) -> Tensor:
+        """The first element in scan order."""
+        return x.select(self.dim, -1 if self.reverse else 0)
+
     def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The first element in scan order, and the others."""
+        """The first element, and the others."""
         n = x.shape[self.dim] - 1
-        others = x.narrow(self.dim, 0 if self.reverse else 1, n)
-        return x.select(self.dim, n if self.reverse else 0), others
+        return self.first(x), x.narrow(self.dim, 0 if self.reverse else 1, n)
 
     def where_segments_go_on(self, x: Tensor) -> Tensor:
         """x, and 0 where a segment starts."""

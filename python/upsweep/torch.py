@@ -27,7 +27,6 @@ from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function
 
 from upsweep import _core, _torch_scans
-from upsweep import _torch_derivatives as _torch_derivatives
 from upsweep._torch_arguments import (
     check_flags,
     identity,
@@ -37,8 +36,8 @@ from upsweep._torch_arguments import (
     to_input,
     to_mask,
 )
-from upsweep._torch_memory import DTYPES
 from upsweep._torch_primitive import is_plain
+from upsweep._torch_recorded import recorded
 
 __all__ = [
     "cummax",
@@ -164,20 +163,7 @@ def _scan_like(op: str) -> _Scan:
     """The scan with one operator, with the name of upsweep's function."""
     name: str = _torch_scans.NAMES[op]
     in_short = getattr(_core, f"{name}_tensor")
-
-    def recorded(input: Tensor, dim: Any, reverse: Any, inclusive: Any) -> Any:
-        """As in_short, with a derivative."""
-        ndim = input.ndim
-        if (
-            type(dim) is not int
-            or not -ndim <= dim < ndim
-            or type(reverse) is not bool
-            or type(inclusive) is not bool
-            or input.dtype not in DTYPES
-        ):
-            return None
-        scan = _torch_scans.scan
-        return scan.recorded(input, op, dim % ndim, reverse, inclusive, None, None)
+    in_short_recorded = recorded(op)
 
     def scan_of(
         input: Tensor,
@@ -190,7 +176,7 @@ def _scan_like(op: str) -> _Scan:
         # In short, for small scans.
         if dtype is None and is_plain(input):
             records = input.requires_grad and torch.is_grad_enabled()
-            short = recorded if records else in_short
+            short = in_short_recorded if records else in_short
             result = short(input, dim, reverse, inclusive)
             if result is not None:
                 return result

@@ -10,6 +10,7 @@ from support import run_python
 
 jax = pytest.importorskip("jax", reason="JAX is not installed")
 import jax.numpy as jnp  # noqa: E402
+from jax import export  # noqa: E402
 from upsweep import jax as uj  # noqa: E402
 
 OPS = ["prod", "sum", "max", "min", "logaddexp"]
@@ -184,3 +185,45 @@ def test_nans_are_found():
         for find in (uj.cumprod, jax.jit(uj.cumprod), lambda x: uj.scan(x, "max")):
             with pytest.raises(FloatingPointError, match="nan"):
                 find(x)
+
+
+def exported(function, shape, **options):
+    """The function of arrays whose shape is symbolic."""
+    unchecked = [
+        export.DisabledSafetyCheck.custom_call(f"upsweep_{name}_cpu")
+        for name in ("scan", "recurrence", "prod_jvp", "prod_vjp")
+    ]
+    x = jax.ShapeDtypeStruct(export.symbolic_shape(shape), np.float32)
+    compiled = jax.jit(function)
+    return export.export(compiled, disabled_checks=unchecked, **options)(x)
+
+
+def of_rows(function):
+    return lambda x: jax.vmap(function)(x)
+
+
+SYMBOLIC = {
+    "scan": lambda x: uj.cumprod(x, 1),
+    "flat": lambda x: uj.cumsum(x, None),
+    "options": lambda x: uj.scan(x, "sum", 1, initial=2.0, reset=x > 1),
+    "recurrence": lambda x: uj.linear_recurrence(x[:1], x, initial=x[:, 0]),
+    "vmap": of_rows(lambda x: uj.linear_recurrence(x, 1.0)),
+    "grad": of_rows(jax.grad(lambda x: jnp.sin(uj.cumprod(x)).sum())),
+    "jacfwd": of_rows(jax.jacfwd(uj.cumprod)),
+    "grad of max": of_rows(jax.grad(lambda x: jnp.sin(uj.cummax(x)).sum())),
+}
+
+
+@pytest.mark.skipif(not uj.has_handlers(), reason="callbacks have no symbolic shapes")
+@pytest.mark.parametrize("name", SYMBOLIC)
+def test_export_of_symbolic_shapes(name):
+    function = SYMBOLIC[name]
+    program = exported(function, "rows, n", platforms=["cpu"])
+    for x in (X[:, :, 0], X[:2, :3, 1], X[:1, :1, 0]):
+        same(program.call(x), function(x))
+
+
+def test_callbacks_say_that_they_have_no_symbolic_shapes():
+    """Those of a platform that has no handlers."""
+    with pytest.raises(NotImplementedError, match=r"scan of shape .* is a callback"):
+        exported(uj.cumprod, "n", platforms=["tpu"])

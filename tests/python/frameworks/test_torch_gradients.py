@@ -353,6 +353,16 @@ def test_the_first_of_equal_elements_and_the_first_nan_get_the_gradient(op):
         x = (sign * torch.tensor(values[::-1])).requires_grad_()
         getattr(ut, f"cum{op}")(x, 0, reverse=True).sum().backward()
         assert x.grad.tolist() == right[::-1]
+    # The first of a segment, although it is no greater than the identity.
+    x = (sign * torch.tensor([1, -torch.inf, -torch.inf, 2])).requires_grad_()
+    ut.scan(x, op, 0, reset=[1]).sum().backward()
+    assert x.grad.tolist() == [1, 2, 0, 1]
+    # The first NaN, whatever its real part and those that follow.
+    z = torch.tensor(
+        [1 + 1j, complex(2, nan), 3 + 1j, complex(nan, 1)]
+    ).requires_grad_()
+    getattr(ut, f"cum{op}")(z, 0).sum().real.backward()
+    assert z.grad.tolist() == [1, 3, 0, 0]
     # By the real part, then the imaginary part.
     z = (sign * torch.tensor([1 + 1j, 1 + 2j, 1 - 1j, 2 - 5j])).requires_grad_()
     getattr(ut, f"cum{op}")(z, 0).sum().real.backward()

@@ -234,7 +234,20 @@ def test_a_result_of_another_dtype_is_refused(library):
 
 def test_a_library_without_memory(library):
     library.full = True
-    tensor = library.tensor(np.float32([1, 2]))
+    x, c = (library.tensor(np.float32([1, 2])) for _ in range(2))
     with pytest.raises(MemoryError, match="the library is full"):
-        _core.cumprod_vjp_tensors(tensor, tensor, 0, False, True, None)
-    tensor.memory.check_released()
+        _core.cumprod_vjp_tensors(x, c, 0, False, True, None)
+    for tensor in (x, c):
+        tensor.memory.check_released()
+
+
+def test_a_call_that_is_left_to_the_general_way_allocates_nothing(library):
+    library.full = True
+    for call, values, axis in (
+        (_core.cumsum_tensor, np.array([True, False]), 0),
+        (_core.logcumsumexp_tensor, np.int32([1, 2]), 0),
+        (_core.cumprod_tensor, np.float32([1, 2]), 1),
+    ):
+        tensor = library.tensor(values)
+        assert call(tensor, axis, False, True) is None
+        tensor.memory.check_released()
