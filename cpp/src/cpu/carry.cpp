@@ -72,10 +72,9 @@ class LineCarries {
     std::atomic<int64_t> taken{0};
     auto work = [&] {
       Summaries summary(*this, tiling_.width, 1);
-      Summaries single(*this, 1, 1);
       for (int64_t p; (p = taken.fetch_add(1)) < tiling_.panels;) {
         Panel panel = find_panel(plan_, tiling_, p);
-        void* at = panel.width == 1 ? single.at(0) : summary.at(0);
+        void* at = summary.at(0);
         AlignedBuffer carry(kernel_.carry_size(panel.width));
         begin(panel, carry.data());
         for (int64_t t = 0; t < tiling_.tiles; ++t) {

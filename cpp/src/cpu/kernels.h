@@ -15,7 +15,10 @@ namespace upsweep {
 constexpr int64_t kPanelBytes = 1024;
 
 // The lanes of a register: at most a cache line, whatever the instruction set.
-constexpr int64_t lanes_of(int64_t itemsize) { return itemsize == 8 ? 8 : 16; }
+constexpr int64_t lanes_for(int64_t itemsize) { return itemsize == 8 ? 8 : 16; }
+
+// Rows that a lane scanner takes at most: the exact path repeats no more.
+constexpr int kRows = 64;
 
 // The most bytes of slabs that are transposed at once.
 constexpr int64_t kSlabBytes = 1 << 13;

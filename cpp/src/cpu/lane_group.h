@@ -230,12 +230,13 @@ struct LaneGroup {
 
   template <class LaneScanner>
   static bool scan_columns(const Tile& tile, Carry& carry, bool inclusive) {
-    auto scan = tile.in_cache
-                    ? (inclusive ? scan_columns<LaneScanner, true, true>
-                                 : scan_columns<LaneScanner, false, true>)
-                    : (inclusive ? scan_columns<LaneScanner, true, false>
-                                 : scan_columns<LaneScanner, false, false>);
-    return scan(tile, carry);
+    // Direct calls: a scanner that is not inlined loses its registers.
+    if (tile.in_cache) {
+      return inclusive ? scan_columns<LaneScanner, true, true>(tile, carry)
+                       : scan_columns<LaneScanner, false, true>(tile, carry);
+    }
+    return inclusive ? scan_columns<LaneScanner, true, false>(tile, carry)
+                     : scan_columns<LaneScanner, false, false>(tile, carry);
   }
 
   // The flags are template arguments because a row does too little work to hide
@@ -281,12 +282,13 @@ struct LaneGroup {
       from.load(0, p * kPack<U>, rows);
       if (!scanners.suits(rows[0], p)) return false;
     }
+    bool is_dense = tile.out_lane == tile.length * tile.out_step;
     for (int64_t s = 0; s < tile.length; s += m) {
       if (s % kCheckedRows == 0 && !scanners.is_good()) return false;
       prefetch_next(tile, s * n, m * n);
       if (store_buffer) {
         store_buffer->template write<m * n>();
-      } else if (distance != 0) {
+      } else if (is_dense) {
         prefetch_block_after(tile, s * n, m * n);
       }
       unrolled<kPacks>([&](int p) UPSWEEP_INLINE {

@@ -41,6 +41,10 @@ constexpr int64_t kGrain = 1 << 14;
 // Panels of so few elements are not worth starting: if the axes of their input
 // do not merge, those of a copy do.
 constexpr int64_t kFewElements = 1 << 10;
+// Elements of a row that are farther apart are packed only if there are many
+// rows: few do not pay for a second walk over them.
+constexpr int64_t kNear = 16;
+constexpr int64_t kManyRows = 128;
 // With this many panels for each thread, none is idle for long at the end.
 constexpr int64_t kPanelsPerThread = 4;
 
@@ -106,7 +110,7 @@ class Scan {
   };
   static std::optional<PackedInput> find_packed(const ScanWork& work) {
     const Plan& plan = work.plan;
-    int64_t lanes = lanes_of(static_cast<int64_t>(work.dtype.size()));
+    int64_t lanes = lanes_for(static_cast<int64_t>(work.dtype.size()));
     int64_t width = std::abs(plan.length.out_step);
     if (plan.elements() == 0 || is_packed(plan) ||
         !needs_packing(plan, width, lanes)) {
@@ -122,8 +126,10 @@ class Scan {
     bool along = std::abs(plan.length.in_step) == 1;
     if (width >= lanes) {
       bool is_small = together * plan.length.extent < kFewElements;
-      return (is_small && together != width) ||
-             (!along && plan.inner.in_step != 1) || plan.inner.in_step == 0;
+      return (is_small && together != width) || plan.inner.in_step == 0 ||
+             (!along && plan.inner.in_step != 1 &&
+              (std::abs(plan.inner.in_step) <= kNear ||
+               plan.length.extent >= kManyRows));
     }
     bool are_columns = std::abs(plan.inner.in_step) == 1 && together >= lanes;
     return width > 1 || !(along || are_columns);
@@ -244,17 +250,9 @@ class Scan {
   }
 
   size_t summary_size() const {
+    if (is_last(0) && !kernel_.needs_summary(tiling_.width)) return 0;
     int64_t length = std::min(tiling_.tile, plan_.length.extent);
-    size_t size = 0;
-    // The last panel may be less wide, and of one line it takes more.
-    for (int64_t width :
-         {tiling_.width,
-          find_panel(plan_, tiling_, tiling_.panels - 1).width}) {
-      if (!is_last(0) || kernel_.needs_summary(width)) {
-        size = std::max(size, kernel_.summary_size(width, length));
-      }
-    }
-    return size;
+    return kernel_.summary_size(tiling_.width, length);
   }
 
   // Memory of one thread.

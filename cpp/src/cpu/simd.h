@@ -25,9 +25,6 @@
 namespace upsweep {
 namespace {
 
-// Rows that a lane scanner takes at most: the exact path repeats no more.
-constexpr int kRows = 64;
-
 // Calls fn(0) to fn(n - 1). In a loop, the arrays that fn indexes would be in
 // memory.
 template <class Fn, int... i>

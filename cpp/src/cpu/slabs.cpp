@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <deque>
 #include <optional>
 
 #include "../host/memory.h"
@@ -23,10 +24,23 @@ namespace {
 constexpr int64_t kMostElements = 1024;
 // The same where a row fills a register already.
 constexpr int64_t kMostOfWide = 256;
-// The most rows of a slab that shares a lane.
-constexpr int64_t kMostRows = 64;
+// Lines along memory are transposed in squares whose sides have so many bytes.
+constexpr int64_t kSquareBytes = 16;
 // Elements of panels that a thread takes at once.
 constexpr int64_t kGrain = 1 << 14;
+
+// Whether registers load lines, or rows, directly and so faster: lines of whole
+// squares, inputs whose axes are swapped, and rows with gaps between them.
+bool fill_registers(const Plan& plan, int64_t width, int64_t lanes,
+                    int64_t side) {
+  bool along = std::abs(plan.length.in_step) == 1;
+  if (width >= lanes) return !is_packed(plan);
+  if (width > 1) return false;
+  bool swapped =
+      std::abs(plan.inner.in_step) == 1 && !along && plan.inner.extent >= lanes;
+  return swapped || (along && plan.length.extent % side == 0 &&
+                     plan.inner.extent >= lanes);
+}
 
 class Slabs {
  public:
@@ -38,7 +52,7 @@ class Slabs {
         length_(plan_.length.extent),
         width_(std::abs(plan_.length.out_step)),
         slabs_(plan_.lines() / width_),
-        lanes_(lanes_of(itemsize_)),
+        lanes_(lanes_for(itemsize_)),
         reverse_(plan_.length.out_step < 0),
         per_lane_(find_per_lane()),
         packing_(find_packing(work)),
@@ -55,10 +69,13 @@ class Slabs {
     int64_t panels = ceil_div(slabs_, per_panel());
     int64_t grain = std::max<int64_t>(1, kGrain / (per_panel() * slab() + 1));
     std::atomic<int64_t> taken{0};
+    int threads = threads_for(elements);
+    // Here, because threads of the pool may not throw.
+    std::deque<Scratch> scratch;
+    for (int i = 0; i < threads; ++i) scratch.emplace_back(*this);
+    std::atomic<size_t> started{0};
     auto work = [&] {
-      AlignedBuffer carry(kernel_.carry_size(lines()));
-      AlignedBuffer input(
-          packing_ ? static_cast<size_t>(per_panel() * slab() * itemsize_) : 0);
+      auto& [carry, input] = scratch[started.fetch_add(1)];
       for (int64_t from; (from = taken.fetch_add(grain)) < panels;) {
         int64_t to = std::min(from + grain, panels);
         for (int64_t p = from; p < to; ++p) {
@@ -74,11 +91,20 @@ class Slabs {
         }
       }
     };
-    int threads = threads_for(elements);
     threads == 1 ? work() : pool().run(threads, work);
   }
 
  private:
+  // Memory of one thread.
+  struct Scratch {
+    explicit Scratch(const Slabs& of)
+        : carry(of.kernel_.carry_size(of.lines())),
+          input(of.packing_ ? static_cast<size_t>(of.per_panel() * of.slab() *
+                                                  of.itemsize_)
+                            : 0) {}
+    AlignedBuffer carry, input;
+  };
+
   static std::optional<Packing> find_packing(const ScanWork& work) {
     if (is_packed(work.plan)) return {};
     return Packing(copy_input(work.plan).axes, work.dtype.size());
@@ -92,10 +118,10 @@ class Slabs {
   // A lane takes as many slabs as fit the first-level cache, but no more than
   // all lanes need; and at least what a square takes that is transposed.
   int64_t find_per_lane() const {
-    if (length_ > kMostRows) return 1;
+    if (length_ > kRows) return 1;  // it has its lane
     int64_t most = kSlabBytes / itemsize_ / lanes_ / slab();
     int64_t needed = ceil_div(slabs_, lanes_);
-    int64_t least = ceil_div(16 / itemsize_, slab());
+    int64_t least = ceil_div(kSquareBytes / itemsize_, slab());
     return std::max({std::min(most, needed), least, int64_t{1}});
   }
 
@@ -162,8 +188,9 @@ bool are_slabs(const ScanWork& work) {
   const Plan& plan = work.plan;
   int64_t width = std::abs(plan.length.out_step);
   auto itemsize = static_cast<int64_t>(work.dtype.size());
-  int64_t lanes = lanes_of(itemsize);
+  int64_t lanes = lanes_for(itemsize);
   return plan.elements() > 0 && plan.lines() / width >= lanes / 2 &&
+         !fill_registers(plan, width, lanes, kSquareBytes / itemsize) &&
          plan.length.extent * width <=
              (width < lanes ? kMostElements : kMostOfWide) &&
          width <= kSlabBytes / itemsize / lanes;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "kernels.h"
 #include "simd.h"
 
 namespace upsweep {

@@ -46,8 +46,9 @@ class StripedColumns {
 
   // Whether a tile is such columns.
   static bool has(const Tile& tile) {
-    return has(tile.width) && tile.in_lane == 1 && tile.out_lane == 1 &&
-           tile.in_step == tile.out_step &&
+    bool is_in_place =
+        !tile.out || (tile.out_lane == 1 && tile.in_step == tile.out_step);
+    return has(tile.width) && tile.in_lane == 1 && is_in_place &&
            std::abs(tile.in_step) == tile.width;
   }
   static bool has(int64_t width) {

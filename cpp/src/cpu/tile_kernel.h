@@ -221,7 +221,7 @@ struct TileKernel {
   // Prefetches a tile of columns, and where its results go, in the order of
   // memory: groups would read a piece of each row.
   static void prefetch_rows(const Tile& tile) {
-    if (tile.in_cache || tile.in_lane != 1) return;
+    if (tile.in_lane != 1) return;
     auto in = reinterpret_cast<uintptr_t>(tile.in);
     auto out = reinterpret_cast<uintptr_t>(tile.out);
     bool is_written = out && tile.out_lane == 1 && !tile.streaming;

@@ -26,8 +26,6 @@ constexpr int64_t kShortLine = 1024;
 constexpr int64_t kMaxTile = 1 << 20;
 // The fewest elements of each line in a tile of many lines.
 constexpr int64_t kMinTile = 64;
-// The elements of a stripe, where a few long lines are cut into stripes.
-constexpr int64_t kStripe = 64;
 
 // Whether neighbouring lines are neighbours in memory: in the result, or in the
 // input where its axes are swapped.
@@ -41,7 +39,7 @@ bool are_columns(const Plan& plan, int64_t lanes) {
 
 Tiling make_panels(const Plan& plan, Dtype dtype, int64_t most) {
   int64_t lines = std::max<int64_t>(plan.inner.extent, 1);
-  int64_t lanes = lanes_of(static_cast<int64_t>(dtype.size()));
+  int64_t lanes = lanes_for(static_cast<int64_t>(dtype.size()));
   Tiling tiling{};
   // Whole registers, and in the last panel the rest too.
   tiling.unit = most == 1 ? 1 : std::min(lines, lanes);
@@ -59,7 +57,7 @@ Tiling make_panels(const Plan& plan, Dtype dtype, int64_t most) {
 Tiling make_tiling(const Plan& plan, Dtype dtype, bool packed) {
   auto itemsize = static_cast<int64_t>(dtype.size());
   int64_t tile_size = kTileBytes / itemsize;
-  int64_t lanes = lanes_of(itemsize);
+  int64_t lanes = lanes_for(itemsize);
   int64_t n = std::max<int64_t>(plan.length.extent, 1);
   int64_t lines = std::max<int64_t>(plan.inner.extent, 1);
   int64_t most = kPanelBytes / itemsize;
@@ -76,8 +74,9 @@ Tiling make_tiling(const Plan& plan, Dtype dtype, bool packed) {
   if (tiling.width == 1) {
     tiling.tile = tile_size;
   } else if (columns && lines < lanes) {
-    int64_t block = kStripe * lanes;
+    int64_t block = kRows * lanes;
     tiling.tile = std::max<int64_t>(1, tile_size / lines / block) * block;
+    tiling.chained = tiling.panels < kEnoughPanels;
   } else if (columns && (packed || tiling.panels < kEnoughPanels)) {
     tiling.tile = std::max(kMinTile, tile_size / tiling.width);
     tiling.chained = tiling.panels < kEnoughPanels;

@@ -25,7 +25,8 @@ struct Tiling {
 // If `packed`, each tile is copied before it is scanned.
 Tiling make_tiling(const Plan& plan, Dtype dtype, bool packed = false);
 
-// Panels of about the same width, at most `most` lines, in one tile each.
+// Panels of about the same width, in one tile each: of at most `most` lines, or
+// one register and the rest of the lines.
 Tiling make_panels(const Plan& plan, Dtype dtype, int64_t most);
 
 // Where the first line of a panel starts, and how many lines it has.
