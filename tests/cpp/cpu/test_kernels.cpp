@@ -132,6 +132,56 @@ Memory results_of_exit(const Isa& isa, Op op, Dtype dtype, int64_t in_step,
   return out;
 }
 
+// Where the results of a scan go: past the cache or in it.
+struct Scanned {
+  Memory out, carry;
+  bool operator==(const Scanned& other) const {
+    auto same = [](const Memory& a, const Memory& b) {
+      return std::memcmp(a.data(), b.data(), a.size() * sizeof(Line)) == 0;
+    };
+    return same(out, other.out) && same(carry, other.carry);
+  }
+};
+
+// A tile of columns, some of which leave the range.
+Scanned scan_columns(const Isa& isa, Op op, Dtype dtype, int64_t width,
+                     bool streaming) {
+  constexpr int64_t kLength = 1500;
+  const Kernel& kernel = isa.kernel(op, dtype);
+  array in = make_values(width * kLength, dtype, 2);
+  Scanned to{make_memory(width * kLength * dtype.size()),
+             make_memory(kernel.carry_size(width))};
+  Memory summary = make_memory(kernel.summary_size(width, kLength));
+  kernel.init_carry(to.carry.data(), width);
+  Tile tile{
+      in.raw_data(), to.out.data(),  kLength, width, width, 1, width, 1, 0,
+      streaming,     kernel.key_mask};
+  bool summarised = kernel.needs_summary(width);
+  if (summarised) kernel.reduce(tile, summary.data(), false);
+  kernel.scan(tile, to.carry.data(), summarised ? summary.data() : nullptr,
+              true);
+  return to;
+}
+
+// Slabs of 5 rows, one lane for each or several in a lane.
+Scanned scan_slabs(const Isa& isa, Op op, Dtype dtype, int64_t width,
+                   int64_t per_lane, bool streaming) {
+  constexpr int64_t kLength = 5;
+  const Kernel& kernel = isa.kernel(op, dtype);
+  int64_t lanes = lanes_for(static_cast<int64_t>(dtype.size()));
+  int64_t slabs = per_lane * lanes - per_lane;  // a lane has none
+  int64_t lines = per_lane * lanes * width;
+  array in = make_values(slabs * kLength * width, dtype, 2);
+  Scanned to{make_memory(slabs * kLength * width * dtype.size()),
+             make_memory(kernel.carry_size(lines))};
+  kernel.init_carry(to.carry.data(), lines);
+  SlabTile tile{in.raw_data(),  to.out.data(),   slabs, per_lane,  kLength,
+                width,          kLength * width, false, streaming, 0,
+                kernel.key_mask};
+  kernel.scan_slabs(tile, to.carry.data(), true);
+  return to;
+}
+
 }  // namespace
 
 TEST_CASE("a predicted carry has the bits of a scanned one") {
@@ -173,6 +223,34 @@ TEST_CASE("results past the cache are those in it") {
           Memory found = results_of_exit(isa, op, dtype, in_step, true);
           CHECK(std::memcmp(found.data(), expected.data(),
                             5000 * dtype.size()) == 0);
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("columns and slabs past the cache are those in it") {
+  for (const Isa& isa : isas()) {
+    if (!isa.supported()) continue;
+    for (Op op : kOperators) {
+      for (Dtype dtype : kDtypes) {
+        if (result_dtype(op, dtype) != dtype) continue;
+        CAPTURE(std::string(isa.name));
+        CAPTURE(std::string(scan_name(op)));
+        CAPTURE(std::string(dtype.name()));
+        // Fewer than a register, a register, and groups that overlap.
+        for (int64_t width : {2, 3, 7, 16, 37, 64}) {
+          CAPTURE(width);
+          CHECK(scan_columns(isa, op, dtype, width, true) ==
+                scan_columns(isa, op, dtype, width, false));
+        }
+        for (int64_t width : {1, 3}) {
+          for (int64_t per_lane : {1, 4}) {
+            CAPTURE(width);
+            CAPTURE(per_lane);
+            CHECK(scan_slabs(isa, op, dtype, width, per_lane, true) ==
+                  scan_slabs(isa, op, dtype, width, per_lane, false));
+          }
         }
       }
     }
