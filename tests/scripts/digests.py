@@ -22,6 +22,10 @@ WAYS = {
     "rows": (1, lambda x: x[: 300 * 700].reshape(300, 700)),
     "few long rows": (1, lambda x: x[: 3 * 200003].reshape(3, 200003)),
     "few long columns": (0, lambda x: x[: 3 * 200003].reshape(200003, 3)),
+    "few columns with gaps": (
+        0,
+        lambda x: x[: 170_001 * 6].reshape(170_001, 6)[:, ::2],
+    ),
     "short columns": (1, lambda x: x[: 40001 * 15].reshape(40001, 5, 3)),
     "sixteen long rows": (1, lambda x: x[: 2**20].reshape(16, 2**16)),
     "transposed columns": (0, lambda x: x[: 300 * 700].reshape(700, 300).T),
