@@ -53,11 +53,13 @@ struct OneType {
 
 // Products and sums wrap, as unsigned arithmetic is defined to.
 template <class T>
-  requires is_plain_integer<T>
-struct AssociativeOp<Product<T>> : Multiply, OneType<T, Bits<T>> {};
+requires is_plain_integer<T>
+struct AssociativeOp<Product<T>> : Multiply, OneType<T, Bits<T>> {
+};
 template <class T>
-  requires is_plain_integer<T>
-struct AssociativeOp<Sum<T>> : Add, OneType<T, Bits<T>> {};
+requires is_plain_integer<T>
+struct AssociativeOp<Sum<T>> : Add, OneType<T, Bits<T>> {
+};
 template <class T>
 struct AssociativeOp<KeyMaximum<T>> : OneType<T, T> {
   template <int n>
@@ -75,7 +77,7 @@ struct AssociativeOp<TruthMaximum> : OneType<uint8_t, uint8_t> {
   }
 };
 template <class T, bool maximum>
-  requires is_real<T>
+requires is_real<T>
 // float16 and bfloat16 are compared as float32.
 struct AssociativeOp<Extremum<T, maximum>>
     : OneType<T, std::conditional_t<sizeof(T) == 2, float, T>> {
@@ -179,18 +181,21 @@ struct AssociativeLanes {
 };
 
 template <class T>
-  requires is_plain_integer<T>
-struct Lanes<Product<T>> : AssociativeLanes<Product<T>> {};
+requires is_plain_integer<T>
+struct Lanes<Product<T>> : AssociativeLanes<Product<T>> {
+};
 template <class T>
-  requires is_plain_integer<T>
-struct Lanes<Sum<T>> : AssociativeLanes<Sum<T>> {};
+requires is_plain_integer<T>
+struct Lanes<Sum<T>> : AssociativeLanes<Sum<T>> {
+};
 template <class T>
 struct Lanes<KeyMaximum<T>> : AssociativeLanes<KeyMaximum<T>> {};
 template <>
 struct Lanes<TruthMaximum> : AssociativeLanes<TruthMaximum> {};
 template <class T, bool maximum>
-  requires is_real<T>
-struct Lanes<Extremum<T, maximum>> : AssociativeLanes<Extremum<T, maximum>> {};
+requires is_real<T>
+struct Lanes<Extremum<T, maximum>> : AssociativeLanes<Extremum<T, maximum>> {
+};
 
 }  // namespace
 }  // namespace upsweep

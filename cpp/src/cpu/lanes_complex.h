@@ -1,5 +1,4 @@
-// ComplexLanes: products and sums of complex64, whose parts are doubles in
-// neighbouring lanes.
+// Lanes of sums and products of complex64, whose parts are doubles.
 #pragma once
 
 #include "lanes_narrow.h"
@@ -8,21 +7,49 @@
 namespace upsweep {
 namespace {
 
-// What products and sums of complex64 have in common.
-template <class M, class Op>
+// What sums and products of complex64 have in common.
+template <class M>
 struct ComplexLanes {
   using Value = complex64_t;
   using Prefix = typename M::Prefix;
   using Row = Pack<uint64_t>;
-  static constexpr int n = kPack<Value>;
-  using Doubles = Pack<double, 2 * n>;
-  using Mask = typename Doubles::Mask;
-  using Numbers = ComplexPack<n>;
+  using Floats = Pack<float, kRowParts>;
+  static constexpr int n = kRowNumbers;
   static constexpr bool kHasStripes = true;
 
-  // The parts are the lanes of a scan of floats.
+  template <class Aggregate>
+  static void start_stripes(auto& carry, const Prefix& start,
+                            const Aggregate* aggregates) {
+    for (int i = 0; i < kLanes<Value>; ++i) {
+      carry.set(i, M::apply(start, aggregates[i]));
+    }
+  }
+
+  // The ratios of live prefixes are within 2^±279: no aggregate is lost.
+  static constexpr bool kNeedsBounds = false;
+
+  template <class Numbers, class Aggregate>
+  static void store(const Numbers& sum, Aggregate* aggregates) {
+    sum.store(aggregates);
+  }
+
+ protected:
+  UPSWEEP_INLINE static Floats floats(const Row& row) {
+    return parts_of(row).template as<float>();
+  }
+  UPSWEEP_INLINE static Row row(const Floats& floats) {
+    return row_of(floats.template as<uint32_t>());
+  }
+};
+
+// Sums are those of the parts.
+template <>
+struct Lanes<Sum<complex64_t>> : ComplexLanes<Sum<complex64_t>> {
+  using OfParts = NarrowLanes<Sum<float>>;
+  using Numbers = PairedNumbers<n>;
+
   struct Carry {
-    typename NarrowLanes<Sum<float>>::Carry parts;
+    OfParts::Carry parts;
 
     Prefix get(int i) const { return {parts.get(2 * i), parts.get(2 * i + 1)}; }
     void set(int i, const Prefix& r) {
@@ -30,62 +57,6 @@ struct ComplexLanes {
       parts.set(2 * i + 1, r.im);
     }
   };
-
-  template <class Aggregate>
-  static void start_stripes(Carry& carry, const Prefix& start,
-                            const Aggregate* aggregates) {
-    for (int i = 0; i < kLanes<Value>; ++i) {
-      carry.set(i, M::apply(start, aggregates[i]));
-    }
-  }
-  template <int size>
-  UPSWEEP_INLINE static ComplexPack<size> combine(const ComplexPack<size>& a,
-                                                  const ComplexPack<size>& b) {
-    return {Op::combine(a.parts, b.parts)};
-  }
-  UPSWEEP_INLINE static Numbers accumulate(const Numbers& sum, const Row& row) {
-    return {Op::combine(sum.parts, widened(row))};
-  }
-  UPSWEEP_INLINE static Numbers accumulate(const Numbers& sum,
-                                           const uint64_t* from) {
-    auto* parts = reinterpret_cast<const uint32_t*>(from);
-    return {Op::combine(sum.parts, load_widened<float>(parts))};
-  }
-
-  // The ratios of live prefixes are within 2^±279: no aggregate is lost.
-  static constexpr bool kNeedsBounds = false;
-
-  template <int size, class Aggregate>
-  static void store(const ComplexPack<size>& sum, Aggregate* aggregates) {
-    double parts[2 * size];
-    sum.parts.store(parts);
-    for (int i = 0; i < size; ++i) {
-      aggregates[i] = {parts[2 * i], parts[2 * i + 1]};
-    }
-  }
-
-  UPSWEEP_INLINE static Pack<float, 2 * n> floats(const Row& row) {
-    return parts_of(row).template as<float>();
-  }
-  UPSWEEP_INLINE static Doubles widened(const Row& row) {
-    return widen(floats(row));
-  }
-
- protected:
-  // Flags of numbers as flags of their parts.
-  struct PartFlags {
-    uint8_t of[2 * n];
-
-    explicit PartFlags(const uint8_t* flags) {
-      for (int i = 0; i < 2 * n; ++i) of[i] = flags[i / 2];
-    }
-  };
-};
-
-// Sums are those of the parts.
-template <>
-struct Lanes<Sum<complex64_t>> : ComplexLanes<Sum<complex64_t>, Add> {
-  using OfParts = NarrowLanes<Sum<float>>;
 
   // The scanner of the parts.
   template <class Scanner>
@@ -99,14 +70,15 @@ struct Lanes<Sum<complex64_t>> : ComplexLanes<Sum<complex64_t>, Add> {
       return row_of(of_.step(parts_of(row)));
     }
     UPSWEEP_INLINE void reset(const uint8_t* flags) {
-      of_.reset(PartFlags(flags).of);
+      uint8_t of_parts[2 * n];
+      for (int i = 0; i < 2 * n; ++i) of_parts[i] = flags[i / 2];
+      of_.reset(of_parts);
     }
     UPSWEEP_INLINE bool suits(const Row&) const { return true; }
-    UPSWEEP_INLINE bool is_good() const
-      requires requires(const Scanner& of) { of.is_good(); }
-    {
-      return of_.is_good();
+    UPSWEEP_INLINE bool is_good() const requires requires(const Scanner& of) {
+      of.is_good();
     }
+    { return of_.is_good(); }
     UPSWEEP_INLINE bool finish(Carry& carry, int first) const {
       return of_.finish(carry.parts, 2 * first);
     }
@@ -119,6 +91,19 @@ struct Lanes<Sum<complex64_t>> : ComplexLanes<Sum<complex64_t>, Add> {
   using Exact = Parts<OfParts::Exact>;
 
   static Numbers identity() { return {OfParts::identity()}; }
+  template <int size>
+  UPSWEEP_INLINE static PairedNumbers<size> combine(
+      const PairedNumbers<size>& a, const PairedNumbers<size>& b) {
+    return {a.parts + b.parts};
+  }
+  UPSWEEP_INLINE static Numbers accumulate(const Numbers& sum, const Row& row) {
+    return {sum.parts + widen(floats(row))};
+  }
+  UPSWEEP_INLINE static Numbers accumulate(const Numbers& sum,
+                                           const uint64_t* from) {
+    auto* parts = reinterpret_cast<const uint32_t*>(from);
+    return {sum.parts + load_widened<float>(parts)};
+  }
 
   class PrefixBounds {
    public:
@@ -158,90 +143,57 @@ struct Lanes<Sum<complex64_t>> : ComplexLanes<Sum<complex64_t>, Add> {
   };
 };
 
-struct MultiplyComplex {
-  template <class P>
-  UPSWEEP_INLINE static P combine(const P& r, const P& x) {
-    return multiply_complex(r, x);
-  }
-};
-
 template <>
-struct Lanes<Product<complex64_t>>
-    : ComplexLanes<Product<complex64_t>, MultiplyComplex> {
-  // Computes in double, and checks the range of every row.
-  class Exact {
-   public:
-    UPSWEEP_INLINE Exact(const Carry& carry, int first)
-        : r_(Doubles::load(carry.parts.lane + 2 * first)),
-          saturated_(are_saturated(r_)) {}
+struct Lanes<Product<complex64_t>> : ComplexLanes<Product<complex64_t>> {
+  using Numbers = SplitNumbers;
+  using Doubles = SplitNumbers::Doubles;
+  using Mask = Doubles::Mask;
 
-    UPSWEEP_INLINE Row results() const {
-      return row_of(canonical(narrow(r_)).template as<uint32_t>());
-    }
+  struct Carry {
+    double re[kLanes<Value>], im[kLanes<Value>];
 
-    UPSWEEP_INLINE Row step(const Row& row) {
-      r_ = multiply_complex(r_, widened(row));
-      auto y = narrow(r_);
-      if (any(Check::failures(magnitude(y)))) [[unlikely]] {
-        y = canonical(y);
-        saturate(y);
-      }
-      return row_of(y.template as<uint32_t>());
+    Prefix get(int i) const {
+      return {upsweep::canonical(re[i]), upsweep::canonical(im[i])};
     }
-
-    UPSWEEP_INLINE void reset(const uint8_t* flags) {
-      PartFlags parts(flags);
-      auto at = mask_of<int64_t, 2 * n>(parts.of);
-      r_ = select(at, identity().parts, r_);
-      saturated_ = select(at, Mask::all(0), saturated_);
+    void set(int i, const Prefix& r) {
+      re[i] = r.re;
+      im[i] = r.im;
     }
-
-    UPSWEEP_INLINE bool finish(Carry& carry, int first) const {
-      r_.store(carry.parts.lane + 2 * first);
-      return !newly_saturated_;
+    UPSWEEP_INLINE Numbers load(int first) const {
+      return {Doubles::load(re + first), Doubles::load(im + first)};
     }
-
-   private:
-    // Of magnitudes of floats: other than 0, and finite.
-    using Check = RangeCheck<float, 1>;
-
-    UPSWEEP_INLINE static Pack<float, 2 * n> magnitude(
-        const Pack<float, 2 * n>& y) {
-      return larger_part(abs(y).template as<uint32_t>()).template as<float>();
+    UPSWEEP_INLINE void store(int first, const Numbers& r) {
+      r.re.store(re + first);
+      r.im.store(im + first);
     }
-    UPSWEEP_INLINE static Mask are_saturated(const Doubles& r) {
-      auto zero = r == Doubles::all(0);
-      return either_part(r - r != Doubles::all(0)) |
-             (zero & flip_pairs<-1>(zero));
-    }
-    // Brings numbers whose results are saturated to these.
-    UPSWEEP_INLINE void saturate(const Pack<float, 2 * n>& y) {
-      auto value = widen(y);
-      auto saturated = are_saturated(value);
-      newly_saturated_ |= any(saturated & (saturated_ == Mask::all(0)));
-      r_ = select(saturated, value, r_);
-      saturated_ = saturated;
-    }
-
-    Doubles r_;
-    Mask saturated_;
-    bool newly_saturated_ = false;
   };
-  using Fast = Exact;
-  using FastLines = Exact;
 
-  static Numbers identity() {
-    double parts[2 * n];
-    for (int i = 0; i < 2 * n; ++i) parts[i] = 1 - i % 2;
-    return {Doubles::load(parts)};
+  static Numbers identity() { return {Doubles::all(1), Doubles::all(0)}; }
+  UPSWEEP_INLINE static Numbers combine(const Numbers& a, const Numbers& b) {
+    return a * b;
+  }
+  UPSWEEP_INLINE static Numbers accumulate(const Numbers& product,
+                                           const Row& row) {
+    return product * split_numbers(floats(row));
+  }
+  // Any lane can take any element.
+  UPSWEEP_INLINE static Numbers accumulate(const Numbers& product,
+                                           const uint64_t* from) {
+    auto* parts = reinterpret_cast<const uint32_t*>(from);
+    return product * split_in_any_order(load_widened<float>(parts));
   }
 
-  // Bounds of the magnitudes of the larger parts. Ignores NaN.
+  // The magnitude of the larger part. If one part is infinite or NaN, so is the
+  // other.
+  UPSWEEP_INLINE static Doubles magnitude(const Numbers& a) {
+    return max(abs(a.re), abs(a.im));
+  }
+  // Of magnitudes. Ignores NaN.
   class PrefixBounds {
    public:
     PrefixBounds() : low_(Doubles::all(1)), high_(low_) {}
-    UPSWEEP_INLINE void add(const Numbers& sum) {
-      auto at = larger_part(abs(sum.parts));
+    UPSWEEP_INLINE void add(const Numbers& product) {
+      auto at = magnitude(product);
       low_ = min(at, low_);
       high_ = max(at, high_);
     }
@@ -249,19 +201,110 @@ struct Lanes<Product<complex64_t>>
       low_.store(low);
       high_.store(high);
     }
+    UPSWEEP_INLINE bool are_within(double lowest, double highest) const {
+      return !any((low_ < Doubles::all(lowest)) |
+                  (Doubles::all(highest) < high_));
+    }
 
    private:
     Doubles low_, high_;
   };
   template <class PrefixRange>
   static void store_bounds(const PrefixBounds& bounds, PrefixRange* ranges) {
-    double low[2 * n], high[2 * n];
+    double low[n], high[n];
     bounds.store(low, high);
     for (int i = 0; i < n; ++i) {
-      ranges[i].low = low[2 * i];
-      ranges[i].high = high[2 * i];
+      ranges[i].low = low[i];
+      ranges[i].high = high[i];
     }
   }
+
+  // Computes in double, and checks the range once for all rows.
+  class Fast {
+   public:
+    UPSWEEP_INLINE Fast(const Carry& carry, int first)
+        : r_(carry.load(first)), lost_(Mask::all(0)) {}
+
+    UPSWEEP_INLINE Row results() const { return row(narrow(r_)); }
+
+    UPSWEEP_INLINE Row step(const Row& row) {
+      r_ = accumulate(r_, row);
+      bounds_.add(r_);
+      return results();
+    }
+
+    UPSWEEP_INLINE void reset(const uint8_t* flags) {
+      auto at = mask_of<int64_t, n>(flags);
+      lost_ = lost_ | (at & is_lost());
+      r_ = {select(at, Doubles::all(1), r_.re),
+            select(at, Doubles::all(0), r_.im)};
+    }
+
+    UPSWEEP_INLINE bool suits(const Row&) const { return true; }
+    UPSWEEP_INLINE bool is_good() const {
+      return bounds_.are_within(kLowest, kHighest);
+    }
+
+    UPSWEEP_INLINE bool finish(Carry& carry, int first) const {
+      carry.store(first, r_);
+      return is_good() && !any(lost_ | is_lost());
+    }
+
+   private:
+    // Numbers between them are neither zero nor infinite as floats.
+    static constexpr double kLowest = 0x1.000001p-150;
+    static constexpr double kHighest = 0x1.fffffep127;
+
+    // The bounds ignore NaN, and what was NaN stays so until a reset.
+    UPSWEEP_INLINE Mask is_lost() const {
+      return r_.re - r_.re != Doubles::all(0);
+    }
+
+    Numbers r_;
+    PrefixBounds bounds_;
+    Mask lost_;
+  };
+  using FastLines = Fast;
+
+  // Computes in double, and checks the range of every row.
+  class Exact {
+   public:
+    UPSWEEP_INLINE Exact(const Carry& carry, int first)
+        : r_(carry.load(first)), saturated_(are_saturated(r_)) {}
+
+    UPSWEEP_INLINE Row results() const { return row(canonical(narrow(r_))); }
+
+    UPSWEEP_INLINE Row step(const Row& x) {
+      r_ = accumulate(r_, x);
+      auto y = narrow(r_);
+      auto rounded = split_numbers(y);
+      auto saturated = are_saturated(rounded);
+      if (any(saturated)) [[unlikely]] {
+        y = canonical(y);
+        r_ = {select(saturated, canonical(rounded.re), r_.re),
+              select(saturated, canonical(rounded.im), r_.im)};
+        newly_saturated_ |= any(saturated & (saturated_ == Mask::all(0)));
+        saturated_ = saturated;
+      }
+      return row(y);
+    }
+
+    UPSWEEP_INLINE bool finish(Carry& carry, int first) const {
+      carry.store(first, r_);
+      return !newly_saturated_;
+    }
+
+   private:
+    UPSWEEP_INLINE static Mask are_saturated(const Numbers& r) {
+      auto size = magnitude(r);
+      return (size - size != Doubles::all(0)) | (size == Doubles::all(0));
+    }
+
+    Numbers r_;
+    Mask saturated_;
+    bool newly_saturated_ = false;
+  };
+
   // If a product of up to eight numbers was ever subnormal, it stays below
   // 2^-800, and if it was infinite, it stays so or is NaN. Eight products
   // within 2^±60 are safe in any order.
@@ -269,8 +312,8 @@ struct Lanes<Product<complex64_t>>
    public:
     ReassociationGuard() : within_(Mask::all(-1)) {}
     void add_row(const Row&) {}
-    UPSWEEP_INLINE void add_sums(const Numbers& sum) {
-      auto at = larger_part(abs(sum.parts));
+    UPSWEEP_INLINE void add_sums(const Numbers& product) {
+      auto at = magnitude(product);
       within_ = within_ & (at >= Doubles::all(0x1p-60)) &
                 (Doubles::all(0x1p60) >= at);
     }
@@ -285,20 +328,19 @@ struct Lanes<Product<complex64_t>>
    public:
     ElementRange() : low_(Doubles::all(1)), high_(low_) {}
     UPSWEEP_INLINE void add(const Row& row) {
-      auto x = widened(row);
-      auto square = x * x;
-      auto sum = square + flip_pairs<-1>(square);
-      low_ = min(sum, low_);
-      high_ = max(sum, high_);
+      auto x = split_numbers(floats(row));
+      auto square = x.re * x.re + x.im * x.im;
+      low_ = min(square, low_);
+      high_ = max(square, high_);
     }
     // The range of products of up to `rows` elements of each lane. The larger
     // part of a number is at least 1 / √2 of its magnitude.
     Product<complex64_t>::PrefixRange range(int64_t rows) const {
-      double low[2 * n], high[2 * n];
+      double low[n], high[n];
       low_.store(low);
       high_.store(high);
       double one_low = 1, one_high = 1;
-      for (int i = 0; i < 2 * n; i += 2) {
+      for (int i = 0; i < n; ++i) {
         one_low *= std::sqrt(low[i]);
         one_high *= std::sqrt(high[i]);
       }

@@ -303,7 +303,7 @@ struct StripedLine {
                       bool inclusive, Prefix& r,
                       StreamingStoreBuffer<U>& store_buffer) {
     if (from == to) return;
-    if constexpr (HasClasses<M>) {
+    if constexpr (kHasSaturatedLine<M>) {
       if (!M::is_live(r)) {
         SaturatedLine<M>::scan(tile, from, to, inclusive, r, store_buffer);
         return;
@@ -318,12 +318,14 @@ struct StripedLine {
     auto* in = static_cast<const Value*>(tile.in);
     auto* out = static_cast<Value*>(tile.out);
     const Keys<M> keys(tile.key_mask);
+    Prefix local = r;  // in registers
     for (int64_t i = from; i < to; ++i) {
       Value x = keys.of(in[i * tile.in_step]);
-      Value before = M::value(r);
-      Value after = M::advance(r, x);
+      Value before = M::value(local);
+      Value after = M::advance(local, x);
       out[i * tile.out_step] = keys.element(inclusive ? after : before);
     }
+    r = local;
   }
 };
 
