@@ -53,13 +53,11 @@ struct OneType {
 
 // Products and sums wrap, as unsigned arithmetic is defined to.
 template <class T>
-requires is_plain_integer<T>
-struct AssociativeOp<Product<T>> : Multiply, OneType<T, Bits<T>> {
-};
+  requires is_plain_integer<T>
+struct AssociativeOp<Product<T>> : Multiply, OneType<T, Bits<T>> {};
 template <class T>
-requires is_plain_integer<T>
-struct AssociativeOp<Sum<T>> : Add, OneType<T, Bits<T>> {
-};
+  requires is_plain_integer<T>
+struct AssociativeOp<Sum<T>> : Add, OneType<T, Bits<T>> {};
 template <class T>
 struct AssociativeOp<KeyMaximum<T>> : OneType<T, T> {
   template <int n>
@@ -76,12 +74,13 @@ struct AssociativeOp<TruthMaximum> : OneType<uint8_t, uint8_t> {
     return a | b;
   }
 };
-template <class T, bool maximum>
-requires is_real<T>
 // float16 and bfloat16 are compared as float32.
-struct AssociativeOp<Extremum<T, maximum>>
-    : OneType<T, std::conditional_t<sizeof(T) == 2, float, T>> {
-  using typename OneType<T, std::conditional_t<sizeof(T) == 2, float, T>>::Lane;
+template <class T>
+using ComparedAs = std::conditional_t<sizeof(T) == 2, float, T>;
+template <class T, bool maximum>
+  requires is_real<T>
+struct AssociativeOp<Extremum<T, maximum>> : OneType<T, ComparedAs<T>> {
+  using Lane = ComparedAs<T>;
   template <int n>
   UPSWEEP_INLINE static Pack<Lane, n> combine(const Pack<Lane, n>& a,
                                               const Pack<Lane, n>& b) {
@@ -181,21 +180,18 @@ struct AssociativeLanes {
 };
 
 template <class T>
-requires is_plain_integer<T>
-struct Lanes<Product<T>> : AssociativeLanes<Product<T>> {
-};
+  requires is_plain_integer<T>
+struct Lanes<Product<T>> : AssociativeLanes<Product<T>> {};
 template <class T>
-requires is_plain_integer<T>
-struct Lanes<Sum<T>> : AssociativeLanes<Sum<T>> {
-};
+  requires is_plain_integer<T>
+struct Lanes<Sum<T>> : AssociativeLanes<Sum<T>> {};
 template <class T>
 struct Lanes<KeyMaximum<T>> : AssociativeLanes<KeyMaximum<T>> {};
 template <>
 struct Lanes<TruthMaximum> : AssociativeLanes<TruthMaximum> {};
 template <class T, bool maximum>
-requires is_real<T>
-struct Lanes<Extremum<T, maximum>> : AssociativeLanes<Extremum<T, maximum>> {
-};
+  requires is_real<T>
+struct Lanes<Extremum<T, maximum>> : AssociativeLanes<Extremum<T, maximum>> {};
 
 }  // namespace
 }  // namespace upsweep

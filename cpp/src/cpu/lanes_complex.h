@@ -75,10 +75,11 @@ struct Lanes<Sum<complex64_t>> : ComplexLanes<Sum<complex64_t>> {
       of_.reset(of_parts);
     }
     UPSWEEP_INLINE bool suits(const Row&) const { return true; }
-    UPSWEEP_INLINE bool is_good() const requires requires(const Scanner& of) {
-      of.is_good();
+    UPSWEEP_INLINE bool is_good() const
+      requires requires(const Scanner& of) { of.is_good(); }
+    {
+      return of_.is_good();
     }
-    { return of_.is_good(); }
     UPSWEEP_INLINE bool finish(Carry& carry, int first) const {
       return of_.finish(carry.parts, 2 * first);
     }

@@ -48,6 +48,7 @@ struct AssociativeOp<Extremum<complex64_t, maximum>> {
   using Lane = int64_t;
   using Row = Pack<uint64_t>;
   using Held = KeyedNumbers;
+  using Integers = Pack<int32_t, kRowParts>;
 
   UPSWEEP_INLINE static Held open(const Row& row) {
     auto nan = is_nan(row);
@@ -69,22 +70,22 @@ struct AssociativeOp<Extremum<complex64_t, maximum>> {
     lanes.number.store(to);
   }
 
-  // Only zeros can be equal and yet differ, in sign.
+  // Only zeros can be equal and yet differ, in sign. As an integer, a negative
+  // zero is the least of all.
   class ReassociationGuard {
    public:
-    ReassociationGuard() : negative_zeros_(Mask::all(0)) {}
+    ReassociationGuard() : least_(Integers::all(0)) {}
     UPSWEEP_INLINE void add_row(const Row& row) {
-      negative_zeros_ =
-          negative_zeros_ | (parts_of(row) == Parts::all(uint32_t{1} << 31));
+      least_ = min(least_, parts_of(row).template as<int32_t>());
     }
     void add_sums(const Held&) {}
-    bool is_violated() const { return any(negative_zeros_); }
+    bool is_violated() const {
+      return any(least_ ==
+                 Integers::all(std::numeric_limits<int32_t>::lowest()));
+    }
 
    private:
-    using Parts = Pack<uint32_t, kRowParts>;
-    using Mask = Parts::Mask;
-
-    Mask negative_zeros_;
+    Integers least_;
   };
 
  private:
@@ -94,16 +95,20 @@ struct AssociativeOp<Extremum<complex64_t, maximum>> {
     constexpr uint64_t kPart = 0x7fc00000;
     return Row::all(kPart << 32 | kPart);
   }
+  // Of the size of a NaN's bits, and only of these, this sum takes the sign
+  // bit.
   UPSWEEP_INLINE static Keys is_nan(const Row& row) {
-    auto x = parts_of(row).template as<float>();
-    auto nan = either_part(x != x);
-    return row_of(nan.template as<uint32_t>()).template as<int64_t>();
+    constexpr uint32_t kInfinite = 0x7f800000, kSize = 0x7fffffff;
+    using Parts = Pack<uint32_t, kRowParts>;
+    auto size = parts_of(row) & Parts::all(kSize);
+    auto sum = row_of(size + Parts::all(kSize - kInfinite));
+    constexpr uint64_t kSign = uint64_t{1} << 31;
+    return (sum & Row::all(kSign << 32 | kSign)) != Row::all(0);
   }
   // The bits of a part are a sign and a magnitude, which those of negative
   // numbers reverse. The real part comes first; the imaginary part is compared
   // without a sign.
   UPSWEEP_INLINE static Keys key_of(const Row& row, const Keys& nan) {
-    using Integers = Pack<int32_t, kRowParts>;
     auto x = parts_of(row).template as<float>();
     auto bits = (x + Pack<float, kRowParts>::all(0)).template as<int32_t>();
     auto ordered = bits ^ ((bits >> 31) & Integers::all(0x7fffffff));

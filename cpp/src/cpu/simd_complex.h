@@ -55,12 +55,6 @@ UPSWEEP_INLINE inline Pack<T, n> larger_part(const Pack<T, n>& a) {
   return max(a, flip_pairs<-1>(a));
 }
 
-// Whether a mask is set for either part, in both lanes.
-template <class T, int n>
-UPSWEEP_INLINE inline Pack<T, n> either_part(const Pack<T, n>& mask) {
-  return mask | flip_pairs<-1>(mask);
-}
-
 // A row of complex64 elements as the bits of their parts, and back.
 constexpr int kRowParts = kPack<float>;
 constexpr int kRowNumbers = kRowParts / 2;
