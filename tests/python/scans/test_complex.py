@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 import upsweep
-from support import bits, checked_scan
+from support import bits, check_nans, checked_general_scan, checked_scan
 from values import make
 from views import apply
 
@@ -34,7 +34,9 @@ HUGE, TINY = 2.0**100, 2.0**-100
 PRODUCTS = {
     "real part infinite": [complex(INF, 1)],
     "imaginary part infinite": [complex(0, -INF)],
+    "both parts infinite": [complex(INF, INF)],
     "real part NaN": [complex(NAN, 2)],
+    "another NaN": [complex(-NAN, 2)],
     "imaginary part NaN": [complex(2, NAN)],
     "zero": [0],
     "negative zero": [complex(-0.0, -0.0)],
@@ -45,6 +47,14 @@ PRODUCTS = {
     "subnormal": [TINY, 2.0**-40 * (1 - 1j), 2.0**40, HUGE],
     "as far as a float goes": [HUGE, TINY, TINY, 2.0**-45, 2.0**45, HUGE],
 }
+
+
+def check(op, x, steps, **options):
+    """Scans a view of x, and expects one kind of NaN."""
+    view, a = apply(np, x, steps), apply(upsweep, upsweep.asarray(x), steps)
+    checked_scan(op, a, view, **options)
+    y = np.asarray(getattr(upsweep, op)(a, **options))
+    check_nans(y.reshape(-1).view(np.float32))
 
 
 def planted(shape, axis, event, place):
@@ -65,9 +75,8 @@ def planted(shape, axis, event, place):
 def test_products(shape, axis, steps, event):
     for place in (1, 5):
         x = planted(shape, axis, PRODUCTS[event], place)
-        view, a = apply(np, x, steps), apply(upsweep, upsweep.asarray(x), steps)
         number = place + len(event) + len(shape)
-        checked_scan("cumprod", a, view, axis=axis, **FLAGS[number % 4])
+        check("cumprod", x, steps, axis=axis, **FLAGS[number % 4])
 
 
 def see_saw(n, period):
@@ -111,7 +120,7 @@ def test_zeros_have_the_signs_of_the_formula(shape, axis, steps):
 MOST = float(np.finfo(np.float32).max)
 SUMS = {
     "real part infinite": [complex(INF, 1)],
-    "imaginary part NaN": [complex(2, NAN)],
+    "imaginary part NaN": [complex(2, -NAN)],
     "infinities of both signs": [complex(INF, 0), complex(1, -INF), complex(-INF, 1)],
     "out at the top": [complex(MOST, 1), complex(MOST, 1), complex(-MOST, 1)],
     "out at both ends": [complex(MOST, -MOST)] * 2 + [complex(-MOST, MOST)] * 2,
@@ -125,9 +134,33 @@ SUMS = {
 def test_sums(shape, axis, steps, event):
     for place in (0, 5):
         x = planted(shape, axis, SUMS[event], place)
-        view, a = apply(np, x, steps), apply(upsweep, upsweep.asarray(x), steps)
         number = place + len(event) + len(shape)
-        checked_scan("cumsum", a, view, axis=axis, **FLAGS[number % 4])
+        check("cumsum", x, steps, axis=axis, **FLAGS[number % 4])
+
+
+RESETS = [((1500,), 0), ((150, 8), 0), ((150, 19), 0), ((11, 150), 1)]
+
+
+@pytest.mark.parametrize(
+    ("op", "event"),
+    [
+        *(("prod", name) for name in PRODUCTS),
+        *(("sum", name) for name in SUMS),
+        *((op, "real part NaN") for op in ("max", "min")),
+    ],
+)
+@pytest.mark.parametrize(("shape", "axis"), RESETS)
+def test_resets(shape, axis, op, event):
+    """Lines start again after what took them out of the range, and elsewhere."""
+    values = {**SUMS, **PRODUCTS}[event]
+    x = planted(shape, axis, values, 3)
+    rng = np.random.default_rng(len(values))
+    ordinary = np.isfinite(x) & (np.abs(np.abs(x) - 1) < 0.01)
+    reset = ordinary & (rng.random(shape) < 0.1)
+    options = {"axis": axis, "reset": reset, "inclusive": len(values) % 2 == 0}
+    checked_general_scan(op, x, x, **options)
+    y = np.asarray(upsweep.scan(x, op, **options))
+    check_nans(y.reshape(-1).view(np.float32))
 
 
 def first_of_equal(op, line, inclusive):
@@ -160,8 +193,9 @@ def test_maxima_and_minima(shape, axis, steps, parts, op):
     rng = np.random.default_rng(len(shape))
     x = rng.choice(np.array(PARTS[parts], np.float32), (*shape, 2)).view(C64)[..., 0]
     # Most elements lose, and ties come late.
-    late = -1 if op == "cummax" else 1
-    x = np.where(rng.random(shape) < 0.9, np.complex64(complex(late, late)), x)
+    x = np.where(rng.random(shape) < 0.9, np.complex64(-1 - 1j), x)
+    if op == "cummin":
+        x = -x
     view, a = apply(np, x, steps), apply(upsweep, upsweep.asarray(x), steps)
     for flags in FLAGS:
         back = slice(None, None, -1 if flags["reverse"] else 1)
