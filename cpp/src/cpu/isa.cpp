@@ -106,7 +106,7 @@ const Kernel& Isa::kernel(Op op, Dtype dtype) const {
     return nullptr;
   };
   const Kernel* found = find();
-  return found ? *found : find_scalar_kernel(op, dtype);
+  return found ? *found : find_scalar_kernel(dtype);
 }
 
 std::span<const Isa> isas() { return kIsas; }

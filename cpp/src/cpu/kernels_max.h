@@ -2,6 +2,7 @@
 #pragma once
 
 #include "lanes_associative.h"
+#include "lanes_complex_extremum.h"
 #include "tile_kernel.h"
 
 namespace upsweep {
@@ -68,6 +69,8 @@ const Kernel* find_kernel(Op op, Dtype dtype) {
       return maximum_or_minimum<float>(op);
     case Dtype::Val::float64:
       return maximum_or_minimum<double>(op);
+    case Dtype::Val::complex64:
+      return maximum_or_minimum<complex64_t>(op);
     default:
       return nullptr;
   }

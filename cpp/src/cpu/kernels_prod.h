@@ -1,7 +1,8 @@
-// The kernels of products of integers and real numbers.
+// The kernels of products of numbers.
 #pragma once
 
 #include "lanes_associative.h"
+#include "lanes_complex.h"
 #include "lanes_double.h"
 #include "lanes_narrow.h"
 #include "tile_kernel.h"
@@ -32,6 +33,8 @@ const Kernel* find_kernel(Op, Dtype dtype) {
       return &kKernel<Product<float>>;
     case Dtype::Val::float64:
       return &kKernel<Product<double>>;
+    case Dtype::Val::complex64:
+      return &kKernel<Product<complex64_t>>;
     default:
       return nullptr;
   }

@@ -1,9 +1,10 @@
-// The kernels of sums of integers and real numbers, and of logaddexp of
+// The kernels of sums of numbers, and of logaddexp of
 // float64, whose error terms take fused multiply-adds.
 #pragma once
 
 #include "../monoid/logaddexp.h"
 #include "lanes_associative.h"
+#include "lanes_complex.h"
 #include "lanes_double.h"
 #include "lanes_narrow.h"
 #include "tile_kernel.h"
@@ -37,6 +38,8 @@ const Kernel* find_kernel(Op op, Dtype dtype) {
       return &kKernel<Sum<float>>;
     case Dtype::Val::float64:
       return &kKernel<Sum<double>>;
+    case Dtype::Val::complex64:
+      return &kKernel<Sum<complex64_t>>;
     default:
       return nullptr;
   }

@@ -39,7 +39,8 @@
 //                   is_violated says whether another order could lose precision
 //   ElementRange    the range of elements, and of their combinations
 //   resolve_ties    optional: corrects aggregates whose value depends on order
-//   classify        a row of elements as a row of special classes
+//   classify        optional: a row of elements as a row of special classes, if
+//                   these tell what follows a saturated prefix
 //   store_classes   writes combined special classes
 //
 // Write out the constructors of whatever calls a function that returns a Pack:
@@ -136,6 +137,12 @@ struct Lanes {
   using Exact = LaneByLane<M, Carry>;
   using Fast = Exact;
   using FastLines = Exact;
+};
+
+// Whether special classes tell what follows a saturated prefix.
+template <class M>
+concept HasClasses = requires(const Pack<Bits<typename M::Value>>& row) {
+  Lanes<M>::classify(row);
 };
 
 }  // namespace

@@ -2,7 +2,7 @@
 // range in which it is right.
 #pragma once
 
-#include "simd_floats.h"
+#include "simd_complex.h"
 
 namespace upsweep {
 namespace {
@@ -30,23 +30,6 @@ struct RecurrenceRange<double> {
   static constexpr double kNotable = 0x1p-500, kOrdinary = 0x1p300;
   static constexpr double kLowFactor = 0x1p-100;
 };
-
-template <int flip, class T, int n, int... i>
-UPSWEEP_INLINE inline Pack<T, n> flip_pairs(const Pack<T, n>& a,
-                                            std::integer_sequence<int, i...>) {
-  Pack<T, n> r;
-  for (int p = 0; p < a.kParts; ++p) {
-    r.v[p] = __builtin_shufflevector(a.v[p], a.v[p],
-                                     (flip < 0 ? i ^ 1 : (i & ~1) + flip)...);
-  }
-  return r;
-}
-// Real and imaginary parts exchanged; the real part twice; the imaginary one.
-template <int flip, class T, int n>
-UPSWEEP_INLINE inline Pack<T, n> flip_pairs(const Pack<T, n>& a) {
-  constexpr int size = Pack<T, n>::kPart / static_cast<int>(sizeof(T));
-  return flip_pairs<flip>(a, std::make_integer_sequence<int, size>());
-}
 
 template <class T>
 struct RecurrenceLanes {
@@ -82,16 +65,14 @@ struct RecurrenceLanes {
     return Doubles::load(values);
   }
 
-  // a · h + c. Doubles hold the product of narrow elements so well that it may
-  // be rounded on its own where there is no fused instruction.
+  // a · h + c.
   UPSWEEP_INLINE static Doubles multiply_add(const Doubles& a, const Doubles& h,
                                              const Doubles& c) {
     if constexpr (kComplex) {
       auto real = flip_pairs<0>(a), imaginary = flip_pairs<1>(a);
-      auto cross = imaginary.template as<uint64_t>() ^ minus_real();
       return multiply_add_real(
           real, h,
-          multiply_add_real(cross.template as<double>(), flip_pairs<-1>(h), c));
+          multiply_add_real(negate_real(imaginary), flip_pairs<-1>(h), c));
     } else {
       return multiply_add_real(a, h, c);
     }
@@ -113,7 +94,7 @@ struct RecurrenceLanes {
   // The magnitudes, of a complex number that of its larger part.
   UPSWEEP_INLINE static Doubles magnitude(const Doubles& h) {
     auto m = abs(h);
-    if constexpr (kComplex) m = max(m, flip_pairs<-1>(m));
+    if constexpr (kComplex) m = larger_part(m);
     return m;
   }
   static double magnitude(const double* h) {
@@ -144,21 +125,11 @@ struct RecurrenceLanes {
   UPSWEEP_INLINE static Doubles multiply_add_real(const Doubles& a,
                                                   const Doubles& h,
                                                   const Doubles& c) {
-    if constexpr (kFused || std::is_same_v<T, double>) {
+    if constexpr (std::is_same_v<T, double>) {
       return fma(a, h, c);
     } else {
-      return a * h + c;
+      return upsweep::multiply_add(a, h, c);
     }
-  }
-  // The sign bit in real parts.
-  UPSWEEP_INLINE static Pack<uint64_t, kSize> minus_real() {
-    Pack<uint64_t, kSize> r;
-    for (int p = 0; p < r.kParts; ++p) {
-      for (int i = 0; i < r.kPart / 8; ++i) {
-        r.v[p][i] = i % 2 == 0 ? uint64_t{1} << 63 : 0;
-      }
-    }
-    return r;
   }
 };
 

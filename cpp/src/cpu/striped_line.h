@@ -80,7 +80,7 @@ struct StripedLine {
         done += block.length * n;
       });
       new (before) Aggregate(summary.aggregate);
-      if constexpr (bounded && !M::kAssociative)
+      if constexpr (bounded && HasClasses<M>)
         add_special_class(tile, stripes, summary);
     }
     append_elements(summary, tile, done);
@@ -308,7 +308,7 @@ struct StripedLine {
                       bool inclusive, Prefix& r,
                       StreamingStoreBuffer<U>& store_buffer) {
     if (from == to) return;
-    if constexpr (kHasStripes && !M::kAssociative) {
+    if constexpr (kHasSaturatedLine<M>) {
       if (!M::is_live(r)) {
         SaturatedLine<M>::scan(tile, from, to, inclusive, r, store_buffer);
         return;
@@ -323,12 +323,14 @@ struct StripedLine {
     auto* in = static_cast<const Value*>(tile.in);
     auto* out = static_cast<Value*>(tile.out);
     const Keys<M> keys(tile.key_mask);
+    Prefix local = r;  // in registers
     for (int64_t i = from; i < to; ++i) {
       Value x = keys.of(in[i * tile.in_step]);
-      Value before = M::value(r);
-      Value after = M::advance(r, x);
+      Value before = M::value(local);
+      Value after = M::advance(local, x);
       out[i * tile.out_step] = keys.element(inclusive ? after : before);
     }
+    r = local;
   }
 };
 

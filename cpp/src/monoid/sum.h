@@ -149,8 +149,7 @@ struct Sum<complex64_t> {
     return {Component::value(r.re), Component::value(r.im)};
   }
   UPSWEEP_INLINE static Value advance(Prefix& r, Value x) {
-    return {Component::advance(r.re, x.real()),
-            Component::advance(r.im, x.imag())};
+    return {advance(r.re, x.real()), advance(r.im, x.imag())};
   }
   UPSWEEP_INLINE static void accumulate(Aggregate& aggregate, Value x) {
     Component::accumulate(aggregate.re, x.real());
@@ -182,6 +181,14 @@ struct Sum<complex64_t> {
   }
   static void combine(Aggregate& aggregate, const Aggregate& next) {
     aggregate = apply(aggregate, next);
+  }
+
+ private:
+  // A part that is infinite or NaN changes with special elements only, and does
+  // not wait for rounding.
+  UPSWEEP_INLINE static float advance(double& r, float x) {
+    bool stays = !Component::is_live(r) && x - x == 0;
+    return stays ? Component::value(r) : Component::advance(r, x);
   }
 };
 
