@@ -99,8 +99,8 @@ struct Kernel {
   uint64_t key_mask;  // for its tiles (keys.h)
 };
 
-// A kernel that goes lane by lane: wider registers would not help, so all
-// instruction sets share it.
-const Kernel& find_scalar_kernel(Op op, Dtype dtype);
+// A kernel of complex64, which goes lane by lane: wider registers would not
+// help, so all instruction sets share it.
+const Kernel& find_scalar_kernel(Op op);
 
 }  // namespace upsweep

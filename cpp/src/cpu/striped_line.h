@@ -80,7 +80,7 @@ struct StripedLine {
         done += block.length * n;
       });
       new (before) Aggregate(summary.aggregate);
-      if constexpr (bounded && !M::kAssociative)
+      if constexpr (bounded && kMaySaturate<M>)
         add_special_class(tile, stripes, summary);
     }
     append_elements(summary, tile, done);
@@ -303,7 +303,7 @@ struct StripedLine {
                       bool inclusive, Prefix& r,
                       StreamingStoreBuffer<U>& store_buffer) {
     if (from == to) return;
-    if constexpr (kHasStripes && !M::kAssociative) {
+    if constexpr (kHasStripes && kMaySaturate<M>) {
       if (!M::is_live(r)) {
         SaturatedLine<M>::scan(tile, from, to, inclusive, r, store_buffer);
         return;

@@ -248,7 +248,7 @@ struct TileKernel {
     AggregateOf<M> aggregates[n];
     PrefixRangeOf<M> ranges[n];
     reduce_lanes<M, true>(group, aggregates, ranges);
-    if constexpr (!M::kAssociative)
+    if constexpr (kMaySaturate<M>)
       add_special_classes<M>(group, aggregates, ranges);
     for (int l = 0; l < n; ++l) {
       lines[l].aggregate = aggregates[l];

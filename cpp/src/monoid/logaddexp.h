@@ -1,5 +1,6 @@
-// log(e^x + e^y + …), as the largest element m and the sum of e^(element - m),
-// which never overflows. For complex numbers m is the largest real part.
+// log(e^x + e^y + …), as a number m near the largest element and the sum of
+// e^(element - m), which never overflows. For complex numbers m is the largest
+// real part.
 #pragma once
 
 #include <complex>
@@ -10,11 +11,30 @@
 namespace upsweep {
 namespace {
 
-// sum · e^max. Sum is double, Wide, or a complex double.
+// sum · e^max. Sum is double, Wide, or a complex double. Sums of real numbers
+// are from e^-16 to e^32 times the number of elements.
 template <class Sum>
 struct ScaledSum {
   double max = -kInfinity;
   Sum sum = {};
+
+  // The same with a sum that float32 has room for, too.
+  ScaledSum normalised() const {
+    if constexpr (std::is_same_v<Sum, std::complex<double>>) {
+      return *this;
+    } else {
+      double size = Wide{sum}.hi;
+      bool fits = size > 0x1p-100 && size < 0x1p100;
+      if (fits || !(size > 0 && size < kInfinity) || max - max != 0) {
+        return *this;
+      }
+      int exponent = std::ilogb(size);
+      Wide of_exponent = kWideLn2 * Wide{static_cast<double>(exponent)};
+      Wide high = Wide{max} + of_exponent;
+      Sum one = scaled(sum, -exponent);
+      return {high.hi, one + one * Sum{high.lo}};
+    }
+  }
 
   UPSWEEP_INLINE void add(const ScaledSum& other) {
     if (max != max || other.max != other.max) {
@@ -27,6 +47,13 @@ struct ScaledSum {
   }
 
  private:
+  static double scaled(double x, int exponent) {
+    return std::ldexp(x, exponent);
+  }
+  static Wide scaled(Wide x, int exponent) {
+    return {std::ldexp(x.hi, exponent), std::ldexp(x.lo, exponent)};
+  }
+
   // e^(a - b) for a <= b.
   static auto exponential(double a, double b) {
     using Factor = std::conditional_t<std::is_same_v<Sum, Wide>, Wide, double>;

@@ -38,10 +38,12 @@ inline Number record_of(const Product<complex64_t>::Prefix& r) {
 inline Number record_of(const Sum<complex64_t>::Prefix& r) {
   return {r.re, 0, r.im, 0, 0, 0};
 }
-inline Number record_of(const ScaledSum<double>& r) {
+inline Number record_of(const ScaledSum<double>& sum) {
+  auto r = sum.normalised();
   return {r.sum, 0, 0, 0, 0, r.max};
 }
-inline Number record_of(const ScaledSum<Wide>& r) {
+inline Number record_of(const ScaledSum<Wide>& sum) {
+  auto r = sum.normalised();
   return {r.sum.hi, r.sum.lo, 0, 0, 0, r.max};
 }
 inline Number record_of(const ScaledSum<std::complex<double>>& r) {
