@@ -3,7 +3,7 @@
 // not far above it.
 #pragma once
 
-#include "log_sum.h"
+#include "log_line.h"
 
 namespace upsweep {
 namespace {
@@ -19,30 +19,23 @@ struct LogLanes {
   using Sums =
       LogSum<std::conditional_t<kNarrow, Pack<double, n>, DoublePair<n>>>;
   static constexpr bool kHasStripes = true;
+  using Line = LogLine<T>;
 
   struct Carry {
     double scale[kLanes<T>], sum[kLanes<T>], low[kLanes<T>];
 
     Prefix get(int i) const { return prefix_of(scale[i], sum[i], low[i]); }
     void set(int i, const Prefix& r) {
-      low[i] = 0;
+      Wide total{r.sum};
+      scale[i] = r.max;
       if (r.max - r.max != 0) {
-        // An infinity is above all scales, or below them.
-        scale[i] = r.max > 0 ? kHighestScale : kLowestScale;
-        sum[i] = r.max == -kInfinity ? 0 : r.max;
-        return;
+        // Nothing is below all scales, and an infinity above them.
+        bool none = r.max == -kInfinity;
+        total = {none ? 0 : r.max};
+        scale[i] = none ? kLowestScale : kHighestScale;
       }
-      // Records may have any sum.
-      Prefix near = r.normalised();
-      scale[i] = near.max;
-      if constexpr (kNarrow) {
-        sum[i] = near.sum;
-      } else {
-        sum[i] = near.sum.hi;
-        low[i] = near.sum.lo;
-      }
-      if (sum[i] == 0) scale[i] = kLowestScale;
-      if (sum[i] < 0) sum[i] = kNaN;
+      sum[i] = total.hi;
+      low[i] = total.lo;
     }
   };
 

@@ -69,8 +69,9 @@ template <int n>
 UPSWEEP_INLINE inline Pack<double, n> common_scale(const Pack<double, n>& x) {
   using Doubles = Pack<double, n>;
   auto shift = Doubles::all(0x1.8p52);
-  auto steps = x * Doubles::all(1 / kFar) + shift - shift;
-  return select(abs(x) < Doubles::all(0x1p40), steps * Doubles::all(kFar), x);
+  auto steps = x * Doubles::all(1 / kScaleStep) + shift - shift;
+  return select(abs(x) < Doubles::all(0x1p40), steps * Doubles::all(kScaleStep),
+                x);
 }
 
 // sum · e^scale. Sum is a Pack of doubles or a DoublePair.

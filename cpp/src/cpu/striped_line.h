@@ -191,6 +191,11 @@ struct StripedLine {
   static void append_elements(Summary<M>& summary, const Tile& tile,
                               int64_t done) {
     auto* in = static_cast<const Value*>(tile.in);
+    if constexpr (requires { typename L::Line; }) {
+      L::Line::append(in + done * tile.in_step, tile.in_step,
+                      tile.length - done, summary.aggregate);
+      return;
+    }
     const Keys<M> keys(tile.key_mask);
     for (; done < tile.length; ++done) {
       accumulate(summary, keys.of(in[done * tile.in_step]));
@@ -317,6 +322,12 @@ struct StripedLine {
                    Prefix& r) {
     auto* in = static_cast<const Value*>(tile.in);
     auto* out = static_cast<Value*>(tile.out);
+    if constexpr (requires { typename L::Line; }) {
+      L::Line::scan(in + from * tile.in_step, tile.in_step,
+                    out + from * tile.out_step, tile.out_step, to - from,
+                    inclusive, r);
+      return;
+    }
     const Keys<M> keys(tile.key_mask);
     for (int64_t i = from; i < to; ++i) {
       Value x = keys.of(in[i * tile.in_step]);

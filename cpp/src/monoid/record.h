@@ -38,12 +38,10 @@ inline Number record_of(const Product<complex64_t>::Prefix& r) {
 inline Number record_of(const Sum<complex64_t>::Prefix& r) {
   return {r.re, 0, r.im, 0, 0, 0};
 }
-inline Number record_of(const ScaledSum<double>& sum) {
-  auto r = sum.normalised();
+inline Number record_of(const ScaledSum<double>& r) {
   return {r.sum, 0, 0, 0, 0, r.max};
 }
-inline Number record_of(const ScaledSum<Wide>& sum) {
-  auto r = sum.normalised();
+inline Number record_of(const ScaledSum<Wide>& r) {
   return {r.sum.hi, r.sum.lo, 0, 0, 0, r.max};
 }
 inline Number record_of(const ScaledSum<std::complex<double>>& r) {
@@ -83,9 +81,9 @@ P from_record(const Number& n) {
                        std::is_same_v<P, Sum<complex64_t>::Prefix>) {
     return {n.re, n.im};
   } else if constexpr (std::is_same_v<P, ScaledSum<double>>) {
-    return {n.scale, n.re};
+    return P{n.scale, n.re}.within_range();
   } else if constexpr (std::is_same_v<P, ScaledSum<Wide>>) {
-    return {n.scale, {n.re, n.re_low}};
+    return P{n.scale, {n.re, n.re_low}}.within_range();
   } else if constexpr (std::is_same_v<P, ScaledSum<std::complex<double>>>) {
     return {n.scale, {n.re, n.im}};
   } else if constexpr (std::is_same_v<P, complex64_t>) {
