@@ -4,7 +4,10 @@
 // Polynomials give e^r for |r| <= ln(2) / 2, and the logarithm of numbers from
 // sqrt(1/2) to sqrt(2). Of both the first two terms are known, so that e^0 and
 // log(1) are exact. The others interpolate the rest at Chebyshev nodes,
-// computed with 200 bits and rounded to double.
+// computed with 200 bits and rounded to double. Interpolation is off by at most
+// 2^-32 and 2^-31 for narrow dtypes, and 2^-61 and 2^-58 for float64. In 10^7
+// sums of two exponentials the error was at most 0.504 ulp of max(|y|, 1) of
+// float32, and 1.3 ulp of float64.
 #pragma once
 
 #include <bit>
