@@ -12,6 +12,7 @@ namespace upsweep {
   const Kernel* find_prod_##isa(Op, Dtype);             \
   const Kernel* find_sum_##isa(Op, Dtype);              \
   const Kernel* find_max_##isa(Op, Dtype);              \
+  const Kernel* find_logaddexp_##isa(Op, Dtype);        \
   const RecurrenceKernel& find_recurrence_##isa(Dtype); \
   const FrexpKernel& find_frexp_##isa(Dtype);           \
   const GradientKernel& find_gradient_##isa(Dtype, Derivative);
@@ -44,9 +45,9 @@ constexpr const char* kBaseline = "baseline";
 }
 #endif
 
-#define UPSWEEP_KERNELS(isa)                                              \
-  find_prod_##isa, find_sum_##isa, find_max_##isa, find_recurrence_##isa, \
-      find_frexp_##isa, find_gradient_##isa
+#define UPSWEEP_KERNELS(isa)                                             \
+  find_prod_##isa, find_sum_##isa, find_max_##isa, find_logaddexp_##isa, \
+      find_recurrence_##isa, find_frexp_##isa, find_gradient_##isa
 constexpr Isa kIsas[] = {
 #if defined(__x86_64__) && defined(UPSWEEP_HAS_avx512)
     {"avx512", has_avx512, UPSWEEP_KERNELS(avx512)},
@@ -97,16 +98,17 @@ const Kernel& Isa::kernel(Op op, Dtype dtype) const {
       case Op::prod:
         return find_prod(op, dtype);
       case Op::sum:
-      case Op::logaddexp:
         return find_sum(op, dtype);
+      case Op::logaddexp:
+        return dtype == complex64 ? &complex_logaddexp()
+                                  : find_logaddexp(op, dtype);
       case Op::max:
       case Op::min:
         return find_max(op, dtype);
     }
     return nullptr;
   };
-  const Kernel* found = find();
-  return found ? *found : find_scalar_kernel(dtype);
+  return *find();
 }
 
 std::span<const Isa> isas() { return kIsas; }

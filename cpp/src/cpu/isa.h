@@ -16,8 +16,9 @@ struct Isa {
   const char* name;
   bool (*supported)();  // by this processor
   FindKernel find_prod;
-  FindKernel find_sum;  // and logaddexp
+  FindKernel find_sum;
   FindKernel find_max;  // and min
+  FindKernel find_logaddexp;
   const RecurrenceKernel& (*recurrence)(Dtype dtype);
   const FrexpKernel& (*frexp)(Dtype dtype);
   const GradientKernel& (*gradient)(Dtype dtype, Derivative kind);

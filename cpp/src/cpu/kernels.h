@@ -102,8 +102,8 @@ struct Kernel {
   uint64_t key_mask;  // for its tiles (keys.h)
 };
 
-// A kernel of logaddexp that goes lane by lane: wider registers would not help,
-// so all instruction sets share it.
-const Kernel& find_scalar_kernel(Dtype dtype);
+// The kernel of logaddexp of complex64, which goes lane by lane: wider
+// registers would not help, so all instruction sets share it.
+const Kernel& complex_logaddexp();
 
 }  // namespace upsweep

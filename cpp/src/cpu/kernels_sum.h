@@ -1,8 +1,6 @@
-// The kernels of sums of numbers, and of logaddexp of
-// float64, whose error terms take fused multiply-adds.
+// The kernels of sums.
 #pragma once
 
-#include "../monoid/logaddexp.h"
 #include "lanes_associative.h"
 #include "lanes_complex.h"
 #include "lanes_double.h"
@@ -13,10 +11,7 @@ namespace upsweep {
 namespace {
 
 // Modulo 2^k, signed and unsigned numbers have the same bits.
-const Kernel* find_kernel(Op op, Dtype dtype) {
-  if (op == Op::logaddexp) {
-    return dtype == float64 ? &kKernel<LogAddExp<double>> : nullptr;
-  }
+const Kernel* find_kernel(Op, Dtype dtype) {
   switch (dtype.val) {
     case Dtype::Val::uint8:
     case Dtype::Val::int8:

@@ -38,6 +38,10 @@
 //                   sees all elements, and the aggregates of up to eight rows;
 //                   is_violated says whether another order could lose precision
 //   ElementRange    the range of elements, and of their combinations
+//   Line            optional: scan and append, for elements of one line without
+//                   stripes
+//   identity_for    optional: the identity to start from for some rows that lie
+//                   a step apart
 //   resolve_ties    optional: corrects aggregates whose value depends on order
 //   classify        optional: a row of elements as a row of special classes, if
 //                   these tell what follows a saturated prefix

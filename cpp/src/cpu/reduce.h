@@ -63,7 +63,7 @@ template <class M, bool bounded>
 void reduce_lanes(const Tile& tile, AggregateOf<M>* aggregates,
                   PrefixRangeOf<M>* ranges) {
   using L = Lanes<M>;
-  constexpr bool kBounds = !M::kAssociative && (bounded || L::kNeedsBounds);
+  constexpr bool kBounds = kMaySaturate<M> && (bounded || L::kNeedsBounds);
   constexpr int kPacks = LaneGroup<M>::kPacks;
   decltype(L::identity()) sums[kPacks];
   typename L::PrefixBounds bounds[kPacks];
@@ -145,6 +145,16 @@ UPSWEEP_INLINE inline Sum reduce_square(Sum* sums) {
   }
 }
 
+template <class L, class U>
+UPSWEEP_INLINE inline auto identity_for(const U* rows, int64_t step,
+                                        int count) {
+  if constexpr (requires { L::identity_for(rows, step, count); }) {
+    return L::identity_for(rows, step, count);
+  } else {
+    return L::identity();
+  }
+}
+
 // As reduce_lanes, for stripes of kRows elements of a line along memory. Any
 // lane can take any element, so nothing is transposed; resolve_ties corrects
 // what depends on order. Returns false if another order could lose precision,
@@ -155,7 +165,7 @@ bool reduce_stripes(const Tile& tile, AggregateOf<M>* aggregates,
   using L = Lanes<M>;
   using U = Bits<typename M::Value>;
   constexpr int n = kLanes<U>, size = kPack<U>;
-  constexpr bool kRange = bounded && !M::kAssociative;
+  constexpr bool kRange = bounded && kMaySaturate<M>;
   using One = decltype(part(L::identity(), 0));
   One sums[n];
   const Keys<M> keys(tile.key_mask);
@@ -165,7 +175,7 @@ bool reduce_stripes(const Tile& tile, AggregateOf<M>* aggregates,
   int64_t step = tile.in_step * size;
   if (tile.in_step < 0) in -= size - 1;
   for (int l = 0; l < n; ++l) {
-    auto sum = L::identity();
+    auto sum = identity_for<L>(in, step, kRows / size);
     for (int i = 0; i < kRows / size; ++i, in += step) {
       if constexpr (Keys<M>::kAreElements) {
         sum = L::accumulate(sum, in);

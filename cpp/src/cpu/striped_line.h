@@ -191,6 +191,11 @@ struct StripedLine {
   static void append_elements(Summary<M>& summary, const Tile& tile,
                               int64_t done) {
     auto* in = static_cast<const Value*>(tile.in);
+    if constexpr (requires { typename L::Line; }) {
+      L::Line::append(in + done * tile.in_step, tile.in_step,
+                      tile.length - done, summary.aggregate);
+      return;
+    }
     const Keys<M> keys(tile.key_mask);
     for (; done < tile.length; ++done) {
       accumulate(summary, keys.of(in[done * tile.in_step]));
@@ -289,7 +294,7 @@ struct StripedLine {
       scan_on(block, first * block.length, n * block.length, inclusive, r,
               store_buffer);
     } else {
-      if constexpr (!M::kAssociative) {
+      if constexpr (HasClasses<M>) {
         if (first == 0 && SaturatedLine<M>::scan_rows(block, inclusive, r)) {
           return;
         }
@@ -322,6 +327,12 @@ struct StripedLine {
                    Prefix& r) {
     auto* in = static_cast<const Value*>(tile.in);
     auto* out = static_cast<Value*>(tile.out);
+    if constexpr (requires { typename L::Line; }) {
+      L::Line::scan(in + from * tile.in_step, tile.in_step,
+                    out + from * tile.out_step, tile.out_step, to - from,
+                    inclusive, r);
+      return;
+    }
     const Keys<M> keys(tile.key_mask);
     Prefix local = r;  // in registers
     for (int64_t i = from; i < to; ++i) {

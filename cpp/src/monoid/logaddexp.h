@@ -1,5 +1,6 @@
-// log(e^x + e^y + …), as the largest element m and the sum of e^(element - m),
-// which never overflows. For complex numbers m is the largest real part.
+// log(e^x + e^y + …), as a number m near the largest element and the sum of
+// e^(element - m), which never overflows. For complex numbers m is the largest
+// real part.
 #pragma once
 
 #include <complex>
@@ -10,11 +11,35 @@
 namespace upsweep {
 namespace {
 
-// sum · e^max. Sum is double, Wide, or a complex double.
+// Neighbouring stripes often have scales that differ by a few such steps. Where
+// other numbers do after rounding, the error does not matter: the factor is too
+// small.
+constexpr double kScaleStep = 32;
+constexpr Wide kPowersOfStep[] = {
+    // e^-32, e^-64, e^-96
+    {0x1.c8464f7616468p-47, 0x1.e299a01244879p-103},
+    {0x1.969d47321e4ccp-93, -0x1.5034b5fe3da71p-147},
+    {0x1.6a5bea046b42ep-139, -0x1.ff4104303baf0p-198}};
+
+// sum · e^max. Sum is double, Wide, or a complex double. Sums of real numbers
+// are from e^-16 to e^32 times the number of elements.
 template <class Sum>
 struct ScaledSum {
   double max = -kInfinity;
   Sum sum = {};
+
+  // The same from any sum of a real record, with one far from the ends of the
+  // range of a double.
+  ScaledSum within_range() const {
+    double size = Wide{sum}.hi;
+    if (max - max != 0 || (size > 0x1p-100 && size < 0x1p100)) return *this;
+    if (size == 0) return {};
+    if (!(size > 0 && size < kInfinity)) return {size > 0 ? size : kNaN};
+    int exponent = std::ilogb(size);
+    Wide high = Wide{max} + kWideLn2 * Wide{static_cast<double>(exponent)};
+    Sum one = scaled(sum, -exponent);
+    return {high.hi, one + one * Sum{high.lo}};
+  }
 
   UPSWEEP_INLINE void add(const ScaledSum& other) {
     if (max != max || other.max != other.max) {
@@ -27,11 +52,27 @@ struct ScaledSum {
   }
 
  private:
+  static double scaled(double x, int exponent) {
+    return std::ldexp(x, exponent);
+  }
+  static Wide scaled(Wide x, int exponent) {
+    return {std::ldexp(x.hi, exponent), std::ldexp(x.lo, exponent)};
+  }
+
   // e^(a - b) for a <= b.
   static auto exponential(double a, double b) {
     using Factor = std::conditional_t<std::is_same_v<Sum, Wide>, Wide, double>;
     if (a == b) return Factor{1};  // infinities too
     if (b - a == kInfinity) return Factor{0};
+    double steps = (b - a) / kScaleStep;
+    if (steps == 1 || steps == 2 || steps == 3) {
+      const Wide& power = kPowersOfStep[static_cast<int>(steps) - 1];
+      if constexpr (std::is_same_v<Factor, Wide>) {
+        return power;
+      } else {
+        return power.hi;
+      }
+    }
     if constexpr (std::is_same_v<Factor, Wide>) {
       return exp(two_sum(a, -b));
     } else {

@@ -81,8 +81,17 @@ inline double canonical(double x) { return x == x ? x : kNaN; }
 // Neither zero nor infinite nor NaN.
 inline bool is_live(double x) { return x != 0 && x - x == 0; }
 
-// For monoids whose aggregates always apply.
+// For monoids whose aggregates always apply: nothing saturates.
 struct NoPrefixRange {};
+
+template <class M>
+inline constexpr bool kMaySaturate = [] {
+  if constexpr (M::kAssociative) {
+    return false;
+  } else {
+    return !std::is_same_v<typename M::PrefixRange, NoPrefixRange>;
+  }
+}();
 
 }  // namespace
 }  // namespace upsweep

@@ -81,9 +81,9 @@ P from_record(const Number& n) {
                        std::is_same_v<P, Sum<complex64_t>::Prefix>) {
     return {n.re, n.im};
   } else if constexpr (std::is_same_v<P, ScaledSum<double>>) {
-    return {n.scale, n.re};
+    return P{n.scale, n.re}.within_range();
   } else if constexpr (std::is_same_v<P, ScaledSum<Wide>>) {
-    return {n.scale, {n.re, n.re_low}};
+    return P{n.scale, {n.re, n.re_low}}.within_range();
   } else if constexpr (std::is_same_v<P, ScaledSum<std::complex<double>>>) {
     return {n.scale, {n.re, n.im}};
   } else if constexpr (std::is_same_v<P, complex64_t>) {

@@ -52,13 +52,14 @@ inline Wide operator*(Wide a, Wide b) {
   return fast_two_sum(product.hi, low);
 }
 
+constexpr Wide kWideLn2{0x1.62e42fefa39efp-1, 0x1.abc9e3b39803fp-56};
+
 // e^x for x <= 0, with a relative error below 2^-70. It is zero below e^-150,
-// which cannot change a sum of at least 1.
+// which cannot change a sum of exponentials near its scale.
 inline Wide exp(Wide x) {
-  constexpr Wide kLn2{0x1.62e42fefa39efp-1, 0x1.abc9e3b39803fp-56};
   if (x.hi < -150) return {};
   double k = std::nearbyint(x.hi * 0x1.71547652b82fep0);
-  Wide r = x + -(kLn2 * Wide{k});
+  Wide r = x + -(kWideLn2 * Wide{k});
   // A short series for e^(r/256) - 1, squared eight times. Only its first two
   // terms are large enough to need both halves.
   r = {r.hi / 256, r.lo / 256};
