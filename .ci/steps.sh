@@ -1,5 +1,11 @@
 # The steps of .ci/run, a function each, which runs in a shell of its own.
 
+debian() {
+  (($#)) || return 0
+  apt-get update
+  DEBIAN_FRONTEND=noninteractive apt-get install -y "$@"
+}
+
 system() {
   local missing=()
   python3 -c 'import ensurepip' || missing+=(python3-venv)
@@ -9,10 +15,7 @@ system() {
   command -v clang++ || missing+=(clang)
   # For upsweep.distributed over MPI.
   command -v mpirun || missing+=(openmpi-bin)
-  if ((${#missing[@]})); then
-    apt-get update
-    DEBIAN_FRONTEND=noninteractive apt-get install -y "${missing[@]}"
-  fi
+  debian "${missing[@]}"
 }
 
 # upsweep.jax takes the headers of jaxlib, where they are before upsweep is built.
@@ -57,6 +60,23 @@ best_isa() { python tests/scripts/isas.py | head -n 1; }
 
 cpp_gcc() { cpp_tests g++; }
 cpp_clang() { cpp_tests clang++ -DUPSWEEP_CPU_ISAS="$(best_isa)"; }
+
+# The C++ tests with the kernels for NEON, under an emulator. It takes about ten minutes
+# and runs on request only.
+neon() {
+  local missing=()
+  command -v qemu-aarch64 || missing+=(qemu-user)
+  [[ -e /usr/aarch64-linux-gnu ]] || missing+=(g++-aarch64-linux-gnu)
+  debian "${missing[@]}"
+  cmake -G Ninja -S . -B "$work/neon" -DCMAKE_SYSTEM_NAME=Linux \
+    -DCMAKE_SYSTEM_PROCESSOR=aarch64 -DCMAKE_CXX_COMPILER=clang++ \
+    -DCMAKE_CXX_COMPILER_TARGET=aarch64-linux-gnu -DUPSWEEP_CPU_ISAS=neon \
+    -Ddoctest_DIR=/usr/lib/cmake/doctest -DUPSWEEP_CUDA=OFF -DUPSWEEP_TESTS=ON
+  cmake --build "$work/neon" --target upsweep_tests
+  echo "skipped: test_fork.cpp, because the emulator cannot fork a process with threads"
+  qemu-aarch64 -L /usr/aarch64-linux-gnu "$work/neon/tests/cpp/upsweep_tests" \
+    --source-file-exclude='*/gpu/*,*/test_fork.cpp'
+}
 
 # The C++ tests under sanitizers, whose first finding ends them.
 sanitized() {
