@@ -33,8 +33,7 @@ struct ScaledSum {
   ScaledSum within_range() const {
     double size = Wide{sum}.hi;
     if (max - max != 0 || (size > 0x1p-100 && size < 0x1p100)) return *this;
-    if (size == 0) return {};
-    if (!(size > 0 && size < kInfinity)) return {size > 0 ? size : kNaN};
+    if (!(size > 0 && size < kInfinity)) return {kNaN};  // no scan makes it
     int exponent = std::ilogb(size);
     Wide high = Wide{max} + kWideLn2 * Wide{static_cast<double>(exponent)};
     Sum one = scaled(sum, -exponent);

@@ -134,8 +134,8 @@ def test_records_may_have_any_sum(name, amount):
     carry = upsweep.carry(values("wide", name, 3), "logaddexp", stream=stream_for(name))
     record = np.asarray(carry).copy()
     record["prefix_re"], record["prefix_re_low"], record["prefix_scale"] = amount, 0, 3
-    with np.errstate(all="ignore"):
-        wanted = 3 + np.log(amount)
+    # No scan makes the others.
+    wanted = 3 + np.log(amount) if 0 < amount < math.inf else np.nan
     for x in (np.full(4, -np.inf), np.full((4, 20), -np.inf)):
         start = upsweep.Carry("logaddexp", carry.dtype, record)
         if x.ndim == 2:
