@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 import upsweep
-from support import bits, check_nans, checked_general_scan, checked_scan
+from support import bits, check_nans, checked_general_scan, checked_scan, cpu_only
 from values import make
 from views import apply
 
@@ -103,6 +103,7 @@ def zero_signs(y):
     return np.signbit(np.stack([y.real, y.imag]))
 
 
+@cpu_only
 @pytest.mark.parametrize(("shape", "axis", "steps"), GEOMETRIES)
 def test_zeros_have_the_signs_of_the_formula(shape, axis, steps):
     rng = np.random.default_rng(len(shape))

@@ -7,7 +7,14 @@ import numpy as np
 import oracle
 import pytest
 import upsweep
-from support import FLOATS, checked_general_scan, checked_scan, numpy_dtype, stream_for
+from support import (
+    FLOATS,
+    checked_general_scan,
+    checked_scan,
+    cpu_only,
+    numpy_dtype,
+    stream_for,
+)
 
 # Two blocks of stripes of float32, three of float64, and elements without a stripe.
 LONG = 2500
@@ -93,6 +100,7 @@ def test_long_lines_backwards_and_with_steps(name):
     checked_scan("logcumsumexp", x[:LONG], x[:LONG], reverse=True, inclusive=False)
 
 
+@cpu_only
 @pytest.mark.parametrize("name", FLOATS)
 def test_the_first_result_is_the_first_element(name):
     x = values("wide", name, 40).reshape(1, 40) * np.ones((300, 1), numpy_dtype(name))
@@ -126,6 +134,7 @@ def test_carries(kind, name):
         checked_general_scan("logaddexp", last, last, initial=start, before=before)
 
 
+@cpu_only
 @pytest.mark.parametrize("name", ["float32", "float64"])
 @pytest.mark.parametrize(
     "amount", [1e-300, 1e-20, 1e300, 0.0, math.inf, -1.0, math.nan]
