@@ -184,8 +184,8 @@ struct Lanes<Product<complex64_t>> : ComplexLanes<Product<complex64_t>> {
     return product * split_in_any_order(load_widened<float>(parts));
   }
 
-  // The magnitude of the larger part. If one part is infinite or NaN, so is the
-  // other.
+  // The magnitude of the larger part. If a part is infinite or NaN, both are
+  // after one more step.
   UPSWEEP_INLINE static Doubles magnitude(const Numbers& a) {
     return max(abs(a.re), abs(a.im));
   }

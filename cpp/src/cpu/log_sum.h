@@ -59,8 +59,7 @@ UPSWEEP_INLINE inline Sum no_sum() {
 constexpr double kLowestScale = std::numeric_limits<double>::lowest();
 constexpr double kHighestScale = std::numeric_limits<double>::max();
 
-// An element so far above the scale becomes the scale. What the sum was before
-// is then too small for the error of its new factor to matter.
+// An element so far above the scale becomes the scale.
 constexpr double kFar = 32;
 
 // A scale close to elements, likely the same for others like them. Sums of the
@@ -107,10 +106,11 @@ struct LogSum {
       rescale<common>(r, element);
       *this = r;
       above = element - scale;
-      sum = sum_of(sum, exponential<kNarrow>(above, error(element, above)));
+      sum = sum_of(sum,
+                   exponential<kNarrow>(above, error(element, scale, above)));
       return true;
     }
-    sum = sum_of(sum, exponential<kNarrow>(above, error(x, above)));
+    sum = sum_of(sum, exponential<kNarrow>(above, error(x, scale, above)));
     return false;
   }
 
@@ -128,20 +128,24 @@ struct LogSum {
  private:
   using Mask = Pack<int64_t, kSize>;
 
-  // What x - scale lost when it was rounded.
-  UPSWEEP_INLINE Doubles error(const Doubles& x, const Doubles& above) const {
+  // What `above`, x - of, lost when it was rounded.
+  UPSWEEP_INLINE static Doubles error(const Doubles& x, const Doubles& of,
+                                      const Doubles& above) {
     auto none = Doubles::all(0);
     if constexpr (kNarrow) {
       return none;
     } else {
       auto part = above - x;
-      auto lost = (x - (above - part)) - (scale + part);
+      auto lost = (x - (above - part)) - (of + part);
       return select(above >= Doubles::all(kLeastExponent), lost, none);
     }
   }
 
+  // A sum of many elements may still be the larger part after that.
   UPSWEEP_INLINE void move_to(const Doubles& other) {
-    sum = scaled(sum, exponential<kNarrow>(scale - other, Doubles::all(0)));
+    auto above = scale - other;
+    auto lost = error(scale, other, above);
+    sum = scaled(sum, exponential<kNarrow>(above, lost));
     scale = other;
   }
 

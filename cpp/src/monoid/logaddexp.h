@@ -11,9 +11,7 @@
 namespace upsweep {
 namespace {
 
-// Neighbouring stripes often have scales that differ by a few such steps. Where
-// other numbers do after rounding, the error does not matter: the factor is too
-// small.
+// Neighbouring stripes often have scales that differ by a few such steps.
 constexpr double kScaleStep = 32;
 constexpr Wide kPowersOfStep[] = {
     // e^-32, e^-64, e^-96
@@ -63,8 +61,9 @@ struct ScaledSum {
     using Factor = std::conditional_t<std::is_same_v<Sum, Wide>, Wide, double>;
     if (a == b) return Factor{1};  // infinities too
     if (b - a == kInfinity) return Factor{0};
-    double steps = (b - a) / kScaleStep;
-    if (steps == 1 || steps == 2 || steps == 3) {
+    Wide difference = two_sum(a, -b);
+    double steps = -difference.hi / kScaleStep;
+    if (difference.lo == 0 && (steps == 1 || steps == 2 || steps == 3)) {
       const Wide& power = kPowersOfStep[static_cast<int>(steps) - 1];
       if constexpr (std::is_same_v<Factor, Wide>) {
         return power;
@@ -73,9 +72,9 @@ struct ScaledSum {
       }
     }
     if constexpr (std::is_same_v<Factor, Wide>) {
-      return exp(two_sum(a, -b));
+      return exp(difference);
     } else {
-      return std::exp(a - b);
+      return std::exp(difference.hi);
     }
   }
 };

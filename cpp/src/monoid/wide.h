@@ -54,10 +54,10 @@ inline Wide operator*(Wide a, Wide b) {
 
 constexpr Wide kWideLn2{0x1.62e42fefa39efp-1, 0x1.abc9e3b39803fp-56};
 
-// e^x for x <= 0, with a relative error below 2^-70. It is zero below e^-150,
-// which cannot change a sum of exponentials near its scale.
+// e^x for x <= 0, with a relative error below 2^-70. It is zero below e^-700,
+// before the low half becomes subnormal.
 inline Wide exp(Wide x) {
-  if (x.hi < -150) return {};
+  if (x.hi < -700) return {};
   double k = std::nearbyint(x.hi * 0x1.71547652b82fep0);
   Wide r = x + -(kWideLn2 * Wide{k});
   // A short series for e^(r/256) - 1, squared eight times. Only its first two

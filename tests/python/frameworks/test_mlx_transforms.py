@@ -83,7 +83,10 @@ def test_options_are_those_of_scan(op, options):
     }
     ours = um.scan(mx.array(x), op, 0, **as_mlx)
     assert ours.shape == right.shape
-    np.testing.assert_array_equal(np.array(ours), right)
+    if op == "logaddexp":  # of which the order of elements in memory decides bits
+        np.testing.assert_allclose(np.array(ours), right, rtol=2e-7, atol=2e-7)
+    else:
+        np.testing.assert_array_equal(np.array(ours), right)
 
 
 @pytest.mark.parametrize("reverse", [False, True])

@@ -100,6 +100,33 @@ def test_long_lines_backwards_and_with_steps(name):
     checked_scan("logcumsumexp", x[:LONG], x[:LONG], reverse=True, inclusive=False)
 
 
+# A prefix far below what follows it; sums of many elements that stay the largest part
+# when their scale moves, or their stripes', by a difference that rounds.
+LOW = -33.77716908047906
+PREFIXES = {
+    "150 below": [-160.0] * 16 + [-170.0] * 3 + [0.0],
+    "300 below": [-200.0] * 16 + [-300.0] * 7 + [0.0],
+    "nothing between": [-200.0] * 16 + [-np.inf] * 7 + [0.0],
+    "behind stripes": [-160.0] * 260 + [-170.0] * 3 + [0.0] * 5,
+    "a sum that moves": [
+        -33.10107909966548,
+        *[-1.1650874325949525] * 3,
+        -1.0809899825960052,
+    ],
+    "a scale apart": [LOW, *[LOW + 31.9] * 7, -1.7771690804790587],
+}
+
+
+@pytest.mark.parametrize("columns", [1, 3, 16])
+@pytest.mark.parametrize("kind", PREFIXES)
+@pytest.mark.parametrize("name", FLOATS)
+def test_sums_far_from_their_scale(name, kind, columns):
+    line = np.array(PREFIXES[kind]).astype(numpy_dtype(name))
+    x = np.ascontiguousarray(np.tile(line[:, None], columns))
+    for a in (x[:, 0] if columns == 1 else x, np.repeat(line, 300)[::300]):
+        checked_scan("logcumsumexp", a, a, axis=0)
+
+
 @cpu_only
 @pytest.mark.parametrize("name", FLOATS)
 def test_the_first_result_is_the_first_element(name):
