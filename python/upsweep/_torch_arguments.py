@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.compiler import is_compiling
 from torch.masked import MaskedTensor
 
 import upsweep
@@ -51,7 +52,8 @@ def to_coefficients(a: Any, b: Any) -> tuple[Tensor, Tensor]:
         else torch.full((), each, dtype=dtype, device=like.device)
         for each in (a, b)
     )
-    if a.shape == b.shape:
+    # Where shapes are traced, the question would be a guard.
+    if not is_compiling() and a.shape == b.shape:
         return a, b
     try:
         shape = torch.broadcast_shapes(a.shape, b.shape)  # which is slow

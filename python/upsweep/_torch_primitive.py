@@ -45,7 +45,7 @@ except ImportError as error:
         f"upsweep.torch does not know PyTorch {torch.__version__}: {error}"
     ) from error
 
-__all__ = ["Primitive", "has_plain_keys", "is_plain"]
+__all__ = ["Primitive", "compiled_autograd_key", "has_plain_keys", "is_plain"]
 
 with torch.inference_mode(False):
     _PLAIN = _dispatch_keys(torch.empty(0, device="cpu")).raw_repr()
@@ -105,9 +105,17 @@ def has_plain_keys(tensor: Tensor) -> bool:
     if not tensor.is_cuda:
         return False
     if _plain_cuda is None:
+        # A tensor that is made meanwhile would not be plain.
+        if is_transformed() or _is_torch_function_mode_enabled():
+            return False
         with torch.inference_mode(False):
             _plain_cuda = _dispatch_keys(torch.empty(0, device="cuda")).raw_repr()
     return bool(keys == _plain_cuda)
+
+
+def compiled_autograd_key(ctx: Any) -> tuple[Any]:
+    """What compiled autograd calls a Function of one level, which has no name there."""
+    return (ctx._autograd_function_id,)
 
 
 class Primitive:
@@ -239,6 +247,7 @@ class Primitive:
             "setup_context": setup_context,
             "backward": backward,
             "jvp": forward_mode,
+            "_compiled_autograd_key": compiled_autograd_key,
         }
         name = op._schema.name.split("::")[1]
         self._function = type(

@@ -1,7 +1,7 @@
 """Scans of a plain tensor that autograd records, in few steps.
 
 An operator's own Function takes any arguments in any mode, which takes longer than a
-small scan. Between a scan and its gradient a GPU waits for it, too.
+small scan does. A GPU is idle meanwhile, between a scan and its gradient.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch.autograd.function import _SingleLevelFunction
 from upsweep import _core
 from upsweep._torch_derivatives import VJPS
 from upsweep._torch_memory import plain
-from upsweep._torch_primitive import has_plain_keys, is_plain
+from upsweep._torch_primitive import compiled_autograd_key, has_plain_keys, is_plain
 from upsweep._torch_scans import NAMES
 from upsweep._torch_way import Way
 
@@ -63,7 +63,11 @@ def recorded(op: str) -> Callable[..., Any]:
             return call(c, x, dim, reverse, inclusive), None, None, None
         return vjp(c, x, Way(dim % c.ndim, reverse, inclusive)), None, None, None
 
-    methods = {"forward": staticmethod(forward), "backward": staticmethod(backward)}
+    methods = {
+        "forward": staticmethod(forward),
+        "backward": staticmethod(backward),
+        "_compiled_autograd_key": staticmethod(compiled_autograd_key),
+    }
     function: Any = type(f"Upsweep_{name}_", (_SingleLevelFunction,), methods)
     apply: Callable[..., Any] = function.apply
     return apply

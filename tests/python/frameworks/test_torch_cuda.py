@@ -8,7 +8,7 @@ import numpy as np
 import oracle
 import pytest
 import upsweep
-from support import SCANS
+from support import SCANS, run_python
 from values import make
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed")
@@ -186,6 +186,18 @@ def test_inputs_may_be_freed_at_once():
         y = ut.cumsum(torch.ones(1_000_000, device="cuda"), 0)
         torch.full((1_000_000,), 9.0, device="cuda")  # might take the same memory
         assert torch.equal(y.cpu(), expected)
+
+
+def test_a_first_use_in_a_transform_does_not_slow_later_calls():
+    program = """
+import torch
+import upsweep.torch as ut
+from upsweep._torch_primitive import is_plain
+x = torch.ones(3, device="cuda")
+torch.func.grad(lambda x: ut.cumsum(x, 0).sum())(x)
+assert is_plain(x)
+"""
+    run_python("-c", program)
 
 
 def test_float64_says_the_way_out():

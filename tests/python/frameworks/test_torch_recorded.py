@@ -220,3 +220,17 @@ def test_sums_keep_no_elements():
         z.mul_(2)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         y.sum().backward()
+
+
+# PyTorch's own, while it traces.
+@pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")
+@pytest.mark.parametrize("op", SCANS)
+def test_compiled_autograd_takes_the_derivative(op):
+    compiled_autograd = pytest.importorskip("torch._dynamo.compiled_autograd")
+    for general in (False, True):
+        x = numbers(6).requires_grad_()
+        y = (ut.scan(x, op, 0, skipna=True) if general else short(x, op, 0)).sum()
+        (right,) = torch.autograd.grad(y, x, retain_graph=True)
+        with compiled_autograd._enable(torch.compile(backend="eager")):
+            y.backward()
+        assert torch.equal(x.grad, right)

@@ -323,6 +323,17 @@ class Module(torch.nn.Module):
         return ut.cumprod(x, -1) + ut.linear_recurrence(x, 1.0)
 
 
+def test_export_of_coefficients_whose_extent_depends_on_data():
+    class Model(torch.nn.Module):
+        def forward(self, b, mask):
+            return ut.linear_recurrence(torch.ones(1), b[mask], 0)
+
+    b, mask = torch.arange(4.0), torch.tensor([True, True, False, True])
+    program = torch.export.export(Model(), (b, mask), strict=False)
+    others = torch.tensor([False, True, True, True])
+    assert torch.equal(program.module()(b, others), torch.tensor([1.0, 3.0, 6.0]))
+
+
 @pytest.mark.parametrize("strict", [False, True])
 def test_export(strict):
     x = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
