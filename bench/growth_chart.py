@@ -14,7 +14,7 @@ from bench.scale import Scale, horizontal
 from bench.sweep_report import binary
 
 TOP, BOTTOM, HEIGHT = 118, 392, 452  # of the panels, and of the drawing
-LEFT, RIGHT = (72, 372), (544, WIDTH - MARGIN - 96)  # labels of the lines follow
+LEFT, RIGHT = (72, 372), (544, WIDTH - MARGIN - 112)  # labels of the lines follow
 # The same in both panels.
 DASHES = {"PyTorch": "7 4", "NumPy": "2 3", "CuPy": "2 3", "CUB": "9 3 2 3"}
 COPY = "1 4"
