@@ -13,7 +13,7 @@ from bench import cuda
 from bench.chart import chart
 from bench.regression import ALLOWED, regressions
 from bench.report import about, long_table, short_table, terminal_table
-from bench.session import Options, add_options, measure
+from bench.session import Options, add_files, add_options, measure
 
 PEERS = ("upsweep", "NumPy", "PyTorch", "MLX", "JAX", "numba", "C loop", "CuPy")
 
@@ -42,15 +42,7 @@ def parsed() -> argparse.Namespace:
         default=15,
         help="of timing for each case; slow ones take longer (default: 15)",
     )
-    parser.add_argument(
-        "--from",
-        dest="source",
-        type=Path,
-        metavar="JSON",
-        help="take these results instead of measuring",
-    )
-    parser.add_argument("--json", type=Path, help="write the results")
-    parser.add_argument("--chart", type=Path, metavar="SVG", help="draw them")
+    add_files(parser)
     parser.add_argument(
         "--table",
         choices=["full", "markdown", "short"],

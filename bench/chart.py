@@ -85,7 +85,6 @@ class Axis:
 
 def head(results: Results) -> Iterator[str]:
     """Title, what it shows, where it was measured."""
-    machine = results["machine"]
     yield text(MARGIN, 36, "How far from the speed of a copy?", 20, weight=600)
     yield text(
         MARGIN,
@@ -94,11 +93,14 @@ def head(results: Results) -> Iterator[str]:
         "the same bytes; logarithmic.",
         13,
     )
+    yield text(MARGIN, 80, place_and_date(results), 12)
+
+
+def place_and_date(results: Results) -> str:
+    """Where and when it was measured."""
+    machine = results["machine"]
     on = machine.get("gpu") or f"{machine['processor']}, {results['threads']} threads"
-    where = (
-        f"{on}, {results['instruction_set']}, {machine['system']}, {results['date']}"
-    )
-    yield text(MARGIN, 80, where, 12)
+    return f"{on}, {results['instruction_set']}, {machine['system']}, {results['date']}"
 
 
 def grid(axis: Axis, end: float) -> Iterator[str]:

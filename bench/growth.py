@@ -14,13 +14,12 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from bench import cuda
 from bench.growth_chart import chart
 from bench.growth_report import summary
 from bench.report import Case, Results
-from bench.session import Progress, add_options, on_processors
+from bench.session import Progress, add_files, add_options, on_processors
 from bench.sweep_cases import Drawn
 from bench.sweep_cpu import Cpu
 from bench.sweep_gpu import Cuda
@@ -61,15 +60,7 @@ def parsed() -> argparse.Namespace:
     """The options of the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench.growth")
     add_options(parser)
-    parser.add_argument(
-        "--from",
-        dest="source",
-        type=Path,
-        metavar="JSON",
-        help="take these results instead of measuring",
-    )
-    parser.add_argument("--json", type=Path, help="write the results")
-    parser.add_argument("--chart", type=Path, metavar="SVG", help="draw them")
+    add_files(parser)
     return parser.parse_args()
 
 

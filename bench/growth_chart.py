@@ -6,7 +6,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 
-from bench.chart import ACCENT, MARGIN, QUIET, TEXT, WIDTH, document, text
+from bench.chart import (
+    ACCENT,
+    MARGIN,
+    QUIET,
+    TEXT,
+    WIDTH,
+    document,
+    place_and_date,
+    text,
+)
 from bench.chunked_chart import apart, polyline
 from bench.growth_report import SHAPES, copies, rows_of
 from bench.report import TIMES, Case, Results, duration, seconds
@@ -32,11 +41,8 @@ def chart(results: Results) -> str:
 
 def head(results: Results) -> Iterator[str]:
     """Title and where it was measured."""
-    machine = results["machine"]
     yield text(MARGIN, 36, "How the time of a product grows", 20, weight=600)
-    on = machine.get("gpu") or f"{machine['processor']}, {results['threads']} threads"
-    where = f"{on}, {results['instruction_set']}, {machine['system']}"
-    yield text(MARGIN, 60, f"float32; {where}, {results['date']}", 12)
+    yield text(MARGIN, 60, f"float32; {place_and_date(results)}", 12)
 
 
 def times(results: Results) -> Iterator[str]:

@@ -58,6 +58,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_files(parser: argparse.ArgumentParser) -> None:
+    """The options that read results, write them and draw them."""
+    parser.add_argument(
+        "--from",
+        dest="source",
+        type=Path,
+        metavar="JSON",
+        help="take these results instead of measuring",
+    )
+    parser.add_argument("--json", type=Path, help="write the results")
+    parser.add_argument("--chart", type=Path, metavar="SVG", help="draw them")
+
+
 class Progress:
     """One line for each case, with the time that is left."""
 

@@ -6,7 +6,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from bench.chart import ACCENT, MARGIN, QUIET, WIDTH, Axis, document, text
+from bench.chart import (
+    ACCENT,
+    MARGIN,
+    QUIET,
+    WIDTH,
+    Axis,
+    document,
+    place_and_date,
+    text,
+)
 from bench.report import TIMES, Case, Results
 from bench.scale import Scale, horizontal
 from bench.sweep_report import (
@@ -66,11 +75,8 @@ def chart(runs: list[Results]) -> str:
 
 def head(run: Results) -> Iterator[str]:
     """Title, and where it was measured."""
-    found = run["machine"]
     yield text(MARGIN, 36, "Scans drawn at random, beside a copy", 20, weight=600)
-    on = found.get("gpu") or f"{found['processor']}, {run['threads']} threads"
-    where = f"{on}, {run['instruction_set']}, {found['system']}, {run['date']}"
-    yield text(MARGIN, 60, where, 12)
+    yield text(MARGIN, 60, place_and_date(run), 12)
 
 
 def legend(rows: list[Case]) -> Iterator[str]:

@@ -32,7 +32,7 @@ def _sum_vjp(c: Tensor, _: Any, dim: int, reverse: bool, own: bool) -> Any:
     return _core.cumsum_tensor(c, dim, not reverse, own)
 
 
-# The derivatives that are one call, of tensors of which nothing else has to know.
+# Derivatives that one call computes, if both tensors are plain.
 _CALLS: dict[str, Callable[..., Any]] = {"prod": _product_vjp, "sum": _sum_vjp}
 
 

@@ -17,18 +17,6 @@
 namespace upsweep {
 namespace {
 
-// a · b + c with one rounding or two, whichever is faster.
-template <int n>
-UPSWEEP_INLINE inline Pack<double, n> multiply_add(const Pack<double, n>& a,
-                                                   const Pack<double, n>& b,
-                                                   const Pack<double, n>& c) {
-  if constexpr (kFused) {
-    return fma(a, b, c);
-  } else {
-    return a * b + c;
-  }
-}
-
 // Terms `first` to `first + count - 1` of a polynomial, divided by the power of
 // the first. powers[i] is x^(2^i). Halves do not wait for each other.
 template <int first, int count, int n, size_t size>

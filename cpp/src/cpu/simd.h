@@ -355,5 +355,18 @@ UPSWEEP_INLINE inline Pack<T, n> canonical(const Pack<T, n>& a) {
   return select(a == a, a, nan);
 }
 
+// a · b + c with one rounding or two, whichever is faster: for what is more
+// precise than its result has to be.
+template <int n>
+UPSWEEP_INLINE inline Pack<double, n> multiply_add(const Pack<double, n>& a,
+                                                   const Pack<double, n>& b,
+                                                   const Pack<double, n>& c) {
+  if constexpr (kFused) {
+    return fma(a, b, c);
+  } else {
+    return a * b + c;
+  }
+}
+
 }  // namespace
 }  // namespace upsweep

@@ -36,19 +36,6 @@ UPSWEEP_INLINE inline Pack<double, n> negate_real(const Pack<double, n>& a) {
   return (a.template as<uint64_t>() ^ sign).template as<double>();
 }
 
-// a · b + c of parts of narrow elements. Doubles hold their products so well
-// that these may be rounded on their own where there is no fused instruction.
-template <int n>
-UPSWEEP_INLINE inline Pack<double, n> multiply_add(const Pack<double, n>& a,
-                                                   const Pack<double, n>& b,
-                                                   const Pack<double, n>& c) {
-  if constexpr (kFused) {
-    return fma(a, b, c);
-  } else {
-    return a * b + c;
-  }
-}
-
 // The larger of two parts, in both lanes.
 template <class T, int n>
 UPSWEEP_INLINE inline Pack<T, n> larger_part(const Pack<T, n>& a) {

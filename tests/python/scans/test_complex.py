@@ -1,5 +1,5 @@
-"""Scans of complex64 in registers: parts that leave the range or are special alone, in
-every geometry, and ties of maxima."""
+"""Scans of complex64, in every geometry: one part overflows, underflows, or is infinite
+or NaN while the other is not; and ties of maxima."""
 
 import itertools
 
@@ -30,7 +30,7 @@ GEOMETRIES = [
     ((9, 200), 1, STRIDED),
 ]
 HUGE, TINY = 2.0**100, 2.0**-100
-# What stands in the middle of factors on the unit circle.
+# Each test plants one of these in a line of factors on the unit circle.
 PRODUCTS = {
     "real part infinite": [complex(INF, 1)],
     "imaginary part infinite": [complex(0, -INF)],
