@@ -8,8 +8,9 @@
 //        result is the h after x, or before it.
 //
 // Blocks of a thread's items are computed by plain numbers where that is right,
-// which is known afterwards, and else element by element: the first `count`;
-// plain numbers may go on, because the others are 1 and 0.
+// which is known afterwards; they may go on beyond the last item, with 1 and 0.
+// Else the items are read again, one by one: an array with an index that the
+// compiler does not know would keep a block out of registers on both paths.
 #pragma once
 
 namespace upsweep {
@@ -23,6 +24,7 @@ struct GradientSums {
   using State = typename M::Prefix;
   using Product = FactorProduct::Aggregate;
   using Block = ItemBlock<Value>;
+  using Blocks = ItemBlocks<Value>;
 
   static METAL_FUNC float as_float(Value x) {
     return as_type<float>(F::widen(x));
@@ -38,7 +40,9 @@ struct GradientSums {
     return F::narrow(join_bits(a, exponent));
   }
 
-  static METAL_FUNC Product product(Block x, uint count) {
+  // Of the block from the item `begin` on.
+  static METAL_FUNC Product product(Blocks xs, uint begin) {
+    Block x = Blocks::read(xs, begin, one());
     PlainProduct p = PlainProduct::start({1, 0});
     UPSWEEP_UNROLL
     for (uint i = 0; i < Block::kItems; ++i) {
@@ -47,13 +51,14 @@ struct GradientSums {
         p = PlainProduct::normalize(p);
     }
     if (PlainProduct::is_valid(p)) return PlainProduct::total(p, 0);
-    return exact_product(x, count);
+    return exact_product(xs, begin);
   }
-  static METAL_FUNC Product exact_product(Block x, uint count) {
+  static METAL_FUNC Product exact_product(Blocks xs, uint begin) {
     Product total = FactorProduct::identity();
+    uint end = begin + Blocks::size(xs, begin);
     UPSWEEP_ROLL
-    for (uint i = 0; i < count; ++i) {
-      total = FactorProduct::accumulate(total, number(x.item[i]));
+    for (uint i = begin; i < end; ++i) {
+      total = FactorProduct::accumulate(total, number(Blocks::item(xs, i)));
     }
     return total;
   }
@@ -102,6 +107,7 @@ struct Vjp {
   using State = typename Sums::State;
   using Product = typename Sums::Product;
   using Block = typename Sums::Block;
+  using Blocks = typename Sums::Blocks;
   static constant constexpr bool kIsAgainstProduct = true;
 
   // What items make of the h before them, block after block, in plain numbers.
@@ -147,49 +153,52 @@ struct Vjp {
     return {factor, wide_number(run.sum.h, 0), M::kPlain};
   }
 
-  // What a block makes of the h before it.
-  static METAL_FUNC Map map(Block x, Block c, uint count, bool inclusive) {
+  // What the block from the item `begin` on makes of the h before it.
+  static METAL_FUNC Map map(Blocks xs, Blocks cs, uint begin, bool inclusive) {
     Map total = M::identity();
+    uint end = begin + Blocks::size(xs, begin);
     UPSWEEP_ROLL
-    for (uint i = 0; i < count; ++i) {
+    for (uint i = begin; i < end; ++i) {
+      Value x = Blocks::item(xs, i), c = Blocks::item(cs, i);
       if (inclusive) {
-        total = M::combine(total, added(c.item[i]));
-        total = M::combine(total, M::element(x.item[i], Value(0), false));
+        total = M::combine(total, added(c));
+        total = M::combine(total, M::element(x, Value(0), false));
       } else {
-        total = M::combine(total, M::element(x.item[i], c.item[i], false));
+        total = M::combine(total, M::element(x, c, false));
       }
     }
     return total;
   }
 
-  // The results of a block, and h after it. `later` is the product of the
-  // elements after the block. `is_plain` says whether a Run was right for it.
-  static METAL_FUNC Block scan(Block x, Block c, uint count, thread State& h,
-                               Product later, bool inclusive, bool is_plain) {
+  // Results replace the block of xs from the item `begin` on; h becomes that
+  // after it. `later` is the product of the elements after the block.
+  // `is_plain` says whether a Run was right for it.
+  static METAL_FUNC void scan(Blocks xs, Blocks cs, uint begin, thread State& h,
+                              Product later, bool inclusive, bool is_plain) {
     Block results;
     State after = h;
-    if (is_plain && scan_plainly(x, c, after, later, inclusive, results)) {
+    if (is_plain && scan_plainly(Blocks::read(xs, begin, Sums::one()),
+                                 Blocks::read(cs, begin, Value(0)), after,
+                                 later, inclusive, results)) {
       h = after;
-      return results;
+      Blocks::write(xs, begin, results);
+      return;
     }
+    uint count = Blocks::size(xs, begin);
     Product products[Block::kItems];
     UPSWEEP_ROLL
     for (uint i = count; i-- > 0;) {
       products[i] = later;
-      later = FactorProduct::accumulate(later, Sums::number(x.item[i]));
+      later = FactorProduct::accumulate(
+          later, Sums::number(Blocks::item(xs, begin + i)));
     }
     UPSWEEP_ROLL
     for (uint i = 0; i < count; ++i) {
-      if (inclusive) {
-        h = M::apply(h, added(c.item[i]));
-        results.item[i] = value(products[i], h);
-        h = M::apply(h, M::element(x.item[i], Value(0), false));
-      } else {
-        results.item[i] = value(products[i], h);
-        h = M::apply(h, M::element(x.item[i], c.item[i], false));
-      }
+      Value x = Blocks::item(xs, begin + i), c = Blocks::item(cs, begin + i);
+      if (inclusive) h = M::apply(h, added(c));
+      Blocks::put(xs, begin + i, value(products[i], h));
+      h = M::apply(h, M::element(x, inclusive ? Value(0) : c, false));
     }
-    return results;
   }
 
  private:
@@ -258,11 +267,14 @@ struct Jvp {
   using State = typename Sums::State;
   using Product = typename Sums::Product;
   using Block = typename Sums::Block;
+  using Blocks = typename Sums::Blocks;
   static constant constexpr bool kIsAgainstProduct = false;
 
-  // What a block makes of the h before it; `earlier` is the product of the
-  // elements before it.
-  static METAL_FUNC Map map(Block x, Block c, uint count, Product earlier) {
+  // What the block from the item `begin` on makes of the h before it; `earlier`
+  // is the product of the elements before it.
+  static METAL_FUNC Map map(Blocks xs, Blocks cs, uint begin, Product earlier) {
+    Block x = Blocks::read(xs, begin, Sums::one());
+    Block c = Blocks::read(cs, begin, Value(0));
     Plain q = Plain::start({1, 0}, M::fast_zero());
     UPSWEEP_UNROLL
     for (uint i = 0; i < Block::kItems; ++i) {
@@ -278,33 +290,40 @@ struct Jvp {
               M::kPlain};
     }
     Map total = M::identity();
+    uint end = begin + Blocks::size(xs, begin);
     UPSWEEP_ROLL
-    for (uint i = 0; i < count; ++i) {
-      total = M::combine(total, element(x.item[i], c.item[i], earlier));
-      earlier = FactorProduct::accumulate(earlier, Sums::number(x.item[i]));
+    for (uint i = begin; i < end; ++i) {
+      Value factor = Blocks::item(xs, i);
+      total = M::combine(total, element(factor, Blocks::item(cs, i), earlier));
+      earlier = FactorProduct::accumulate(earlier, Sums::number(factor));
     }
     return total;
   }
 
-  // The results of a block, and what h and the product are after it.
-  static METAL_FUNC Block scan(Block x, Block c, uint count, thread State& h,
-                               thread Product& earlier, bool inclusive, bool) {
+  // Results replace the block of xs from the item `begin` on; h and the product
+  // become those after it.
+  static METAL_FUNC void scan(Blocks xs, Blocks cs, uint begin, thread State& h,
+                              thread Product& earlier, bool inclusive, bool) {
     Block results;
     State after = h;
     Product product = earlier;
-    if (scan_plainly(x, c, after, product, inclusive, results)) {
+    if (scan_plainly(Blocks::read(xs, begin, Sums::one()),
+                     Blocks::read(cs, begin, Value(0)), after, product,
+                     inclusive, results)) {
       h = after;
       earlier = product;
-      return results;
+      Blocks::write(xs, begin, results);
+      return;
     }
+    uint end = begin + Blocks::size(xs, begin);
     UPSWEEP_ROLL
-    for (uint i = 0; i < count; ++i) {
-      State next = M::apply(h, element(x.item[i], c.item[i], earlier));
-      results.item[i] = value(inclusive ? next : h);
+    for (uint i = begin; i < end; ++i) {
+      Value x = Blocks::item(xs, i);
+      State next = M::apply(h, element(x, Blocks::item(cs, i), earlier));
+      Blocks::put(xs, i, value(inclusive ? next : h));
       h = next;
-      earlier = FactorProduct::accumulate(earlier, Sums::number(x.item[i]));
+      earlier = FactorProduct::accumulate(earlier, Sums::number(x));
     }
-    return results;
   }
 
  private:

@@ -18,21 +18,17 @@ struct BlockProducts {
   Product of[kBlocks];
   bool are_plain = false;  // Vjp: whether plain numbers are right for all
 
-  // By selection, so that they stay in registers.
-  static METAL_FUNC Product get(BlockProducts products, uint block) {
-    Product found = products.of[0];
+  // Those of all blocks are appended and taken in order, so that each index is
+  // known to the compiler and they stay in registers.
+  static METAL_FUNC void append(thread BlockProducts& products, Product value) {
     UPSWEEP_UNROLL
-    for (uint b = 1; b < kBlocks; ++b) {
-      if (b == block) found = products.of[b];
-    }
-    return found;
+    for (uint b = 1; b < kBlocks; ++b) products.of[b - 1] = products.of[b];
+    products.of[kBlocks - 1] = value;
   }
-  static METAL_FUNC void put(thread BlockProducts& products, uint block,
-                             Product value) {
-    UPSWEEP_UNROLL
-    for (uint b = 0; b < kBlocks; ++b) {
-      if (b == block) products.of[b] = value;
-    }
+  static METAL_FUNC Product take(thread BlockProducts& products) {
+    Product first = products.of[0];
+    append(products, first);
+    return first;
   }
 };
 
@@ -64,11 +60,8 @@ struct ItemReduction {
     for (uint b = 0; b < Products::kBlocks; ++b) {
       Product own = FactorProduct::identity();
       uint begin = b * Products::kItems;
-      if (begin < items.count) {
-        own = Sums::product(Blocks::read(xs, begin, Sums::one()),
-                            Blocks::size(xs, begin));
-      }
-      Products::put(products, b, own);
+      if (begin < items.count) own = Sums::product(xs, begin);
+      Products::append(products, own);
       total = FactorProduct::combine(total, own);
     }
     return total;
@@ -97,11 +90,9 @@ struct GradientReduction<Jvp<F>> {
     UPSWEEP_ROLL
     for (uint b = 0; b * Products::kItems < items.count; ++b) {
       uint begin = b * Products::kItems;
-      Map own = Jvp<F>::map(Blocks::read(xs, begin, Base::Sums::one()),
-                            Blocks::read(cs, begin, 0), Blocks::size(xs, begin),
-                            product);
+      Map own = Jvp<F>::map(xs, cs, begin, product);
       total = b == 0 ? own : M::combine(total, own);
-      product = FactorProduct::combine(product, Products::get(products, b));
+      product = FactorProduct::combine(product, Products::take(products));
     }
     return total;
   }
@@ -133,7 +124,7 @@ struct GradientReduction<Vjp<F>> {
                          Blocks::read(cs, begin, 0), inclusive, own);
         product = FactorProduct::combine(product, own);
       }
-      Products::put(products, b, own);
+      Products::append(products, own);
     }
     run = G::end(run, inclusive);
     products.are_plain = run.is_valid;
@@ -148,14 +139,15 @@ struct GradientReduction<Vjp<F>> {
     Blocks xs = Base::factors(items), cs = Base::terms(items);
     Map total = M::identity();
     UPSWEEP_ROLL
-    for (uint b = 0; b * Products::kItems < items.count; ++b) {
-      uint begin = b * Products::kItems, size = Blocks::size(xs, begin);
-      typename Base::Block x = Blocks::read(xs, begin, Base::Sums::one());
-      total = M::combine(
-          total, G::map(x, Blocks::read(cs, begin, 0), size, inclusive));
-      Product own = Base::Sums::exact_product(x, size);
-      Products::put(products, b, own);
-      product = FactorProduct::combine(product, own);
+    for (uint b = 0; b < Products::kBlocks; ++b) {
+      uint begin = b * Products::kItems;
+      Product own = FactorProduct::identity();
+      if (begin < items.count) {
+        total = M::combine(total, G::map(xs, cs, begin, inclusive));
+        own = Base::Sums::exact_product(xs, begin);
+        product = FactorProduct::combine(product, own);
+      }
+      Products::append(products, own);
     }
     return total;
   }

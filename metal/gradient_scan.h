@@ -38,12 +38,8 @@ struct GradientItems {
     UPSWEEP_ROLL
     for (uint b = 0; b * Products::kItems < items.count; ++b) {
       uint begin = b * Products::kItems;
-      ItemBlock<Value> x = Blocks::read(xs, begin, Sums::one());
-      ItemBlock<Value> c = Blocks::read(cs, begin, Value(0));
-      if (G::kIsAgainstProduct) other = Products::get(products, b);
-      Blocks::write(xs, begin,
-                    G::scan(x, c, Blocks::size(xs, begin), h, other, inclusive,
-                            products.are_plain));
+      if (G::kIsAgainstProduct) other = Products::take(products);
+      G::scan(xs, cs, begin, h, other, inclusive, products.are_plain);
     }
   }
 };

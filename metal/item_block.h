@@ -32,6 +32,12 @@ struct ItemBlocks {
     return {line.tile, count, at, line.step, has_vectors};
   }
 
+  static METAL_FUNC V item(ItemBlocks here, uint i) {
+    return Tile::get(here.tile, position(here, i));
+  }
+  static METAL_FUNC void put(ItemBlocks here, uint i, V value) {
+    Tile::put(here.tile, position(here, i), value);
+  }
   // How many items the block from the item `begin` on has.
   static METAL_FUNC uint size(ItemBlocks here, uint begin) {
     return min(here.count - begin, uint(kItems));
@@ -55,7 +61,7 @@ struct ItemBlocks {
     for (uint i = 0; i < kItems; ++i) {
       block.item[i] = neutral;
       if (begin + i < here.count) {
-        block.item[i] = Tile::get(here.tile, position(here, begin + i));
+        block.item[i] = item(here, begin + i);
       }
     }
     return block;
@@ -80,9 +86,7 @@ struct ItemBlocks {
     }
     UPSWEEP_UNROLL
     for (uint i = 0; i < kItems; ++i) {
-      if (begin + i < here.count) {
-        Tile::put(here.tile, position(here, begin + i), block.item[i]);
-      }
+      if (begin + i < here.count) put(here, begin + i, block.item[i]);
     }
   }
 

@@ -78,11 +78,17 @@ struct ScanAxis {
 //   line_thread  t / column_threads % line_threads, its rank in the line
 //   batch        t / (column_threads · line_threads)
 //
+// If a line has one thread and one chunk and the scan gives results, a thread
+// also has the lines column_threads further on along column, and along batch
+// kThreads / column_threads further on, to the end of the tile.
+//
 // A host keeps to
 //
-//   width <= column_threads, items_per_thread <= items(element size),
+//   items_per_thread <= items(element size),
 //   span <= line_threads · items_per_thread,
-//   column_threads · line_threads · batches <= kThreads,
+//   width <= column_threads and column_threads · line_threads · batches <=
+//   kThreads; if a thread has several lines, together they have at most
+//   items(element size) elements instead,
 //   batches == 1 unless span == length.extent,
 //   tiles · chunks · span >= length.extent, without an empty chunk.
 struct ScanParams {

@@ -177,6 +177,12 @@ struct RangeExits {
     return true;
   }
 
+  // The prefix of the first items of a line, from the carry before it.
+  static METAL_FUNC Prefix enter(ThreadItems<M> items, Prefix carry) {
+    RangeExit exit = M::exit_of_carry(carry);
+    return M::has_exited(exit) ? M::resume(carry, exit, items.line, 0) : carry;
+  }
+
   static METAL_FUNC Prefix advance(Prefix s, typename M::Value x) {
     return M::advance(s, x);
   }
@@ -202,6 +208,8 @@ struct RangeExits<M, false> {
                                  thread Prefix&) {
     return false;
   }
+  static METAL_FUNC Prefix enter(ThreadItems<M>, Prefix carry) { return carry; }
+
   static METAL_FUNC Prefix advance(Prefix s, typename M::Value x) {
     return M::advance_unchecked(s, x);
   }

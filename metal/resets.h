@@ -223,6 +223,11 @@ struct RangeExits<WithResets<M>, true> {
     return true;
   }
 
+  static METAL_FUNC Prefix enter(Items items, Prefix carry) {
+    RangeExit exit = M::exit_of_carry(carry);
+    return M::has_exited(exit) ? M::resume(carry, exit, items.line, 0) : carry;
+  }
+
   static METAL_FUNC Prefix advance(Prefix s, typename M::Value x) {
     return M::advance(s, x);
   }

@@ -28,6 +28,7 @@
 #include "range_exits.h"
 #include "tile.h"
 #include "initial.h"
+#include "whole_lines.h"
 #include "reset_flags.h"
 #include "chunk_carry.h"
 #include "spine.h"

@@ -172,6 +172,7 @@ template <class M>
   Shared<M> shared = {(threadgroup uint*)tile, simdgroup_aggregates, &any_flag};
   Task<M> task = make_task<M>(in, out, resets, initials, second, params, panel,
                               {lane, simdgroup}, shared);
+  if (WholeLines<M>::are_in(params)) return WholeLines<M>::scan(task, params);
   typename M::Prefix carry = M::initial();
   if (chunk == 0) {
     carry = initial_prefix(task, params);
@@ -208,6 +209,7 @@ template <class M>
   Shared<M> shared = {(threadgroup uint*)tile, simdgroup_aggregates, &any_flag};
   Task<M> task = make_task<M>(in, out, resets, initials, second, params, panel,
                               thread_id, shared);
+  if (WholeLines<M>::are_in(params)) return WholeLines<M>::scan(task, params);
   scan_tile(task, params, chunk,
             TileStates<M>::of(states, params, panel, task.coord.column));
 }

@@ -18,43 +18,78 @@ METAL_FUNC ThreadItems<M> thread_items_at(Task<M> task,
       task.coord.is_active ? min(params.items_per_thread, span - position) : 0};
 }
 
-// Loads a tile into threadgroup memory and returns a thread's items. Vectors
-// are split as in the output.
+// The layouts of a tile's elements, and of its results.
 template <class M>
-METAL_FUNC ThreadItems<M> load_tile(Task<M> task, constant ScanParams& params,
-                                    int64_t first, uint span) {
-  using Value = typename M::Value;
-  Layout<Value> layout =
-      layout_in<Value, Resets<M>::kHasSecond>(params, task.panel, first, span);
-  Layout<Value> out = layout_out<Value>(params, task.panel, first, span);
-  uint shift = out.shift;
-  TileIO<Value, ThreadItems<M>::kItems>::load(task.in, task.shared.tile, layout,
-                                              shift, index_of(task.thread_id));
-  Resets<M>::load(task, params, first, span, out);
+struct TileLayouts {
+  using Tiles = Layout<typename M::Value>;
+  Tiles in;
+  Tiles out;
+
+  static METAL_FUNC TileLayouts of(Task<M> task, constant ScanParams& params,
+                                   int64_t first, uint span) {
+    using Value = typename M::Value;
+    return {layout_in<Value, Resets<M>::kHasSecond>(params, task.panel, first,
+                                                    span),
+            layout_out<Value>(params, task.panel, first, span)};
+  }
+  static METAL_FUNC bool are_equal(TileLayouts here) {
+    return Tiles::are_equal(here.in, here.out);
+  }
+};
+
+// Copies a tile into threadgroup memory. Vectors are split as in the output.
+template <class M>
+METAL_FUNC void load_elements(Task<M> task, constant ScanParams& params,
+                              int64_t first, uint span,
+                              TileLayouts<M> layouts) {
+  TileIO<typename M::Value, ThreadItems<M>::kItems>::load(
+      task.in, task.shared.tile, layouts.in, layouts.out.shift,
+      index_of(task.thread_id));
+  Resets<M>::load(task, params, first, span, layouts.out);
   if (index_of(task.thread_id) == 0) {
     atomic_store_explicit(task.shared.any_flag, 0, memory_order_relaxed);
   }
-  ThreadItems<M> items =
-      thread_items_at(task, params, span, layout.tile, shift);
   await_copies();
   threadgroup_barrier(mem_flags::mem_threadgroup);
-  return Resets<M>::read(task, params, span, out, items);
+}
+
+// A thread's items of a tile that has been loaded.
+template <class M>
+METAL_FUNC ThreadItems<M> loaded_items(Task<M> task,
+                                       constant ScanParams& params, uint span,
+                                       TileLayouts<M> layouts) {
+  return Resets<M>::read(
+      task, params, span, layouts.out,
+      thread_items_at(task, params, span, layouts.in.tile, layouts.out.shift));
+}
+
+// Loads a tile and returns a thread's items.
+template <class M>
+METAL_FUNC ThreadItems<M> load_tile(Task<M> task, constant ScanParams& params,
+                                    int64_t first, uint span) {
+  TileLayouts<M> layouts = TileLayouts<M>::of(task, params, first, span);
+  load_elements(task, params, first, span, layouts);
+  return loaded_items(task, params, span, layouts);
+}
+
+// Stores the results, once they lie as in the output.
+template <class M>
+METAL_FUNC void store_results(Task<M> task, TileLayouts<M> layouts) {
+  threadgroup_barrier(mem_flags::mem_threadgroup);
+  TileIO<typename M::Value, ThreadItems<M>::kItems>::store(
+      task.shared.tile, task.out, layouts.out, index_of(task.thread_id));
 }
 
 // Stores the results, which have replaced the elements.
 template <class M>
 METAL_FUNC void store_tile(Task<M> task, constant ScanParams& params,
                            int64_t first, uint span, ThreadItems<M> items) {
-  using Value = typename M::Value;
-  Layout<Value> in =
-      layout_in<Value, Resets<M>::kHasSecond>(params, task.panel, first, span);
-  Layout<Value> out = layout_out<Value>(params, task.panel, first, span);
-  if (!Layout<Value>::are_equal(in, out)) {
-    move_items(items, thread_items_at(task, params, span, out.tile, out.shift));
+  TileLayouts<M> layouts = TileLayouts<M>::of(task, params, first, span);
+  if (!TileLayouts<M>::are_equal(layouts)) {
+    move_items(items, thread_items_at(task, params, span, layouts.out.tile,
+                                      layouts.out.shift));
   }
-  threadgroup_barrier(mem_flags::mem_threadgroup);
-  TileIO<Value, ThreadItems<M>::kItems>::store(task.shared.tile, task.out, out,
-                                               index_of(task.thread_id));
+  store_results(task, layouts);
 }
 
 // Computes and stores the results of a tile, given each thread's prefix.

@@ -154,12 +154,61 @@ struct Layout {
   }
 };
 
+// A walk over a tile's elements in memory order, a fixed number at a time: a
+// division for each element would take longer than the element itself.
+template <class V>
+struct TileWalk {
+  int64_t address;
+  uint i0;  // the place in a run of n0, and among n1 runs
+  uint i1;
+  uint d0;  // what a step adds to them
+  uint d1;
+  int64_t step;    // in memory
+  int64_t carry0;  // more of it at the end of a run, and of n1 runs
+  int64_t carry1;
+
+  // From the i-th element on.
+  static METAL_FUNC TileWalk of(Layout<V> at, uint i, uint elements) {
+    TileLayout t = at.tile;
+    TileWalk w = {at.base, i, 0, elements, 0, int64_t(elements) * t.m0, 0, 0};
+    if (t.n0 != t.count) {
+      uint i12 = quotient(i, t.inverse0), d12 = quotient(elements, t.inverse0);
+      uint i2 = quotient(i12, t.inverse1), d2 = quotient(d12, t.inverse1);
+      w.i0 = i - i12 * t.n0;
+      w.i1 = i12 - i2 * t.n1;
+      w.d0 = elements - d12 * t.n0;
+      w.d1 = d12 - d2 * t.n1;
+      w.address += int64_t(w.i1) * t.m1 + int64_t(i2) * t.m2;
+      w.step = int64_t(w.d0) * t.m0 + int64_t(w.d1) * t.m1 + int64_t(d2) * t.m2;
+      w.carry0 = t.m1 - int64_t(t.n0) * t.m0;
+      w.carry1 = t.m2 - int64_t(t.n1) * t.m1;
+    }
+    w.address += int64_t(w.i0) * t.m0;
+    return w;
+  }
+  static METAL_FUNC void advance(thread TileWalk& w, TileLayout t) {
+    w.address += w.step;
+    w.i0 += w.d0;
+    w.i1 += w.d1;
+    if (w.i0 >= t.n0) {
+      w.i0 -= t.n0;
+      w.i1 += 1;
+      w.address += w.carry0;
+    }
+    if (w.i1 >= t.n1) {
+      w.i1 -= t.n1;
+      w.address += w.carry1;
+    }
+  }
+};
+
 // Moves a tile by vectors if its layout has any, with elements before and after
 // them, else by elements. Issues several loads before it uses the first.
 template <class V, uint items>
 struct TileIO {
   using At = Layout<V>;
   using Tile = TileAccess<V>;
+  using Walk = TileWalk<V>;
   static constant constexpr uint kPerVector = At::kPerVector;
   static constant constexpr uint kRounds = items * sizeof(V) / 16;
   static constant constexpr uint kBatch = 4;
@@ -170,6 +219,7 @@ struct TileIO {
   static METAL_FUNC void load(device const V* from, threadgroup uint* tile,
                               At at, uint shift, uint thread_index) {
     if (!at.vectors) {
+      Walk walk = Walk::of(at, thread_index, kThreads);
       UPSWEEP_ROLL
       for (uint first = thread_index; first < at.tile.count;
            first += kBatch * kThreads) {
@@ -178,7 +228,8 @@ struct TileIO {
         for (uint r = 0; r < kBatch; ++r) {
           uint i = first + r * kThreads;
           element[r] = V(0);
-          if (i < at.tile.count) element[r] = from[At::address(at, i)];
+          if (i < at.tile.count) element[r] = from[walk.address];
+          Walk::advance(walk, at.tile);
         }
         UPSWEEP_UNROLL
         for (uint r = 0; r < kBatch; ++r) {
@@ -216,9 +267,11 @@ struct TileIO {
   static METAL_FUNC void store(threadgroup const uint* tile, device V* to,
                                At at, uint thread_index) {
     if (!at.vectors) {
+      Walk walk = Walk::of(at, thread_index, kThreads);
       UPSWEEP_ROLL
       for (uint i = thread_index; i < at.tile.count; i += kThreads) {
-        to[At::address(at, i)] = Tile::get(tile, i);
+        to[walk.address] = Tile::get(tile, i);
+        Walk::advance(walk, at.tile);
       }
       return;
     }
@@ -234,11 +287,12 @@ struct TileIO {
         store_rounds(tile, slot, cursor, at.tile.round, rounds);
       }
     } else {
+      Walk walk = vector_walk(at, m, thread_index);
       UPSWEEP_ROLL
       for (uint v = thread_index; v < m.vectors; v += kThreads) {
-        int64_t cursor = At::address(at, m.head + v * kPerVector);
-        ((device uint4*)(to + cursor))[0] =
+        ((device uint4*)(to + walk.address))[0] =
             Tile::get_slot(tile, Tile::slot(m.slot + v));
+        Walk::advance(walk, at.tile);
       }
     }
     if (m.vectors * kPerVector == at.tile.count) return;
@@ -268,6 +322,11 @@ struct TileIO {
     uint head = min(at.tile.count, (kPerVector - at.shift) % kPerVector);
     return {head, (at.tile.count - head) / kPerVector,
             (at.shift + head) / kPerVector};
+  }
+  // Over a thread's vectors.
+  static METAL_FUNC Walk vector_walk(At at, Middle m, uint thread_index) {
+    return Walk::of(at, m.head + thread_index * kPerVector,
+                    kThreads * kPerVector);
   }
 
   // How many of them a thread moves, one in each round.
@@ -305,6 +364,7 @@ struct TileIO {
                                          threadgroup uint* tile, At at,
                                          Middle m, uint shift,
                                          uint thread_index) {
+    Walk walk = vector_walk(at, m, thread_index);
     UPSWEEP_ROLL
     for (uint first = thread_index; first < m.vectors;
          first += kBatch * kThreads) {
@@ -313,9 +373,9 @@ struct TileIO {
       for (uint r = 0; r < kBatch; ++r) {
         uint v = first + r * kThreads;
         if (v < m.vectors) {
-          int64_t cursor = At::address(at, m.head + v * kPerVector);
-          loaded[r] = ((device const uint4*)(from + cursor))[0];
+          loaded[r] = ((device const uint4*)(from + walk.address))[0];
         }
+        Walk::advance(walk, at.tile);
       }
       UPSWEEP_UNROLL
       for (uint r = 0; r < kBatch; ++r) {

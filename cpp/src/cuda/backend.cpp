@@ -25,7 +25,7 @@ namespace {
 using cuda::check;
 using cuda::driver;
 
-constexpr Tuning kTuning{kThreads, items, 0, true};
+constexpr Tuning kTuning{kThreads, items, 512, true};
 constexpr size_t kAlignment = 256;  // of buffers
 
 // A launch with everything it needs.

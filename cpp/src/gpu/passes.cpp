@@ -137,9 +137,42 @@ void set_initial(const Initial& initial, int64_t out_extent, int64_t components,
   p.initial_start = initial.offset * components;
 }
 
+// Lines of a tile that each thread scans one after the other.
+struct LinesPerThread {
+  uint32_t along_column;
+  uint32_t along_batch;
+};
+
+// As many as a thread's items have room for, as long as there are tiles enough
+// to keep a device busy.
+LinesPerThread lines_per_thread(const ScanParams& p, uint32_t items,
+                                const Tuning& tuning, bool may_have_several) {
+  if (!may_have_several || p.line_threads != 1 ||
+      p.length.extent != int64_t{p.span}) {
+    return {1, 1};
+  }
+  int64_t lines = p.column.extent * p.batch.extent;
+  for (uint32_t i = 0; i < p.outer_axes; ++i) lines *= p.outer[i].extent;
+  int64_t most = std::clamp<int64_t>(lines / tuning.threads / tuning.full, 1,
+                                     items / p.span);
+  int64_t columns =
+      std::min(most, ceil_div(p.column.extent, int64_t{p.column_threads}));
+  return {static_cast<uint32_t>(columns),
+          static_cast<uint32_t>(most / columns)};
+}
+
+// Columns of a tile, at most `most`: all tiles have about as many, a multiple
+// of `unit` if they are several.
+uint32_t panel_width(int64_t columns, uint32_t most, uint32_t unit) {
+  int64_t panels = ceil_div(columns, int64_t{most});
+  if (panels == 1) return static_cast<uint32_t>(columns);
+  int64_t width = ceil_div(ceil_div(columns, panels), int64_t{unit}) * unit;
+  return static_cast<uint32_t>(std::min<int64_t>(width, most));
+}
+
 // The shape of a tile.
-void choose_tile(ScanParams& p, const KernelSet& kernels,
-                 const Tuning& tuning) {
+void choose_tile(ScanParams& p, const KernelSet& kernels, const Tuning& tuning,
+                 bool may_have_several) {
   int64_t n = p.length.extent;
   bool is_pair = kernels.inputs == 2;
   uint32_t items =
@@ -148,20 +181,24 @@ void choose_tile(ScanParams& p, const KernelSet& kernels,
   // Threads that a whole line would keep busy; the rest may go to other lines.
   uint32_t needed = power_of_two(ceil_div(n, items), tuning.threads);
   uint32_t row = std::min(kFetchBytes / kernels.itemsize, tuning.threads);
+  uint32_t per_vector = 16 / kernels.itemsize;
   p.column_threads =
       power_of_two(p.column.extent, std::max(row, tuning.threads / needed));
   p.line_threads = std::min(needed, tuning.threads / p.column_threads);
-  p.width = static_cast<uint32_t>(
-      std::min<int64_t>(p.column.extent, p.column_threads));
   p.span = static_cast<uint32_t>(
       std::min<int64_t>(n, int64_t{p.line_threads} * items));
   p.items_per_thread = (p.span + p.line_threads - 1) / p.line_threads;
+  LinesPerThread lines = lines_per_thread(p, items, tuning, may_have_several);
+  // Rows of whole vectors, unless those of the result start within one anyway.
+  bool is_aligned = p.length.out_step % int64_t{per_vector} == 0;
+  p.width = panel_width(p.column.extent, p.column_threads * lines.along_column,
+                        is_aligned ? per_vector : 1);
   p.batches = 1;
   if (p.span == n) {
-    uint32_t most = tuning.threads / (p.column_threads * p.line_threads);
+    uint32_t most = tuning.threads / (p.column_threads * p.line_threads) *
+                    lines.along_batch;
     p.batches = static_cast<uint32_t>(std::min<int64_t>(p.batch.extent, most));
   }
-  uint32_t per_vector = 16 / kernels.itemsize;
   auto layout = [&](int64_t ScanAxis::* step, bool may_broadcast) {
     auto axis = [&](uint32_t id, uint32_t extent, const ScanAxis& along) {
       return may_broadcast ? tile_axis(id, extent, along.*step, along.out_step)
@@ -241,7 +278,8 @@ std::vector<Passes> make_passes(Passes passes, std::vector<ScanAxis> lines,
   passes.itemsize = kernels.itemsize;
   passes.has_resets = kernels.has_resets;
   place_axes(std::move(lines), p, tuning.threads);
-  choose_tile(p, kernels, tuning);
+  choose_tile(p, kernels, tuning,
+              !passes.derivative && p.gives == kGivesResults);
   passes.panels = count_panels(p);
   choose_chunks(passes, tuning);
   std::vector<Passes> all;

@@ -21,19 +21,32 @@ ScanWork work_of(const Plan& plan, int64_t in_offset = 0) {
   return {Op::prod, float32, plan, true, in_offset, nullptr, nullptr};
 }
 
-void check_rules(const Passes& passes) {
+// Lines of a tile that a thread scans one after the other.
+uint32_t lines_per_thread(const ScanParams& p, uint32_t threads) {
+  uint32_t apart = threads / p.column_threads / p.line_threads;
+  return (p.width + p.column_threads - 1) / p.column_threads *
+         ((p.batches + apart - 1) / apart);
+}
+
+void check_rules(const Passes& passes, const Tuning& tuning) {
   const ScanParams& p = passes.params;
+  uint32_t threads = tuning.threads, items = tuning.items(4);
   CHECK(std::has_single_bit(p.column_threads));
   CHECK(std::has_single_bit(p.line_threads));
-  CHECK(p.width <= p.column_threads);
-  CHECK(p.span <= p.line_threads * tuning.items(4));
-  CHECK(p.column_threads * p.line_threads * p.batches <= kFew);
+  CHECK(p.column_threads * p.line_threads <= threads);
+  CHECK(p.width <= p.column.extent);
+  CHECK(p.span <= p.line_threads * items);
+  if (uint32_t lines = lines_per_thread(p, threads); lines != 1) {
+    CHECK(p.line_threads == 1);
+    CHECK(p.chunks == 1);
+    CHECK(lines * p.span <= items);
+  }
   CHECK((p.batches == 1 || p.span == p.length.extent));
   int64_t tiles = int64_t{p.tiles} * p.span;
   CHECK(tiles * p.chunks >= p.length.extent);
   CHECK(tiles * (p.chunks - 1) < p.length.extent);
   CHECK(p.outer_axes <= kMaxOuterAxes);
-  CHECK(passes.groups() * kFew < int64_t{1} << 32);
+  CHECK(passes.groups() * threads < int64_t{1} << 32);
   size_t entries = p.chunks == 1 ? 0 : size_t{p.width} * p.batches;
   entries *= static_cast<size_t>(passes.groups());
   CHECK(passes.aggregate_bytes() == entries * kAggregateBytes);
@@ -73,7 +86,7 @@ Offsets expected(const Shape& shape, const Strides& strides, size_t axis,
 }
 
 void check(const Shape& shape, const Strides& strides, int64_t in_offset, Op op,
-           Dtype dtype) {
+           Dtype dtype, const Tuning& tuning = ::tuning) {
   const KernelSet& kernels = kernel_set(op, dtype);
   for (int axis = 0; axis < static_cast<int>(shape.size()); ++axis) {
     for (bool reverse : {false, true}) {
@@ -82,7 +95,7 @@ void check(const Shape& shape, const Strides& strides, int64_t in_offset, Op op,
       Offsets found;
       for (const Passes& passes :
            make_passes(work_of(plan, in_offset), kernels, tuning)) {
-        check_rules(passes);
+        check_rules(passes, tuning);
         collect(passes, found);
       }
       CHECK(found == expected(shape, strides, static_cast<size_t>(axis),
@@ -128,6 +141,50 @@ TEST_CASE("tiles cover every element of views") {
   }
 }
 
+TEST_CASE("threads scan several short lines, if there are enough of them") {
+  const Tuning roomy{kFew, [](uint32_t) { return 16u; }, 2, false};
+  auto most = [&](const Shape& shape, int axis) {
+    Plan plan = make_plan(shape, contiguous_strides(shape), axis, false);
+    auto all = make_passes(work_of(plan), kernel_set(Op::prod, float32), roomy);
+    return lines_per_thread(all.at(0).params, kFew);
+  };
+  CHECK(most({1600, 1}, 1) == 16);
+  CHECK(most({160, 5}, 1) == 3);
+  CHECK(most({4, 1000}, 0) == 4);
+  CHECK(most({300, 2, 30}, 1) == 8);
+  CHECK(most({15, 1}, 1) == 1);    // one for each thread
+  CHECK(most({64, 1}, 1) == 4);    // tiles for the device
+  CHECK(most({1600, 9}, 1) == 1);  // no room for two
+  CHECK(most({1600, 40}, 1) == 1);
+  for (const Shape& shape : {Shape{700, 1}, Shape{500, 3}, Shape{3, 500},
+                             Shape{40, 5, 37}, Shape{2, 16, 90}, Shape{333}}) {
+    Strides reversed = contiguous_strides(shape);
+    int64_t last = -1;
+    for (int64_t& stride : reversed) stride = -stride;
+    for (size_t d = 0; d < shape.size(); ++d)
+      last -= (shape[d] - 1) * reversed[d];
+    check(shape, contiguous_strides(shape), 0, Op::prod, float32, roomy);
+    check(shape, contiguous_strides(shape), 1, Op::sum, complex64, roomy);
+    check(shape, reversed, last + 1, Op::prod, float32, roomy);
+  }
+}
+
+TEST_CASE("tiles of columns have about as many each") {
+  const Tuning usual{128, [](uint32_t) { return 64u; }, 512, false};
+  auto width = [&](int64_t columns) {
+    Shape shape{100'000, columns};
+    Plan plan = make_plan(shape, contiguous_strides(shape), 0, false);
+    return make_passes(work_of(plan), kernel_set(Op::prod, float32), usual)
+        .at(0)
+        .params.width;
+  };
+  CHECK(width(31) == 31);
+  CHECK(width(32) == 32);
+  CHECK(width(33) == 17);
+  CHECK(width(100) == 28);
+  CHECK(width(257) == 29);
+}
+
 TEST_CASE("threads have something to do whatever the order of axes") {
   const Tuning usual{256, [](uint32_t) { return 16u; }, 512, false};
   const std::pair<Shape, Strides> views[]{
@@ -162,7 +219,7 @@ TEST_CASE("grids too large are divided") {
   CHECK(all.size() > 1);
   int64_t lines = 0;
   for (const Passes& passes : all) {
-    check_rules(passes);
+    check_rules(passes, tuning);
     const ScanParams& p = passes.params;
     int64_t here = p.column.extent * p.batch.extent;
     for (uint32_t i = 0; i < p.outer_axes; ++i) here *= p.outer[i].extent;

@@ -157,10 +157,13 @@ def memory(array, slack=0):
 
 
 class Geometry:
-    """How a scan is mapped to threads; the usual values by default."""
+    """How a scan is mapped to threads; the usual values by default. `lines` says how
+    many each thread has along column and along batch, if they are short enough."""
 
     def __init__(self, width=None, span=None, batches=None, column_threads=None,
-                 line_threads=None, tiles=None, group=1, look_back_set=1):  # fmt: skip
+                 line_threads=None, tiles=None, group=1, look_back_set=1,
+                 lines=(1, 1)):  # fmt: skip
+        self.lines = lines
         self.width, self.span, self.batches = width, span, batches
         self.column_threads, self.line_threads = column_threads, line_threads
         self.tiles, self.group, self.look_back_set = tiles, group, look_back_set
@@ -205,10 +208,11 @@ def make_params(x, y, axis, reverse, inclusive, items, tuning, geometry,
     g = geometry
     needed = min(pow2(-(-n // items)), tuning.threads)
     p.column_threads = g.column_threads or min(pow2(p.column.extent), 32)
-    p.width = min(g.width or p.column_threads, p.column.extent)
     p.line_threads = g.line_threads or min(needed, tuning.threads // p.column_threads)
     p.span = min(g.span or n, n, p.line_threads * items)
-    room = tuning.threads // (p.column_threads * p.line_threads)
+    columns, batches = lines_of(g, p, items)
+    p.width = min((g.width or p.column_threads) * columns, p.column.extent)
+    room = tuning.threads // (p.column_threads * p.line_threads) * batches
     p.batches = min(g.batches or room, room, p.batch.extent) if p.span == n else 1
     tiles = -(-n // p.span)
     p.tiles = min(g.tiles or tiles, tiles)
@@ -216,6 +220,15 @@ def make_params(x, y, axis, reverse, inclusive, items, tuning, geometry,
     p.look_back_group, p.look_back_set = g.group, g.look_back_set
     p.items_per_thread = -(-p.span // p.line_threads)
     return p
+
+
+def lines_of(geometry, p, items):
+    """Those of the geometry, if a thread's items have room for them."""
+    columns, batches = geometry.lines
+    if p.line_threads > 1 or p.span < p.length.extent:
+        return 1, 1
+    columns = min(columns, items // p.span)
+    return columns, min(batches, items // p.span // columns)
 
 
 def merged(axes):

@@ -65,7 +65,10 @@ def draw_shape(r, most):
 
 def draw_input(r, op, dtype, most):
     """Values of some kind in an array of some shape."""
-    shape = draw_shape(r, most)
+    return draw_values(r, op, dtype, draw_shape(r, most))
+
+
+def draw_values(r, op, dtype, shape):
     if op == "logcumsumexp" and dtype.kind == "c":
         g = np.random.default_rng(r.getrandbits(32))
         return (g.normal(size=shape) + 1j * g.uniform(-0.5, 0.5, shape)).astype(dtype)
@@ -100,6 +103,7 @@ def draw_geometry(r, tuning):
         span=r.choice([None, r.randint(1, line_threads * tuning.max_items)]),
         batches=r.choice([None, 1, 2, 3]),
         tiles=r.choice([None, 1, 2, 3, 5]),
+        lines=(r.randint(1, 4), r.randint(1, 16)),
         **r.choice(LOOK_BACKS),
     )
 
@@ -132,6 +136,28 @@ def test_random_scans_keep_the_contract(engine, op, name):
 @pytest.mark.parametrize("seed", range(2, 4))
 def test_random_scans_in_small_tiles_keep_the_contract(small_engine, op, name, seed):
     check_random_scans(small_engine, op, name, seed, 15, 1500)
+
+
+@pytest.mark.parametrize("passes", [None, LOOK_BACK])
+@pytest.mark.parametrize(("op", "name"), CASES)
+def test_threads_with_several_short_lines_keep_the_contract(
+    small_engine, op, name, passes
+):
+    """Along each axis that is as short as a thread's items, in some views."""
+    dtype = numpy_dtype(name)
+    items = 16 // min(dtype.itemsize, 8)
+    for i in range(8):
+        r = random.Random(f"{op} {name} {i}")
+        small_engine.set_seed(i)
+        n = r.randint(1, items)
+        shape = [r.randint(1, 300), n, r.choice([1, 2, 3, 17, 40, 64, 100])]
+        x = draw_values(r, op, dtype, shape)
+        x = r.choice([x, x[::-1], x.transpose(2, 1, 0)])
+        geometry = Geometry(lines=(r.randint(1, 16), r.randint(1, 16)),
+                            line_threads=1, column_threads=r.choice([None, 1, 8]))  # fmt: skip
+        options = {"reverse": r.random() < 0.5, "inclusive": r.random() < 0.5}
+        y, _ = scan(small_engine, op, x, 1, geometry=geometry, passes=passes, **options)
+        oracle.check(op, x, y, axis=1, **options)
 
 
 @pytest.mark.parametrize(("op", "name"), CASES)

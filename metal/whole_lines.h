@@ -1,0 +1,82 @@
+// Tiles of whole lines that are so short that a thread scans several, one after
+// the other, with nothing to ask of other threads.
+#pragma once
+
+namespace upsweep {
+
+template <class M>
+struct WholeLines {
+  using Items = ThreadItems<M>;
+  using Value = typename M::Value;
+  using Range = RangeExits<M, M::kCanExitRange>;
+
+  static METAL_FUNC bool are_in(constant ScanParams& params) {
+    return params.line_threads == 1 && params.chunks == 1 &&
+           params.gives == kGivesResults;
+  }
+
+  static METAL_FUNC void scan(Task<M> task, constant ScanParams& params) {
+    uint span = params.span;
+    TileLayouts<M> layouts = TileLayouts<M>::of(task, params, 0, span);
+    load_elements(task, params, 0, span, layouts);
+    Task<M> first = task;
+    UPSWEEP_ROLL
+    for (; task.coord.is_active; next_line(task, params)) {
+      scan_line(task, params, loaded_items(task, params, span, layouts));
+    }
+    if (!TileLayouts<M>::are_equal(layouts)) move(first, params, layouts);
+    store_results(task, layouts);
+  }
+
+ private:
+  // Goes on to the thread's next line: along columns, then along the batch.
+  static METAL_FUNC void next_line(thread Task<M>& task,
+                                   constant ScanParams& params) {
+    task.coord.column += params.column_threads;
+    if (task.coord.column >= task.panel.width) {
+      task.coord.column &= params.column_threads - 1;
+      task.coord.batch += kThreads / params.column_threads;
+      task.coord.is_active = task.coord.batch < task.panel.batches;
+    }
+  }
+
+  // Results replace the elements.
+  static METAL_FUNC void scan_line(Task<M> task, constant ScanParams& params,
+                                   Items items) {
+    bool inclusive = params.inclusive != 0;
+    typename M::Prefix carry = initial_prefix(task, params);
+    store_initial(task, params, carry);
+    typename M::Prefix state = Range::enter(items, carry);
+    ThreadTotal<M> own = ThreadScan<M>::reduce(items);
+    if (Range::must_step(state, own.total)) {
+      Range::scan(items, state, own.is_fast, inclusive);
+    } else {
+      ThreadScan<M>::scan(items, state, own, inclusive);
+    }
+  }
+
+  // Moves the results to where the output has them. A thread's lines are
+  // together no longer than its items of any tile.
+  static METAL_FUNC void move(Task<M> task, constant ScanParams& params,
+                              TileLayouts<M> layouts) {
+    Value item[Items::kItems];  // in memory, because this is rare
+    Task<M> to = task;
+    uint n = 0;
+    UPSWEEP_ROLL
+    for (; task.coord.is_active; next_line(task, params)) {
+      Items items = thread_items_at(task, params, params.span, layouts.in.tile,
+                                    layouts.out.shift);
+      for (uint i = 0; i < items.count; ++i) item[n++] = get(items.line, i);
+    }
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    n = 0;
+    UPSWEEP_ROLL
+    for (; to.coord.is_active; next_line(to, params)) {
+      Items items = thread_items_at(to, params, params.span, layouts.out.tile,
+                                    layouts.out.shift);
+      for (uint i = 0; i < items.count; ++i) put(items.line, i, item[n++]);
+    }
+  }
+};
+
+}  // namespace upsweep
