@@ -116,11 +116,20 @@ METAL_FUNC void simdgroup_barrier(mem_flags) { __syncwarp(); }
 
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
 #define UPSWEEP_COPIES_ARE_ASYNC
-// Starts the copy of a vector into threadgroup memory; await_copies ends it.
+// Starts the copy of a vector, or of an element of 4 or 8 bytes, into
+// threadgroup memory; await_copies ends it.
 METAL_FUNC void copy_in(uint4* to, const uint4* from) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(
                    static_cast<uint>(__cvta_generic_to_shared(to))),
                "l"(from)
+               : "memory");
+}
+template <class V>
+METAL_FUNC void copy_in(V* to, const V* from) {
+  static_assert(sizeof(V) == 4 || sizeof(V) == 8, "what cp.async can copy");
+  asm volatile("cp.async.ca.shared.global [%0], [%1], %2;" ::"r"(
+                   static_cast<uint>(__cvta_generic_to_shared(to))),
+               "l"(from), "n"(sizeof(V))
                : "memory");
 }
 METAL_FUNC void await_copies() {

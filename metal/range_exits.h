@@ -191,6 +191,11 @@ struct RangeExits {
                               bool inclusive) {
     ItemsInDoubt<M>::scan(items, state, is_fast, inclusive);
   }
+  // As scan, but one item at a time.
+  static METAL_FUNC void step(ThreadItems<M> items, Prefix state,
+                              bool inclusive) {
+    scan_stepwise<M>(items, state, inclusive);
+  }
 };
 
 template <class M>
@@ -214,6 +219,10 @@ struct RangeExits<M, false> {
     return M::advance_unchecked(s, x);
   }
   static METAL_FUNC void scan(ThreadItems<M>, Prefix, bool, bool) {}
+  static METAL_FUNC void step(ThreadItems<M> items, Prefix state,
+                              bool inclusive) {
+    ExactPath<M>::scan(items, state, inclusive);
+  }
 };
 
 }  // namespace upsweep

@@ -235,6 +235,9 @@ struct RangeExits<WithResets<M>, true> {
   static METAL_FUNC void scan(Items items, Prefix state, bool, bool inclusive) {
     scan_stepwise<WithResets<M>>(items, state, inclusive);
   }
+  static METAL_FUNC void step(Items items, Prefix state, bool inclusive) {
+    scan(items, state, false, inclusive);
+  }
 
   // Whether a result of a thread's items may leave the range, those before a
   // reset included.

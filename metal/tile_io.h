@@ -22,7 +22,10 @@ constexpr uint32_t tile_vectors(uint32_t n, uint32_t element_size) {
   return vectors + vectors / (kRowBytes / 16) + 1;
 }
 
-#ifndef UPSWEEP_COPIES_ARE_ASYNC
+#ifdef UPSWEEP_COPIES_ARE_ASYNC
+constant constexpr uint kLeastCopy = 4;  // bytes that copy_in can copy
+#else
+constant constexpr uint kLeastCopy = 16;
 METAL_FUNC void copy_in(threadgroup uint4* to, device const uint4* from) {
   to[0] = from[0];
 }
@@ -202,6 +205,50 @@ struct TileWalk {
   }
 };
 
+// Loads elements one by one: so that enough bytes are on the way, without
+// waiting where the device can, else several before the first is used.
+template <class V, bool is_async>
+struct ElementLoads {
+  static constant constexpr uint kBatch = sizeof(V) < 4 ? 8 : 4;
+
+  static METAL_FUNC void load(device const V* from, threadgroup uint* tile,
+                              Layout<V> at, uint shift, uint thread_index) {
+    TileWalk<V> walk = TileWalk<V>::of(at, thread_index, kThreads);
+    UPSWEEP_ROLL
+    for (uint first = thread_index; first < at.tile.count;
+         first += kBatch * kThreads) {
+      V element[kBatch];
+      UPSWEEP_UNROLL
+      for (uint r = 0; r < kBatch; ++r) {
+        uint i = first + r * kThreads;
+        element[r] = V(0);
+        if (i < at.tile.count) element[r] = from[walk.address];
+        TileWalk<V>::advance(walk, at.tile);
+      }
+      UPSWEEP_UNROLL
+      for (uint r = 0; r < kBatch; ++r) {
+        uint i = first + r * kThreads;
+        if (i < at.tile.count) TileAccess<V>::put(tile, shift + i, element[r]);
+      }
+    }
+  }
+};
+#ifdef UPSWEEP_COPIES_ARE_ASYNC
+template <class V>
+struct ElementLoads<V, true> {
+  static METAL_FUNC void load(device const V* from, threadgroup uint* tile,
+                              Layout<V> at, uint shift, uint thread_index) {
+    TileWalk<V> walk = TileWalk<V>::of(at, thread_index, kThreads);
+    UPSWEEP_ROLL
+    for (uint i = thread_index; i < at.tile.count; i += kThreads) {
+      copy_in((threadgroup V*)tile + TileAccess<V>::padded(shift + i),
+              from + walk.address);
+      TileWalk<V>::advance(walk, at.tile);
+    }
+  }
+};
+#endif
+
 // Moves a tile by vectors if its layout has any, with elements before and after
 // them, else by elements. Issues several loads before it uses the first.
 template <class V, uint items>
@@ -219,24 +266,8 @@ struct TileIO {
   static METAL_FUNC void load(device const V* from, threadgroup uint* tile,
                               At at, uint shift, uint thread_index) {
     if (!at.vectors) {
-      Walk walk = Walk::of(at, thread_index, kThreads);
-      UPSWEEP_ROLL
-      for (uint first = thread_index; first < at.tile.count;
-           first += kBatch * kThreads) {
-        V element[kBatch];
-        UPSWEEP_UNROLL
-        for (uint r = 0; r < kBatch; ++r) {
-          uint i = first + r * kThreads;
-          element[r] = V(0);
-          if (i < at.tile.count) element[r] = from[walk.address];
-          Walk::advance(walk, at.tile);
-        }
-        UPSWEEP_UNROLL
-        for (uint r = 0; r < kBatch; ++r) {
-          uint i = first + r * kThreads;
-          if (i < at.tile.count) Tile::put(tile, shift + i, element[r]);
-        }
-      }
+      ElementLoads<V, sizeof(V) >= kLeastCopy>::load(from, tile, at, shift,
+                                                     thread_index);
       return;
     }
     Middle m = middle_of(at);

@@ -9,6 +9,8 @@ struct WholeLines {
   using Items = ThreadItems<M>;
   using Value = typename M::Value;
   using Range = RangeExits<M, M::kCanExitRange>;
+  // Items for which no fast path is worth its preparations.
+  static constant constexpr uint kFew = 3;
 
   static METAL_FUNC bool are_in(constant ScanParams& params) {
     return params.line_threads == 1 && params.chunks == 1 &&
@@ -47,6 +49,7 @@ struct WholeLines {
     typename M::Prefix carry = initial_prefix(task, params);
     store_initial(task, params, carry);
     typename M::Prefix state = Range::enter(items, carry);
+    if (items.count <= kFew) return Range::step(items, state, inclusive);
     ThreadTotal<M> own = ThreadScan<M>::reduce(items);
     if (Range::must_step(state, own.total)) {
       Range::scan(items, state, own.is_fast, inclusive);
