@@ -15,6 +15,20 @@ UPSWEEP_INLINE inline auto part(const Pack<T, n>& a, int i) {
   return r;
 }
 
+// Combines all lanes, registers and halves of them first: a combination waits
+// for few others.
+template <class T, int n, class Fn>
+UPSWEEP_INLINE inline T fold(const Pack<T, n>& a, const Fn& fn) {
+  auto sum = part(a, 0);
+  for (int i = 1; i < a.kParts; ++i) sum = fn(sum, part(a, i));
+  T lanes[decltype(sum)::kSize];
+  sum.store(lanes);
+  for (int half = decltype(sum)::kSize / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) lanes[i] = fn(lanes[i], lanes[half + i]);
+  }
+  return lanes[0];
+}
+
 // Every other run of d lanes of a and b: the first of each pair, or the second.
 template <int d, bool second, class T, int n, int... i>
 UPSWEEP_INLINE inline Pack<T, n> runs_of(const Pack<T, n>& a,
