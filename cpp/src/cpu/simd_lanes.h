@@ -60,6 +60,29 @@ UPSWEEP_INLINE inline Pack<T, n> moved_lanes(const Pack<T, n>& a,
   return r;
 }
 
+// The lanes of a, d lanes later; before them is `fill`. d is a power of two.
+template <int d, class T, int n, int... i>
+UPSWEEP_INLINE inline Pack<T, n> later(const Pack<T, n>& a, T fill,
+                                       std::integer_sequence<int, i...>) {
+  constexpr int lanes = sizeof...(i), whole = d / lanes;
+  auto none = Pack<T, n>::all(fill).v[0];
+  Pack<T, n> r;
+  for (int p = 0; p < r.kParts; ++p) {
+    if constexpr (whole > 0) {
+      r.v[p] = p < whole ? none : a.v[p - whole];
+    } else {
+      r.v[p] = __builtin_shufflevector(p > 0 ? a.v[p - 1] : none, a.v[p],
+                                       (lanes + i - d)...);
+    }
+  }
+  return r;
+}
+template <int d, class T, int n>
+UPSWEEP_INLINE inline Pack<T, n> later(const Pack<T, n>& a, T fill) {
+  constexpr int lanes = Pack<T, n>::kPart / int{sizeof(T)};
+  return later<d>(a, fill, std::make_integer_sequence<int, lanes>());
+}
+
 // The exclusive or of each lane of a register and all lanes before it, if step
 // is 1, or behind it, if step is -1.
 template <int step, class T, int n>

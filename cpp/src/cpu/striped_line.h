@@ -182,18 +182,36 @@ struct StripedLine {
   template <bool bounded>
   static void append_block(Summary<M>& summary, const Tile& block,
                            Aggregate* before) {
+    bool is_contiguous = block.in_step == 1 || block.in_step == -1;
     AggregateOf<M> aggregates[n];
     PrefixRangeOf<M> ranges[n];
-    bool share_range = reduce_block<bounded>(block, aggregates, ranges);
-    auto so_far = summary.aggregate;  // local: stores do not change it
+    StripeSums<M> sums;
+    bool together = is_contiguous && block.length == kRows &&
+                    reduce_stripes<M, bounded>(block, sums, ranges[0]);
+    bool appended = false;
+    if (together) {
+      if constexpr (requires { L::append(summary.aggregate, sums, before); }) {
+        appended = L::append(summary.aggregate, sums, before);
+      }
+      if (!appended) store_sums<M>(block, sums, aggregates);
+    } else {
+      reduce_lanes<M, bounded>(block, aggregates, ranges);
+    }
+    if (!appended) append_aggregates(summary.aggregate, aggregates, before);
+    if constexpr (bounded && !M::kAssociative) {
+      append_ranges(summary.range, before, ranges, together);
+    }
+  }
+
+  static void append_aggregates(AggregateOf<M>& aggregate,
+                                const AggregateOf<M>* of_stripes,
+                                Aggregate* before) {
+    auto so_far = aggregate;  // local: stores do not change it
     for (int l = 0; l < n; ++l) {
       new (before + l) Aggregate(so_far);
-      M::combine(so_far, aggregates[l]);
+      M::combine(so_far, of_stripes[l]);
     }
-    summary.aggregate = so_far;
-    if constexpr (bounded && !M::kAssociative) {
-      append_ranges(summary.range, before, ranges, share_range);
-    }
+    aggregate = so_far;
   }
 
   // Appends the ranges of stripes, which may share the first.
@@ -220,19 +238,6 @@ struct StripedLine {
     for (; done < tile.length; ++done) {
       accumulate(summary, keys.of(in[done * tile.in_step]));
     }
-  }
-
-  // Returns whether the first range is that of all stripes.
-  template <bool bounded>
-  static bool reduce_block(const Tile& block, AggregateOf<M>* aggregates,
-                           PrefixRangeOf<M>* ranges) {
-    bool is_contiguous = block.in_step == 1 || block.in_step == -1;
-    if (is_contiguous && block.length == kRows &&
-        reduce_stripes<M, bounded>(block, aggregates, ranges[0])) {
-      return true;
-    }
-    reduce_lanes<M, bounded>(block, aggregates, ranges);
-    return false;
   }
 
   static void add_special_class(const Tile& tile, const Stripes& stripes,
