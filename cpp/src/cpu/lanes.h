@@ -44,7 +44,8 @@
 //                   a step apart
 //   append          optional: appends the combinations of a block's stripes, in
 //                   registers, to an aggregate; returns false if it cannot
-//   append_range    optional: appends the range that the stripes of a block have
+//   append_range    optional: appends the range that all stripes of a block
+//                   have
 //   resolve_ties    optional: corrects aggregates whose value depends on order
 //   classify        optional: a row of elements as a row of special classes, if
 //                   these tell what follows a saturated prefix
