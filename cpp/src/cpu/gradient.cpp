@@ -40,7 +40,7 @@ class Gradient {
         kernel_(isa().gradient(work.dtype, kind_)),
         exact_(work),
         tiling_(work, kernel_.lanes),
-        streaming_(work.out->nbytes() >= cache_size() / 2) {}
+        streaming_(is_streamed(work.out->nbytes())) {}
 
   void run() {
     int64_t elements = plan_.elements();

@@ -67,6 +67,9 @@ struct Kernel {
   // Summarises a tile: its aggregate and, if `bounded`, the range of its
   // prefixes, which try_apply_summary needs.
   void (*reduce)(const Tile& tile, void* summary, bool bounded);
+  // The same for a tile of a single line that has left the dtype's range before
+  // it; null if nothing is gained. It only tells what becomes of the carry.
+  void (*reduce_saturated)(const Tile& tile, void* summary);
   // Applies the summary of a tile to the carry. Returns false and changes
   // nothing if only a scan can tell the carry after the tile.
   bool (*try_apply_summary)(void* carry, const void* summary, int64_t width);

@@ -42,6 +42,10 @@
 //                   stripes
 //   identity_for    optional: the identity to start from for some rows that lie
 //                   a step apart
+//   append          optional: appends the combinations of a block's stripes, in
+//                   registers, to an aggregate; returns false if it cannot
+//   append_range    optional: appends the range that all stripes of a block
+//                   have
 //   resolve_ties    optional: corrects aggregates whose value depends on order
 //   classify        optional: a row of elements as a row of special classes, if
 //                   these tell what follows a saturated prefix

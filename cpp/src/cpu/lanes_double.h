@@ -52,22 +52,21 @@ struct DoubleLanes {
   class ElementRange {
    public:
     UPSWEEP_INLINE void add(const Row& row) { bounds_.add(row.as<double>()); }
-    // The range of combinations of up to `rows` elements of each lane. Bounds
-    // of a product are binary exponents, rounded down.
+    // The range of combinations of up to `rows` elements of each lane, within
+    // the bounds of ReassociationGuard. Bounds of a product are binary
+    // exponents, rounded down.
     typename M::PrefixRange range(int64_t rows) const {
-      double low[n], high[n];
-      bounds_.low.store(low);
-      bounds_.high.store(high);
+      auto add = [](const auto& a, const auto& b) { return a + b; };
       typename M::PrefixRange range;
-      for (int i = 0; i < n; ++i) {
-        typename M::PrefixRange lane;
-        M::include(lane, aggregate_of({low[i]}), Op::kIdentity);
-        M::include(lane, aggregate_of({high[i]}), Op::kIdentity);
-        range.low += lane.low;
-        range.high += lane.high + (kProduct ? 1 : 0);
+      if constexpr (kProduct) {
+        constexpr int64_t kOnes = n * double_bits::kBias;
+        range.low = (fold(exponent_field(bounds_.low), add) - kOnes) * rows;
+        range.high =
+            (fold(exponent_field(bounds_.high), add) - kOnes + n) * rows;
+      } else {
+        range.low = fold(bounds_.low, add) * static_cast<double>(rows);
+        range.high = fold(bounds_.high, add) * static_cast<double>(rows);
       }
-      range.low *= static_cast<decltype(range.low)>(rows);
-      range.high *= static_cast<decltype(range.high)>(rows);
       return range;
     }
 
@@ -197,6 +196,7 @@ struct DoubleLanes {
   template <class Aggregate>
   static void start_stripes(Carry& carry, const Prefix& start,
                             const Aggregate* aggregates) {
+    if (start_together(carry, start, aggregates)) return;
     for (int i = 0; i < kLanes<double>; ++i) {
       carry.hi[i] = kNaN;  // where the aggregate does not tell
       carry.lo[i] = 0;
@@ -205,6 +205,44 @@ struct DoubleLanes {
         carry.set(i, M::apply(start, aggregates[i]));
       }
     }
+  }
+  // Appends the sums of a block's stripes to an aggregate, and writes the
+  // aggregates before them: all lanes at once, if no combination of them comes
+  // near an end of the range. Else returns false and does nothing.
+  template <class Aggregate, class StripeSums>
+  static bool append(Aggregate& aggregate, const StripeSums& sums,
+                     Aggregate* before) {
+    AllSums prefix;
+    for (int i = 0; i < AllLanes::kParts; ++i) {
+      prefix.hi.v[i] = sums[i].hi.v[0];
+      prefix.lo.v[i] = sums[i].lo.v[0];
+    }
+    constexpr double least = kProduct ? 0x1p-60 : 0;
+    constexpr double most = kProduct ? 0x1p60 : 0x1p1000;
+    const Wide start = pair_of(aggregate);
+    if (!are_within(prefix.hi, least, most) ||
+        !(std::abs(start.hi) <= 0x1p1000) || !M::is_usable(aggregate)) {
+      return false;
+    }
+    prefix = Op::combine(prefixes<1>(prefix), all_of(start));
+    auto hi = prefix.hi + prefix.lo;
+    auto lo = prefix.lo - (hi - prefix.hi);
+    double his[kLanes<double>], los[kLanes<double>];
+    hi.store(his);
+    lo.store(los);
+    Aggregate so_far = aggregate;
+    for (int i = 0; i < kLanes<double>; ++i) {
+      before[i] = so_far;
+      pair_of(so_far) = {his[i], los[i]};
+    }
+    aggregate = so_far;
+    if constexpr (kProduct) {
+      if (!are_within(hi, M::kLow, M::kHigh)) [[unlikely]] {
+        for (int i = 1; i < kLanes<double>; ++i) M::normalise(before[i]);
+        M::normalise(aggregate);
+      }
+    }
+    return true;
   }
   static Sums identity() {
     return {Pack<double>::all(Op::kIdentity), Pack<double>::all(0)};
@@ -270,6 +308,73 @@ struct DoubleLanes {
   }
 
  private:
+  using AllLanes = Pack<double, kLanes<double>>;
+  using AllSums = DoublePair<kLanes<double>>;
+
+  static AllSums all_of(const Wide& a) {
+    return {AllLanes::all(a.hi), AllLanes::all(a.lo)};
+  }
+  // False if any lane is NaN.
+  static bool are_within(const AllLanes& a, double least, double most) {
+    auto size = abs(a);
+    auto good = (size >= AllLanes::all(least)) & (AllLanes::all(most) >= size);
+    return !any(good == Pack<int64_t, kLanes<double>>::all(0));
+  }
+  template <class Aggregate>
+  static auto& pair_of(Aggregate& aggregate) {
+    if constexpr (kProduct) {
+      return aggregate.mantissa;
+    } else {
+      return aggregate;
+    }
+  }
+
+  // The combination of each lane, those d lanes before it, and so on.
+  template <int d>
+  static AllSums prefixes(const AllSums& a) {
+    if constexpr (d == kLanes<double>) {
+      return a;
+    } else {
+      AllSums earlier{later<d>(a.hi, double{Op::kIdentity}),
+                      later<d>(a.lo, 0.)};
+      return prefixes<2 * d>(Op::combine(a, earlier));
+    }
+  }
+
+  // As start_stripes, for all lanes at once, to the same bits. Returns false if
+  // a lane may need an exponent or its aggregate does not tell.
+  template <class Aggregate>
+  static bool start_together(Carry& carry, const Prefix& start,
+                             const Aggregate* aggregates) {
+    int64_t exponents = exponent_of(start);
+    for (int i = 0; i < kLanes<double>; ++i) {
+      carry.hi[i] = pair_of(aggregates[i]).hi;
+      carry.lo[i] = pair_of(aggregates[i]).lo;
+      carry.exponent[i] = 0;
+      exponents |= exponent_of(aggregates[i]);
+    }
+    auto hi = AllLanes::load(carry.hi);
+    constexpr double least = kProduct ? 0x1p-256 : 0;
+    constexpr double most = kProduct ? 0x1p256 : 0x1p1000;
+    if (exponents != 0 || !are_within(hi, least, most) ||
+        !(std::abs(pair_of(start).hi) <= 0x1p1000)) {
+      return false;
+    }
+    auto r = Op::combine(AllSums{hi, AllLanes::load(carry.lo)},
+                         all_of(pair_of(start)));
+    auto sum = r.hi + r.lo;
+    sum.store(carry.hi);
+    (r.lo - (sum - r.hi)).store(carry.lo);
+    return true;
+  }
+  static int64_t exponent_of(const Prefix& prefix) {
+    if constexpr (kProduct) {
+      return prefix.exponent;
+    } else {
+      return 0;
+    }
+  }
+
   UPSWEEP_INLINE static Pack<int64_t> is_saturated(const Pack<double>& a) {
     auto result = a - a != Pack<double>::all(0);
     if constexpr (kProduct) result = result | (a == Pack<double>::all(0));

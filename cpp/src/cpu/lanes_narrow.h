@@ -251,14 +251,8 @@ struct NarrowLanes {
     }
     // The range of combinations of up to `rows` elements of each lane.
     typename M::PrefixRange range(int64_t rows) const {
-      float low[n], high[n];
-      low_.store(low);
-      high_.store(high);
-      typename M::PrefixRange one, range;
-      for (int i = 0; i < n; ++i) {
-        one.low = M::apply(one.low, low[i]);
-        one.high = M::apply(one.high, high[i]);
-      }
+      typename M::PrefixRange range,
+          one{combination_of(widen(low_)), combination_of(widen(high_))};
       for (int64_t i = 0; i < rows; ++i) {
         range.low = M::apply(range.low, one.low);
         range.high = M::apply(range.high, one.high);
@@ -269,6 +263,33 @@ struct NarrowLanes {
    private:
     Floats low_, high_;
   };
+
+  template <int size>
+  UPSWEEP_INLINE static double combination_of(const Pack<double, size>& lanes) {
+    return fold(lanes,
+                [](const auto& a, const auto& b) { return Op::combine(a, b); });
+  }
+  // Appends what follows each of the aggregates of kLanes stripes.
+  static void append_range(typename M::PrefixRange& range, const double* before,
+                           const typename M::PrefixRange& next) {
+    using All = Pack<double, kLanes<Value>>;
+    auto at = All::load(before);
+    if constexpr (kProduct) at = abs(at);
+    M::append_range(range,
+                    fold(at,
+                         [](const auto& a, const auto& b) {
+                           using std::min;
+                           return min(a, b);
+                         }),
+                    next);
+    M::append_range(range,
+                    fold(at,
+                         [](const auto& a, const auto& b) {
+                           using std::max;
+                           return max(a, b);
+                         }),
+                    next);
+  }
 
   // The ratios of live prefixes are within 2^±278: no aggregate is lost.
   static constexpr bool kNeedsBounds = false;

@@ -56,7 +56,7 @@ class Recurrence {
         tiling_(work, kernel_.lanes),
         itemsize_(static_cast<int64_t>(work.dtype.size())),
         parts_(work.dtype == complex64 ? 2 : 1),
-        streaming_(work.out->nbytes() >= cache_size() / 2) {}
+        streaming_(is_streamed(work.out->nbytes())) {}
 
   void run() {
     int64_t elements = plan_.elements();

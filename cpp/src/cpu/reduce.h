@@ -155,18 +155,28 @@ UPSWEEP_INLINE inline auto identity_for(const U* rows, int64_t step,
   }
 }
 
-// As reduce_lanes, for stripes of kRows elements of a line along memory. Any
-// lane can take any element, so nothing is transposed; resolve_ties corrects
-// what depends on order. Returns false if another order could lose precision,
-// whether `bounded` or not.
+// A combination in one register, and those of all stripes of a block.
+template <class M>
+using SumOfStripes = decltype(part(Lanes<M>::identity(), 0));
+template <class M>
+using StripeSums =
+    SumOfStripes<M>[kLanes<typename M::Value> / SumOfStripes<M>::kSize];
+
+// As reduce_lanes, for stripes of kRows elements of a line along memory, with
+// one range that is right for each stripe. Any lane can take any element, so
+// nothing is transposed; resolve_ties corrects what depends on order. Returns
+// false if another order could lose precision, whether `bounded` or not.
+// With bounds, where a whole tile is reduced before it is scanned, this also
+// prefetches the next tile: it leaves memory more time than the scan, which
+// writes results.
 template <class M, bool bounded>
-bool reduce_stripes(const Tile& tile, AggregateOf<M>* aggregates,
-                    PrefixRangeOf<M>* ranges) {
+bool reduce_stripes(const Tile& tile, StripeSums<M>& of_stripes,
+                    PrefixRangeOf<M>& range) {
   using L = Lanes<M>;
   using U = Bits<typename M::Value>;
   constexpr int n = kLanes<U>, size = kPack<U>;
   constexpr bool kRange = bounded && kMaySaturate<M>;
-  using One = decltype(part(L::identity(), 0));
+  using One = SumOfStripes<M>;
   One sums[n];
   const Keys<M> keys(tile.key_mask);
   typename L::ReassociationGuard guard;
@@ -174,9 +184,14 @@ bool reduce_stripes(const Tile& tile, AggregateOf<M>* aggregates,
   auto* in = static_cast<const U*>(tile.in);
   int64_t step = tile.in_step * size;
   if (tile.in_step < 0) in -= size - 1;
+  uintptr_t next = tile.next_read;
   for (int l = 0; l < n; ++l) {
     auto sum = identity_for<L>(in, step, kRows / size);
     for (int i = 0; i < kRows / size; ++i, in += step) {
+      if constexpr (bounded) {
+        prefetch(next);
+        next += sizeof(Pack<U>);
+      }
       if constexpr (Keys<M>::kAreElements) {
         sum = L::accumulate(sum, in);
       } else {
@@ -193,14 +208,23 @@ bool reduce_stripes(const Tile& tile, AggregateOf<M>* aggregates,
   }
   if (guard.is_violated()) return false;
   for (int l = 0; l < n; l += One::kSize) {
-    L::store(reduce_square<L>(sums + l), aggregates + l);
+    of_stripes[l / One::kSize] = reduce_square<L>(sums + l);
+  }
+  if constexpr (kRange) range = element_range.range(kRows / size);
+  return true;
+}
+
+// Writes what reduce_stripes found as aggregates.
+template <class M>
+void store_sums(const Tile& tile, const StripeSums<M>& of_stripes,
+                AggregateOf<M>* aggregates) {
+  using L = Lanes<M>;
+  for (int l = 0; l < kLanes<typename M::Value>; l += SumOfStripes<M>::kSize) {
+    L::store(of_stripes[l / SumOfStripes<M>::kSize], aggregates + l);
   }
   if constexpr (requires { L::resolve_ties(tile, aggregates); }) {
     L::resolve_ties(tile, aggregates);
   }
-  if constexpr (kRange)
-    std::fill_n(ranges, n, element_range.range(kRows / size));
-  return true;
 }
 
 }  // namespace

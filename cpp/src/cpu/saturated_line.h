@@ -4,8 +4,7 @@
 // at its speed.
 #pragma once
 
-#include "lanes.h"
-#include "streaming_store.h"
+#include "lane_group.h"
 
 namespace upsweep {
 namespace {
@@ -53,6 +52,30 @@ class SaturatedLine {
       for (int64_t k = 0; k < some; ++k) {
         out[(i + k) * tile.out_step] = results[k];
       }
+    }
+  }
+
+  // Adds the special class of the elements of a tile of one line to a range,
+  // and prefetches the next tile.
+  static void add_special_class(const Tile& tile,
+                                typename M::PrefixRange& range) {
+    using L = Lanes<M>;
+    auto* in = static_cast<const Value*>(tile.in);
+    int64_t done = 0;
+    if (tile.in_step == 1 || tile.in_step == -1) {
+      int64_t lowest = tile.in_step > 0 ? 0 : n - 1;
+      auto sum = L::identity();
+      for (; done + n <= tile.length; done += n) {
+        auto* row = in + done * tile.in_step - lowest;
+        sum = L::accumulate(sum, L::classify(Row::load(row)));
+        prefetch(tile.next_read + static_cast<uintptr_t>(done) * sizeof(U));
+      }
+      double classes[n];
+      L::store_classes(sum, classes);
+      for (double of_lane : classes) M::add_class(range, of_lane);
+    }
+    for (; done < tile.length; ++done) {
+      M::include(range, M::identity(), in[done * tile.in_step]);
     }
   }
 

@@ -3,7 +3,8 @@
 // row, threads take tiles in order and hand the carry on (a chained scan in a
 // single pass over memory): a thread
 //
-//   1. reduces its tile to a summary, which also brings it into the cache,
+//   1. reduces its tile to a summary, and brings the tile that it will likely
+//      take next into the cache,
 //   2. waits for the carry of the tile before,
 //   3. hands on the carry after its tile, which the summary predicts,
 //   4. scans the tile from the cache.
@@ -58,7 +59,7 @@ class Scan {
         kernel_(isa().kernel(work.op, work.dtype)),
         tiles_(plan_, tiling_, kernel_, work.dtype, work.in->data(),
                work.in_offset, work.out->data(),
-               work.out->nbytes() >= cache_size() / 2),
+               is_streamed(work.out->nbytes())),
         starts_(work.initial, work.op, work.dtype, plan_, kernel_) {}
 
   void run() {
@@ -184,40 +185,53 @@ class Scan {
           std::make_unique<Chain>(kernel_.carry_size(tiling_.width)));
       start(chains.back()->carry.data(), p, tiles_.at({p, 0}));
     }
-    // Tiles are taken in order, and each thread scans its own in order, so
-    // that the first that is not done waits for nothing.
+    // Tiles are taken in order, and none before it is scanned: the first that
+    // is not done waits for nothing, not even for a thread that has lost its
+    // processor after it handed on a carry.
     std::atomic<int64_t> taken{0};
+    int64_t tickets = tiling_.panels * tiling_.tiles;
+    auto index_of = [&](int64_t ticket) {
+      return TileIndex{ticket % tiling_.panels, ticket / tiling_.panels};
+    };
     share(threads, [&](const Memory& memory) {
-      auto take = [&] {
-        int64_t ticket = taken.fetch_add(1);
-        bool is_left = ticket < tiling_.panels * tiling_.tiles;
-        return TileIndex{is_left ? ticket % tiling_.panels : tiling_.panels,
-                         ticket / tiling_.panels};
-      };
-      walk(take, [&](TileIndex here, Tile tile) {
+      for (int64_t ticket; (ticket = taken.fetch_add(1)) < tickets;) {
+        TileIndex here = index_of(ticket);
+        Tile tile = tiles_.at(here);
+        // While all threads run, this is the next that they leave to this one.
+        int64_t next = std::min(ticket + threads, tickets - 1);
+        tile.next_read = tiles_.at(index_of(next)).next_read;
         pack(here, tile, memory.input);
         scan_chained(*chains[static_cast<size_t>(here.panel)], here.tile, tile,
                      memory.carry, memory.summary);
-      });
+      }
     });
   }
 
-  void scan_chained(Chain& chain, int64_t t, const Tile& tile, void* carry,
+  void scan_chained(Chain& chain, int64_t t, Tile tile, void* carry,
                     void* summary) {
-    // A summary is of little use for a line that has left the range.
-    bool is_idle = reduces_itself(tile.width) &&
-                   chain.saturated.load(std::memory_order_relaxed);
-    bool summarised =
-        kernel_.needs_summary(tile.width) || (!is_last(t) && !is_idle);
-    if (summarised) kernel_.reduce(tile, summary, true);
+    // Of a line that has left the range, the summary is another.
+    bool saturated = reduces_itself(tile.width) &&
+                     chain.saturated.load(std::memory_order_relaxed);
+    bool needed = kernel_.needs_summary(tile.width);
+    bool summarised = needed || (!is_last(t) && !saturated);
+    bool predicted = summarised;
+    if (summarised) {
+      kernel_.reduce(tile, summary, true);
+    } else if (!is_last(t) && kernel_.reduce_saturated) {
+      kernel_.reduce_saturated(tile, summary);
+      predicted = true;
+    }
+    // What these have prefetched is not prefetched again.
+    if (predicted && tile.width == 1) tile.next_read = tiles_.lowest(tile);
     await(chain.done, t);
     std::memcpy(carry, chain.carry.data(), chain.carry.nbytes());
     if (reduces_itself(tile.width) && kernel_.is_saturated(carry) &&
         !chain.saturated.load(std::memory_order_relaxed)) {
       chain.saturated.store(true, std::memory_order_relaxed);
     }
-    bool predicted = summarised && kernel_.try_apply_summary(
-                                       chain.carry.data(), summary, tile.width);
+    if (predicted && !summarised) predicted = kernel_.is_saturated(carry);
+    predicted = predicted && kernel_.try_apply_summary(chain.carry.data(),
+                                                       summary, tile.width);
     if (predicted) chain.done.store(t + 1, std::memory_order_release);
     kernel_.scan(tile, carry, summarised ? summary : nullptr, work_.inclusive);
     if (predicted) return;

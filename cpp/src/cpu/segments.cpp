@@ -40,7 +40,7 @@ class SegmentedScan {
         methods_(carry_methods(work.op, work.dtype)),
         tiles_(plan_, tiling_, kernel_, work.dtype, work.in->data(),
                work.in_offset, work.out->data(),
-               work.out->nbytes() >= cache_size() / 2),
+               is_streamed(work.out->nbytes())),
         starts_(work.initial, work.op, work.dtype, plan_, kernel_),
         flags_(static_cast<const uint8_t*>(work.reset->data())) {}
 

@@ -15,6 +15,20 @@ UPSWEEP_INLINE inline auto part(const Pack<T, n>& a, int i) {
   return r;
 }
 
+// Combines all lanes, registers and halves of them first: a combination waits
+// for few others.
+template <class T, int n, class Fn>
+UPSWEEP_INLINE inline T fold(const Pack<T, n>& a, const Fn& fn) {
+  auto sum = part(a, 0);
+  for (int i = 1; i < a.kParts; ++i) sum = fn(sum, part(a, i));
+  T lanes[decltype(sum)::kSize];
+  sum.store(lanes);
+  for (int half = decltype(sum)::kSize / 2; half > 0; half /= 2) {
+    for (int i = 0; i < half; ++i) lanes[i] = fn(lanes[i], lanes[half + i]);
+  }
+  return lanes[0];
+}
+
 // Every other run of d lanes of a and b: the first of each pair, or the second.
 template <int d, bool second, class T, int n, int... i>
 UPSWEEP_INLINE inline Pack<T, n> runs_of(const Pack<T, n>& a,
@@ -44,6 +58,29 @@ UPSWEEP_INLINE inline Pack<T, n> moved_lanes(const Pack<T, n>& a,
   r.v[0] = __builtin_shufflevector(
       a.v[0], zero, (i - d >= 0 && i - d < n ? i - d : n + i)...);
   return r;
+}
+
+// The lanes of a, d lanes later; before them is `fill`. d is a power of two.
+template <int d, class T, int n, int... i>
+UPSWEEP_INLINE inline Pack<T, n> later(const Pack<T, n>& a, T fill,
+                                       std::integer_sequence<int, i...>) {
+  constexpr int lanes = sizeof...(i), whole = d / lanes;
+  auto none = Pack<T, n>::all(fill).v[0];
+  Pack<T, n> r;
+  for (int p = 0; p < r.kParts; ++p) {
+    if constexpr (whole > 0) {
+      r.v[p] = p < whole ? none : a.v[p - whole];
+    } else {
+      r.v[p] = __builtin_shufflevector(p > 0 ? a.v[p - 1] : none, a.v[p],
+                                       (lanes + i - d)...);
+    }
+  }
+  return r;
+}
+template <int d, class T, int n>
+UPSWEEP_INLINE inline Pack<T, n> later(const Pack<T, n>& a, T fill) {
+  constexpr int lanes = Pack<T, n>::kPart / int{sizeof(T)};
+  return later<d>(a, fill, std::make_integer_sequence<int, lanes>());
 }
 
 // The exclusive or of each lane of a register and all lanes before it, if step

@@ -61,7 +61,7 @@ class Slabs {
     out_ = static_cast<char*>(work.out->data()) + lowest * itemsize_;
     in_ =
         static_cast<const char*>(work.in->data()) + work.in_offset * itemsize_;
-    streaming_ = work.out->nbytes() >= cache_size() / 2;
+    streaming_ = is_streamed(work.out->nbytes());
   }
 
   void run() {

@@ -86,6 +86,12 @@ struct StripedLine {
     append_elements(summary, tile, done);
   }
 
+  // Of the elements behind a saturated prefix only the special class counts.
+  static void reduce_saturated(const Tile& tile, void* memory) {
+    auto& summary = *new (memory) LineSummary();
+    SaturatedLine<M>::add_special_class(tile, summary.range);
+  }
+
   // Without a summary of the tile, each block is reduced just before it is
   // scanned, as long as the line is live.
   static void scan(const Tile& tile, Carry& carry, const void* memory,
@@ -176,15 +182,47 @@ struct StripedLine {
   template <bool bounded>
   static void append_block(Summary<M>& summary, const Tile& block,
                            Aggregate* before) {
+    bool is_contiguous = block.in_step == 1 || block.in_step == -1;
     AggregateOf<M> aggregates[n];
     PrefixRangeOf<M> ranges[n];
-    reduce_block<bounded>(block, aggregates, ranges);
-    Summary<M> so_far = summary;  // local: stores to `before` do not change it
-    for (int l = 0; l < n; ++l) {
-      new (before++) Aggregate(so_far.aggregate);
-      append_summary<bounded>(so_far, aggregates[l], ranges[l]);
+    StripeSums<M> sums;
+    bool together = is_contiguous && block.length == kRows &&
+                    reduce_stripes<M, bounded>(block, sums, ranges[0]);
+    bool appended = false;
+    if (together) {
+      if constexpr (requires { L::append(summary.aggregate, sums, before); }) {
+        appended = L::append(summary.aggregate, sums, before);
+      }
+      if (!appended) store_sums<M>(block, sums, aggregates);
+    } else {
+      reduce_lanes<M, bounded>(block, aggregates, ranges);
     }
-    summary = so_far;
+    if (!appended) append_aggregates(summary.aggregate, aggregates, before);
+    if constexpr (bounded && !M::kAssociative) {
+      append_ranges(summary.range, before, ranges, together);
+    }
+  }
+
+  static void append_aggregates(AggregateOf<M>& aggregate,
+                                const AggregateOf<M>* of_stripes,
+                                Aggregate* before) {
+    auto so_far = aggregate;  // local: stores do not change it
+    for (int l = 0; l < n; ++l) {
+      new (before + l) Aggregate(so_far);
+      M::combine(so_far, of_stripes[l]);
+    }
+    aggregate = so_far;
+  }
+
+  // Appends the ranges of stripes, which may share the first.
+  static void append_ranges(PrefixRangeOf<M>& range, const Aggregate* before,
+                            const PrefixRangeOf<M>* ranges, bool are_shared) {
+    if constexpr (requires { L::append_range(range, before, ranges[0]); }) {
+      if (are_shared) return L::append_range(range, before, ranges[0]);
+    }
+    for (int l = 0; l < n; ++l) {
+      M::append_range(range, before[l], ranges[are_shared ? 0 : l]);
+    }
   }
 
   // Appends the elements of a tile from one on.
@@ -202,16 +240,6 @@ struct StripedLine {
     }
   }
 
-  template <bool bounded>
-  static void reduce_block(const Tile& block, AggregateOf<M>* aggregates,
-                           PrefixRangeOf<M>* ranges) {
-    bool is_contiguous = block.in_step == 1 || block.in_step == -1;
-    if (!is_contiguous || block.length != kRows ||
-        !reduce_stripes<M, bounded>(block, aggregates, ranges)) {
-      reduce_lanes<M, bounded>(block, aggregates, ranges);
-    }
-  }
-
   static void add_special_class(const Tile& tile, const Stripes& stripes,
                                 Summary<M>& summary) {
     if (M::is_usable(summary.aggregate)) {
@@ -225,19 +253,6 @@ struct StripedLine {
       for (double special_class : classes)
         M::add_class(summary.range, special_class);
     });
-  }
-
-  template <bool bounded>
-  static void append_summary(Summary<M>& summary,
-                             const AggregateOf<M>& aggregate,
-                             const PrefixRangeOf<M>& range) {
-    if constexpr (M::kAssociative) {
-      M::combine(summary.aggregate, aggregate);
-    } else {
-      if constexpr (bounded)
-        M::append_range(summary.range, summary.aggregate, range);
-      M::combine(summary.aggregate, aggregate);
-    }
   }
 
   static bool is_live(const Prefix& r) {

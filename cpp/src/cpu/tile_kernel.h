@@ -68,6 +68,14 @@ struct TileKernel {
     }
   }
 
+  static constexpr auto reduce_saturated() -> void (*)(const Tile&, void*) {
+    if constexpr (HasClasses<M>) {
+      return StripedLine<M>::reduce_saturated;
+    } else {
+      return nullptr;
+    }
+  }
+
   static bool try_apply_summary(void* carry, const void* summary,
                                 int64_t width) {
     auto* lanes = static_cast<Carry*>(carry);
@@ -365,6 +373,7 @@ inline constexpr Kernel kKernel = {TileKernel<M>::carry_size,
                                    TileKernel<M>::summary_size,
                                    TileKernel<M>::init_carry,
                                    TileKernel<M>::reduce,
+                                   TileKernel<M>::reduce_saturated(),
                                    TileKernel<M>::try_apply_summary,
                                    TileKernel<M>::scan,
                                    TileKernel<M>::scan_slabs,

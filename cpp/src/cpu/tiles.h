@@ -57,7 +57,6 @@ class Tiles {
     return tile;
   }
 
- private:
   // Where the input of a tile begins in memory.
   uintptr_t lowest(const Tile& tile) const {
     int64_t back = std::min<int64_t>(0, (tile.length - 1) * tile.in_step) +
@@ -66,6 +65,7 @@ class Tiles {
            static_cast<uintptr_t>(back * itemsize_);
   }
 
+ private:
   const Plan& plan_;
   const Tiling& tiling_;
   uint64_t key_mask_;

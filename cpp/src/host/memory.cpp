@@ -29,6 +29,18 @@ void* allocate_main_memory(size_t nbytes) {
   return data;
 }
 
+// Bytes that the last level of the cache holds.
+size_t cache_size() {
+  // The C library would count the caches of all processors.
+  static const size_t size = [] {
+    size_t kilobytes = 0;
+    std::ifstream("/sys/devices/system/cpu/cpu0/cache/index3/size") >>
+        kilobytes;
+    return kilobytes > 0 ? kilobytes << 10 : size_t{8} << 20;
+  }();
+  return size;
+}
+
 }  // namespace
 
 size_t physical_memory() {
@@ -44,15 +56,12 @@ size_t physical_memory() {
   return bytes;
 }
 
-size_t cache_size() {
-  // The C library would count the caches of all processors.
-  static const size_t size = [] {
-    size_t kilobytes = 0;
-    std::ifstream("/sys/devices/system/cpu/cpu0/cache/index3/size") >>
-        kilobytes;
-    return kilobytes > 0 ? kilobytes << 10 : size_t{8} << 20;
-  }();
-  return size;
+bool is_streamed(size_t nbytes) {
+  // A very large cache is shared with other processors and, on a server, with
+  // other machines. With 480 MiB, results of 64 MB and more take a fifth less
+  // time past it, and results of 32 MB as long.
+  constexpr size_t kShareOfOne = size_t{48} << 20;
+  return nbytes >= std::min(cache_size() / 2, kShareOfOne);
 }
 
 Allocator& global_allocator() {

@@ -8,8 +8,9 @@ namespace upsweep {
 
 // Bytes of memory of the machine, or of this process's control group if less.
 size_t physical_memory();
-// Bytes that the last level of the cache holds.
-size_t cache_size();
+// Whether results of so many bytes are written past the cache: it would not
+// keep them for whoever reads them.
+bool is_streamed(size_t nbytes);
 
 // Counts the memory of all devices and holds their freed buffers. Main memory
 // is its default source; devices bring sources of their own.

@@ -5,7 +5,8 @@ and what comes after."""
 import ml_dtypes
 import numpy as np
 import pytest
-from support import FLOATS, checked_scan, numpy_dtype
+import upsweep
+from support import FLOATS, bits, checked_scan, numpy_dtype
 
 # Blocks of 8 or 16 lanes by up to 64 rows, and tiles of 64 KiB.
 EDGES = [1, 7, 8, 15, 16, 63, 64, 65, 127, 511, 512, 513, 1023, 1024, 1025, 2048, 2500]
@@ -168,6 +169,46 @@ def test_a_line_of_several_tiles_that_leaves_the_range_in_a_later_one(name):
         flags = FLAGS[i]
         x = np.ascontiguousarray(x[::-1]) if flags["reverse"] else x
         checked_scan("cumprod", x, x, **flags)
+
+
+@pytest.fixture
+def three_threads():
+    before = upsweep.set_num_threads(3)
+    yield
+    upsweep.set_num_threads(before)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("name", FLOATS)
+@pytest.mark.parametrize(
+    ("op", "first", "later"),
+    [
+        ("cumprod", 0.0, -1.0),
+        ("cumprod", -0.0, np.inf),
+        ("cumprod", np.inf, -0.0),
+        ("cumprod", -np.inf, np.nan),
+        ("cumsum", np.inf, np.inf),
+        ("cumsum", -np.inf, np.inf),
+    ],
+)
+@pytest.mark.usefixtures("three_threads")
+def test_threads_share_a_line_that_left_the_range(op, first, later, name, reverse):
+    """The results are those of a loop: special values need no rounding."""
+    dtype, rng = numpy_dtype(name), np.random.default_rng(6)
+    n = (1 << 19) + 29
+    x = rng.choice([-1.0, 1.0, 1.5], n).astype(dtype)
+    x[3] = first
+    x[n // 2] = -1
+    x[n * 3 // 4] = later
+    ufunc = np.multiply if op == "cumprod" else np.add
+    with np.errstate(invalid="ignore"):
+        expected = ufunc.accumulate(x.astype(np.float64)).astype(dtype)
+    a = upsweep.asarray(np.ascontiguousarray(x[::-1]) if reverse else x)
+    y = np.asarray(getattr(upsweep, op)(a, reverse=reverse))
+    y = y[::-1] if reverse else y
+    known = np.isnan(expected)
+    np.testing.assert_array_equal(np.isnan(y), known)
+    np.testing.assert_array_equal(bits(y)[~known], bits(expected)[~known])
 
 
 def test_nan_late_in_a_block_hides_nothing_before_it():
