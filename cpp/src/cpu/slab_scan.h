@@ -49,22 +49,59 @@ class SlabScan {
     prefetch_next();
     load(static_cast<const U*>(tile_.in) + lowest * tile_.width);
     for (int64_t k = 0; k < tile_.per_lane * tile_.width; ++k) {
-      scan_line(k, rows);
+      tile_.starts_alike ? scan_alike(line(k, rows))
+                         : scan_line(line(k, rows), carry_[k]);
     }
     store(static_cast<U*>(tile_.out) + lowest * tile_.width,
           rows * tile_.width);
   }
 
   // Line k of each lane's slabs.
-  void scan_line(int64_t k, int64_t rows) {
+  Tile line(int64_t k, int64_t rows) {
     int64_t slab = k / tile_.width, column = k % tile_.width;
     int64_t first = slab * rows + (tile_.reverse ? rows - 1 : 0);
     int64_t at = (first * tile_.width + column) * n;
     int64_t step = (tile_.reverse ? -n : n) * tile_.width;
-    Tile line{
+    return {
         block_ + at,     results_ + at, rows,           n,   step, 1, step, 1,
         tile_.next_read, false,         tile_.key_mask, true};
-    LaneGroup<M>::scan(line, carry_[k], inclusive_, attempts_, nullptr);
+  }
+
+  void scan_line(const Tile& line, Carry& carry) {
+    LaneGroup<M>::scan(line, carry, inclusive_, attempts_, nullptr);
+  }
+
+  // A line whose carry nobody needs afterwards: then the lane scanners stay in
+  // registers.
+  UPSWEEP_INLINE void scan_alike(const Tile& line) {
+    using Fast = typename Lanes<M>::Fast;
+    using Exact = typename Lanes<M>::Exact;
+    if constexpr (!std::is_same_v<Fast, Exact>) {
+      if (attempts_.is_next_promising()) {
+        bool good = scan_alike_by<Fast>(line);
+        attempts_.record(good);
+        if (good) return;
+      }
+    }
+    scan_alike_by<Exact>(line);
+  }
+  template <class LaneScanner>
+  UPSWEEP_INLINE bool scan_alike_by(const Tile& line) const {
+    return inclusive_ ? scan_alike_by<LaneScanner, true>(line)
+                      : scan_alike_by<LaneScanner, false>(line);
+  }
+  template <class LaneScanner, bool inclusive>
+  UPSWEEP_INLINE bool scan_alike_by(const Tile& line) const {
+    LaneScanners<M, LaneScanner> scanners(*carry_, line);
+    auto* from = static_cast<const U*>(line.in);
+    auto* to = static_cast<U*>(line.out);
+    for (int64_t i = 0; i < line.length; ++i) {
+      scanners.step(from, to, inclusive);
+      from += line.in_step;
+      to += line.out_step;
+    }
+    Carry after;
+    return scanners.finish(after);
   }
 
   bool is_full() const { return tile_.slabs == n * tile_.per_lane; }

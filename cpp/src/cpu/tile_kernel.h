@@ -6,6 +6,7 @@
 
 #include "../monoid/record.h"
 #include "reset_scan.h"
+#include "single_scan.h"
 #include "slab_scan.h"
 #include "striped_columns.h"
 
@@ -361,21 +362,15 @@ struct TileKernel {
 };
 
 template <class M, uint64_t key_mask = 0>
-inline constexpr Kernel kKernel = {TileKernel<M>::carry_size,
-                                   TileKernel<M>::summary_size,
-                                   TileKernel<M>::init_carry,
-                                   TileKernel<M>::reduce,
-                                   TileKernel<M>::try_apply_summary,
-                                   TileKernel<M>::scan,
-                                   TileKernel<M>::scan_slabs,
-                                   TileKernel<M>::scan_segments,
-                                   TileKernel<M>::prefix,
-                                   TileKernel<M>::set_prefix,
-                                   TileKernel<M>::describe,
-                                   TileKernel<M>::is_saturated,
-                                   StripedLine<M>::kHasStripes,
-                                   TileKernel<M>::needs_summary,
-                                   key_mask};
+inline constexpr Kernel kKernel = {
+    TileKernel<M>::carry_size,        TileKernel<M>::summary_size,
+    TileKernel<M>::init_carry,        TileKernel<M>::reduce,
+    TileKernel<M>::try_apply_summary, TileKernel<M>::scan,
+    TileKernel<M>::scan_slabs,        SingleScan<M>::scan,
+    TileKernel<M>::scan_segments,     TileKernel<M>::prefix,
+    TileKernel<M>::set_prefix,        TileKernel<M>::describe,
+    TileKernel<M>::is_saturated,      StripedLine<M>::kHasStripes,
+    TileKernel<M>::needs_summary,     key_mask};
 
 }  // namespace
 }  // namespace upsweep
