@@ -46,6 +46,8 @@ constexpr int64_t kFewElements = 1 << 10;
 // rows: few do not pay for a second walk over them.
 constexpr int64_t kNear = 16;
 constexpr int64_t kManyRows = 128;
+// Rows of a tile that are on their way from memory while one is packed.
+constexpr int64_t kRowsAhead = 8;
 // With this many panels for each thread, none is idle for long at the end.
 constexpr int64_t kPanelsPerThread = 4;
 
@@ -160,7 +162,13 @@ class Scan {
       return;
     }
     tile.in_step = tile.in_step < 0 ? -tile.width : tile.width;
+    auto prefetch = [&](int64_t i) {
+      if (i >= tile.length) return;
+      packed_->packing.prefetch(in, first + i * apart, tile.width);
+    };
+    for (int64_t i = 0; i < kRowsAhead; ++i) prefetch(i);
     for (int64_t i = 0; i < tile.length; ++i) {
+      prefetch(i + kRowsAhead);
       packed_->packing.pack(in, first + i * apart, tile.width,
                             to + i * tile.width * itemsize());
     }

@@ -33,6 +33,13 @@ class SingleScan {
 
  private:
   using Carry = typename L::Carry;
+  // Floats, and the parts of complex numbers. An operation on the identity and
+  // a number that is finite and not zero gives the number; but imaginary parts
+  // of logarithms are periodic.
+  static constexpr bool kIsComplex = std::is_same_v<Value, complex64_t>;
+  using Part = std::conditional_t<kIsComplex, float, Value>;
+  static constexpr bool kKeepsOrdinary =
+      is_real<Part> && !std::is_same_v<M, LogAddExp<complex64_t>>;
 
   explicit SingleScan(uint64_t key_mask) : tile_{} {
     tile_.key_mask = key_mask;
@@ -40,10 +47,31 @@ class SingleScan {
   }
 
   UPSWEEP_INLINE void row(const U* from, U* to) const {
+    if constexpr (kKeepsOrdinary) {
+      if (are_ordinary(from)) {
+        std::memcpy(to, from, sizeof(U) * n);
+        return;
+      }
+    }
     if (row_by<typename L::Fast>(from, to)) return;
     if constexpr (!std::is_same_v<typename L::Fast, typename L::Exact>) {
       row_by<typename L::Exact>(from, to);
     }
+  }
+
+  UPSWEEP_INLINE static bool are_ordinary(const U* from) {
+    using Bits = upsweep::Bits<Part>;
+    using Row = Pack<Bits>;
+    constexpr int count = n * int{sizeof(U)} / int{sizeof(Part)};
+    constexpr Bits kMagnitude = static_cast<Bits>(~Bits{0}) / 2;
+    auto infinity = std::bit_cast<Bits>(narrow<Part>(kInfinity));
+    bool all = true;
+    for (int i = 0; i < count; i += kPack<Part>) {
+      auto x = Row::load(reinterpret_cast<const Bits*>(from) + i);
+      auto below = (x & Row::all(kMagnitude)) - Row::all(Bits{1});
+      all &= !any(below >= Row::all(static_cast<Bits>(infinity - 1)));
+    }
+    return all;
   }
 
   template <class LaneScanner>

@@ -18,16 +18,19 @@ namespace upsweep {
 
 namespace {
 
+// How much less an element costs than one of a longer line.
+constexpr int64_t kCheaper = 4;
 // Elements with gaps between them that are packed at once.
 constexpr int64_t kBlock = 1024;
 // Where rows of the result are columns of the input, elements of a row in a
 // block: as many cache lines as the first-level cache certainly has.
 constexpr int64_t kBlockRow = 64;
 
-// As for_ranges, which only small work does without.
+// As for_ranges, which work on few elements does without: each element costs
+// less than in other scans.
 template <class Fn>
 void share(int64_t size, int64_t cost, const Fn& fn) {
-  if (threads_for(size * cost) == 1) return fn(0, size);
+  if (threads_for(size * cost / kCheaper) == 1) return fn(0, size);
   for_ranges(size, fn, cost);
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "lane_group.h"
+#include "simd_lanes.h"
 
 namespace upsweep {
 namespace {
@@ -20,6 +21,10 @@ class SlabScan {
 
   static void scan(const SlabTile& tile, Carry* carry, bool inclusive) {
     SlabScan scan(tile, carry, inclusive);
+    if (tile.starts_alike && tile.width == 1 && tile.out_slab == tile.length) {
+      if (tile.length == 2) return scan.scan_short<2>();
+      if (tile.length == 4) return scan.scan_short<4>();
+    }
     if (tile.per_lane > 1) return scan.scan_rows(0, tile.length);
     // Rows in pieces of about the same size.
     int64_t most = std::clamp<int64_t>(kRun / tile.width, 1, kRows);
@@ -102,6 +107,96 @@ class SlabScan {
     }
     Carry after;
     return scanners.finish(after);
+  }
+
+  // Lines of a few elements. The registers that n lines fill become rows of
+  // lanes and lines again without a block.
+  template <int length>
+  void scan_short() {
+    run_ = tile_.per_lane * length;
+    prefetch_next();
+    auto* from = static_cast<const U*>(tile_.in);
+    auto* out = static_cast<U*>(tile_.out);
+    U* to = tile_.streaming ? results_ : out;
+    int64_t count = tile_.slabs * length, i = 0;
+    for (; i + n * length <= count; i += n * length) {
+      scan_lines<length>(from + i, to + i);
+    }
+    if (i < count) {
+      std::fill_n(runs_, n * length, U{});
+      copy(runs_, from + i, count - i);
+      scan_lines<length>(runs_, block_);
+      copy(to + i, block_, count - i);
+    }
+    if (tile_.streaming) copy_out(out, results_, count);
+  }
+
+  // n lines that follow each other.
+  template <int length>
+  UPSWEEP_INLINE void scan_lines(const U* from, U* to) {
+    using Fast = typename Lanes<M>::Fast;
+    using Exact = typename Lanes<M>::Exact;
+    if constexpr (!std::is_same_v<Fast, Exact>) {
+      if (attempts_.is_next_promising()) {
+        bool good = scan_lines_by<Fast, length>(from, to);
+        attempts_.record(good);
+        if (good) return;
+      }
+    }
+    scan_lines_by<Exact, length>(from, to);
+  }
+  template <class LaneScanner, int length>
+  UPSWEEP_INLINE bool scan_lines_by(const U* from, U* to) const {
+    auto scan =
+        tile_.reverse
+            ? (inclusive_ ? scan_registers<LaneScanner, length, true, true>
+                          : scan_registers<LaneScanner, length, true, false>)
+            : (inclusive_ ? scan_registers<LaneScanner, length, false, true>
+                          : scan_registers<LaneScanner, length, false, false>);
+    return scan(*carry_, tile_.key_mask, from, to);
+  }
+  template <class LaneScanner, int length, bool reverse, bool inclusive>
+  static bool scan_registers(const Carry& carry, uint64_t key_mask,
+                             const U* from, U* to) {
+    using Row = Pack<U>;
+    Tile tile{};
+    tile.key_mask = key_mask;
+    LaneScanners<M, LaneScanner> scanners(carry, tile);
+    unrolled<n / kPack<U>>([&](int p) UPSWEEP_INLINE {
+      Row rows[length];
+      for (int i = 0; i < length; ++i) {
+        rows[i] = Row::load(from + (p * length + i) * kPack<U>);
+      }
+      transpose_lines(rows);
+      Row before = scanners.before[p];
+      for (int i = 0; i < length; ++i) {
+        Row& row = rows[reverse ? length - 1 - i : i];
+        Row y = scanners.of[p].step(scanners.keys.of(row));
+        row = scanners.keys.element(inclusive ? y : before);
+        before = y;
+      }
+      transpose_lines(rows);
+      for (int i = 0; i < length; ++i) {
+        rows[i].store(to + (p * length + i) * kPack<U>);
+      }
+    });
+    Carry after;
+    return scanners.finish(after);
+  }
+
+  // Registers of whole lines to registers of their first elements, of their
+  // second ones, and so on; and back.
+  template <int length, int run = 1>
+  UPSWEEP_INLINE static void transpose_lines(Pack<U> (&rows)[length]) {
+    if constexpr (run < length) {
+      for (int i = 0; i < length; ++i) {
+        if (i & run) continue;
+        auto first = runs<run, false>(rows[i], rows[i + run]);
+        rows[i + run] = runs<run, true>(rows[i], rows[i + run]);
+        rows[i] = first;
+      }
+      transpose_lines<length, 2 * run>(rows);
+    }
   }
 
   bool is_full() const { return tile_.slabs == n * tile_.per_lane; }

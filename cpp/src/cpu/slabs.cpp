@@ -26,6 +26,8 @@ constexpr int64_t kMostElements = 1024;
 constexpr int64_t kMostOfWide = 256;
 // Lines along memory are transposed in squares whose sides have so many bytes.
 constexpr int64_t kSquareBytes = 16;
+// Lines of at most so many elements need no squares.
+constexpr int64_t kShortest = 4;
 // Elements of panels that a thread takes at once.
 constexpr int64_t kGrain = 1 << 14;
 
@@ -38,8 +40,9 @@ bool fill_registers(const Plan& plan, int64_t width, int64_t lanes,
   if (width > 1) return false;
   bool swapped =
       std::abs(plan.inner.in_step) == 1 && !along && plan.inner.extent >= lanes;
-  return swapped || (along && plan.length.extent % side == 0 &&
-                     plan.inner.extent >= lanes);
+  return swapped ||
+         (along && plan.length.extent > kShortest &&
+          plan.length.extent % side == 0 && plan.inner.extent >= lanes);
 }
 
 class Slabs {

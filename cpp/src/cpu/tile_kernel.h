@@ -338,8 +338,11 @@ struct TileKernel {
                         FastAttempts& attempts,
                         StreamingStoreBuffer<Bits<Value>>* store_buffer) {
     for (int64_t g = 0; g < groups(rows.width); ++g) {
-      LaneGroup<M>::scan(group(rows, 0, rows.length, first_of(g, rows.width)),
-                         carries.of(g), inclusive, attempts, store_buffer);
+      Tile lines = group(rows, 0, rows.length, first_of(g, rows.width));
+      // The group before has prefetched the cache lines that they share.
+      if (g * n * int64_t{sizeof(Value)} % 64 != 0) lines.in_cache = true;
+      LaneGroup<M>::scan(lines, carries.of(g), inclusive, attempts,
+                         store_buffer);
     }
   }
 
