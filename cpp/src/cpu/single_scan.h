@@ -37,9 +37,9 @@ class SingleScan {
   // a number that is finite and not zero gives the number; but imaginary parts
   // of logarithms are periodic.
   static constexpr bool kIsComplex = std::is_same_v<Value, complex64_t>;
-  using Part = std::conditional_t<kIsComplex, float, Value>;
+  using Component = std::conditional_t<kIsComplex, float, Value>;
   static constexpr bool kKeepsOrdinary =
-      is_real<Part> && !std::is_same_v<M, LogAddExp<complex64_t>>;
+      is_real<Component> && !std::is_same_v<M, LogAddExp<complex64_t>>;
 
   explicit SingleScan(uint64_t key_mask) : tile_{} {
     tile_.key_mask = key_mask;
@@ -60,13 +60,13 @@ class SingleScan {
   }
 
   UPSWEEP_INLINE static bool are_ordinary(const U* from) {
-    using Bits = upsweep::Bits<Part>;
+    using Bits = upsweep::Bits<Component>;
     using Row = Pack<Bits>;
-    constexpr int count = n * int{sizeof(U)} / int{sizeof(Part)};
+    constexpr int count = n * int{sizeof(U)} / int{sizeof(Component)};
     constexpr Bits kMagnitude = static_cast<Bits>(~Bits{0}) / 2;
-    auto infinity = std::bit_cast<Bits>(narrow<Part>(kInfinity));
+    auto infinity = std::bit_cast<Bits>(narrow<Component>(kInfinity));
     bool all = true;
-    for (int i = 0; i < count; i += kPack<Part>) {
+    for (int i = 0; i < count; i += kPack<Component>) {
       auto x = Row::load(reinterpret_cast<const Bits*>(from) + i);
       auto below = (x & Row::all(kMagnitude)) - Row::all(Bits{1});
       all &= !any(below >= Row::all(static_cast<Bits>(infinity - 1)));

@@ -23,7 +23,9 @@ class SlabScan {
     SlabScan scan(tile, carry, inclusive);
     if (tile.starts_alike && tile.width == 1 && tile.out_slab == tile.length) {
       if (tile.length == 2) return scan.scan_short<2>();
-      if (tile.length == 4) return scan.scan_short<4>();
+      if constexpr (kPack<U> >= 4) {  // a register holds whole lines
+        if (tile.length == 4) return scan.scan_short<4>();
+      }
     }
     if (tile.per_lane > 1) return scan.scan_rows(0, tile.length);
     // Rows in pieces of about the same size.
