@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -45,6 +46,8 @@ Backend& checked_backend(const char* op, const char* what, Device device) {
 // The values that set_default_device and set_default_stream set.
 struct Defaults {
   std::mutex mutex;
+  // Whether they ever set any: the lock would show in small calls.
+  std::atomic<bool> are_set{false};
   Device device = DeviceType::cpu;
   std::vector<Stream> streams;  // at most one for each device
 
@@ -84,6 +87,7 @@ std::optional<Stream> find_context(const Wanted& wanted) {
 // The stream for operations that name neither a device nor a stream.
 Stream current_stream() {
   if (auto stream = find_context([](Stream) { return true; })) return *stream;
+  if (!defaults().are_set) return {0, DeviceType::cpu};
   std::lock_guard lock(defaults().mutex);
   return defaults().stream(defaults().device);
 }
@@ -94,6 +98,7 @@ Stream default_stream(const char* op, Device device) {
           find_context([&](Stream s) { return s.device == device; })) {
     return *stream;
   }
+  if (!defaults().are_set) return {0, device};
   std::lock_guard lock(defaults().mutex);
   return defaults().stream(device);
 }
@@ -106,6 +111,7 @@ void set_default_device(Device device) {
   checked_backend("set_default_device", "set", device);
   std::lock_guard lock(defaults().mutex);
   defaults().device = device;
+  defaults().are_set = true;
 }
 
 Stream default_stream(Device device) {
@@ -119,6 +125,7 @@ void set_default_stream(Stream stream) {
     return other.device == stream.device;
   });
   defaults().streams.push_back(stream);
+  defaults().are_set = true;
 }
 
 Stream new_stream(Device device) {

@@ -36,10 +36,9 @@ int64_t checked_size(const char* op, const Shape& shape, Dtype dtype) {
     empty |= extent == 0;
   }
   if (empty) return 0;
-  int64_t limit = INT64_MAX / static_cast<int64_t>(dtype.size());
-  int64_t size = 1;
+  int64_t size = 1, bytes = static_cast<int64_t>(dtype.size());
   for (int64_t extent : shape) {
-    if (size > limit / extent) {
+    if (__builtin_mul_overflow(bytes, extent, &bytes)) {
       throw OutOfMemory(std::string("[") + op + "] Shape " + to_string(shape) +
                         " holds more bytes than can be addressed.");
     }

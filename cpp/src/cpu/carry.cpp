@@ -78,7 +78,7 @@ class LineCarries {
         AlignedBuffer carry(kernel_.carry_size(panel.width));
         begin(panel, carry.data());
         for (int64_t t = 0; t < tiling_.tiles; ++t) {
-          Tile tile = tiles_.at({p, t});
+          Tile tile = tiles_.at(panel, t);
           kernel_.reduce(tile, at, true);
           append(panel, tile, t, at, carry.data());
         }
@@ -102,11 +102,11 @@ class LineCarries {
       std::atomic<int64_t> taken{first};
       pool().run(threads, [&] {
         for (int64_t t; (t = taken.fetch_add(1)) < last;) {
-          kernel_.reduce(tiles_.at({p, t}), summaries.at(t - first), true);
+          kernel_.reduce(tiles_.at(panel, t), summaries.at(t - first), true);
         }
       });
       for (int64_t t = first; t < last; ++t) {
-        append(panel, tiles_.at({p, t}), t, summaries.at(t - first),
+        append(panel, tiles_.at(panel, t), t, summaries.at(t - first),
                carry.data());
       }
     }

@@ -54,6 +54,9 @@ struct SlabTile {
   bool streaming;       // the result is larger than the cache
   uintptr_t next_read;  // a hint: where the next tile is, or 0
   uint64_t key_mask;    // the kernel's own
+  // All lines start with the carry of the first lanes, which stays as it is.
+  // Only if lanes have several slabs.
+  bool starts_alike = false;
 };
 
 // A carry and a summary cover all lines of a panel. The caller provides their
@@ -82,6 +85,9 @@ struct Kernel {
                bool inclusive);
   // Scans whole lines.
   void (*scan_slabs)(const SlabTile& tile, void* carry, bool inclusive);
+  // The inclusive scan of `count` neighbouring lines of one element.
+  void (*scan_singles)(const void* in, void* out, int64_t count,
+                       uint64_t key_mask);
   // As scan without a summary, where each line starts again at an element whose
   // flag is 1. The flag of an element is as far from `flags` as its result is
   // from the tile's first.

@@ -39,6 +39,10 @@ void pack_elements(const std::vector<Plan::Axis>& axes, const U* in,
   }
 }
 
+// Elements with larger steps have a cache line each.
+constexpr int64_t kCloseStep = 4;
+constexpr int64_t kCacheLine = 64;
+
 }  // namespace
 
 bool is_packed(const Plan& plan) {
@@ -78,6 +82,23 @@ void Packing::pack(const void* in, int64_t first, int64_t count,
       return pack_as(uint32_t{});
     default:
       return pack_as(uint64_t{});
+  }
+}
+
+void Packing::prefetch(const void* in, int64_t first, int64_t count) const {
+  int64_t step = axes_.back().in_step;
+  if (std::abs(step) > kCloseStep) return;
+  int64_t at = 0;
+  for (size_t i = axes_.size(); i-- > 0;) {
+    int64_t in_axis = i > 0 ? first % axes_[i].extent : first;
+    at += in_axis * axes_[i].in_step;
+    first /= axes_[i].extent;
+  }
+  auto itemsize = static_cast<int64_t>(itemsize_);
+  int64_t lowest = std::min(at, at + (count - 1) * step) * itemsize;
+  int64_t end = lowest + (count - 1) * std::abs(step) * itemsize + 1;
+  for (; lowest < end; lowest += kCacheLine) {
+    __builtin_prefetch(static_cast<const char*>(in) + lowest);
   }
 }
 

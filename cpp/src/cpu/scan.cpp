@@ -29,6 +29,7 @@
 #include "isa.h"
 #include "packing.h"
 #include "segments.h"
+#include "singles.h"
 #include "slabs.h"
 #include "starts.h"
 #include "tiles.h"
@@ -46,8 +47,15 @@ constexpr int64_t kFewElements = 1 << 10;
 // rows: few do not pay for a second walk over them.
 constexpr int64_t kNear = 16;
 constexpr int64_t kManyRows = 128;
+// Rows of a tile that are on their way from memory while one is packed.
+constexpr int64_t kRowsAhead = 8;
 // With this many panels for each thread, none is idle for long at the end.
 constexpr int64_t kPanelsPerThread = 4;
+
+// Tile `tile` of panel `panel`.
+struct TileIndex {
+  int64_t panel, tile;
+};
 
 class Scan {
  public:
@@ -92,9 +100,9 @@ class Scan {
         }
         return at;
       };
-      walk(take, [&](TileIndex here, Tile tile) {
-        pack(here, tile, memory.input);
-        if (here.tile == 0) start(memory.carry, here.panel, tile);
+      walk(take, [&](TileIndex here, const Panel& panel, Tile tile) {
+        pack(here, panel, tile, memory.input);
+        if (here.tile == 0) start(memory.carry, panel, tile);
         bool summarised = is_summarised(here.tile, tile.width);
         if (summarised) kernel_.reduce(tile, memory.summary, false);
         kernel_.scan(tile, memory.carry, summarised ? memory.summary : nullptr,
@@ -137,9 +145,9 @@ class Scan {
   }
 
   // Replaces the input of a tile by a packed copy.
-  void pack(const TileIndex& index, Tile& tile, void* memory) const {
+  void pack(const TileIndex& index, const Panel& panel, Tile& tile,
+            void* memory) const {
     if (!packed_) return;
-    Panel panel = find_panel(plan_, tiling_, index.panel);
     int64_t first = panel.in + index.tile * tiling_.tile * tile.in_step;
     auto* in = static_cast<const char*>(work_.in->data()) +
                work_.in_offset * itemsize();
@@ -155,7 +163,13 @@ class Scan {
       return;
     }
     tile.in_step = tile.in_step < 0 ? -tile.width : tile.width;
+    auto prefetch = [&](int64_t i) {
+      if (i >= tile.length) return;
+      packed_->packing.prefetch(in, first + i * apart, tile.width);
+    };
+    for (int64_t i = 0; i < kRowsAhead; ++i) prefetch(i);
     for (int64_t i = 0; i < tile.length; ++i) {
+      prefetch(i + kRowsAhead);
       packed_->packing.pack(in, first + i * apart, tile.width,
                             to + i * tile.width * itemsize());
     }
@@ -164,8 +178,8 @@ class Scan {
   int64_t itemsize() const { return static_cast<int64_t>(work_.dtype.size()); }
 
   // Sets the carry that enters a panel.
-  void start(void* carry, int64_t panel, const Tile& tile) const {
-    starts_.set(carry, find_panel(plan_, tiling_, panel));
+  void start(void* carry, const Panel& panel, const Tile& tile) const {
+    starts_.set(carry, panel);
     if (work_.include_initial) starts_.store(carry, tile);
   }
 
@@ -183,7 +197,8 @@ class Scan {
     for (int64_t p = 0; p < tiling_.panels; ++p) {
       chains.push_back(
           std::make_unique<Chain>(kernel_.carry_size(tiling_.width)));
-      start(chains.back()->carry.data(), p, tiles_.at({p, 0}));
+      Panel panel = find_panel(plan_, tiling_, p);
+      start(chains.back()->carry.data(), panel, tiles_.at(panel, 0));
     }
     // Tiles are taken in order, and none before it is scanned: the first that
     // is not done waits for nothing, not even for a thread that has lost its
@@ -196,11 +211,15 @@ class Scan {
     share(threads, [&](const Memory& memory) {
       for (int64_t ticket; (ticket = taken.fetch_add(1)) < tickets;) {
         TileIndex here = index_of(ticket);
-        Tile tile = tiles_.at(here);
+        Panel panel = find_panel(plan_, tiling_, here.panel);
+        Tile tile = tiles_.at(panel, here.tile);
         // While all threads run, this is the next that they leave to this one.
-        int64_t next = std::min(ticket + threads, tickets - 1);
-        tile.next_read = tiles_.at(index_of(next)).next_read;
-        pack(here, tile, memory.input);
+        TileIndex next = index_of(std::min(ticket + threads, tickets - 1));
+        Panel next_panel = next.panel == here.panel
+                               ? panel
+                               : find_panel(plan_, tiling_, next.panel);
+        tile.next_read = tiles_.at(next_panel, next.tile).next_read;
+        pack(here, panel, tile, memory.input);
         scan_chained(*chains[static_cast<size_t>(here.panel)], here.tile, tile,
                      memory.carry, memory.summary);
       }
@@ -245,14 +264,19 @@ class Scan {
   void walk(const Take& take, const ScanTile& scan) const {
     TileIndex here = take();
     if (here.panel >= tiling_.panels) return;
-    Tile tile = tiles_.at(here);
+    Panel panel = find_panel(plan_, tiling_, here.panel);
+    Tile tile = tiles_.at(panel, here.tile);
     for (TileIndex next; (next = take()).panel < tiling_.panels; here = next) {
-      Tile next_tile = tiles_.at(next);
+      bool is_same = next.panel == here.panel;
+      Panel next_panel =
+          is_same ? panel : find_panel(plan_, tiling_, next.panel);
+      Tile next_tile = tiles_.at(next_panel, next.tile);
       tile.next_read = next_tile.next_read;
-      scan(here, tile);
+      scan(here, panel, tile);
+      panel = next_panel;
       tile = next_tile;
     }
-    scan(here, tile);
+    scan(here, panel, tile);
   }
 
   bool reduces_itself(int64_t width) const {
@@ -319,10 +343,34 @@ class Scan {
   Starts starts_;
 };
 
+// A line that is one tile, as in most small calls: there is nothing to share.
+void run_one_tile(const ScanWork& work) {
+  const Plan& plan = work.plan;
+  const Kernel& kernel = isa().kernel(work.op, work.dtype);
+  Tiling tiling{.width = 1,
+                .unit = 1,
+                .per_row = 1,
+                .panels = 1,
+                .tile = plan.length.extent,
+                .tiles = 1,
+                .chained = false};
+  Tiles tiles(plan, tiling, kernel, work.dtype, work.in->data(), work.in_offset,
+              work.out->data(), false);
+  Starts starts(work.initial, work.op, work.dtype, plan, kernel);
+  Panel line{plan.in_start, plan.out_start, 1};
+  Tile tile = tiles.rows(line, 0, plan.length.extent);
+  AlignedBuffer carry(kernel.carry_size(1));
+  starts.set(carry.data(), line);
+  if (work.include_initial) starts.store(carry.data(), tile);
+  kernel.scan(tile, carry.data(), nullptr, work.inclusive);
+}
+
 }  // namespace
 
 void run_scan(const ScanWork& work) {
   if (work.reset) return run_segments(work);
+  if (are_singles(work)) return run_singles(work);
+  if (is_one_tile(work.plan, work.dtype)) return run_one_tile(work);
   are_slabs(work) ? run_slabs(work) : Scan(work).run();
 }
 

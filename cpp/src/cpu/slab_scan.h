@@ -6,6 +6,7 @@
 #pragma once
 
 #include "lane_group.h"
+#include "simd_lanes.h"
 
 namespace upsweep {
 namespace {
@@ -20,6 +21,12 @@ class SlabScan {
 
   static void scan(const SlabTile& tile, Carry* carry, bool inclusive) {
     SlabScan scan(tile, carry, inclusive);
+    if (tile.starts_alike && tile.width == 1 && tile.out_slab == tile.length) {
+      if (tile.length == 2) return scan.scan_short<2>();
+      if constexpr (kPack<U> >= 4) {  // a register holds whole lines
+        if (tile.length == 4) return scan.scan_short<4>();
+      }
+    }
     if (tile.per_lane > 1) return scan.scan_rows(0, tile.length);
     // Rows in pieces of about the same size.
     int64_t most = std::clamp<int64_t>(kRun / tile.width, 1, kRows);
@@ -49,22 +56,149 @@ class SlabScan {
     prefetch_next();
     load(static_cast<const U*>(tile_.in) + lowest * tile_.width);
     for (int64_t k = 0; k < tile_.per_lane * tile_.width; ++k) {
-      scan_line(k, rows);
+      tile_.starts_alike ? scan_alike(line(k, rows))
+                         : scan_line(line(k, rows), carry_[k]);
     }
     store(static_cast<U*>(tile_.out) + lowest * tile_.width,
           rows * tile_.width);
   }
 
   // Line k of each lane's slabs.
-  void scan_line(int64_t k, int64_t rows) {
+  Tile line(int64_t k, int64_t rows) {
     int64_t slab = k / tile_.width, column = k % tile_.width;
     int64_t first = slab * rows + (tile_.reverse ? rows - 1 : 0);
     int64_t at = (first * tile_.width + column) * n;
     int64_t step = (tile_.reverse ? -n : n) * tile_.width;
-    Tile line{
+    return {
         block_ + at,     results_ + at, rows,           n,   step, 1, step, 1,
         tile_.next_read, false,         tile_.key_mask, true};
-    LaneGroup<M>::scan(line, carry_[k], inclusive_, attempts_, nullptr);
+  }
+
+  void scan_line(const Tile& line, Carry& carry) {
+    LaneGroup<M>::scan(line, carry, inclusive_, attempts_, nullptr);
+  }
+
+  // A line whose carry nobody needs afterwards: then the lane scanners stay in
+  // registers.
+  UPSWEEP_INLINE void scan_alike(const Tile& line) {
+    using Fast = typename Lanes<M>::Fast;
+    using Exact = typename Lanes<M>::Exact;
+    if constexpr (!std::is_same_v<Fast, Exact>) {
+      if (attempts_.is_next_promising()) {
+        bool good = scan_alike_by<Fast>(line);
+        attempts_.record(good);
+        if (good) return;
+      }
+    }
+    scan_alike_by<Exact>(line);
+  }
+  template <class LaneScanner>
+  UPSWEEP_INLINE bool scan_alike_by(const Tile& line) const {
+    return inclusive_ ? scan_alike_by<LaneScanner, true>(line)
+                      : scan_alike_by<LaneScanner, false>(line);
+  }
+  template <class LaneScanner, bool inclusive>
+  UPSWEEP_INLINE bool scan_alike_by(const Tile& line) const {
+    LaneScanners<M, LaneScanner> scanners(*carry_, line);
+    auto* from = static_cast<const U*>(line.in);
+    auto* to = static_cast<U*>(line.out);
+    for (int64_t i = 0; i < line.length; ++i) {
+      scanners.step(from, to, inclusive);
+      from += line.in_step;
+      to += line.out_step;
+    }
+    Carry after;
+    return scanners.finish(after);
+  }
+
+  // Lines of a few elements. The registers that n lines fill become rows of
+  // lanes and lines again without a block.
+  template <int length>
+  void scan_short() {
+    run_ = tile_.per_lane * length;
+    prefetch_next();
+    auto* from = static_cast<const U*>(tile_.in);
+    auto* out = static_cast<U*>(tile_.out);
+    U* to = tile_.streaming ? results_ : out;
+    int64_t count = tile_.slabs * length, i = 0;
+    for (; i + n * length <= count; i += n * length) {
+      scan_lines<length>(from + i, to + i);
+    }
+    if (i < count) {
+      std::fill_n(runs_, n * length, U{});
+      copy(runs_, from + i, count - i);
+      scan_lines<length>(runs_, block_);
+      copy(to + i, block_, count - i);
+    }
+    if (tile_.streaming) copy_out(out, results_, count);
+  }
+
+  // n lines that follow each other.
+  template <int length>
+  UPSWEEP_INLINE void scan_lines(const U* from, U* to) {
+    using Fast = typename Lanes<M>::Fast;
+    using Exact = typename Lanes<M>::Exact;
+    if constexpr (!std::is_same_v<Fast, Exact>) {
+      if (attempts_.is_next_promising()) {
+        bool good = scan_lines_by<Fast, length>(from, to);
+        attempts_.record(good);
+        if (good) return;
+      }
+    }
+    scan_lines_by<Exact, length>(from, to);
+  }
+  template <class LaneScanner, int length>
+  UPSWEEP_INLINE bool scan_lines_by(const U* from, U* to) const {
+    auto scan =
+        tile_.reverse
+            ? (inclusive_ ? scan_registers<LaneScanner, length, true, true>
+                          : scan_registers<LaneScanner, length, true, false>)
+            : (inclusive_ ? scan_registers<LaneScanner, length, false, true>
+                          : scan_registers<LaneScanner, length, false, false>);
+    return scan(*carry_, tile_.key_mask, from, to);
+  }
+  template <class LaneScanner, int length, bool reverse, bool inclusive>
+  static bool scan_registers(const Carry& carry, uint64_t key_mask,
+                             const U* from, U* to) {
+    using Row = Pack<U>;
+    Tile tile{};
+    tile.key_mask = key_mask;
+    LaneScanners<M, LaneScanner> scanners(carry, tile);
+    unrolled<n / kPack<U>>([&](int p) UPSWEEP_INLINE {
+      Row rows[length];
+      for (int i = 0; i < length; ++i) {
+        rows[i] = Row::load(from + (p * length + i) * kPack<U>);
+      }
+      transpose_lines(rows);
+      Row before = scanners.before[p];
+      for (int i = 0; i < length; ++i) {
+        Row& row = rows[reverse ? length - 1 - i : i];
+        Row y = scanners.of[p].step(scanners.keys.of(row));
+        row = scanners.keys.element(inclusive ? y : before);
+        before = y;
+      }
+      transpose_lines(rows);
+      for (int i = 0; i < length; ++i) {
+        rows[i].store(to + (p * length + i) * kPack<U>);
+      }
+    });
+    Carry after;
+    return scanners.finish(after);
+  }
+
+  // Registers of whole lines to registers of their first elements, of their
+  // second ones, and so on; and back.
+  template <int length, int run = 1>
+  UPSWEEP_INLINE static void transpose_lines(Pack<U> (&rows)[length]) {
+    if constexpr (run < length) {
+      for (int i = 0; i < length; ++i) {
+        if (i & run) continue;
+        auto first = runs<run, false>(rows[i], rows[i + run]);
+        rows[i + run] = runs<run, true>(rows[i], rows[i + run]);
+        rows[i] = first;
+      }
+      transpose_lines<length, 2 * run>(rows);
+    }
   }
 
   bool is_full() const { return tile_.slabs == n * tile_.per_lane; }

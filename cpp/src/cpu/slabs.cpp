@@ -26,6 +26,8 @@ constexpr int64_t kMostElements = 1024;
 constexpr int64_t kMostOfWide = 256;
 // Lines along memory are transposed in squares whose sides have so many bytes.
 constexpr int64_t kSquareBytes = 16;
+// Lines of at most so many elements need no squares.
+constexpr int64_t kShortest = 4;
 // Elements of panels that a thread takes at once.
 constexpr int64_t kGrain = 1 << 14;
 
@@ -38,8 +40,9 @@ bool fill_registers(const Plan& plan, int64_t width, int64_t lanes,
   if (width > 1) return false;
   bool swapped =
       std::abs(plan.inner.in_step) == 1 && !along && plan.inner.extent >= lanes;
-  return swapped || (along && plan.length.extent % side == 0 &&
-                     plan.inner.extent >= lanes);
+  return swapped ||
+         (along && plan.length.extent > kShortest &&
+          plan.length.extent % side == 0 && plan.inner.extent >= lanes);
 }
 
 class Slabs {
@@ -56,7 +59,8 @@ class Slabs {
         reverse_(plan_.length.out_step < 0),
         per_lane_(find_per_lane()),
         packing_(find_packing(work)),
-        starts_(work.initial, work.op, work.dtype, plan_, kernel_) {
+        starts_(work.initial, work.op, work.dtype, plan_, kernel_),
+        start_alike_(per_lane_ > 1 && work.is_plain()) {
     int64_t lowest = reverse_ ? 0 : plan_.out_start;
     out_ = static_cast<char*>(work.out->data()) + lowest * itemsize_;
     in_ =
@@ -98,10 +102,12 @@ class Slabs {
   // Memory of one thread.
   struct Scratch {
     explicit Scratch(const Slabs& of)
-        : carry(of.kernel_.carry_size(of.lines())),
+        : carry(of.kernel_.carry_size(of.carries())),
           input(of.packing_ ? static_cast<size_t>(of.per_panel() * of.slab() *
                                                   of.itemsize_)
-                            : 0) {}
+                            : 0) {
+      of.kernel_.init_carry(carry.data(), of.carries());
+    }
     AlignedBuffer carry, input;
   };
 
@@ -109,6 +115,9 @@ class Slabs {
     if (is_packed(work.plan)) return {};
     return Packing(copy_input(work.plan).axes, work.dtype.size());
   }
+
+  // Lines of a carry: where all start alike, those of the first lanes.
+  int64_t carries() const { return start_alike_ ? lanes_ : lines(); }
 
   // Elements of a slab, slabs of a panel, and lines that its lanes can take.
   int64_t slab() const { return length_ * width_; }
@@ -140,11 +149,13 @@ class Slabs {
             streaming_,
             reinterpret_cast<uintptr_t>(in) +
                 static_cast<uintptr_t>(per_panel() * slab() * itemsize_),
-            kernel_.key_mask};
+            kernel_.key_mask,
+            start_alike_};
   }
 
   // Sets the carry that enters a panel.
   void start(void* carry, int64_t panel, const SlabTile& tile) const {
+    if (start_alike_) return;
     kernel_.init_carry(carry, lines());
     if (starts_.are_identity() && !work_.include_initial) return;
     for (int64_t s = 0; s < tile.slabs; ++s) {
@@ -177,6 +188,7 @@ class Slabs {
   int64_t per_lane_;
   std::optional<Packing> packing_;
   Starts starts_;
+  bool start_alike_;  // see SlabTile
   const char* in_;
   char* out_;
   bool streaming_;

@@ -6,6 +6,7 @@
 
 #include "../monoid/record.h"
 #include "reset_scan.h"
+#include "single_scan.h"
 #include "slab_scan.h"
 #include "striped_columns.h"
 
@@ -345,8 +346,11 @@ struct TileKernel {
                         FastAttempts& attempts,
                         StreamingStoreBuffer<Bits<Value>>* store_buffer) {
     for (int64_t g = 0; g < groups(rows.width); ++g) {
-      LaneGroup<M>::scan(group(rows, 0, rows.length, first_of(g, rows.width)),
-                         carries.of(g), inclusive, attempts, store_buffer);
+      Tile lines = group(rows, 0, rows.length, first_of(g, rows.width));
+      // The group before has prefetched the cache lines that they share.
+      if (g * n * int64_t{sizeof(Value)} % 64 != 0) lines.in_cache = true;
+      LaneGroup<M>::scan(lines, carries.of(g), inclusive, attempts,
+                         store_buffer);
     }
   }
 
@@ -377,6 +381,7 @@ inline constexpr Kernel kKernel = {TileKernel<M>::carry_size,
                                    TileKernel<M>::try_apply_summary,
                                    TileKernel<M>::scan,
                                    TileKernel<M>::scan_slabs,
+                                   SingleScan<M>::scan,
                                    TileKernel<M>::scan_segments,
                                    TileKernel<M>::prefix,
                                    TileKernel<M>::set_prefix,

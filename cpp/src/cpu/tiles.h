@@ -9,11 +9,6 @@
 
 namespace upsweep {
 
-// Tile `tile` of panel `panel`.
-struct TileIndex {
-  int64_t panel, tile;
-};
-
 class Tiles {
  public:
   // Without `out`, tiles are only reduced.
@@ -28,9 +23,9 @@ class Tiles {
         out_(static_cast<char*>(out)),
         streaming_(streaming) {}
 
-  Tile at(const TileIndex& index) const {
-    int64_t first = index.tile * tiling_.tile;
-    return rows(find_panel(plan_, tiling_, index.panel), first,
+  Tile at(const Panel& panel, int64_t tile) const {
+    int64_t first = tile * tiling_.tile;
+    return rows(panel, first,
                 std::min(tiling_.tile, plan_.length.extent - first));
   }
 

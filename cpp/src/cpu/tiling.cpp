@@ -87,20 +87,33 @@ Tiling make_tiling(const Plan& plan, Dtype dtype, bool packed) {
   return tiling;
 }
 
+bool is_one_tile(const Plan& plan, Dtype dtype) {
+  return plan.lines() == 1 && std::abs(plan.length.in_step) == 1 &&
+         plan.length.extent > 0 &&
+         plan.length.extent <= kTileBytes / static_cast<int64_t>(dtype.size());
+}
+
 Panel find_panel(const Plan& plan, const Tiling& tiling, int64_t index) {
   int64_t lines = plan.inner.extent;
-  auto start = [&](int64_t i) {
-    return lines / tiling.unit * i / tiling.per_row * tiling.unit;
-  };
-  int64_t i = index % tiling.per_row;
-  int64_t row = index / tiling.per_row;
-  int64_t first = start(i);
-  int64_t last = i + 1 == tiling.per_row ? lines : start(i + 1);
+  int64_t row = index, first = 0, last = lines;
+  // Divisions show where panels are small.
+  if (tiling.per_row > 1) {
+    auto start = [&](int64_t i) {
+      return lines / tiling.unit * i / tiling.per_row * tiling.unit;
+    };
+    int64_t i = index % tiling.per_row;
+    row = index / tiling.per_row;
+    first = start(i);
+    if (i + 1 < tiling.per_row) last = start(i + 1);
+  }
   Panel panel{plan.in_start + first * plan.inner.in_step,
               plan.out_start + first * plan.inner.out_step, last - first};
   for (size_t i = plan.outer.size(); i-- > 0;) {
-    int64_t at = row % plan.outer[i].extent;
-    row /= plan.outer[i].extent;
+    int64_t at = row;  // of the outermost axis
+    if (i > 0) {
+      at = row % plan.outer[i].extent;
+      row /= plan.outer[i].extent;
+    }
     panel.in += at * plan.outer[i].in_step;
     panel.out += at * plan.outer[i].out_step;
   }

@@ -25,6 +25,9 @@ struct Tiling {
 // If `packed`, each tile is copied before it is scanned.
 Tiling make_tiling(const Plan& plan, Dtype dtype, bool packed = false);
 
+// Whether the plan is of one line that is scanned in one tile.
+bool is_one_tile(const Plan& plan, Dtype dtype);
+
 // Panels of about the same width, in one tile each: of at most `most` lines, or
 // one register and the rest of the lines.
 Tiling make_panels(const Plan& plan, Dtype dtype, int64_t most);

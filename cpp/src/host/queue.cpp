@@ -21,17 +21,18 @@ constexpr size_t kShareOfMemory = 8;
 
 }  // namespace
 
-bool HostQueue::claim(std::span<const StoragePtr> inputs, int64_t elements) {
+std::unique_lock<std::mutex> HostQueue::claim(
+    std::span<const StoragePtr> inputs, int64_t elements) {
   if (elements > kSmall ||
       !std::all_of(inputs.begin(), inputs.end(),
                    [](auto& in) { return in->ready().is_ready(); })) {
-    return false;
+    return {};
   }
-  std::lock_guard lock(mutex_);
-  if (busy_ || !queue_.empty()) return false;
+  std::unique_lock lock(mutex_);
+  if (busy_ || !queue_.empty()) return {};
   busy_ = true;
   ++given_;
-  return true;
+  return lock;
 }
 
 void HostQueue::run(Work work) {

@@ -22,9 +22,13 @@ class HostQueue {
   template <class Run>
   bool try_run(const Run& run, std::span<const StoragePtr> inputs,
                Storage& output, int64_t elements) {
-    if (!claim(inputs, elements)) return false;
+    std::unique_lock<std::mutex> lock = claim(inputs, elements);
+    if (!lock) return false;
+    // To lock twice costs as much as tiny work, and others wait no longer.
+    bool is_tiny = elements <= kTiny;
+    if (!is_tiny) lock.unlock();
     std::exception_ptr error = attempt(run, inputs);
-    std::lock_guard lock(mutex_);
+    if (!is_tiny) lock.lock();
     finish(std::move(error), output);
     return true;
   }
@@ -47,8 +51,12 @@ class HostQueue {
   void synchronize();
 
  private:
-  // Marks the stream busy if try_run may run the work; returns whether it may.
-  bool claim(std::span<const StoragePtr> inputs, int64_t elements);
+  // Elements of work during which the lock is held.
+  static constexpr int64_t kTiny = 1 << 12;
+
+  // Marks the stream busy if try_run may run the work; then returns the lock.
+  std::unique_lock<std::mutex> claim(std::span<const StoragePtr> inputs,
+                                     int64_t elements);
   // Marks the stream idle and signals the output. The caller holds the mutex.
   void finish(std::exception_ptr error, Storage& output);
   // Runs the first work of the queue. The mutex is held before and after.

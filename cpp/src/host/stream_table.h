@@ -20,11 +20,17 @@ class StreamTable {
   template <class Make>
   S& find(int index, const Make& make) {
     Slots& slots = *slots_;
+    // The lock would show in small calls, most of which use stream 0.
+    if (index == 0) {
+      S* first = slots.first.load(std::memory_order_acquire);
+      if (first) return *first;
+    }
     std::lock_guard lock(slots.mutex);
     auto i = static_cast<size_t>(index);
     if (slots.streams.size() <= i) slots.streams.resize(i + 1);
     auto& found = slots.streams[i];
     if (!found) found = make();
+    if (i == 0) slots.first.store(found.get(), std::memory_order_release);
     return *found;
   }
 
@@ -36,6 +42,7 @@ class StreamTable {
   struct Slots {
     std::mutex mutex;
     std::vector<std::unique_ptr<S>> streams;
+    std::atomic<S*> first{nullptr};  // streams[0]
   };
 
   std::atomic<int> count_{1};

@@ -132,14 +132,16 @@ Memory results_of_exit(const Isa& isa, Op op, Dtype dtype, int64_t in_step,
   return out;
 }
 
+bool have_same_bytes(const Memory& a, const Memory& b) {
+  return std::memcmp(a.data(), b.data(), a.size() * sizeof(Line)) == 0;
+}
+
 // Where the results of a scan go: past the cache or in it.
 struct Scanned {
   Memory out, carry;
   bool operator==(const Scanned& other) const {
-    auto same = [](const Memory& a, const Memory& b) {
-      return std::memcmp(a.data(), b.data(), a.size() * sizeof(Line)) == 0;
-    };
-    return same(out, other.out) && same(carry, other.carry);
+    return have_same_bytes(out, other.out) &&
+           have_same_bytes(carry, other.carry);
   }
 };
 
@@ -180,6 +182,24 @@ Scanned scan_slabs(const Isa& isa, Op op, Dtype dtype, int64_t width,
                 kernel.key_mask};
   kernel.scan_slabs(tile, to.carry.data(), true);
   return to;
+}
+
+// Many lines of a few elements, which all start with the identity.
+Memory scan_short_lines(const Isa& isa, Op op, Dtype dtype, int64_t length,
+                        bool reverse, bool streaming, bool starts_alike) {
+  constexpr int64_t kPerLane = 8;
+  const Kernel& kernel = isa.kernel(op, dtype);
+  int64_t lanes = lanes_for(static_cast<int64_t>(dtype.size()));
+  int64_t slabs = kPerLane * lanes - 3;
+  array in = make_values(slabs * length, dtype, 2);
+  Memory out = make_memory(slabs * length * dtype.size());
+  Memory carry = make_memory(kernel.carry_size(kPerLane * lanes));
+  kernel.init_carry(carry.data(), kPerLane * lanes);
+  SlabTile tile{in.raw_data(), out.data(), slabs,           kPerLane,
+                length,        1,          length,          reverse,
+                streaming,     0,          kernel.key_mask, starts_alike};
+  kernel.scan_slabs(tile, carry.data(), !reverse);
+  return out;
 }
 
 }  // namespace
@@ -250,6 +270,19 @@ TEST_CASE("columns and slabs past the cache are those in it") {
             CAPTURE(per_lane);
             CHECK(scan_slabs(isa, op, dtype, width, per_lane, true) ==
                   scan_slabs(isa, op, dtype, width, per_lane, false));
+          }
+        }
+        for (int64_t length : {2, 3, 4}) {
+          for (bool reverse : {false, true}) {
+            CAPTURE(length);
+            Memory alike =
+                scan_short_lines(isa, op, dtype, length, reverse, false, true);
+            CHECK(have_same_bytes(
+                alike,
+                scan_short_lines(isa, op, dtype, length, reverse, true, true)));
+            CHECK(have_same_bytes(
+                alike, scan_short_lines(isa, op, dtype, length, reverse, false,
+                                        false)));
           }
         }
       }
