@@ -78,7 +78,7 @@ struct ScanAxis {
 //   line_thread  t / column_threads % line_threads, its rank in the line
 //   batch        t / (column_threads · line_threads)
 //
-// If a line has one thread and one chunk and the scan gives results, a thread
+// If a line has one thread and one tile and the scan gives results, a thread
 // also has the lines column_threads further on along column, and along batch
 // kThreads / column_threads further on, to the end of the tile.
 //

@@ -221,7 +221,7 @@ struct RangeExits<M, false> {
   static METAL_FUNC void scan(ThreadItems<M>, Prefix, bool, bool) {}
   static METAL_FUNC void step(ThreadItems<M> items, Prefix state,
                               bool inclusive) {
-    ExactPath<M>::scan(items, state, inclusive);
+    ThreadScan<M>::scan(items, state, {M::identity(), false}, inclusive);
   }
 };
 

@@ -94,10 +94,7 @@ struct ExactPath<Recurrence<F>> {
     return total;
   }
 
-  static METAL_FUNC void scan(Items items, Prefix state, bool inclusive) {
-    scan(items, 0, state, inclusive);
-  }
-  // From the `begin`-th on.
+  // Scans the items from the `begin`-th on.
   static METAL_FUNC void scan(Items items, uint begin, Prefix state,
                               bool inclusive) {
     UPSWEEP_ROLL

@@ -13,7 +13,7 @@ struct WholeLines {
   static constant constexpr uint kFew = 3;
 
   static METAL_FUNC bool are_in(constant ScanParams& params) {
-    return params.line_threads == 1 && params.chunks == 1 &&
+    return params.line_threads == 1 && params.span == params.length.extent &&
            params.gives == kGivesResults;
   }
 

@@ -394,7 +394,7 @@ def derivative(engine, kind, x, c, axis=-1, reverse=False, inclusive=True,
                geometry=None):  # fmt: skip
     """As recurrence: cumprod_vjp or cumprod_jvp."""
     geometry = geometry or Geometry()
-    geometry.tiles = 1
+    geometry.tiles, geometry.lines = 1, (1, 1)
     y = np.empty(x.shape, x.dtype)
     y.view(np.uint8)[...] = 0xA5
     axis %= x.ndim

@@ -196,6 +196,9 @@ def scans_that_take_every_barrier(engine):
     # ones; if layouts differ, items change places.
     scan(engine, "cumprod", x[1:])
     scan(engine, "cumprod", x[:32000].reshape(320, 100).T, 1)
+    # Short lines, whose results change places too.
+    several = Geometry(line_threads=1, lines=(1, 4))
+    scan(engine, "cumprod", x[:6000].reshape(3, 2000).T, 1, geometry=several)
     # Lines of one thread each, for which no simdgroup waits.
     scan(engine, "cumprod", x[:32000].reshape(100, 320), 0)
     for lines in (x, x[:32000].reshape(1000, 32)):
