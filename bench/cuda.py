@@ -353,7 +353,7 @@ def measure(options: Options) -> dict[str, Any]:
     gpu = Gpu()
     cases = selected(options.parts, options.quick, CUDA_CASES)
     peers, missing = installed(options.peers)
-    progress = Progress(cases)
+    progress = Progress(cases, options.seconds)
     done = []
     for case in cases:
         done.append(measured(gpu, case, peers))
