@@ -29,9 +29,10 @@ THREAD_VARIABLES = (
     "NUMBA_NUM_THREADS",
 )
 CHECKOUT = str(Path(__file__).parents[1])  # where workers find this package
-# What a case costs before it is timed: inputs, exact results and first calls.
+# What a case costs beside its timing, on two cores of a server: inputs, exact results,
+# and the slowest libraries' fewest rounds.
 FIXED_SECONDS = 0.5
-SECONDS_PER_BYTE = 2e-8
+SECONDS_PER_ELEMENT = 6e-7
 
 
 @dataclass(frozen=True)
@@ -76,12 +77,18 @@ def add_files(parser: argparse.ArgumentParser) -> None:
 class Progress:
     """One line for each case, which begins with the time that is left."""
 
-    def __init__(self, cases: list[Case], seconds: float) -> None:
-        """For cases that are each timed for so many seconds."""
+    def __init__(
+        self,
+        cases: list[Case],
+        seconds: float,
+        per_element: float = SECONDS_PER_ELEMENT,
+    ) -> None:
+        """For cases that are each timed for so many seconds, and cost more for each
+        element."""
         self.cases = cases
         self.start = time.monotonic()
         self.expected = [
-            seconds + FIXED_SECONDS + SECONDS_PER_BYTE * case.nbytes for case in cases
+            seconds + FIXED_SECONDS + per_element * case.size for case in cases
         ]
         self.done = 0
         self.announce()
