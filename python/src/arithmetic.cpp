@@ -1,7 +1,8 @@
 // Operators, which upsweep leaves to other libraries: their errors name the way
 // out.
-#include <array>
 #include <cstring>
+#include <iterator>
+#include <utility>
 
 #include "bindings.h"
 
