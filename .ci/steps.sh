@@ -43,7 +43,13 @@ formats() {
   python .ci/versions.py
 }
 
-types() { mypy; }
+# The package, and what its users write.
+types() {
+  mypy
+  python .ci/samples.py "$work/typed"
+  mypy --config-file .ci/samples.ini "$work/typed"
+  pyright -p "$work/typed"
+}
 
 cpp_tests() {
   local compiler=$1

@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
 import bench
-from bench import cuda
+from bench import console, cuda
+from bench.cases import CASES, CUDA_CASES, Case, selected
 from bench.chart import chart
 from bench.regression import ALLOWED, regressions
 from bench.report import about, long_table, short_table, terminal_table
 from bench.session import Options, add_files, add_options, measure
 
+WIDTH = 100  # of what a terminal shows
 PEERS = ("upsweep", "NumPy", "PyTorch", "MLX", "JAX", "numba", "C loop", "CuPy")
 
 
@@ -37,6 +40,11 @@ def parsed() -> argparse.Namespace:
         help="only cases whose id contains one of these, comma-separated",
     )
     parser.add_argument(
+        "--list",
+        action="store_true",
+        help="list the ids of the cases; measure none",
+    )
+    parser.add_argument(
         "--seconds",
         type=float,
         default=15,
@@ -51,12 +59,27 @@ def parsed() -> argparse.Namespace:
         "Markdown table (default: full)",
     )
     parser.add_argument(
+        "--targets",
+        action="store_true",
+        help="show the developers' goals in full tables",
+    )
+    parser.add_argument(
         "--compare",
         type=Path,
         metavar="JSON",
         help=f"fail if a ratio is more than {ALLOWED} times what it was there",
     )
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    try:
+        selected(arguments.cases, False, cases_of(arguments.device))
+    except ValueError as error:
+        parser.error(f"argument --cases: {error}")
+    return arguments
+
+
+def cases_of(device: str) -> tuple[Case, ...]:
+    """All cases of a device."""
+    return CUDA_CASES if device == "gpu" and cuda.is_there() else CASES
 
 
 def names_of_peers(text: str) -> list[str]:
@@ -70,14 +93,26 @@ def names_of_peers(text: str) -> list[str]:
 def main() -> int:
     """Measures or reads results, then writes the requested output."""
     arguments = parsed()
+    if arguments.list:
+        cases = selected(arguments.cases, False, cases_of(arguments.device))
+        width = max(len(case.id) for case in cases)
+        print(*(f"{case.id:<{width}}  {case.title}" for case in cases), sep="\n")
+        return 0
     results = read(arguments.source) if arguments.source else measured(arguments)
     if arguments.json:
         text = json.dumps(results, indent=1, ensure_ascii=False, allow_nan=False)
         arguments.json.write_text(text + "\n", encoding="utf-8")
     if arguments.chart:
         arguments.chart.write_text(chart(results), encoding="utf-8")
-    tables = {"full": terminal_table, "markdown": long_table, "short": short_table}
-    print(tables[arguments.table](results), *about(results), sep="\n\n")
+    if arguments.table == "short":
+        table = short_table(results)
+    else:
+        long = terminal_table if arguments.table == "full" else long_table
+        table = long(results, arguments.targets)
+    lines = about(results)
+    if arguments.table == "full":
+        lines = [textwrap.fill(line, WIDTH) for line in lines]
+    print(table, *lines, sep="\n\n")
     return compared(arguments.compare, results) if arguments.compare else 0
 
 
@@ -91,7 +126,7 @@ def measured(arguments: argparse.Namespace) -> dict[str, Any]:
         seconds=0 if arguments.quick else arguments.seconds,
         parts=arguments.cases,
     )
-    if options.device == "gpu" and cuda.is_there():
+    if cases_of(options.device) is CUDA_CASES:
         return cuda.measure(options)
     return measure(options)
 
@@ -114,4 +149,4 @@ def compared(path: Path, results: dict[str, Any]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    console.run(main)

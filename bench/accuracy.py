@@ -14,6 +14,8 @@ import numpy.typing as npt
 import torch
 import upsweep
 
+from bench import console
+
 Array = npt.NDArray[Any]
 
 NAMES = ("upsweep", "NumPy", "PyTorch", "MLX")
@@ -75,4 +77,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    console.run(main)

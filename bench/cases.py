@@ -181,6 +181,14 @@ def shrunk(case: Case) -> Case:
 
 
 def selected(parts: list[str], quick: bool, of: tuple[Case, ...] = CASES) -> list[Case]:
-    """The cases whose ids contain one of the given parts; all if none is given."""
+    """The cases whose ids contain one of the given parts; all if none is given.
+
+    Raises:
+        ValueError: There is no such case.
+    """
     cases = [c for c in of if not parts or any(part in c.id for part in parts)]
+    if not cases:
+        raise ValueError(
+            f"no case has {' or '.join(map(repr, parts))} in its id; --list shows all"
+        )
     return [shrunk(case) for case in cases] if quick else cases

@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 import dask
 import upsweep
 
-from bench import chunked_memory, machine
+from bench import chunked_memory, console, machine
 from bench.chunked_chart import chart
 from bench.chunked_errors import counts
 from bench.chunked_report import in_markdown
@@ -221,4 +221,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    console.run(main)

@@ -33,6 +33,7 @@ CHECKED = 1 << 18  # elements of a line whose errors are checked
 WARM_UP = 200_000  # cycles in which the call must be made
 CALLS = 300  # to time a small scan over, on the CPU
 SMALL = 1 << 16
+GUESS = 5  # seconds for each case, until the first has shown how many
 SPREAD = 1e-4  # of factors around 1
 
 
@@ -353,7 +354,7 @@ def measure(options: Options) -> dict[str, Any]:
     gpu = Gpu()
     cases = selected(options.parts, options.quick, CUDA_CASES)
     peers, missing = installed(options.peers)
-    progress = Progress(cases)
+    progress = Progress(cases, GUESS, per_element=0)
     done = []
     for case in cases:
         done.append(measured(gpu, case, peers))

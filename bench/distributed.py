@@ -26,7 +26,7 @@ import numpy as np
 import upsweep
 import upsweep.distributed
 
-from bench import machine
+from bench import console, machine
 
 ROUNDS = 15
 
@@ -172,4 +172,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    console.run(main)

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import upsweep
 
-from bench import machine
+from bench import console, machine
 from bench.general_cpu import cpu_libraries
 from bench.general_gpu import gpu_libraries
 from bench.inputs import Array
@@ -194,4 +194,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    console.run(main)

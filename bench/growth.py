@@ -15,7 +15,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bench import cuda
+from bench import console, cuda
 from bench.growth_chart import chart
 from bench.growth_report import summary
 from bench.report import Case, Results
@@ -136,4 +136,4 @@ def product(shape: tuple[int, ...], axis: int) -> Drawn:
 
 
 if __name__ == "__main__":
-    main()
+    console.run(main)

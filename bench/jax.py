@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import upsweep
 
-from bench import machine
+from bench import console, machine
 from bench.report import duration, figure
 from bench.timing import interleaved
 
@@ -166,4 +166,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    console.run(main)

@@ -16,7 +16,7 @@ from typing import Any
 import mlx.core as mx
 import upsweep.mlx as um
 
-from bench import machine, report
+from bench import console, machine, report
 from bench.timing import Call, interleaved
 
 SHAPES = [(1024,), (256, 4096)]
@@ -59,4 +59,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    console.run(main)

@@ -150,22 +150,22 @@ HEAD = [
     "GB/s",
     f"{TIMES} copy",
     "ulp",
-    "target",
 ]
+TARGET = "target"
 
 
-def long_rows(results: Results) -> Iterable[list[str]]:
+def long_rows(results: Results, targets: bool) -> Iterable[list[str]]:
     """Everything that was measured, a row for each library and case."""
     for case in results["cases"]:
         title = case["title"]
         timings = {**case["copies"], **case["results"]}
         for name, timing in timings.items():
             if "median" not in timing:
-                yield [title, name, *[NONE] * 7]
+                yield [title, name, *[NONE] * (len(head(targets)) - 2)]
                 continue
             fast = name == case["copy"]
             median = timing["median"]
-            yield [
+            row = [
                 title,
                 name,
                 duration(median),
@@ -174,8 +174,10 @@ def long_rows(results: Results) -> Iterable[list[str]]:
                 figure(case["bytes_moved"] / median / 1e9),
                 "1" if fast else figure(median / timings[case["copy"]]["median"]),
                 error(case, name) if name in case["results"] else "",
-                target(case) if name == "upsweep" else "",
             ]
+            if targets:
+                row.append(target(case) if name == "upsweep" else "")
+            yield row
 
 
 def target(case: Case) -> str:
@@ -184,26 +186,31 @@ def target(case: Case) -> str:
     return f"≤ {limit:.3g} {TIMES} {case['target']['of']}: {verdict(case)}"
 
 
-def long_table(results: Results) -> str:
+def head(targets: bool) -> list[str]:
+    """The names of the columns."""
+    return [*HEAD, TARGET] if targets else HEAD
+
+
+def long_table(results: Results, targets: bool = False) -> str:
     """Markdown."""
-    return markdown(HEAD, list(long_rows(results)))
+    return markdown(head(targets), list(long_rows(results, targets)))
 
 
-def terminal_table(results: Results) -> str:
-    """Everything that was measured, aligned, with each case named once."""
-    rows = [HEAD, *long_rows(results)]
+def terminal_table(results: Results, targets: bool = False) -> str:
+    """Everything that was measured, aligned, under the name of each case."""
+    rows = [head(targets), *long_rows(results, targets)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines, before = [], ""
     for row in rows:
-        if row[0] != before and before:
-            lines.append("")
-        cells = [row[0] if row[0] != before else "", *row[1:]]
-        before = row[0]
+        title, *cells = row
+        if title != before and before:
+            lines += ["", title]
+        before = title
         justified = [
-            text.ljust(width) if k < 2 or k == 8 else text.rjust(width)
-            for k, (text, width) in enumerate(zip(cells, widths, strict=True))
+            text.ljust(width) if name in ("library", TARGET) else text.rjust(width)
+            for name, text, width in zip(rows[0][1:], cells, widths[1:], strict=True)
         ]
-        lines.append("  ".join(justified).rstrip())
+        lines.append("  " + "  ".join(justified).rstrip())
     return "\n".join(lines)
 
 

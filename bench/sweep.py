@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench import cuda
+from bench import console, cuda
 from bench.regression import ALLOWED, slower_kinds
 from bench.report import Case, Results
 from bench.session import Progress, add_options, clock, on_processors
@@ -138,4 +138,4 @@ def in_time(cases: Iterator[Drawn], seconds: float) -> Iterator[Drawn]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    console.run(main)

@@ -23,7 +23,7 @@ import upsweep
 import upsweep.torch as ut
 from torch._higher_order_ops.associative_scan import associative_scan
 
-from bench import machine, report
+from bench import console, machine, report
 from bench.timing import Call, interleaved
 
 SECONDS = 6.0  # of timing for each task
@@ -208,4 +208,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    console.run(main)

@@ -50,8 +50,9 @@ SOURCES = {
     "get_cache_memory clear_cache set_memory_limit get_memory_limit "
     "set_cache_limit",
     "dtypes": "Dtype",
-    "arrays": "array shape strides offset dtype size ndim nbytes itemsize eval "
+    "arrays": "array shape strides offset dtype device size ndim nbytes itemsize eval "
     "async_eval",
+    "text": "set_printoptions __format__",
     "conversion": "asarray from_dlpack item tolist __array__ __dlpack__ "
     "__dlpack_device__",
 }

@@ -61,7 +61,7 @@ def write_picture(path, direction, offsets, reaching, size=480):
         [[np.cos(half), np.sin(half)], [-np.sin(half), np.cos(half)]], np.float32
     )
     edges = direction @ turn, direction @ turn.T
-    quads = [[] for _ in range(LEVELS)]
+    quads: list[list[str]] = [[] for _ in range(LEVELS)]
     for ray, (first, end) in enumerate(pairwise(offsets)):
         level = np.minimum(reaching[first:end] * LEVELS, LEVELS - 1).astype(int)
         changes = np.flatnonzero(np.diff(level)) + 1

@@ -57,8 +57,8 @@ def advantages_by_loop(rewards, values, done, gamma=GAMMA, lam=LAMBDA):
 
 def check_small_case():
     """Compares both with fractions, for numbers that float32 holds exactly."""
-    rewards = np.float32([[1, 0], [-1, 2], [0, 0.5], [2, -1]])
-    values = np.float32([[0.5, 1], [1, 0], [2, -1], [0, 4], [8, 3]])
+    rewards = np.array([[1, 0], [-1, 2], [0, 0.5], [2, -1]], np.float32)
+    values = np.array([[0.5, 1], [1, 0], [2, -1], [0, 4], [8, 3]], np.float32)
     done = np.array([[False, True], [True, False], [False, False], [False, True]])
     gamma, lam = Fraction(1, 2), Fraction(1, 4)
     expected = np.zeros((4, 2), object)
@@ -83,7 +83,7 @@ def synthetic_episodes(steps, environments, seed=5):
     """Rewards, a critic's values and the ends of episodes of about 80 steps."""
     random = np.random.default_rng(seed)
     done = random.random((steps, environments)) < 1 / 80
-    outcome = random.choice(np.float32([1, 1, -1]), (steps, environments))
+    outcome = random.choice(np.array([1, 1, -1], np.float32), (steps, environments))
     rewards = np.where(done, outcome, np.float32(-0.002))
     noise = random.normal(0, 0.05, (steps + 1, environments))
     values = (0.15 + noise).astype(np.float32)

@@ -27,7 +27,7 @@ def scan_file(source, target, op, chunk):
     size = source.stat().st_size // 4
     with target.open("wb") as file:
         file.truncate(4 * size)
-    carry = upsweep.carry(np.float32([]), op)
+    carry = upsweep.carry(np.array([], np.float32), op)
     done = 0
     for numbers, results in zip(
         chunks_of(source, "r", size, chunk),

@@ -158,6 +158,9 @@ void bind_geometry(ArrayClass& c) {
       .def_prop_ro(
           "dtype", [](const array& a) { return dtype_object(a.dtype()); },
           nb::sig("def dtype(self) -> Dtype"), "The type of the elements.")
+      .def_prop_ro("device", &array::device,
+                   nb::sig("def device(self) -> Device"),
+                   "The device whose memory holds the elements.")
       .def_prop_ro("size", &array::size, nb::sig("def size(self) -> int"),
                    "The number of elements.")
       .def_prop_ro("ndim", &array::ndim, nb::sig("def ndim(self) -> int"),
@@ -249,7 +252,11 @@ const void* wait_for_data(const array& a) {
 }
 
 void init_array(nb::module_& m) {
-  ArrayClass c(m, "array", nb::is_final(), nb::type_slots(buffer_slots), R"(
+  std::vector<PyType_Slot> slots;
+  append_buffer(slots);
+  append_arithmetic(slots);
+  slots.push_back({0, nullptr});
+  ArrayClass c(m, "array", nb::is_final(), nb::type_slots(slots.data()), R"(
 An immutable n-dimensional array: shape, strides, offset and dtype over shared
 storage. Views are free.
 
@@ -261,7 +268,8 @@ Args:
         with DLPack or the buffer protocol. Always copied; :func:`asarray`
         shares. Python numbers become bool_, int32 (int64, uint64 where it does
         not fit), float32 or complex64; other dtypes are kept.
-    dtype: The dtype, if it is to differ from that of val.
+    dtype: The dtype, if it is to differ from that of val: one of upsweep's, its
+        name, or NumPy's dtype of that name.
 
 Raises:
     TypeError: val is none of these, or has a dtype that upsweep lacks.
@@ -275,12 +283,15 @@ Raises:
             to_array(val, to_optional_dtype(dtype, "array"), true, "array"));
       },
       nb::arg("val").none(), nb::arg("dtype") = nb::none(),
-      nb::sig("def __init__(self, val: object, dtype: Dtype | None = None) -> "
-              "None"));
+      nb::sig(
+          "def __init__(self, val: object, dtype: None | DtypeLike = None) -> "
+          "None"));
   bind_geometry(c);
   bind_sequence(c);
   bind_views(c);
   bind_export(c);
+  bind_print(c);
+  bind_order(c);
   bind_pickle(c);
   bind_dlpack(c);
   bind_scans(c);

@@ -34,15 +34,19 @@ void init_recurrence(nb::module_& m);
 void init_gradient(nb::module_& m);
 void init_memory(nb::module_& m);
 void init_function(nb::module_& m);
+void init_print(nb::module_& m);
 
 // Parts of class array.
 using ArrayClass = nb::class_<array>;
-void bind_views(ArrayClass& c);     // views.cpp
-void bind_export(ArrayClass& c);    // export.cpp
-void bind_pickle(ArrayClass& c);    // pickle.cpp
-void bind_dlpack(ArrayClass& c);    // dlpack.cpp
-void bind_scans(ArrayClass& c);     // scan.cpp
-extern PyType_Slot buffer_slots[];  // buffer.cpp
+void bind_views(ArrayClass& c);                           // views.cpp
+void bind_export(ArrayClass& c);                          // export.cpp
+void bind_print(ArrayClass& c);                           // print.cpp
+void bind_order(ArrayClass& c);                           // arithmetic.cpp
+void bind_pickle(ArrayClass& c);                          // pickle.cpp
+void bind_dlpack(ArrayClass& c);                          // dlpack.cpp
+void bind_scans(ArrayClass& c);                           // scan.cpp
+void append_buffer(std::vector<PyType_Slot>& slots);      // buffer.cpp
+void append_arithmetic(std::vector<PyType_Slot>& slots);  // arithmetic.cpp
 
 // Arguments (arguments.cpp). If the type is wrong, each throws a TypeError that
 // names the operation and the argument.
@@ -197,6 +201,8 @@ std::variant<Foreign, std::string> from_buffer(nb::handle h,
                                                const char* op);
 /// From an object with __dlpack__ (dlpack.cpp).
 Foreign from_dlpack(nb::handle h, bool may_copy, const char* op);
+/// Whether h is a Python number.
+bool is_number(nb::handle h);
 /// Whether h is a Python number or a sequence that from_sequence takes.
 bool is_number_or_sequence(nb::handle h);
 /// As to_array; but sequences of numbers take the dtype, if that has numbers of
@@ -235,5 +241,7 @@ array apply(nb::handle a, const char* op, F&& f) {
 // Elements (export.cpp).
 /// One element as a Python number; at points at it.
 nb::object element(const void* at, Dtype dtype);
+/// The only element as a Python number; throws if there is not one.
+nb::object item(const array& a);
 
 }  // namespace upsweep::python

@@ -186,11 +186,11 @@ void release_buffer(PyObject*, Py_buffer* view) {
 
 }  // namespace
 
-PyType_Slot buffer_slots[] = {
-    {Py_bf_getbuffer, reinterpret_cast<void*>(get_buffer)},
-    {Py_bf_releasebuffer, reinterpret_cast<void*>(release_buffer)},
-    {0, nullptr},
-};
+void append_buffer(std::vector<PyType_Slot>& slots) {
+  slots.push_back({Py_bf_getbuffer, reinterpret_cast<void*>(get_buffer)});
+  slots.push_back(
+      {Py_bf_releasebuffer, reinterpret_cast<void*>(release_buffer)});
+}
 
 std::variant<Foreign, std::string> from_buffer(nb::handle h,
                                                std::optional<Dtype> dtype,

@@ -195,7 +195,7 @@ Raises:
       },
       nb::arg("op"), nb::arg("dtype"), nb::arg("records"), nb::kw_only(),
       nb::arg("reverse") = false,
-      nb::sig("def __init__(self, op: str, dtype: Dtype, records: Any, *, "
+      nb::sig("def __init__(self, op: str, dtype: DtypeLike, records: Any, *, "
               "reverse: bool = False) -> None"));
   c.attr("version") = kCarryVersion;
   c.def_prop_ro(

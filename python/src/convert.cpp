@@ -58,6 +58,20 @@ void refuse_in_transformation_of_mlx(nb::handle h, const char* op) {
   nb::module_::import_("upsweep._mlx_tracing").attr("refuse")(op);
 }
 
+// By DLPack. If a transformation of PyTorch or JAX holds the array, the error
+// says so and names the functions for it.
+Foreign from_dlpack_or_why(nb::handle h, bool may_copy, const char* op) {
+  try {
+    return from_dlpack(h, may_copy, op);
+  } catch (nb::python_error& e) {
+    nb::object text =
+        nb::module_::import_("upsweep._tracing").attr("refusal")(op, h);
+    if (text.is_none()) throw;
+    nb::raise_from(e, PyExc_BufferError, "%s",
+                   nb::cast<std::string>(text).c_str());
+  }
+}
+
 Foreign foreign_of(nb::handle h, bool may_copy, const char* op) {
   refuse_in_transformation_of_mlx(h, op);
   if (nb::hasattr(h, "mask") && nb::hasattr(h, "filled")) {
@@ -86,7 +100,7 @@ Foreign foreign_of(nb::handle h, bool may_copy, const char* op) {
   }
   if (nb::hasattr(h, "__dlpack__")) {
     try {
-      return from_dlpack(h, may_copy, op);
+      return from_dlpack_or_why(h, may_copy, op);
     } catch (nb::python_error& e) {
       if (!buffer || !e.matches(PyExc_BufferError)) throw;
     }
@@ -206,9 +220,9 @@ void init_convert(nb::module_& m) {
       },
       nb::arg("a").none(), nb::arg("dtype") = nb::none(), nb::kw_only(),
       nb::arg("copy") = nb::none(),
-      nb::sig(
-          "def asarray(a: object, dtype: None | Dtype = None, *, copy: None "
-          "| bool = None) -> array"),
+      nb::sig("def asarray(a: object, dtype: None | DtypeLike = None, *, copy: "
+              "None "
+              "| bool = None) -> array"),
       R"(
 An array or array-like as an array. Shares its memory if it has DLPack or the
 buffer protocol, a supported dtype and aligned elements. Shared memory must not
@@ -239,7 +253,7 @@ Raises:
         refuse_in_transformation_of_mlx(x, "from_dlpack");
         try {
           bool may_copy = wanted.value_or(true);
-          array shared = adopt(from_dlpack(x, may_copy, "from_dlpack"),
+          array shared = adopt(from_dlpack_or_why(x, may_copy, "from_dlpack"),
                                may_copy, "from_dlpack");
           if (wanted != true) return shared;
           array copied = upsweep::copy(shared);

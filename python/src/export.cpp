@@ -1,4 +1,4 @@
-// Exports elements: as Python numbers and lists, text, and NumPy arrays.
+// Exports elements: as Python numbers and lists, and NumPy arrays.
 
 #include "bindings.h"
 
@@ -6,20 +6,11 @@ namespace upsweep::python {
 
 namespace {
 
-constexpr int64_t kEdge = 3;  // elements shown at either end of a long axis
-
 void check_one_element(const array& a) {
   if (a.size() != 1) {
     throw std::invalid_argument(
         "[convert] Only length-1 arrays can be converted to Python scalars.");
   }
-}
-
-nb::object item(const array& a) {
-  check_one_element(a);
-  wait_for_data(a);
-  FloatMode mode;  // another library may have set one that flushes subnormals
-  return element(a.raw_data(), a.dtype());
 }
 
 bool is_true(const array& a) {
@@ -46,61 +37,6 @@ nb::object to_list(const array& a, const char* at, size_t axis) {
     out.append(to_list(a, at + i * step, axis + 1));
   }
   return out;
-}
-
-std::string to_text(double value) {
-  std::unique_ptr<char, void (*)(void*)> text(
-      PyOS_double_to_string(value, 'g', 6, 0, nullptr), PyMem_Free);
-  return text.get();
-}
-
-std::string to_text(const void* at, Dtype dtype) {
-  switch (dtype.kind()) {
-    case Dtype::Kind::real:
-      return to_text(nb::cast<double>(element(at, dtype)));
-    case Dtype::Kind::complex: {
-      complex64_t z = *static_cast<const complex64_t*>(at);
-      std::string imaginary = to_text(z.imag());
-      const char* sign = imaginary[0] == '-' ? "" : "+";
-      return to_text(z.real()) + sign + imaginary + "j";
-    }
-    default:
-      return nb::cast<std::string>(nb::str(element(at, dtype)));
-  }
-}
-
-// Prints as MLX does: leaves out the middle of axes longer than six elements.
-void print(const array& a, const char* at, size_t axis, std::string& out) {
-  if (axis == a.shape().size()) {
-    out += to_text(at, a.dtype());
-    return;
-  }
-  bool innermost = axis + 1 == a.shape().size();
-  std::string separator = innermost ? ", " : ",\n" + std::string(axis + 7, ' ');
-  int64_t extent = a.shape()[axis];
-  int64_t step = a.strides()[axis] * static_cast<int64_t>(a.itemsize());
-  out += "[";
-  for (int64_t i = 0; i < extent; ++i) {
-    if (i > 0) out += separator;
-    if (extent > 2 * kEdge && i == kEdge) {
-      out += "..." + separator;
-      i = extent - kEdge;
-    }
-    print(a, at + i * step, axis + 1, out);
-  }
-  out += "]";
-}
-
-std::string repr(const array& a) {
-  wait_for_data(a);
-  FloatMode mode;
-  std::string out = "array(";
-  if (a.size() == 0) {
-    out += "[]";
-  } else {
-    print(a, static_cast<const char*>(a.raw_data()), 0, out);
-  }
-  return out + ", dtype=" + a.dtype().name() + ")";
 }
 
 nb::object import_numpy() {
@@ -177,6 +113,13 @@ void bind_numbers(ArrayClass& c) {
 
 }  // namespace
 
+nb::object item(const array& a) {
+  check_one_element(a);
+  wait_for_data(a);
+  FloatMode mode;  // another library may have set one that flushes subnormals
+  return element(a.raw_data(), a.dtype());
+}
+
 nb::object element(const void* at, Dtype dtype) {
   return visit_dtype(dtype, [&](auto zero) -> nb::object {
     using T = decltype(zero);
@@ -194,8 +137,7 @@ nb::object element(const void* at, Dtype dtype) {
 }
 
 void bind_export(ArrayClass& c) {
-  c.def("item", &item,
-        nb::sig("def item(self) -> bool | int | float | complex"), R"(
+  c.def("item", &item, nb::sig("def item(self) -> Any"), R"(
 The only element as a Python number.
 
 Raises:
@@ -210,7 +152,6 @@ Raises:
       nb::sig("def tolist(self) -> Any"),
       "The elements as Python numbers in nested lists; one number for a 0-d "
       "array.");
-  c.def("__repr__", &repr, nb::sig("def __repr__(self) -> str"));
   c.def("__array__", &to_numpy, nb::arg("dtype") = nb::none(),
         nb::arg("copy") = nb::none(),
         nb::sig("def __array__(self, dtype: Any = None, copy: bool | None = "

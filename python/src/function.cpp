@@ -1,10 +1,12 @@
 // A callable that forwards to a nanobind function and adds what inspect, help
-// and pickle need: a signature, a name and a module.
+// and pickle need, a signature, a name and a module, and what users need: an
+// error that says what is wrong with a call.
 //
 // nanobind's own functions know their signature but do not show it to inspect,
 // and other extensions share their type, so it cannot be changed. A Python
 // wrapper would work, at a cost that shows in small calls.
 #include <cstddef>
+#include <cstring>
 
 #include "bindings.h"
 
@@ -22,15 +24,12 @@ struct Function {
   PyObject_HEAD vectorcallfunc vectorcall;
   PyObject* target;     // the nanobind function
   PyObject* parse;      // from the text of a signature to the signature
+  PyObject* complaint;  // from a call that fits no signature to an error's text
   PyObject* signature;  // made on first use
+  PyObject* references;  // weak ones, which jax.jit wants
 };
 
 Function* self_of(PyObject* self) { return reinterpret_cast<Function*>(self); }
-
-PyObject* call(PyObject* self, PyObject* const* args, size_t nargs,
-               PyObject* names) {
-  return PyObject_Vectorcall(self_of(self)->target, args, nargs, names);
-}
 
 // One entry of what the target says about its first overload: (signature,
 // docstring, …).
@@ -44,6 +43,48 @@ PyObject* description(PyObject* self, Py_ssize_t part) {
   PyObject* found = PySequence_GetItem(first, part);
   Py_DECREF(first);
   return found;
+}
+
+// The arguments of a vectorcall, as a tuple and a dict.
+std::pair<nb::tuple, nb::dict> arguments(PyObject* const* args, size_t nargs,
+                                         PyObject* names) {
+  auto positional = static_cast<size_t>(PyVectorcall_NARGS(nargs));
+  nb::list values;
+  for (size_t i = 0; i < positional; ++i) values.append(nb::handle(args[i]));
+  nb::dict named;
+  if (names) {
+    for (nb::handle name : nb::borrow<nb::tuple>(names)) {
+      named[name] = nb::handle(args[positional++]);
+    }
+  }
+  return {nb::tuple(values), named};
+}
+
+// Replaces nanobind's error, which lists types over several lines.
+void explain_error(PyObject* self, PyObject* const* args, size_t nargs,
+                   PyObject* names) {
+  if (!PyErr_ExceptionMatches(PyExc_TypeError)) return;
+  nb::python_error error;
+  if (!std::strstr(error.what(), "incompatible function arguments")) {
+    error.restore();
+    return;
+  }
+  try {
+    auto [values, named] = arguments(args, nargs, names);
+    nb::object text = nb::handle(self_of(self)->complaint)(
+        nb::steal(description(self, 0)), values, named);
+    PyErr_SetObject(PyExc_TypeError, text.ptr());
+  } catch (nb::python_error& failure) {
+    failure.restore();
+  }
+}
+
+PyObject* call(PyObject* self, PyObject* const* args, size_t nargs,
+               PyObject* names) {
+  PyObject* result =
+      PyObject_Vectorcall(self_of(self)->target, args, nargs, names);
+  if (!result) explain_error(self, args, nargs, names);
+  return result;
 }
 
 PyObject* get_doc(PyObject* self, void*) { return description(self, 1); }
@@ -96,6 +137,7 @@ int traverse(PyObject* self, visitproc visit, void* arg) {
   Py_VISIT(Py_TYPE(self));
   Py_VISIT(self_of(self)->target);
   Py_VISIT(self_of(self)->parse);
+  Py_VISIT(self_of(self)->complaint);
   Py_VISIT(self_of(self)->signature);
   return 0;
 }
@@ -103,6 +145,7 @@ int traverse(PyObject* self, visitproc visit, void* arg) {
 int clear(PyObject* self) {
   Py_CLEAR(self_of(self)->target);
   Py_CLEAR(self_of(self)->parse);
+  Py_CLEAR(self_of(self)->complaint);
   Py_CLEAR(self_of(self)->signature);
   return 0;
 }
@@ -110,6 +153,7 @@ int clear(PyObject* self) {
 void dealloc(PyObject* self) {
   PyTypeObject* type = Py_TYPE(self);
   PyObject_GC_UnTrack(self);
+  if (self_of(self)->references) PyObject_ClearWeakRefs(self);
   clear(self);
   PyObject_GC_Del(self);
   Py_DECREF(type);
@@ -117,6 +161,8 @@ void dealloc(PyObject* self) {
 
 PyMemberDef members[] = {
     {"__vectorcalloffset__", Py_T_PYSSIZET, offsetof(Function, vectorcall),
+     Py_READONLY, nullptr},
+    {"__weaklistoffset__", Py_T_PYSSIZET, offsetof(Function, references),
      Py_READONLY, nullptr},
     {},
 };
@@ -171,21 +217,25 @@ void init_function(nb::module_& m) {
   if (!type.is_valid()) nb::raise_python_error();
   m.def(
       "described",
-      [type](nb::object target, nb::object parse) {
+      [type](nb::object target, nb::object parse, nb::object complaint) {
         auto* f = PyObject_GC_New(Function,
                                   reinterpret_cast<PyTypeObject*>(type.ptr()));
         if (!f) nb::raise_python_error();
         f->vectorcall = call;
         f->target = target.release().ptr();
         f->parse = parse.release().ptr();
+        f->complaint = complaint.release().ptr();
         f->signature = nullptr;
+        f->references = nullptr;
         PyObject_GC_Track(f);
         return nb::steal(reinterpret_cast<PyObject*>(f));
       },
-      nb::arg("function"), nb::arg("parse"),
-      nb::sig("def described(function: object, parse: object) -> object"),
-      "The function as inspect, help and pickle want it; parse makes a "
-      "signature of its text.");
+      nb::arg("function"), nb::arg("parse"), nb::arg("complaint"),
+      nb::sig("def described(function: object, parse: object, complaint: "
+              "object) -> object"),
+      "The function as inspect, help and pickle want it: parse makes a "
+      "signature of its text, and complaint the text of an error of a "
+      "signature's text and the arguments that do not fit.");
 }
 
 }  // namespace upsweep::python

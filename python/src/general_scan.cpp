@@ -53,9 +53,9 @@ void bind_general_scan(nb::module_& m) {
       nb::arg("skipna").none() = false, nb::arg("stream") = nb::none(),
       nb::sig("def scan(a: object, /, op: str, axis: int | None = None, *, "
               "reverse: bool = False, inclusive: bool = True, initial: object "
-              "= None, reset: object = None, dtype: None | Dtype = None, "
+              "= None, reset: object = None, dtype: None | DtypeLike = None, "
               "include_initial: bool = False, skipna: bool = False, stream: "
-              "None | Stream | Device = None) -> array"),
+              "None | Stream | Device | DeviceType = None) -> array"),
       R"(
 A scan along an axis, or of the flattened array, with every option. Results are
 those of the operator's own function, :func:`cumprod` and so on, and keep its
@@ -121,7 +121,7 @@ Source:
       nb::arg("initial") = nb::none(), nb::arg("stream") = nb::none(),
       nb::sig("def carry(a: object, /, op: str, axis: int | None = None, *, "
               "reverse: bool = False, initial: object = None, stream: None | "
-              "Stream | Device = None) -> Carry"),
+              "Stream | Device | DeviceType = None) -> Carry"),
       R"(
 What each line of an array amounts to, for a scan that goes on after it. Reads
 the array once and writes one record for each line. Waits for the result.
@@ -159,7 +159,7 @@ void bind_frexp(nb::module_& m) {
       nb::arg("initial") = nb::none(), nb::arg("stream") = nb::none(),
       nb::sig("def cumprod_frexp(a: object, /, axis: int | None = None, *, "
               "reverse: bool = False, inclusive: bool = True, initial: object "
-              "= None, stream: None | Stream | Device = None) -> "
+              "= None, stream: None | Stream | Device | DeviceType = None) -> "
               "tuple[array, array]"),
       R"(
 Cumulative products that cannot leave the range, as mantissas and exponents:
@@ -184,7 +184,7 @@ void bind_cumulative(nb::module_& m, const char* name, Cumulative function,
                      const char* doc) {
   std::string signature = std::string("def ") + name +
                           "(x: object, /, *, axis: int | None = None, dtype: "
-                          "None | Dtype = None, include_initial: bool = "
+                          "None | DtypeLike = None, include_initial: bool = "
                           "False) -> array";
   m.def(
       name,

@@ -87,11 +87,12 @@ array to_operand(nb::handle h, const Gradient& g, const char* name,
 }
 
 void bind(nb::module_& m, const Gradient& g) {
-  std::string signature =
-      std::string("def ") + g.name + "(a: array, " + g.other +
-      ": array, /, axis: int | None = None, *, "
-      "reverse: bool = False, inclusive: bool = True, "
-      "reset: object = None, stream: None | Stream | Device = None) -> array";
+  std::string signature = std::string("def ") + g.name + "(a: object, " +
+                          g.other +
+                          ": object, /, axis: int | None = None, *, "
+                          "reverse: bool = False, inclusive: bool = True, "
+                          "reset: object = None, stream: None | Stream | "
+                          "Device | DeviceType = None) -> array";
   m.def(
       g.name,
       [g = &g](nb::handle a, nb::handle other, nb::handle axis,

@@ -52,6 +52,7 @@ NB_MODULE(_core_once, m) {
   init_gradient(m);
   init_memory(m);
   init_function(m);
+  init_print(m);
 }
 
 // Runs before nanobind prepares for a module, which would take the types away

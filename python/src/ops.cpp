@@ -40,8 +40,9 @@ void bind_constructors(nb::module_& m) {
       },
       nb::arg("shape"), nb::arg("dtype") = nb::none(), nb::kw_only(),
       nb::arg("stream") = nb::none(),
-      nb::sig("def zeros(shape: int | Sequence[int], dtype: None | Dtype = "
-              "float32, *, stream: None | Stream | Device = None) -> array"),
+      nb::sig("def zeros(shape: int | Sequence[int], dtype: None | DtypeLike = "
+              "float32, *, stream: None | Stream | Device | DeviceType = None) "
+              "-> array"),
       R"(
 A new array of zeros.
 
@@ -56,8 +57,9 @@ Raises:
       },
       nb::arg("shape"), nb::arg("dtype") = nb::none(), nb::kw_only(),
       nb::arg("stream") = nb::none(),
-      nb::sig("def ones(shape: int | Sequence[int], dtype: None | Dtype = "
-              "float32, *, stream: None | Stream | Device = None) -> array"),
+      nb::sig("def ones(shape: int | Sequence[int], dtype: None | DtypeLike = "
+              "float32, *, stream: None | Stream | Device | DeviceType = None) "
+              "-> array"),
       R"(
 A new array of ones.
 
@@ -78,7 +80,8 @@ Raises:
       nb::arg("shape"), nb::arg("vals"), nb::arg("dtype") = nb::none(),
       nb::kw_only(), nb::arg("stream") = nb::none(),
       nb::sig("def full(shape: int | Sequence[int], vals: object, dtype: None "
-              "| Dtype = None, *, stream: None | Stream | Device = None) -> "
+              "| DtypeLike = None, *, stream: None | Stream | Device | "
+              "DeviceType = None) -> "
               "array"),
       R"(
 A new array of the given values, a number or an array-like broadcast to the
@@ -90,9 +93,11 @@ Raises:
   m.def("arange", &range, nb::arg("start"), nb::arg("stop") = nb::none(),
         nb::arg("step") = nb::none(), nb::arg("dtype") = nb::none(),
         nb::kw_only(), nb::arg("stream") = nb::none(),
-        nb::sig("def arange(start: int | float, stop: None | int | float = "
-                "None, step: None | int | float = None, dtype: None | Dtype = "
-                "None, *, stream: None | Stream | Device = None) -> array"),
+        nb::sig(
+            "def arange(start: int | float, stop: None | int | float = "
+            "None, step: None | int | float = None, dtype: None | DtypeLike = "
+            "None, *, stream: None | Stream | Device | DeviceType = None) -> "
+            "array"),
         R"(
 A new array of start, start + step, ... below stop (above, for a negative step).
 A single bound is the stop, with a start of 0; the default step is 1. Integers
@@ -118,7 +123,7 @@ void bind_comparisons(nb::module_& m) {
       nb::arg("a"), nb::arg("b"), nb::arg("equal_nan") = false,
       nb::arg("stream") = nb::none(),
       nb::sig("def array_equal(a: object, b: object, equal_nan: bool = False, "
-              "stream: None | Stream | Device = None) -> array"),
+              "stream: None | Stream | Device | DeviceType = None) -> array"),
       R"(
 Whether two arrays or array-likes have the same shape and equal elements,
 whatever their dtypes; a 0-d bool_ array.)");
@@ -141,7 +146,7 @@ whatever their dtypes; a 0-d bool_ array.)");
       nb::arg("stream") = nb::none(),
       nb::sig("def allclose(a: object, b: object, /, rtol: float = 1e-05, "
               "atol: float = 1e-08, *, equal_nan: bool = False, stream: None | "
-              "Stream | Device = None) -> array"),
+              "Stream | Device | DeviceType = None) -> array"),
       R"(
 Whether ``abs(a - b) <= atol + rtol * abs(b)`` for all elements after
 broadcasting; a 0-d bool_ array.

@@ -131,10 +131,12 @@ void init_recurrence(nb::module_& m) {
       nb::kw_only(), nb::arg("reverse").none() = false,
       nb::arg("inclusive").none() = true, nb::arg("initial") = nb::none(),
       nb::arg("reset") = nb::none(), nb::arg("stream") = nb::none(),
-      nb::sig("def linear_recurrence(a: array, b: array, /, axis: int = -1, *, "
-              "reverse: bool = False, inclusive: bool = True, initial: object "
-              "= None, reset: object = None, stream: None | Stream | Device = "
-              "None) -> array"),
+      nb::sig(
+          "def linear_recurrence(a: object, b: object, /, axis: int = -1, *, "
+          "reverse: bool = False, inclusive: bool = True, initial: object "
+          "= None, reset: object = None, stream: None | Stream | Device | "
+          "DeviceType = "
+          "None) -> array"),
       k_doc);
 }
 

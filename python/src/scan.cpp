@@ -114,10 +114,11 @@ constexpr Scan kScans[] = {
 template <class Scope, class... First>
 void bind(Scope& scope, const Scan& scan, const char* first,
           const First&... annotation) {
-  std::string signature = std::string("def ") + scan.name + "(" + first +
-                          ", /, axis: int | None = None, *, "
-                          "reverse: bool = False, inclusive: bool = True, "
-                          "stream: None | Stream | Device = None) -> array";
+  std::string signature =
+      std::string("def ") + scan.name + "(" + first +
+      ", /, axis: int | None = None, *, "
+      "reverse: bool = False, inclusive: bool = True, "
+      "stream: None | Stream | Device | DeviceType = None) -> array";
   scope.def(
       scan.name,
       [scan = &scan](nb::handle a, nb::handle axis, nb::handle reverse,
@@ -214,7 +215,7 @@ void bind_scans(ArrayClass& c) {
 
 void init_scan(nb::module_& m) {
   for (const Scan& scan : kScans) {
-    bind(m, scan, "a: array", nb::arg().none());
+    bind(m, scan, "a: object", nb::arg().none());
     bind_for_tensors(m, scan);
   }
 }

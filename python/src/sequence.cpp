@@ -24,17 +24,6 @@ bool is_sequence(nb::handle h) {
          PyObject_TypeCheck(h.ptr(), &PyRange_Type);
 }
 
-// Subclasses are numbers too, except NumPy's float64 and complex128: those are
-// arrays of one element, and keep their dtype.
-bool is_number(nb::handle h) {
-  if (PyLong_Check(h.ptr()) || PyFloat_CheckExact(h.ptr()) ||
-      PyComplex_CheckExact(h.ptr())) {
-    return true;
-  }
-  return (PyFloat_Check(h.ptr()) || PyComplex_Check(h.ptr())) &&
-         !PyObject_CheckBuffer(h.ptr()) && !nb::hasattr(h, "__array__");
-}
-
 Number number_at(const void* at, Dtype dtype) {
   return visit_dtype(dtype, [&](auto zero) -> Number {
     using T = decltype(zero);
@@ -263,6 +252,17 @@ class Collector {
 };
 
 }  // namespace
+
+// Subclasses are numbers too, except NumPy's float64 and complex128: those are
+// arrays of one element, and keep their dtype.
+bool is_number(nb::handle h) {
+  if (PyLong_Check(h.ptr()) || PyFloat_CheckExact(h.ptr()) ||
+      PyComplex_CheckExact(h.ptr())) {
+    return true;
+  }
+  return (PyFloat_Check(h.ptr()) || PyComplex_Check(h.ptr())) &&
+         !PyObject_CheckBuffer(h.ptr()) && !nb::hasattr(h, "__array__");
+}
 
 bool is_number_or_sequence(nb::handle h) {
   return is_number(h) || is_sequence(h);

@@ -26,7 +26,7 @@ void bind(Scope& scope, const std::string& first, const First&... annotation) {
       nb::kw_only(), nb::arg("stream") = nb::none(),
       nb::sig(sig("flatten",
                   "start_axis: int = 0, end_axis: int = -1, *, "
-                  "stream: None | Stream | Device = None")
+                  "stream: None | Stream | Device | DeviceType = None")
                   .c_str()),
       R"(
 Merges the axes from start_axis to end_axis; a 0-d array gives shape (1,). A
@@ -149,7 +149,7 @@ void bind_views(ArrayClass& c) {
       },
       nb::arg("shape"), nb::arg("stream") = nb::none(),
       nb::sig("def reshape(self, *shape: int | Sequence[int], "
-              "stream: None | Stream | Device = None) -> array"),
+              "stream: None | Stream | Device | DeviceType = None) -> array"),
       kReshapeDoc);
   c.def(
       "transpose",
@@ -170,8 +170,8 @@ void bind_views(ArrayClass& c) {
                       to_stream_or_device(stream, "astype"));
       },
       nb::arg("dtype"), nb::arg("stream") = nb::none(),
-      nb::sig("def astype(self, dtype: Dtype, "
-              "stream: None | Stream | Device = None) -> array"),
+      nb::sig("def astype(self, dtype: DtypeLike, "
+              "stream: None | Stream | Device | DeviceType = None) -> array"),
       R"(
 The elements converted to dtype; the array itself if it has that dtype. To bool_
 tests for non-zero, complex to real drops the imaginary part, floats beyond an
@@ -182,14 +182,15 @@ integer's range saturate, and NaN gives 0.)");
 void init_views(nb::module_& m) {
   m.def("reshape", &reshape_to, nb::arg(), nb::arg("shape"), nb::kw_only(),
         nb::arg("stream") = nb::none(),
-        nb::sig("def reshape(a: array, /, shape: int | Sequence[int], *, "
-                "stream: None | Stream | Device = None) -> array"),
+        nb::sig("def reshape(a: object, /, shape: int | Sequence[int], *, "
+                "stream: None | Stream | Device | DeviceType = None) -> array"),
         kReshapeDoc);
-  m.def("transpose", &transpose_by, nb::arg(), nb::arg("axes") = nb::none(),
-        nb::sig("def transpose(a: array, /, axes: None | Sequence[int] = None) "
-                "-> array"),
-        kTransposeDoc);
-  bind(m, "a: array", nb::arg());
+  m.def(
+      "transpose", &transpose_by, nb::arg(), nb::arg("axes") = nb::none(),
+      nb::sig("def transpose(a: object, /, axes: None | Sequence[int] = None) "
+              "-> array"),
+      kTransposeDoc);
+  bind(m, "a: object", nb::arg());
 }
 
 }  // namespace upsweep::python

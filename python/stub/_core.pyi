@@ -6,7 +6,14 @@ from typing import overload
 
 from collections.abc import Iterator, Sequence
 from types import EllipsisType
-from typing import Any
+from typing import Any, Protocol
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+# A dtype, its name, or NumPy's dtype or scalar type of that name.
+DtypeLike = Dtype | str | type | _Named
 
 __version__: str
 
@@ -15,7 +22,9 @@ class Dtype:
     The type of an array's elements: one of bool_, uint8, uint16, uint32, uint64,
     int8, int16, int32, int64, float16, bfloat16, float32, float64 and complex64.
 
-    There is one object for each, so ``is`` and ``==`` agree.
+    There is one object for each, so ``is`` and ``==`` agree. Where a dtype is
+    wanted, its name, such as ``"float32"``, and NumPy's dtype or scalar type of that
+    name do too; ``numpy.dtype(upsweep.float32)`` is the way back.
     """
 
     @property
@@ -27,6 +36,16 @@ class Dtype:
         """Bytes per element."""
 
     def __repr__(self) -> str: ...
+
+    @property
+    def __numpy_dtype__(self) -> Any:
+        """What numpy.dtype makes of it, from NumPy 2.4 on."""
+
+    @property
+    def dtype(self) -> Any:
+        """
+        NumPy's dtype of this name, which numpy.dtype makes of it. bfloat16 needs ml_dtypes.
+        """
 
     def __reduce__(self) -> str: ...
 
@@ -217,7 +236,8 @@ class array:
             with DLPack or the buffer protocol. Always copied; :func:`asarray`
             shares. Python numbers become bool_, int32 (int64, uint64 where it does
             not fit), float32 or complex64; other dtypes are kept.
-        dtype: The dtype, if it is to differ from that of val.
+        dtype: The dtype, if it is to differ from that of val: one of upsweep's, its
+            name, or NumPy's dtype of that name.
 
     Raises:
         TypeError: val is none of these, or has a dtype that upsweep lacks.
@@ -225,7 +245,7 @@ class array:
         OverflowError: An integer does not fit in the dtype.
     """
 
-    def __init__(self, val: object, dtype: Dtype | None = None) -> None: ...
+    def __init__(self, val: object, dtype: None | DtypeLike = None) -> None: ...
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -242,6 +262,10 @@ class array:
     @property
     def dtype(self) -> Dtype:
         """The type of the elements."""
+
+    @property
+    def device(self) -> Device:
+        """The device whose memory holds the elements."""
 
     @property
     def size(self) -> int:
@@ -289,7 +313,7 @@ class array:
         By identity, as in MLX: equality is element by element and gives no hash.
         """
 
-    def reshape(self, *shape: int | Sequence[int], stream: None | Stream | Device = None) -> array:
+    def reshape(self, *shape: int | Sequence[int], stream: None | Stream | Device | DeviceType = None) -> array:
         """
         The same elements in row-major order, in another shape; one extent may be -1. A
         view if strides allow it, else a copy.
@@ -311,14 +335,14 @@ class array:
     def T(self) -> array:
         """A view with the axes reversed."""
 
-    def astype(self, dtype: Dtype, stream: None | Stream | Device = None) -> array:
+    def astype(self, dtype: DtypeLike, stream: None | Stream | Device | DeviceType = None) -> array:
         """
         The elements converted to dtype; the array itself if it has that dtype. To bool_
         tests for non-zero, complex to real drops the imaginary part, floats beyond an
         integer's range saturate, and NaN gives 0.
         """
 
-    def flatten(self, /, start_axis: int = 0, end_axis: int = -1, *, stream: None | Stream | Device = None) -> array:
+    def flatten(self, /, start_axis: int = 0, end_axis: int = -1, *, stream: None | Stream | Device | DeviceType = None) -> array:
         """
         Merges the axes from start_axis to end_axis; a 0-d array gives shape (1,). A
         view if strides allow it, else a copy.
@@ -370,7 +394,7 @@ class array:
             ValueError: The shapes do not match.
         """
 
-    def item(self) -> bool | int | float | complex:
+    def item(self) -> Any:
         """
         The only element as a Python number.
 
@@ -382,8 +406,6 @@ class array:
         """
         The elements as Python numbers in nested lists; one number for a 0-d array.
         """
-
-    def __repr__(self) -> str: ...
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         """
@@ -405,6 +427,8 @@ class array:
     def __complex__(self) -> complex: ...
 
     def __index__(self) -> int: ...
+
+    def __repr__(self) -> str: ...
 
     def __copy__(self) -> array: ...
 
@@ -436,7 +460,7 @@ class array:
         """
 
     @overload
-    def cumprod(self, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device = None) -> array:
+    def cumprod(self, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device | DeviceType = None) -> array:
         """
         Cumulative product along an axis, or of the flattened array.
 
@@ -477,7 +501,7 @@ class array:
         """
 
     @overload
-    def cumsum(self, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device = None) -> array:
+    def cumsum(self, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device | DeviceType = None) -> array:
         """
         Cumulative sum along an axis, or of the flattened array.
 
@@ -499,7 +523,7 @@ class array:
         What NumPy's function calls: a NumPy array, of the dtype that NumPy's would have.
         """
 
-    def cummax(self, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device = None) -> array:
+    def cummax(self, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device | DeviceType = None) -> array:
         """
         Cumulative maximum along an axis, or of the flattened array.
 
@@ -514,7 +538,7 @@ class array:
             dtype.
         """
 
-    def cummin(self, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device = None) -> array:
+    def cummin(self, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device | DeviceType = None) -> array:
         """
         Cumulative minimum along an axis, or of the flattened array.
 
@@ -529,7 +553,7 @@ class array:
             dtype.
         """
 
-    def logcumsumexp(self, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device = None) -> array:
+    def logcumsumexp(self, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device | DeviceType = None) -> array:
         """
         Logarithm of the cumulative sum of exponentials along an axis, or of the
         flattened array.
@@ -546,7 +570,7 @@ class array:
 
     def __buffer__(self, flags: int, /) -> memoryview: ...
 
-def asarray(a: object, dtype: None | Dtype = None, *, copy: None | bool = None) -> array:
+def asarray(a: object, dtype: None | DtypeLike = None, *, copy: None | bool = None) -> array:
     """
     An array or array-like as an array. Shares its memory if it has DLPack or the
     buffer protocol, a supported dtype and aligned elements. Shared memory must not
@@ -592,7 +616,7 @@ def cumprod_vjp_tensors(x: Any, cotangent: Any, axis: int, reverse: bool, inclus
 def cumprod_jvp_tensors(x: Any, tangent: Any, axis: int, reverse: bool, inclusive: bool, reset: Any, /) -> Any:
     """As scan_tensors, of :func:`cumprod_jvp`."""
 
-def reshape(a: array, /, shape: int | Sequence[int], *, stream: None | Stream | Device = None) -> array:
+def reshape(a: object, /, shape: int | Sequence[int], *, stream: None | Stream | Device | DeviceType = None) -> array:
     """
     The same elements in row-major order, in another shape; one extent may be -1. A
     view if strides allow it, else a copy.
@@ -601,7 +625,7 @@ def reshape(a: array, /, shape: int | Sequence[int], *, stream: None | Stream | 
         ValueError: The shape has a different number of elements.
     """
 
-def transpose(a: array, /, axes: None | Sequence[int] = None) -> array:
+def transpose(a: object, /, axes: None | Sequence[int] = None) -> array:
     """
     A view with the axes in the given order; reversed if none is given.
 
@@ -610,7 +634,7 @@ def transpose(a: array, /, axes: None | Sequence[int] = None) -> array:
         ValueError: An axis is missing or repeated.
     """
 
-def flatten(a: array, /, start_axis: int = 0, end_axis: int = -1, *, stream: None | Stream | Device = None) -> array:
+def flatten(a: object, /, start_axis: int = 0, end_axis: int = -1, *, stream: None | Stream | Device | DeviceType = None) -> array:
     """
     Merges the axes from start_axis to end_axis; a 0-d array gives shape (1,). A
     view if strides allow it, else a copy.
@@ -620,7 +644,7 @@ def flatten(a: array, /, start_axis: int = 0, end_axis: int = -1, *, stream: Non
         ValueError: start_axis lies after end_axis.
     """
 
-def swapaxes(a: array, /, axis1: int, axis2: int) -> array:
+def swapaxes(a: object, /, axis1: int, axis2: int) -> array:
     """
     A view with two axes swapped.
 
@@ -628,7 +652,7 @@ def swapaxes(a: array, /, axis1: int, axis2: int) -> array:
         IndexError: The array has no such axis.
     """
 
-def moveaxis(a: array, /, source: int, destination: int) -> array:
+def moveaxis(a: object, /, source: int, destination: int) -> array:
     """
     A view with one axis moved to another position; the others keep their order.
 
@@ -636,7 +660,7 @@ def moveaxis(a: array, /, source: int, destination: int) -> array:
         IndexError: The array has no such axis.
     """
 
-def squeeze(a: array, /, axis: None | int | Sequence[int] = None) -> array:
+def squeeze(a: object, /, axis: None | int | Sequence[int] = None) -> array:
     """
     A view without axes of extent 1: the given ones, or all.
 
@@ -645,7 +669,7 @@ def squeeze(a: array, /, axis: None | int | Sequence[int] = None) -> array:
         ValueError: An axis has another extent.
     """
 
-def expand_dims(a: array, /, axis: int | Sequence[int]) -> array:
+def expand_dims(a: object, /, axis: int | Sequence[int]) -> array:
     """
     A view with axes of extent 1 inserted at these positions of the result.
 
@@ -653,7 +677,7 @@ def expand_dims(a: array, /, axis: int | Sequence[int]) -> array:
         IndexError: The result has no such axis.
     """
 
-def broadcast_to(a: array, /, shape: int | Sequence[int]) -> array:
+def broadcast_to(a: object, /, shape: int | Sequence[int]) -> array:
     """
     A view of the given shape in which axes of extent 1, and axes added in front,
     repeat by stride 0.
@@ -662,7 +686,7 @@ def broadcast_to(a: array, /, shape: int | Sequence[int]) -> array:
         ValueError: The shapes do not match.
     """
 
-def zeros(shape: int | Sequence[int], dtype: None | Dtype = float32, *, stream: None | Stream | Device = None) -> array:
+def zeros(shape: int | Sequence[int], dtype: None | DtypeLike = float32, *, stream: None | Stream | Device | DeviceType = None) -> array:
     """
     A new array of zeros.
 
@@ -671,7 +695,7 @@ def zeros(shape: int | Sequence[int], dtype: None | Dtype = float32, *, stream: 
         MemoryError: The array does not fit into memory.
     """
 
-def ones(shape: int | Sequence[int], dtype: None | Dtype = float32, *, stream: None | Stream | Device = None) -> array:
+def ones(shape: int | Sequence[int], dtype: None | DtypeLike = float32, *, stream: None | Stream | Device | DeviceType = None) -> array:
     """
     A new array of ones.
 
@@ -680,7 +704,7 @@ def ones(shape: int | Sequence[int], dtype: None | Dtype = float32, *, stream: N
         MemoryError: The array does not fit into memory.
     """
 
-def full(shape: int | Sequence[int], vals: object, dtype: None | Dtype = None, *, stream: None | Stream | Device = None) -> array:
+def full(shape: int | Sequence[int], vals: object, dtype: None | DtypeLike = None, *, stream: None | Stream | Device | DeviceType = None) -> array:
     """
     A new array of the given values, a number or an array-like broadcast to the
     shape, converted to dtype if one is given.
@@ -690,7 +714,7 @@ def full(shape: int | Sequence[int], vals: object, dtype: None | Dtype = None, *
         MemoryError: The array does not fit into memory.
     """
 
-def arange(start: int | float, stop: None | int | float = None, step: None | int | float = None, dtype: None | Dtype = None, *, stream: None | Stream | Device = None) -> array:
+def arange(start: int | float, stop: None | int | float = None, step: None | int | float = None, dtype: None | DtypeLike = None, *, stream: None | Stream | Device | DeviceType = None) -> array:
     """
     A new array of start, start + step, ... below stop (above, for a negative step).
     A single bound is the stop, with a start of 0; the default step is 1. Integers
@@ -701,13 +725,13 @@ def arange(start: int | float, stop: None | int | float = None, step: None | int
         MemoryError: The array does not fit into memory.
     """
 
-def array_equal(a: object, b: object, equal_nan: bool = False, stream: None | Stream | Device = None) -> array:
+def array_equal(a: object, b: object, equal_nan: bool = False, stream: None | Stream | Device | DeviceType = None) -> array:
     """
     Whether two arrays or array-likes have the same shape and equal elements,
     whatever their dtypes; a 0-d bool_ array.
     """
 
-def allclose(a: object, b: object, /, rtol: float = 1e-05, atol: float = 1e-08, *, equal_nan: bool = False, stream: None | Stream | Device = None) -> array:
+def allclose(a: object, b: object, /, rtol: float = 1e-05, atol: float = 1e-08, *, equal_nan: bool = False, stream: None | Stream | Device | DeviceType = None) -> array:
     """
     Whether ``abs(a - b) <= atol + rtol * abs(b)`` for all elements after
     broadcasting; a 0-d bool_ array.
@@ -716,7 +740,7 @@ def allclose(a: object, b: object, /, rtol: float = 1e-05, atol: float = 1e-08, 
         ValueError: The shapes cannot be broadcast.
     """
 
-def cumprod(a: array, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device = None) -> array:
+def cumprod(a: object, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device | DeviceType = None) -> array:
     """
     Cumulative product along an axis, or of the flattened array.
 
@@ -758,7 +782,7 @@ def cumprod_tensor(tensor: Any, axis: object, reverse: object, inclusive: object
     or False, and the result has the dtype of the tensor.
     """
 
-def cumsum(a: array, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device = None) -> array:
+def cumsum(a: object, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device | DeviceType = None) -> array:
     """
     Cumulative sum along an axis, or of the flattened array.
 
@@ -782,7 +806,7 @@ def cumsum_tensor(tensor: Any, axis: object, reverse: object, inclusive: object,
     or False, and the result has the dtype of the tensor.
     """
 
-def cummax(a: array, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device = None) -> array:
+def cummax(a: object, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device | DeviceType = None) -> array:
     """
     Cumulative maximum along an axis, or of the flattened array.
 
@@ -805,7 +829,7 @@ def cummax_tensor(tensor: Any, axis: object, reverse: object, inclusive: object,
     or False, and the result has the dtype of the tensor.
     """
 
-def cummin(a: array, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device = None) -> array:
+def cummin(a: object, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device | DeviceType = None) -> array:
     """
     Cumulative minimum along an axis, or of the flattened array.
 
@@ -828,7 +852,7 @@ def cummin_tensor(tensor: Any, axis: object, reverse: object, inclusive: object,
     or False, and the result has the dtype of the tensor.
     """
 
-def logcumsumexp(a: array, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device = None) -> array:
+def logcumsumexp(a: object, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, stream: None | Stream | Device | DeviceType = None) -> array:
     """
     Logarithm of the cumulative sum of exponentials along an axis, or of the
     flattened array.
@@ -875,7 +899,7 @@ class Carry:
             array.
     """
 
-    def __init__(self, op: str, dtype: Dtype, records: Any, *, reverse: bool = False) -> None: ...
+    def __init__(self, op: str, dtype: DtypeLike, records: Any, *, reverse: bool = False) -> None: ...
 
     version: int = 1
 
@@ -936,7 +960,7 @@ class Carry:
 
     def __repr__(self) -> str: ...
 
-def scan(a: object, /, op: str, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, initial: object = None, reset: object = None, dtype: None | Dtype = None, include_initial: bool = False, skipna: bool = False, stream: None | Stream | Device = None) -> array:
+def scan(a: object, /, op: str, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, initial: object = None, reset: object = None, dtype: None | DtypeLike = None, include_initial: bool = False, skipna: bool = False, stream: None | Stream | Device | DeviceType = None) -> array:
     """
     A scan along an axis, or of the flattened array, with every option. Results are
     those of the operator's own function, :func:`cumprod` and so on, and keep its
@@ -980,7 +1004,7 @@ def scan(a: object, /, op: str, axis: int | None = None, *, reverse: bool = Fals
         section 1.5.
     """
 
-def carry(a: object, /, op: str, axis: int | None = None, *, reverse: bool = False, initial: object = None, stream: None | Stream | Device = None) -> Carry:
+def carry(a: object, /, op: str, axis: int | None = None, *, reverse: bool = False, initial: object = None, stream: None | Stream | Device | DeviceType = None) -> Carry:
     """
     What each line of an array amounts to, for a scan that goes on after it. Reads
     the array once and writes one record for each line. Waits for the result.
@@ -992,7 +1016,7 @@ def carry(a: object, /, op: str, axis: int | None = None, *, reverse: bool = Fal
         None.
     """
 
-def cumprod_frexp(a: object, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, initial: object = None, stream: None | Stream | Device = None) -> tuple[array, array]:
+def cumprod_frexp(a: object, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, initial: object = None, stream: None | Stream | Device | DeviceType = None) -> tuple[array, array]:
     """
     Cumulative products that cannot leave the range, as mantissas and exponents:
     each product is mantissa * 2**exponent, within 1 ulp of the mantissa.
@@ -1009,7 +1033,7 @@ def cumprod_frexp(a: object, /, axis: int | None = None, *, reverse: bool = Fals
         flattened where axis is None.
     """
 
-def cumulative_prod(x: object, /, *, axis: int | None = None, dtype: None | Dtype = None, include_initial: bool = False) -> array:
+def cumulative_prod(x: object, /, *, axis: int | None = None, dtype: None | DtypeLike = None, include_initial: bool = False) -> array:
     """
     Cumulative product, as the array API standard (2023.12) has it.
 
@@ -1025,7 +1049,7 @@ def cumulative_prod(x: object, /, *, axis: int | None = None, dtype: None | Dtyp
         IndexError: x has no such axis.
     """
 
-def cumulative_sum(x: object, /, *, axis: int | None = None, dtype: None | Dtype = None, include_initial: bool = False) -> array:
+def cumulative_sum(x: object, /, *, axis: int | None = None, dtype: None | DtypeLike = None, include_initial: bool = False) -> array:
     """
     Cumulative sum, as the array API standard (2023.12) has it.
 
@@ -1033,7 +1057,7 @@ def cumulative_sum(x: object, /, *, axis: int | None = None, dtype: None | Dtype
     result with a 0.
     """
 
-def linear_recurrence(a: array, b: array, /, axis: int = -1, *, reverse: bool = False, inclusive: bool = True, initial: object = None, reset: object = None, stream: None | Stream | Device = None) -> array:
+def linear_recurrence(a: object, b: object, /, axis: int = -1, *, reverse: bool = False, inclusive: bool = True, initial: object = None, reset: object = None, stream: None | Stream | Device | DeviceType = None) -> array:
     """
     The linear recurrence h[i] = a[i] * h[i - 1] + b[i] along an axis.
 
@@ -1077,7 +1101,7 @@ def linear_recurrence(a: array, b: array, /, axis: int = -1, *, reverse: bool = 
         CMU-CS-90-190, Carnegie Mellon University, 1990.
     """
 
-def cumprod_vjp(a: array, cotangent: array, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, reset: object = None, stream: None | Stream | Device = None) -> array:
+def cumprod_vjp(a: object, cotangent: object, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, reset: object = None, stream: None | Stream | Device | DeviceType = None) -> array:
     """
     The gradient of a cumulative product: of sum(cotangent * cumprod(a, ...)) with
     respect to a.
@@ -1118,7 +1142,7 @@ def cumprod_vjp(a: array, cotangent: array, /, axis: int | None = None, *, rever
         MemoryError: The result does not fit into memory.
     """
 
-def cumprod_jvp(a: array, tangent: array, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, reset: object = None, stream: None | Stream | Device = None) -> array:
+def cumprod_jvp(a: object, tangent: object, /, axis: int | None = None, *, reverse: bool = False, inclusive: bool = True, reset: object = None, stream: None | Stream | Device | DeviceType = None) -> array:
     """
     The derivative of a cumulative product along a tangent: by how much
     cumprod(a, ...) changes, to first order, where a changes by the tangent.
@@ -1182,7 +1206,25 @@ def set_num_threads(n: int) -> int:
         ValueError: n is not between 1 and 1024.
     """
 
-def described(function: object, parse: object) -> object:
+def described(function: object, parse: object, complaint: object) -> object:
     """
-    The function as inspect, help and pickle want it; parse makes a signature of its text.
+    The function as inspect, help and pickle want it: parse makes a signature of its text, and complaint the text of an error of a signature's text and the arguments that do not fit.
+    """
+
+def set_printoptions(*, precision: None | int = None, edgeitems: int = 3) -> dict[str, Any]:
+    """
+    Sets how arrays print, in the whole process. An option that is left out returns
+    to its default.
+
+    Args:
+        precision: Significant digits of floating-point numbers. None prints the
+            fewest digits that give the number back when they are read.
+        edgeitems: How many elements are shown at either end of an axis; the middle
+            of an axis with more than twice as many is left out.
+
+    Returns:
+        The options before, for ``set_printoptions(**before)``.
+
+    Raises:
+        ValueError: An option is less than 1, or precision more than 100.
     """

@@ -72,6 +72,7 @@ from upsweep._core import (
     set_default_stream,
     set_memory_limit,
     set_num_threads,
+    set_printoptions,
     squeeze,
     stream,
     swapaxes,
@@ -150,6 +151,7 @@ __all__ = [
     "set_default_stream",
     "set_memory_limit",
     "set_num_threads",
+    "set_printoptions",
     "squeeze",
     "stream",
     "swapaxes",
@@ -164,7 +166,8 @@ __all__ = [
 
 
 def _present() -> None:
-    """Sets the module of public classes to the package, and gives functions signatures.
+    """Sets the module of public classes to the package, and gives functions signatures
+    and errors.
 
     inspect does not see the signatures of the extension's own functions."""
 
@@ -172,6 +175,11 @@ def _present() -> None:
         from upsweep import _signature  # loads inspect only when needed
 
         return _signature.parse(text)
+
+    def complaint(text: str, args: tuple[object, ...], named: dict[str, object]) -> str:
+        from upsweep import _complaints
+
+        return _complaints.complaint(text, args, named)
 
     public = {name: getattr(_core, name) for name in __all__}
     for value in public.values():
@@ -181,7 +189,7 @@ def _present() -> None:
         for name, value in list(scope.items()):
             if name.startswith("_") or not hasattr(type(value), "__nb_signature__"):
                 continue
-            function = _core.described(value, parse)
+            function = _core.described(value, parse, complaint)
             if scope is public:
                 globals()[name] = function
             else:

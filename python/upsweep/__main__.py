@@ -145,11 +145,20 @@ def main() -> None:
         action="store_true",
         help="print the directory of the CMake package, for CMAKE_PREFIX_PATH",
     )
+    parser.add_argument(
+        "--pkg-config-dir",
+        action="store_true",
+        help="print the directory of upsweep.pc, for PKG_CONFIG_PATH",
+    )
     if sys.argv[1:2] == ["bench"]:
         sys.exit("The benchmark is not installed: run python -m bench in a checkout.")
     arguments = parser.parse_args()
+    libraries = Path(_core.__file__).parent / "lib"
     if arguments.cmake_dir:
-        print(Path(_core.__file__).parent / "lib" / "cmake" / "upsweep")
+        print(libraries / "cmake" / "upsweep")
+        return
+    if arguments.pkg_config_dir:
+        print(libraries / "pkgconfig")
         return
     numpy = numpy_if_installed()
     show_machine()

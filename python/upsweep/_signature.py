@@ -10,6 +10,12 @@ from typing import Any
 from upsweep import _core
 
 
+class DtypeLike:
+    """A Dtype, its name, or NumPy's dtype or scalar type of that name."""
+
+    __module__ = "upsweep"
+
+
 class Signature(inspect.Signature):
     """A signature that shows types as the stub does, without their modules."""
 
@@ -29,6 +35,7 @@ def parse(text: str) -> inspect.Signature:
     """Makes the signature of a ``def`` line without its colon."""
     namespace: dict[str, Any] = {
         "Any": Any,
+        "DtypeLike": DtypeLike,
         "EllipsisType": EllipsisType,
         "Iterator": Iterator,
         "Sequence": Sequence,

@@ -3,6 +3,7 @@ slower."""
 
 import copy
 import json
+import subprocess
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from support import run_python
 
-from bench import cuda, inputs, oracle, peers, report
+from bench import cuda, inputs, oracle, peers, report, session
 from bench.cases import CASES, Case, near_copy
 from bench.chart import chart
 from bench.oracle import Oracle
@@ -97,6 +98,65 @@ def test_documents_show_the_stored_results(stored):
     shown = readme.partition(f"{head}\n{align}\n")[2].partition("\n\n")[0].splitlines()
     assert len(shown) > 4
     assert [row for row in shown if row not in rows] == []
+
+
+def test_a_terminal_shows_the_tables(run, results):
+    for arguments in ((), ("--targets",)):
+        printed = command(run, *arguments)
+        assert max(map(len, printed.splitlines())) <= 100
+        assert ("target" in printed) == bool(arguments)
+        assert ("missed" in printed or "met" in printed) == bool(arguments)
+        for case in results["cases"]:
+            assert f"\n{case['title']}\n" in printed
+    assert "target" not in command(run, "--table", "markdown")
+    assert report.long_table(results, targets=True) in command(
+        run, "--table", "markdown", "--targets"
+    )
+
+
+def test_the_ids_are_listed():
+    printed = run_python("-m", "bench", "--list", cwd=ROOT)
+    assert [line.split()[0] for line in printed.splitlines()] == [c.id for c in CASES]
+    some = run_python("-m", "bench", "--list", "--cases", "tall,short", cwd=ROOT)
+    assert [line.split()[0] for line in some.splitlines()] == [
+        "tall-axis1",
+        "tall-axis0",
+        "short",
+    ]
+
+
+def test_no_case_of_that_name():
+    with pytest.raises(AssertionError, match="no case has 'nothing' in its id; --list"):
+        run_python("-m", "bench", "--quick", "--cases", "nothing", cwd=ROOT)
+
+
+def test_a_reader_that_goes_away(run):
+    arguments = ("-m", "bench", "--from", run[0] / "new.json")
+    with subprocess.Popen(
+        [sys.executable, *map(str, arguments)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 128 + 13
+
+
+def test_the_time_that_is_left_is_said_from_the_start(monkeypatch, capsys, results):
+    clock = iter([0, 0, 20, 60])
+    monkeypatch.setattr(session.time, "monotonic", lambda: next(clock))
+    cases = [Case(f"{k}", (1,), near_copy(1)) for k in range(3)]
+    progress = session.Progress(cases, 9.5)
+    for _ in cases:
+        progress.finish(results["cases"][0])
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(":", 1)[1][:13] for line in lines] == [
+        "30 left [1/3]",
+        "40 left [2/3]",
+        "30 left [3/3]",
+    ]
 
 
 def test_missing_peers_are_named(monkeypatch, results):

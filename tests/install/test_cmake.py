@@ -1,4 +1,5 @@
-"""The C++ package: found in the installed wheel, and built without Python."""
+"""The C++ package: found in the installed wheel by CMake and pkg-config, and built
+without Python."""
 
 import os
 import re
@@ -8,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import upsweep
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "cpp"
@@ -48,7 +50,28 @@ def configure(source, build, *options):
 def check_example(prefix, build):
     """Builds the example against the package under a prefix, and runs it."""
     configure(EXAMPLE, build, f"-DCMAKE_PREFIX_PATH={prefix}")
-    printed = run(build / "scans")
+    check_output(run(build / "scans"))
+
+
+def check_with_pkg_config(folder, program):
+    """Builds the example with what upsweep.pc says, and runs it."""
+    if not shutil.which("pkg-config", path=PATH):
+        pytest.skip("pkg-config is not installed")
+
+    def ask(*options):
+        said = run("pkg-config", *options, "upsweep", PKG_CONFIG_PATH=str(folder))
+        return said.split()
+
+    assert ask("--modversion") == [upsweep.__version__]
+    (libraries,) = ask("--variable=libdir")
+    compiler = os.environ.get("CXX", "c++").split()
+    flags = ask("--cflags", "--libs")
+    run(*compiler, "-std=c++20", EXAMPLE / "main.cpp", "-o", program, *flags,
+        f"-Wl,-rpath,{libraries}")  # fmt: skip
+    check_output(run(program))
+
+
+def check_output(printed):
     assert "10! = 3.6288e+06" in printed
     assert "sum of a million ones: 1.04858e+06" in printed
     assert "[cumprod] Axis 2 is out of bounds for array with 1 dimensions." in printed
@@ -97,6 +120,11 @@ def test_the_wheel_carries_the_package(tmp_path):
     check_example(prefix, tmp_path / "build")
 
 
+def test_the_wheel_carries_a_file_for_pkg_config(tmp_path):
+    folder = run(sys.executable, "-m", "upsweep", "--pkg-config-dir").strip()
+    check_with_pkg_config(folder, tmp_path / "scans")
+
+
 def test_the_core_installs_without_python(tmp_path):
     core, prefix = tmp_path / "core", tmp_path / "prefix"
     configure(ROOT, core, "-DUPSWEEP_PYTHON=OFF", f"-DCMAKE_INSTALL_PREFIX={prefix}")
@@ -107,3 +135,5 @@ def test_the_core_installs_without_python(tmp_path):
     public = ROOT / "cpp" / "include" / "upsweep"
     assert {p.name for p in headers.iterdir()} == {p.name for p in public.iterdir()}
     check_example(prefix, tmp_path / "build")
+    (file,) = prefix.rglob("upsweep.pc")
+    check_with_pkg_config(file.parent, tmp_path / "scans")

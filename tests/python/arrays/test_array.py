@@ -355,7 +355,7 @@ def test_objects_that_only_new_has_made(kind):
         ((b"",), TypeError),
         (("x", (1,), upsweep.float32), TypeError),
         ((b"1234", "x", upsweep.float32), TypeError),
-        ((b"1234", (1,), "float32"), TypeError),
+        ((b"1234", (1,), "float"), TypeError),
         ((b"1234", (1,), upsweep.float32, 0), TypeError),
         ((b"1234", (2,), upsweep.float32), ValueError),
         ((b"1234", (-1,), upsweep.float32), ValueError),

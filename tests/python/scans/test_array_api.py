@@ -116,9 +116,9 @@ def test_options_are_keywords_and_x_is_positional(function):
             call()
     for options, names in [
         ({"axis": 0.0}, "axis"),
-        ({"dtype": "float32"}, "dtype"),
+        ({"dtype": "float"}, "dtype"),
         ({"include_initial": 1}, "include_initial"),
-        ({"reverse": True}, "reverse|arguments"),
+        ({"reverse": True}, "reverse"),
     ]:
         with pytest.raises(TypeError, match=names):
             f(x, **options)
