@@ -153,8 +153,9 @@ def test_threads_with_several_short_lines_keep_the_contract(
         shape = [r.randint(1, 300), n, r.choice([1, 2, 3, 17, 40, 64, 100])]
         x = draw_values(r, op, dtype, shape)
         x = r.choice([x, x[::-1], x.transpose(2, 1, 0)])
-        geometry = Geometry(lines=(r.randint(1, 16), r.randint(1, 16)),
-                            line_threads=1, column_threads=r.choice([None, 1, 8]))  # fmt: skip
+        lines = r.randint(1, 16), r.randint(1, 16)
+        columns = r.choice([None, 1, 8])
+        geometry = Geometry(lines=lines, line_threads=1, column_threads=columns)
         options = {"reverse": r.random() < 0.5, "inclusive": r.random() < 0.5}
         y, _ = scan(small_engine, op, x, 1, geometry=geometry, passes=passes, **options)
         oracle.check(op, x, y, axis=1, **options)
