@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from bench.chart import ACCENT, MARGIN, QUIET, TEXT, WIDTH, document, text
 from bench.chunked_report import size
 from bench.chunked_scans import ALL
 from bench.report import Results, duration
-from bench.scale import Scale, horizontal
+from bench.scale import Scale, apart, horizontal, polyline
 
 TOP, BOTTOM, HEIGHT = 118, 372, 430  # of the panels, and of the drawing
 TIMES_LEFT, TIMES_RIGHT = 76, 396  # labels of the lines follow
 MEMORY_LEFT, MEMORY_RIGHT = 616, WIDTH - MARGIN - 16
-LINE = 15  # between labels
 DASHES = dict(zip(ALL, ("1 4", "", "7 4", "2 3"), strict=True))
 
 
@@ -106,25 +104,8 @@ def memory(results: Results) -> Iterator[str]:
     )
 
 
-def apart(places: dict[str, float]) -> dict[str, float]:
-    """Heights of labels, moved so that none covers another."""
-    moved, last = {}, -math.inf
-    for name, place in sorted(places.items(), key=lambda item: item[1]):
-        moved[name] = last = max(place, last + LINE)
-    return moved
-
-
 def vertical(x: float, label: str) -> Iterator[str]:
     """A line of the grid, named below."""
     path = f"M{x:.1f} {TOP}V{BOTTOM + 6}"
     yield f'<path d="{path}" stroke="{QUIET}" stroke-opacity="0.22"/>'
     yield text(x, BOTTOM + 22, label, 12, to="middle")
-
-
-def polyline(points: Sequence[tuple[float, float]], colour: str, dashes: str) -> str:
-    """A line through points."""
-    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-    return (
-        f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2" '
-        f'stroke-dasharray="{dashes}"/>'
-    )

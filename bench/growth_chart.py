@@ -16,10 +16,9 @@ from bench.chart import (
     place_and_date,
     text,
 )
-from bench.chunked_chart import apart, polyline
 from bench.growth_report import SHAPES, copies, rows_of
 from bench.report import TIMES, Case, Results, duration, seconds
-from bench.scale import Scale, horizontal
+from bench.scale import Scale, apart, horizontal, polyline
 from bench.sweep_report import binary
 
 TOP, BOTTOM, HEIGHT = 118, 392, 452  # of the panels, and of the drawing

@@ -1,12 +1,14 @@
-"""Scales of charts, and lines of their grids."""
+"""Scales of charts, and lines in them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.chart import QUIET, text
+
+LINE = 15  # between labels
 
 
 @dataclass(frozen=True)
@@ -38,3 +40,20 @@ def horizontal(left: float, right: float, y: float, label: str) -> Iterator[str]
     """A line of the grid, named on the left."""
     yield f'<path d="M{left} {y:.1f}H{right}" stroke="{QUIET}" stroke-opacity="0.22"/>'
     yield text(left - 8, y + 4, label, 12, to="end")
+
+
+def apart(places: dict[str, float]) -> dict[str, float]:
+    """Heights of labels, moved so that none covers another."""
+    moved, last = {}, -math.inf
+    for name, place in sorted(places.items(), key=lambda item: item[1]):
+        moved[name] = last = max(place, last + LINE)
+    return moved
+
+
+def polyline(points: Sequence[tuple[float, float]], colour: str, dashes: str) -> str:
+    """A line through points."""
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    return (
+        f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2" '
+        f'stroke-dasharray="{dashes}"/>'
+    )

@@ -18,8 +18,8 @@ struct BlockProducts {
   Product of[kBlocks];
   bool are_plain = false;  // Vjp: whether plain numbers are right for all
 
-  // Those of all blocks are appended and taken in order, so that each index is
-  // known to the compiler and they stay in registers.
+  // Those of all blocks are appended in order, then taken once, so that each
+  // index is known to the compiler and they stay in registers.
   static METAL_FUNC void append(thread BlockProducts& products, Product value) {
     UPSWEEP_UNROLL
     for (uint b = 1; b < kBlocks; ++b) products.of[b - 1] = products.of[b];

@@ -25,6 +25,14 @@ METAL_FUNC typename M::Prefix scan_stepwise(ThreadItems<M> items,
   return state;
 }
 
+// The prefix of the first items of a line, from the carry before it.
+template <class M>
+METAL_FUNC typename M::Prefix enter_line(Line<typename M::Value> line,
+                                         typename M::Prefix carry) {
+  typename M::RangeExit exit = M::exit_of_carry(carry);
+  return M::has_exited(exit) ? M::resume(carry, exit, line, 0) : carry;
+}
+
 // A thread's items that may leave the range, a block at a time: few blocks have
 // to be followed step by step.
 template <class M>
@@ -177,10 +185,8 @@ struct RangeExits {
     return true;
   }
 
-  // The prefix of the first items of a line, from the carry before it.
   static METAL_FUNC Prefix enter(ThreadItems<M> items, Prefix carry) {
-    RangeExit exit = M::exit_of_carry(carry);
-    return M::has_exited(exit) ? M::resume(carry, exit, items.line, 0) : carry;
+    return enter_line<M>(items.line, carry);
   }
 
   static METAL_FUNC Prefix advance(Prefix s, typename M::Value x) {

@@ -224,8 +224,7 @@ struct RangeExits<WithResets<M>, true> {
   }
 
   static METAL_FUNC Prefix enter(Items items, Prefix carry) {
-    RangeExit exit = M::exit_of_carry(carry);
-    return M::has_exited(exit) ? M::resume(carry, exit, items.line, 0) : carry;
+    return enter_line<M>(items.line, carry);
   }
 
   static METAL_FUNC Prefix advance(Prefix s, typename M::Value x) {

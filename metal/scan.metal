@@ -12,6 +12,9 @@
 // arithmetic wide enough for the contract of docs/guides/numerics.rst
 // (product.h and its neighbours).
 //
+// Lines of which a thread has room for several: it scans one after the other,
+// without a word to other threads (whole_lines.h).
+//
 // Three passes (Apple GPUs): a threadgroup walks a chunk of tiles along the
 // axis and passes the carry from tile to tile, so that each element is read
 // and written once. With enough lines to fill the device, a line is one chunk

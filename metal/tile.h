@@ -1,4 +1,5 @@
-// The scan of a chunk: one tile after another, with the carry in registers.
+// Tiles: how they are loaded, finished and stored; and the scan of a chunk, one
+// tile after another, with the carry in registers.
 #pragma once
 
 namespace upsweep {

@@ -37,6 +37,7 @@ struct WholeLines {
     task.coord.column += params.column_threads;
     if (task.coord.column >= task.panel.width) {
       task.coord.column &= params.column_threads - 1;
+      // A line has one thread.
       task.coord.batch += kThreads / params.column_threads;
       task.coord.is_active = task.coord.batch < task.panel.batches;
     }
@@ -62,7 +63,7 @@ struct WholeLines {
   // together no longer than its items of any tile.
   static METAL_FUNC void move(Task<M> task, constant ScanParams& params,
                               TileLayouts<M> layouts) {
-    Value item[Items::kItems];  // in memory, because this is rare
+    Value item[Items::kItems];  // in memory, because n is not known
     Task<M> to = task;
     uint n = 0;
     UPSWEEP_ROLL

@@ -22,6 +22,8 @@ namespace {
 constexpr int64_t kCheaper = 4;
 // Elements with gaps between them that are packed at once.
 constexpr int64_t kBlock = 1024;
+// Fewer elements in a block take longer than a scan of lines.
+constexpr int64_t kLeast = 32;
 // Where rows of the result are columns of the input, elements of a row in a
 // block: as many cache lines as the first-level cache certainly has.
 constexpr int64_t kBlockRow = 64;
@@ -43,6 +45,21 @@ void fill(const ScanWork& work) {
   share(work.plan.elements(), 1, [&](int64_t first, int64_t last) {
     copy_line<0>(out + first, &value, 0, last - first);
   });
+}
+
+// The axes of an input with gaps, at least two.
+std::vector<Plan::Axis> packed_axes(const Plan& plan) {
+  std::vector<Plan::Axis> axes(2, Plan::Axis{1, 0, 0});
+  for (const Plan::Axis& axis : copy_input(plan).axes) {
+    append_axis(axes, axis);
+  }
+  return axes;
+}
+
+// Whether its blocks are worth their preparation.
+bool has_large_blocks(const Plan& plan) {
+  std::vector<Plan::Axis> axes = packed_axes(plan);
+  return axes[axes.size() - 1].extent * axes[axes.size() - 2].extent >= kLeast;
 }
 
 // An input with gaps, in blocks of its two innermost axes.
@@ -76,15 +93,6 @@ class Blocks {
   }
 
  private:
-  // The axes of the input, at least two.
-  static std::vector<Plan::Axis> packed_axes(const Plan& plan) {
-    std::vector<Plan::Axis> axes(2, Plan::Axis{1, 0, 0});
-    for (const Plan::Axis& axis : copy_input(plan).axes) {
-      append_axis(axes, axis);
-    }
-    return axes;
-  }
-
   // The block whose first element is at a row and a column of a matrix.
   void scan(int64_t matrix, int64_t top, int64_t left) const {
     const U* in = in_ + top * outer_.in_step + left * row_.in_step;
@@ -139,7 +147,9 @@ void run_as(const ScanWork& work) {
 
 bool are_singles(const ScanWork& work) {
   return work.plan.length.extent == 1 && work.is_plain() &&
-         work.plan.elements() > 0;
+         work.plan.elements() > 0 &&
+         (!work.inclusive || is_packed(work.plan) ||
+          has_large_blocks(work.plan));
 }
 
 void run_singles(const ScanWork& work) {

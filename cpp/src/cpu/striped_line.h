@@ -282,6 +282,10 @@ struct StripedLine {
                          StreamingStoreBuffer<U>& store_buffer) {
     Carry carry;
     L::start_stripes(carry, start, before);
+    // An aggregate can leave the range where the results do not.
+    if constexpr (!M::kAssociative) {
+      if (!M::is_usable(before[0])) carry.set(0, r);
+    }
     bool good = LaneGroup<M>::scan(block, carry, inclusive, attempts,
                                    block.streaming ? &store_buffer : nullptr);
     int right = 1;  // stripes that started right

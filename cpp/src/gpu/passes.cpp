@@ -161,13 +161,13 @@ LinesPerThread lines_per_thread(const ScanParams& p, uint32_t items,
           static_cast<uint32_t>(most / columns)};
 }
 
-// Columns of a tile, at most `most`: all tiles have about as many, a multiple
-// of `unit` if they are several.
-uint32_t panel_width(int64_t columns, uint32_t most, uint32_t unit) {
-  int64_t panels = ceil_div(columns, int64_t{most});
-  if (panels == 1) return static_cast<uint32_t>(columns);
-  int64_t width = ceil_div(ceil_div(columns, panels), int64_t{unit}) * unit;
-  return static_cast<uint32_t>(std::min<int64_t>(width, most));
+// Columns of a tile, at most `most`. Rows of whole vectors are loaded fastest
+// if all threads move whole rows at once; of other rows, all tiles have about
+// as many.
+uint32_t panel_width(int64_t columns, uint32_t most, bool has_vectors) {
+  int64_t panels = has_vectors ? 1 : ceil_div(columns, int64_t{most});
+  return static_cast<uint32_t>(
+      std::min<int64_t>(ceil_div(columns, panels), most));
 }
 
 // The shape of a tile.
@@ -189,10 +189,8 @@ void choose_tile(ScanParams& p, const KernelSet& kernels, const Tuning& tuning,
       std::min<int64_t>(n, int64_t{p.line_threads} * items));
   p.items_per_thread = (p.span + p.line_threads - 1) / p.line_threads;
   LinesPerThread lines = lines_per_thread(p, items, tuning, may_have_several);
-  // Rows of whole vectors, unless those of the result start within one anyway.
-  bool is_aligned = p.length.out_step % int64_t{per_vector} == 0;
   p.width = panel_width(p.column.extent, p.column_threads * lines.along_column,
-                        is_aligned ? per_vector : 1);
+                        p.length.out_step % int64_t{per_vector} == 0);
   p.batches = 1;
   if (p.span == n) {
     uint32_t most = tuning.threads / (p.column_threads * p.line_threads) *

@@ -24,11 +24,9 @@ class HostQueue {
                Storage& output, int64_t elements) {
     std::unique_lock<std::mutex> lock = claim(inputs, elements);
     if (!lock) return false;
-    // To lock twice costs as much as tiny work, and others wait no longer.
-    bool is_tiny = elements <= kTiny;
-    if (!is_tiny) lock.unlock();
+    lock.unlock();
     std::exception_ptr error = attempt(run, inputs);
-    if (!is_tiny) lock.lock();
+    lock.lock();
     finish(std::move(error), output);
     return true;
   }
@@ -51,9 +49,6 @@ class HostQueue {
   void synchronize();
 
  private:
-  // Elements of work during which the lock is held.
-  static constexpr int64_t kTiny = 1 << 12;
-
   // Marks the stream busy if try_run may run the work; then returns the lock.
   std::unique_lock<std::mutex> claim(std::span<const StoragePtr> inputs,
                                      int64_t elements);

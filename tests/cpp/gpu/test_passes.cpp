@@ -181,7 +181,7 @@ TEST_CASE("tiles of columns have about as many each") {
   CHECK(width(31) == 31);
   CHECK(width(32) == 32);
   CHECK(width(33) == 17);
-  CHECK(width(100) == 28);
+  CHECK(width(100) == 32);
   CHECK(width(257) == 29);
 }
 

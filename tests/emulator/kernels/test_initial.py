@@ -8,7 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scans import LOOK_BACK, THREE_PASSES, Geometry, Refused, scan
-from test_kernels import CASES, Less, draw_geometry, draw_input, draw_view, numpy_dtype
+from test_kernels import (
+    CASES,
+    Less,
+    draw_geometry,
+    draw_input,
+    draw_short_lines,
+    draw_view,
+    numpy_dtype,
+)
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "python"))
 import oracle
@@ -67,6 +75,22 @@ def test_lines_go_on_from_initial_elements(engine, op, name):
 @pytest.mark.parametrize("passes", [THREE_PASSES, LOOK_BACK])
 def test_initial_elements_of_lines_in_small_tiles(small_engine, op, name, passes):
     check_random_scans(small_engine, op, name, 1, 3, 1500, passes)
+
+
+@pytest.mark.parametrize(("op", "name"), CASES)
+@pytest.mark.parametrize("passes", [THREE_PASSES, LOOK_BACK])
+def test_initial_elements_of_several_short_lines_of_a_thread(
+    small_engine, op, name, passes
+):
+    dtype = numpy_dtype(name)
+    for i in range(4):
+        r = random.Random(f"short {op} {name} {i}")
+        small_engine.set_seed(i)
+        x, geometry = draw_short_lines(r, small_engine, op, dtype)
+        pool = draw_input(r, op, dtype, 1500).ravel()
+        initial = np.resize(pool, (x.shape[0], x.shape[2]))
+        check_from(small_engine, op, x, initial, 1, r.random() < 0.5,
+                   geometry=geometry, passes=passes)  # fmt: skip
 
 
 @pytest.mark.parametrize(("op", "name"), FEW)

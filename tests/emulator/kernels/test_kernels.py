@@ -138,24 +138,28 @@ def test_random_scans_in_small_tiles_keep_the_contract(small_engine, op, name, s
     check_random_scans(small_engine, op, name, seed, 15, 1500)
 
 
+def draw_short_lines(r, engine, op, dtype):
+    """An input in some view whose axis 1 is as short as a thread's items, and a
+    geometry whose threads have several such lines."""
+    size = 4 if op in ("cumsum", "logcumsumexp") else dtype.itemsize
+    n = r.randint(1, engine.tuning.items(min(dtype.itemsize, size)))
+    shape = [r.randint(1, 300), n, r.choice([1, 2, 3, 17, 40, 64, 100])]
+    x = draw_values(r, op, dtype, shape)
+    x = r.choice([x, x[::-1], x.transpose(2, 1, 0)])
+    lines = r.randint(1, 16), r.randint(1, 16)
+    columns = r.choice([None, 1, 8])
+    return x, Geometry(lines=lines, line_threads=1, column_threads=columns)
+
+
 @pytest.mark.parametrize("passes", [None, LOOK_BACK])
 @pytest.mark.parametrize(("op", "name"), CASES)
 def test_threads_with_several_short_lines_keep_the_contract(
     small_engine, op, name, passes
 ):
-    """Along each axis that is as short as a thread's items, in some views."""
-    dtype = numpy_dtype(name)
-    items = 16 // min(dtype.itemsize, 8)
     for i in range(8):
         r = random.Random(f"{op} {name} {i}")
         small_engine.set_seed(i)
-        n = r.randint(1, items)
-        shape = [r.randint(1, 300), n, r.choice([1, 2, 3, 17, 40, 64, 100])]
-        x = draw_values(r, op, dtype, shape)
-        x = r.choice([x, x[::-1], x.transpose(2, 1, 0)])
-        lines = r.randint(1, 16), r.randint(1, 16)
-        columns = r.choice([None, 1, 8])
-        geometry = Geometry(lines=lines, line_threads=1, column_threads=columns)
+        x, geometry = draw_short_lines(r, small_engine, op, numpy_dtype(name))
         options = {"reverse": r.random() < 0.5, "inclusive": r.random() < 0.5}
         y, _ = scan(small_engine, op, x, 1, geometry=geometry, passes=passes, **options)
         oracle.check(op, x, y, axis=1, **options)

@@ -18,7 +18,14 @@ from scans import (
     table,
 )
 from test_kernels import CASES as KERNELS
-from test_kernels import Less, draw_geometry, draw_input, draw_view, numpy_dtype
+from test_kernels import (
+    Less,
+    draw_geometry,
+    draw_input,
+    draw_short_lines,
+    draw_view,
+    numpy_dtype,
+)
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "python"))
 import oracle
@@ -87,6 +94,20 @@ def test_segments_keep_the_contract_with_look_back(small_engine, op, name, seed)
 
 
 PASSES = pytest.mark.parametrize("passes", [THREE_PASSES, LOOK_BACK])
+
+
+@PASSES
+@pytest.mark.parametrize(("op", "name"), CASES)
+def test_segments_of_several_short_lines_of_a_thread(small_engine, op, name, passes):
+    for i in range(8):
+        r = random.Random(f"short {op} {name} {i}")
+        small_engine.set_seed(i)
+        x, geometry = draw_short_lines(r, small_engine, op, numpy_dtype(name))
+        reset = draw_resets(r, x.shape)
+        options = {"reverse": r.random() < 0.5, "inclusive": r.random() < 0.5}
+        y, _ = scan(small_engine, op, x, 1, geometry=geometry, passes=passes,
+                    reset=reset, **options)  # fmt: skip
+        check_segments(op, x, y, reset, axis=1, **options)
 
 
 @PASSES

@@ -6,7 +6,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 import upsweep
-from support import FLOATS, bits, checked_scan, numpy_dtype
+from support import FLOATS, bits, checked_scan, cpu_only, numpy_dtype, stream_for
 
 # Blocks of 8 or 16 lanes by up to 64 rows, and tiles of 64 KiB.
 EDGES = [1, 7, 8, 15, 16, 63, 64, 65, 127, 511, 512, 513, 1023, 1024, 1025, 2048, 2500]
@@ -204,11 +204,30 @@ def test_threads_share_a_line_that_left_the_range(op, first, later, name, revers
     with np.errstate(invalid="ignore"):
         expected = ufunc.accumulate(x.astype(np.float64)).astype(dtype)
     a = upsweep.asarray(np.ascontiguousarray(x[::-1]) if reverse else x)
-    y = np.asarray(getattr(upsweep, op)(a, reverse=reverse))
+    y = np.asarray(getattr(upsweep, op)(a, reverse=reverse, stream=stream_for(name)))
     y = y[::-1] if reverse else y
     known = np.isnan(expected)
     np.testing.assert_array_equal(np.isnan(y), known)
     np.testing.assert_array_equal(bits(y)[~known], bits(expected)[~known])
+
+
+@cpu_only
+@pytest.mark.parametrize("n", [513, 2048, 3 << 17])
+@pytest.mark.parametrize("initial", [None, -1.0])
+@pytest.mark.usefixtures("three_threads")
+def test_sums_of_numbers_whose_own_sum_overflows(initial, n):
+    """Each prefix is in the range, also where the sum of every second element is not,
+    or that of all without the initial value. They are multiples of one power of two."""
+    large, x = 2.0**1023, np.zeros(n)
+    if initial is None:
+        x[::2], x[1::2] = large, -large
+        expected = np.where(np.arange(n) % 2 == 0, large, 0.0)
+    else:
+        x[[3, 100]], initial = large, -large
+        expected = np.where(np.arange(n) < 3, -large, 0.0)
+        expected[100:] = large
+    y = np.asarray(upsweep.scan(x, "sum", initial=initial))
+    np.testing.assert_array_equal(y, expected)
 
 
 def test_nan_late_in_a_block_hides_nothing_before_it():
