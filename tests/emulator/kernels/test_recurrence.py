@@ -64,28 +64,30 @@ def draw_operand(r, dtype, shape):
 
 
 def check_random_recurrences(engine, name, seed, count, most, passes=None):
-    dtype = numpy_dtype(name)
     for i in range(count):
         r = random.Random(f"recurrence {seed} {i}")
         engine.set_seed(seed * 1000 + i)
         shape = draw_shape(r, most)
-        a, b = (draw_operand(r, dtype, shape) for _ in range(2))
-        options = {
-            "axis": r.randrange(len(shape)),
-            "reverse": r.random() < 0.5,
-            "inclusive": r.random() < 0.5,
-            "reset": draw_resets(r, shape) if r.random() < 0.5 else None,
-            "initial": None,
-            "geometry": draw_geometry(r, engine.tuning),
-        }
-        if r.random() < 0.5:
-            lines = tuple(np.delete(shape, options["axis"]))
-            options["initial"] = draw_values(r, dtype, r.choice([(), lines]))
+        axis, geometry = r.randrange(len(shape)), draw_geometry(r, engine.tuning)
         try:
-            checked(engine, a, b, passes=passes, **options)
+            check_drawn(engine, r, numpy_dtype(name), shape, axis, geometry, passes)
         except AssertionError as error:
-            where = f"case {i}, {vars(options['geometry'])}"
-            raise AssertionError(f"{where}: {error}") from None
+            raise AssertionError(f"case {i}, {vars(geometry)}: {error}") from None
+
+
+def check_drawn(engine, r, dtype, shape, axis, geometry, passes):
+    a, b = (draw_operand(r, dtype, shape) for _ in range(2))
+    options = {
+        "axis": axis,
+        "reverse": r.random() < 0.5,
+        "inclusive": r.random() < 0.5,
+        "reset": draw_resets(r, shape) if r.random() < 0.5 else None,
+        "initial": None,
+    }
+    if r.random() < 0.5:
+        lines = tuple(np.delete(shape, axis))
+        options["initial"] = draw_values(r, dtype, r.choice([(), lines]))
+    checked(engine, a, b, geometry=geometry, passes=passes, **options)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -107,6 +109,20 @@ def test_recurrences_keep_the_contract_with_look_back(small_engine, name, seed):
 
 
 PASSES = pytest.mark.parametrize("passes", [THREE_PASSES, LOOK_BACK])
+
+
+@PASSES
+@pytest.mark.parametrize("name", NAMES)
+def test_recurrences_of_several_short_lines_of_a_thread(small_engine, passes, name):
+    dtype = numpy_dtype(name)
+    for i in range(40):
+        r = random.Random(f"short {name} {i}")
+        small_engine.set_seed(i)
+        n = r.randint(1, small_engine.tuning.pair_items(dtype.itemsize))
+        shape = (r.randint(1, 300), n, r.choice([1, 2, 3, 17, 40, 64]))
+        geometry = Geometry(line_threads=1, column_threads=r.choice([None, 1, 8]),
+                            lines=(r.randint(1, 16), r.randint(1, 16)))  # fmt: skip
+        check_drawn(small_engine, r, dtype, shape, 1, geometry, passes)
 
 
 @PASSES
