@@ -24,7 +24,8 @@ def test_what_names_a_dtype(name, call):
     wanted = getattr(upsweep, name)
     theirs = numpy_dtype(name)
     for named in (wanted, name, theirs.name, theirs, theirs.type):
-        assert call(named) is wanted, named
+        with upsweep.stream(upsweep.cpu):  # GPUs have no float64
+            assert call(named) is wanted, named
 
 
 def test_python_names_one_dtype():
