@@ -53,8 +53,8 @@ Decimal shortest_decimal(double value) {
   }
 }
 
-// Leaves out the exponent where zeros would not have to stand in for digits
-// that are not shown, as %g does.
+// Uses an exponent where %g does: for small numbers, and where the whole part
+// has more digits than the precision.
 std::string layout(const Decimal& decimal, int precision) {
   std::string digits = decimal.digits, sign = decimal.is_negative ? "-" : "";
   int exponent = decimal.exponent, count = static_cast<int>(digits.size());

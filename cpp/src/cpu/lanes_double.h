@@ -341,8 +341,9 @@ struct DoubleLanes {
     }
   }
 
-  // As start_stripes, for all lanes at once, to the same bits. Returns false if
-  // a lane may need an exponent or its aggregate does not tell.
+  // As start_stripes, for all lanes at once. The low parts of sums may differ,
+  // but which way is taken depends on the data alone. Returns false if a lane
+  // may need an exponent or its aggregate does not tell.
   template <class Aggregate>
   static bool start_together(Carry& carry, const Prefix& start,
                              const Aggregate* aggregates) {

@@ -269,7 +269,8 @@ struct NarrowLanes {
     return fold(lanes,
                 [](const auto& a, const auto& b) { return Op::combine(a, b); });
   }
-  // Appends what follows each of the aggregates of kLanes stripes.
+  // Appends what follows each of the aggregates of kLanes stripes. A fold may
+  // lose numbers beside a NaN, but there is none if the last aggregate is live.
   static void append_range(typename M::PrefixRange& range, const double* before,
                            const typename M::PrefixRange& next) {
     using All = Pack<double, kLanes<Value>>;

@@ -292,7 +292,8 @@ struct StripedLine {
     if constexpr (M::kAssociative) {
       right = n;
     } else {
-      // Once an aggregate is not usable, no later one is: the last one tells.
+      // Aggregates grow from the start of the tile: once one is not usable, no
+      // later one is, so the last one tells. Stripe 0 is right in any case.
       if (good && M::is_usable(before[n - 1])) {
         right = n;
       } else {

@@ -8,8 +8,8 @@ namespace upsweep {
 
 // Bytes of memory of the machine, or of this process's control group if less.
 size_t physical_memory();
-// Whether results of so many bytes are written past the cache: it would not
-// keep them for whoever reads them.
+// Whether results of so many bytes bypass the cache: it would evict them before
+// anything reads them.
 bool is_streamed(size_t nbytes);
 
 // Counts the memory of all devices and holds their freed buffers. Main memory
