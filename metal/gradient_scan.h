@@ -146,7 +146,7 @@ struct GradientTile {
     }
     h = M::apply(h, Lines::map_before(lines));
     Items::scan(items, h, other, products, inclusive);
-    store_tile(task, params, first, span, items);
+    store_tile(task, params, first, span);
   }
 };
 

@@ -83,36 +83,29 @@ constexpr int tile_step(TileAxis axis, TileAxis a, TileAxis b) {
 
 constexpr int64_t last(TileAxis axis) { return int64_t(axis.extent) - 1; }
 
-// A round is the elements that all threads move at once, `per_vector` each.
-constexpr TileLayout tile_layout(TileAxis column, TileAxis length,
-                                 TileAxis batch, uint32_t per_vector,
-                                 uint32_t round) {
-  TileAxis a = first_of(column, length), b = second_of(column, length);
-  TileAxis c = second_of(b, batch);
-  b = first_of(b, batch);
-  TileAxis front = first_of(a, b);
-  b = second_of(a, b);
-  a = front;
-  TileLayout to = {};
-  to.count = column.extent * length.extent * batch.extent;
-  to.column = tile_step(column, a, b);
-  to.length = tile_step(length, a, b);
-  to.batch = tile_step(batch, a, b);
-  to.first =
-      static_cast<int>((column.reversed ? -to.column * last(column) : 0) +
-                       (length.reversed ? -to.length * last(length) : 0) +
-                       (batch.reversed ? -to.batch * last(batch) : 0));
-  to.origin_offset = (column.reversed ? column.step * last(column) : 0) +
-                     (length.reversed ? length.step * last(length) : 0) +
-                     (batch.reversed ? batch.step * last(batch) : 0);
+// The axes of a tile, the fastest in memory first.
+struct MemoryOrder {
+  TileAxis a;
+  TileAxis b;
+  TileAxis c;
 
-  // Merge axes that one step can walk.
-  to.n0 = a.extent;
-  to.n1 = b.extent;
-  uint32_t n2 = c.extent;
-  to.m0 = a.step;
-  to.m1 = b.step;
-  to.m2 = c.step;
+  static constexpr MemoryOrder of(TileAxis column, TileAxis length,
+                                  TileAxis batch) {
+    TileAxis a = first_of(column, length), b = second_of(column, length);
+    TileAxis c = second_of(b, batch);
+    b = first_of(b, batch);
+    return {first_of(a, b), second_of(a, b), c};
+  }
+};
+
+// Sets the runs of the elements of axes: those that one step can walk are one.
+constexpr void set_runs(TileLayout& to, MemoryOrder axes) {
+  to.n0 = axes.a.extent;
+  to.n1 = axes.b.extent;
+  uint32_t n2 = axes.c.extent;
+  to.m0 = axes.a.step;
+  to.m1 = axes.b.step;
+  to.m2 = axes.c.step;
   for (int i = 0; i < 2; ++i) {
     if (to.n1 > 1 && to.m1 == to.m0 * int64_t(to.n0)) {
       to.n0 *= to.n1;
@@ -121,8 +114,30 @@ constexpr TileLayout tile_layout(TileAxis column, TileAxis length,
       n2 = 1;
     }
   }
+  to.count = axes.a.extent * axes.b.extent * axes.c.extent;
   to.inverse0 = 1.0f / static_cast<float>(to.n0);
   to.inverse1 = 1.0f / static_cast<float>(to.n1);
+}
+
+// A round is the elements that all threads move at once, `per_vector` each.
+constexpr TileLayout tile_layout(TileAxis column, TileAxis length,
+                                 TileAxis batch, uint32_t per_vector,
+                                 uint32_t round) {
+  MemoryOrder order = MemoryOrder::of(column, length, batch);
+  TileLayout to = {};
+  to.column = tile_step(column, order.a, order.b);
+  to.length = tile_step(length, order.a, order.b);
+  to.batch = tile_step(batch, order.a, order.b);
+  to.first =
+      static_cast<int>((column.reversed ? -to.column * last(column) : 0) +
+                       (length.reversed ? -to.length * last(length) : 0) +
+                       (batch.reversed ? -to.batch * last(batch) : 0));
+  to.origin_offset = (column.reversed ? column.step * last(column) : 0) +
+                     (length.reversed ? length.step * last(length) : 0) +
+                     (batch.reversed ? batch.step * last(batch) : 0);
+
+  set_runs(to, order);
+  uint32_t n2 = to.count / to.n0 / to.n1;
 
   // A single run may start anywhere; several must each start at a vector.
   bool dense = to.n0 == to.count;
@@ -137,6 +152,31 @@ constexpr TileLayout tile_layout(TileAxis column, TileAxis length,
   } else if (round % to.n0 == 0 && n2 == 1) {
     to.round = int64_t(round / to.n0) * to.m1;
   }
+  return to;
+}
+
+// Along an axis of an input, in the order of its memory, through threadgroup
+// memory in the order of the result.
+constexpr TileAxis placed(TileAxis axis, int step) {
+  axis.step = axis.reversed ? -step : step;
+  return axis;
+}
+
+// Where the elements of an input, in the order of its memory, lie in a tile
+// with the layout of the result: as if threadgroup memory were that of the
+// input. `first` is the first one's place.
+constexpr TileLayout tile_places(TileAxis column, TileAxis length,
+                                 TileAxis batch, TileLayout result) {
+  MemoryOrder order = MemoryOrder::of(placed(column, result.column),
+                                      placed(length, result.length),
+                                      placed(batch, result.batch));
+  TileLayout to = {};
+  set_runs(to, order);
+  to.first =
+      result.first +
+      static_cast<int>((column.reversed ? result.column * last(column) : 0) +
+                       (length.reversed ? result.length * last(length) : 0) +
+                       (batch.reversed ? result.batch * last(batch) : 0));
   return to;
 }
 

@@ -49,8 +49,16 @@ struct Resets<Recurrence<F>> {
                               int64_t first, uint span, TileOut out) {
     if (params.reads_resets != 0) Flags::load(task, params, out);
     Layout<Value> terms = layout_second<Value>(params, task.panel, first, span);
-    TileIO<Value, Items::kItems>::load(task.second, tile_of_terms(task), terms,
-                                       out.shift, index_of(task.thread_id));
+    using IO = TileIO<Value, Items::kItems>;
+    uint thread_index = index_of(task.thread_id);
+    if (Layout<Value>::are_equal(terms, out)) {
+      IO::load(task.second, tile_of_terms(task), terms, out.shift,
+               thread_index);
+    } else {
+      IO::load_to(task.second, tile_of_terms(task), terms,
+                  places_second<Value>(params, task.panel, span, out),
+                  thread_index);
+    }
   }
 
   static METAL_FUNC Items read(Task<M> task, constant ScanParams& params,
@@ -58,8 +66,7 @@ struct Resets<Recurrence<F>> {
     if (params.reads_resets != 0) {
       items = Flags::read(task, params, span, out, items);
     }
-    TileLayout tile = layout_second<Value>(params, task.panel, 0, span).tile;
-    items.terms = thread_items_at(task, params, span, tile, out.shift).line;
+    items.terms = items.line;
     items.terms.tile = tile_of_terms(task);
     return items;
   }

@@ -40,20 +40,6 @@ struct ItemResets {
   }
 };
 
-// Moves a thread's items to their positions in another layout. All threads
-// call it, because the new positions may hold other threads' items.
-template <class M>
-METAL_FUNC void move_items(ThreadItems<M> from, ThreadItems<M> to) {
-  typename M::Value
-      item[ThreadItems<M>::kItems];  // in memory, because this is rare
-  UPSWEEP_ROLL
-  for (uint i = 0; i < from.count; ++i)
-    item[i] = get(from.line, from.position + i);
-  threadgroup_barrier(mem_flags::mem_threadgroup);
-  UPSWEEP_ROLL
-  for (uint i = 0; i < to.count; ++i) put(to.line, to.position + i, item[i]);
-}
-
 // What a thread's items amount to, and whether the fast path is right for them.
 template <class M>
 struct ThreadTotal {

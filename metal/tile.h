@@ -19,35 +19,26 @@ METAL_FUNC ThreadItems<M> thread_items_at(Task<M> task,
       task.coord.is_active ? min(params.items_per_thread, span - position) : 0};
 }
 
-// The layouts of a tile's elements, and of its results.
-template <class M>
-struct TileLayouts {
-  using Tiles = Layout<typename M::Value>;
-  Tiles in;
-  Tiles out;
-
-  static METAL_FUNC TileLayouts of(Task<M> task, constant ScanParams& params,
-                                   int64_t first, uint span) {
-    using Value = typename M::Value;
-    return {layout_in<Value, Resets<M>::kHasSecond>(params, task.panel, first,
-                                                    span),
-            layout_out<Value>(params, task.panel, first, span)};
-  }
-  static METAL_FUNC bool are_equal(TileLayouts here) {
-    return Tiles::are_equal(here.in, here.out);
-  }
-};
-
-// Copies a tile into threadgroup memory. Vectors are split as in the output.
+// Copies a tile into threadgroup memory, where it lies as in the output.
 template <class M>
 METAL_FUNC void load_elements(Task<M> task, constant ScanParams& params,
                               int64_t first, uint span,
-                              TileLayouts<M> layouts) {
-  TileIO<typename M::Value, ThreadItems<M>::kItems>::load(
-      task.in, task.shared.tile, layouts.in, layouts.out.shift,
-      index_of(task.thread_id));
-  Resets<M>::load(task, params, first, span, layouts.out);
-  if (index_of(task.thread_id) == 0) {
+                              Layout<typename M::Value> out) {
+  using Value = typename M::Value;
+  using IO = TileIO<Value, ThreadItems<M>::kItems>;
+  constexpr bool is_one_of_two = Resets<M>::kHasSecond;
+  Layout<Value> in =
+      layout_in<Value, is_one_of_two>(params, task.panel, first, span);
+  uint thread_index = index_of(task.thread_id);
+  if (Layout<Value>::are_equal(in, out)) {
+    IO::load(task.in, task.shared.tile, in, out.shift, thread_index);
+  } else {
+    IO::load_to(task.in, task.shared.tile, in,
+                places_in<Value, is_one_of_two>(params, task.panel, span, out),
+                thread_index);
+  }
+  Resets<M>::load(task, params, first, span, out);
+  if (thread_index == 0) {
     atomic_store_explicit(task.shared.any_flag, 0, memory_order_relaxed);
   }
   await_copies();
@@ -58,39 +49,34 @@ METAL_FUNC void load_elements(Task<M> task, constant ScanParams& params,
 template <class M>
 METAL_FUNC ThreadItems<M> loaded_items(Task<M> task,
                                        constant ScanParams& params, uint span,
-                                       TileLayouts<M> layouts) {
+                                       Layout<typename M::Value> out) {
   return Resets<M>::read(
-      task, params, span, layouts.out,
-      thread_items_at(task, params, span, layouts.in.tile, layouts.out.shift));
+      task, params, span, out,
+      thread_items_at(task, params, span, out.tile, out.shift));
 }
 
 // Loads a tile and returns a thread's items.
 template <class M>
 METAL_FUNC ThreadItems<M> load_tile(Task<M> task, constant ScanParams& params,
                                     int64_t first, uint span) {
-  TileLayouts<M> layouts = TileLayouts<M>::of(task, params, first, span);
-  load_elements(task, params, first, span, layouts);
-  return loaded_items(task, params, span, layouts);
-}
-
-// Stores the results, once they lie as in the output.
-template <class M>
-METAL_FUNC void store_results(Task<M> task, TileLayouts<M> layouts) {
-  threadgroup_barrier(mem_flags::mem_threadgroup);
-  TileIO<typename M::Value, ThreadItems<M>::kItems>::store(
-      task.shared.tile, task.out, layouts.out, index_of(task.thread_id));
+  using Value = typename M::Value;
+  Layout<Value> out = layout_out<Value>(params, task.panel, first, span);
+  load_elements(task, params, first, span, out);
+  return loaded_items(task, params, span, out);
 }
 
 // Stores the results, which have replaced the elements.
 template <class M>
+METAL_FUNC void store_results(Task<M> task, Layout<typename M::Value> out) {
+  threadgroup_barrier(mem_flags::mem_threadgroup);
+  TileIO<typename M::Value, ThreadItems<M>::kItems>::store(
+      task.shared.tile, task.out, out, index_of(task.thread_id));
+}
+template <class M>
 METAL_FUNC void store_tile(Task<M> task, constant ScanParams& params,
-                           int64_t first, uint span, ThreadItems<M> items) {
-  TileLayouts<M> layouts = TileLayouts<M>::of(task, params, first, span);
-  if (!TileLayouts<M>::are_equal(layouts)) {
-    move_items(items, thread_items_at(task, params, span, layouts.out.tile,
-                                      layouts.out.shift));
-  }
-  store_results(task, layouts);
+                           int64_t first, uint span) {
+  store_results(task,
+                layout_out<typename M::Value>(params, task.panel, first, span));
 }
 
 // Computes and stores the results of a tile, given each thread's prefix.
@@ -106,7 +92,7 @@ METAL_FUNC void finish_tile(Task<M> task, constant ScanParams& params,
   } else {
     ThreadScan<M>::scan(items, state, own, inclusive);
   }
-  store_tile(task, params, first, span, items);
+  store_tile(task, params, first, span);
 }
 
 // What a chunk of a line leads to.

@@ -205,14 +205,40 @@ struct TileWalk {
   }
 };
 
-// Loads elements one by one: so that enough bytes are on the way, without
-// waiting where the device can, else several before the first is used.
+// The positions in a tile of the elements that a thread loads one by one: in
+// the order of memory, or as a layout of places says.
+template <class V>
+struct PositionsInOrder {
+  uint position;
+  static METAL_FUNC void advance(thread PositionsInOrder& here) {
+    here.position += kThreads;
+  }
+};
+template <class V>
+struct PositionsOfPlaces {
+  uint position;
+  TileWalk<V> walk;
+  TileLayout places;
+
+  static METAL_FUNC PositionsOfPlaces of(Layout<V> places, uint thread_index) {
+    TileWalk<V> walk = TileWalk<V>::of(places, thread_index, kThreads);
+    return {uint(walk.address), walk, places.tile};
+  }
+  static METAL_FUNC void advance(thread PositionsOfPlaces& here) {
+    TileWalk<V>::advance(here.walk, here.places);
+    here.position = uint(here.walk.address);
+  }
+};
+
+// Loads elements one by one: without waiting where the device can, so that
+// enough bytes are on the way, else several before the first is used.
 template <class V, bool is_async>
 struct ElementLoads {
   static constant constexpr uint kBatch = sizeof(V) < 4 ? 8 : 4;
 
+  template <class Positions>
   static METAL_FUNC void load(device const V* from, threadgroup uint* tile,
-                              Layout<V> at, uint shift, uint thread_index) {
+                              Layout<V> at, Positions to, uint thread_index) {
     TileWalk<V> walk = TileWalk<V>::of(at, thread_index, kThreads);
     UPSWEEP_ROLL
     for (uint first = thread_index; first < at.tile.count;
@@ -220,15 +246,17 @@ struct ElementLoads {
       V element[kBatch];
       UPSWEEP_UNROLL
       for (uint r = 0; r < kBatch; ++r) {
-        uint i = first + r * kThreads;
         element[r] = V(0);
-        if (i < at.tile.count) element[r] = from[walk.address];
+        if (first + r * kThreads < at.tile.count)
+          element[r] = from[walk.address];
         TileWalk<V>::advance(walk, at.tile);
       }
       UPSWEEP_UNROLL
       for (uint r = 0; r < kBatch; ++r) {
-        uint i = first + r * kThreads;
-        if (i < at.tile.count) TileAccess<V>::put(tile, shift + i, element[r]);
+        if (first + r * kThreads < at.tile.count) {
+          TileAccess<V>::put(tile, to.position, element[r]);
+        }
+        Positions::advance(to);
       }
     }
   }
@@ -236,14 +264,16 @@ struct ElementLoads {
 #ifdef UPSWEEP_COPIES_ARE_ASYNC
 template <class V>
 struct ElementLoads<V, true> {
+  template <class Positions>
   static METAL_FUNC void load(device const V* from, threadgroup uint* tile,
-                              Layout<V> at, uint shift, uint thread_index) {
+                              Layout<V> at, Positions to, uint thread_index) {
     TileWalk<V> walk = TileWalk<V>::of(at, thread_index, kThreads);
     UPSWEEP_ROLL
     for (uint i = thread_index; i < at.tile.count; i += kThreads) {
-      copy_in((threadgroup V*)tile + TileAccess<V>::padded(shift + i),
+      copy_in((threadgroup V*)tile + TileAccess<V>::padded(to.position),
               from + walk.address);
       TileWalk<V>::advance(walk, at.tile);
+      Positions::advance(to);
     }
   }
 };
@@ -256,6 +286,7 @@ struct TileIO {
   using At = Layout<V>;
   using Tile = TileAccess<V>;
   using Walk = TileWalk<V>;
+  using Elements = ElementLoads<V, sizeof(V) >= kLeastCopy>;
   static constant constexpr uint kPerVector = At::kPerVector;
   static constant constexpr uint kRounds = items * sizeof(V) / 16;
   static constant constexpr uint kBatch = 4;
@@ -266,8 +297,8 @@ struct TileIO {
   static METAL_FUNC void load(device const V* from, threadgroup uint* tile,
                               At at, uint shift, uint thread_index) {
     if (!at.vectors) {
-      ElementLoads<V, sizeof(V) >= kLeastCopy>::load(from, tile, at, shift,
-                                                     thread_index);
+      Elements::load(from, tile, at, PositionsInOrder<V>{shift + thread_index},
+                     thread_index);
       return;
     }
     Middle m = middle_of(at);
@@ -293,6 +324,14 @@ struct TileIO {
     if (tail < at.tile.count) {
       Tile::put(tile, shift + tail, from[At::address(at, tail)]);
     }
+  }
+
+  // As load, but puts elements where the layout of the result has them.
+  static METAL_FUNC void load_to(device const V* from, threadgroup uint* tile,
+                                 At at, At places, uint thread_index) {
+    Elements::load(from, tile, at,
+                   PositionsOfPlaces<V>::of(places, thread_index),
+                   thread_index);
   }
 
   static METAL_FUNC void store(threadgroup const uint* tile, device V* to,

@@ -19,15 +19,13 @@ struct WholeLines {
 
   static METAL_FUNC void scan(Task<M> task, constant ScanParams& params) {
     uint span = params.span;
-    TileLayouts<M> layouts = TileLayouts<M>::of(task, params, 0, span);
-    load_elements(task, params, 0, span, layouts);
-    Task<M> first = task;
+    Layout<Value> out = layout_out<Value>(params, task.panel, 0, span);
+    load_elements(task, params, 0, span, out);
     UPSWEEP_ROLL
     for (; task.coord.is_active; next_line(task, params)) {
-      scan_line(task, params, loaded_items(task, params, span, layouts));
+      scan_line(task, params, loaded_items(task, params, span, out));
     }
-    if (!TileLayouts<M>::are_equal(layouts)) move(first, params, layouts);
-    store_results(task, layouts);
+    store_results(task, out);
   }
 
  private:
@@ -56,29 +54,6 @@ struct WholeLines {
       Range::scan(items, state, own.is_fast, inclusive);
     } else {
       ThreadScan<M>::scan(items, state, own, inclusive);
-    }
-  }
-
-  // Moves the results to where the output has them. A thread's lines are
-  // together no longer than its items of any tile.
-  static METAL_FUNC void move(Task<M> task, constant ScanParams& params,
-                              TileLayouts<M> layouts) {
-    Value item[Items::kItems];  // in memory, because n is not known
-    Task<M> to = task;
-    uint n = 0;
-    UPSWEEP_ROLL
-    for (; task.coord.is_active; next_line(task, params)) {
-      Items items = thread_items_at(task, params, params.span, layouts.in.tile,
-                                    layouts.out.shift);
-      for (uint i = 0; i < items.count; ++i) item[n++] = get(items.line, i);
-    }
-    threadgroup_barrier(mem_flags::mem_threadgroup);
-    n = 0;
-    UPSWEEP_ROLL
-    for (; to.coord.is_active; next_line(to, params)) {
-      Items items = thread_items_at(to, params, params.span, layouts.out.tile,
-                                    layouts.out.shift);
-      for (uint i = 0; i < items.count; ++i) put(items.line, i, item[n++]);
     }
   }
 };
