@@ -12,8 +12,9 @@
 // arithmetic wide enough for the contract of docs/guides/numerics.rst
 // (product.h and its neighbours).
 //
-// Lines of which a thread has room for several: it scans one after the other,
-// without a word to other threads (whole_lines.h).
+// Lines that a thread has room for: it scans several, one after the other,
+// without a word to other threads (whole_lines.h). They have a kernel of their
+// own, because the others need all registers themselves.
 //
 // Three passes (Apple GPUs): a threadgroup walks a chunk of tiles along the
 // axis and passes the carry from tile to tile, so that each element is read
@@ -41,6 +42,10 @@
 //   lookback_<name>   all of it at once, where the tuning file has it: tiles is
 //                     1, unless it gives totals. Grid: panels · chunks. With
 //                     chunks == 1 it uses no buffer but the first three.
+//
+//   wholelines_<name> the results of lines that are in one tile and have one
+//                     thread each, instead of any of those above. It uses no
+//                     buffers 3 and 4. Grid: panels.
 //
 // Kernels of the derivatives of products, for each <name> of kernels.def. Other
 // elements enter each result from both ends of its line, so these reduce, then
@@ -175,7 +180,6 @@ template <class M>
   Shared<M> shared = {(threadgroup uint*)tile, simdgroup_aggregates, &any_flag};
   Task<M> task = make_task<M>(in, out, resets, initials, second, params, panel,
                               {lane, simdgroup}, shared);
-  if (WholeLines<M>::are_in(params)) return WholeLines<M>::scan(task, params);
   typename M::Prefix carry = M::initial();
   if (chunk == 0) {
     carry = initial_prefix(task, params);
@@ -188,6 +192,25 @@ template <class M>
   } else {
     store_chunk_carry(task, params, aggregates, chunk, carry);
   }
+}
+
+template <class M>
+[[kernel, max_total_threads_per_threadgroup(kThreads)]] void whole_lines(
+    device const typename M::Value* in [[buffer(0)]],
+    device typename M::Value* out [[buffer(1)]],
+    constant ScanParams& params [[buffer(2)]],
+    device const uchar* resets [[buffer(5)]],
+    device const uchar* initials [[buffer(6)]],
+    device const typename M::Value* second [[buffer(7)]],
+    uint group [[threadgroup_position_in_grid]],
+    uint lane [[thread_index_in_simdgroup]],
+    uint simdgroup [[simdgroup_index_in_threadgroup]]) {
+  threadgroup uint4 tile[tile_vectors<M>()];
+  threadgroup atomic_uint any_flag;
+  Shared<M> shared = {(threadgroup uint*)tile, nullptr, &any_flag};
+  Task<M> task = make_task<M>(in, out, resets, initials, second, params, group,
+                              {lane, simdgroup}, shared);
+  WholeLines<M>::scan(task, params);
 }
 
 #ifdef UPSWEEP_LOOK_BACK
@@ -212,7 +235,6 @@ template <class M>
   Shared<M> shared = {(threadgroup uint*)tile, simdgroup_aggregates, &any_flag};
   Task<M> task = make_task<M>(in, out, resets, initials, second, params, panel,
                               thread_id, shared);
-  if (WholeLines<M>::are_in(params)) return WholeLines<M>::scan(task, params);
   scan_tile(task, params, chunk,
             TileStates<M>::of(states, params, panel, task.coord.column));
 }
@@ -371,8 +393,10 @@ template <class C>
   template [[host_name("copy_" #name)]] [[kernel]] \
   decltype(copy<__VA_ARGS__>) copy<__VA_ARGS__>;
 
-#define UPSWEEP_KERNEL(name, ...)             \
-  UPSWEEP_LOOK_BACK_KERNEL(name, __VA_ARGS__) \
+#define UPSWEEP_KERNEL(name, ...)                              \
+  template [[host_name("wholelines_" #name)]] [[kernel]]       \
+  decltype(whole_lines<__VA_ARGS__>) whole_lines<__VA_ARGS__>; \
+  UPSWEEP_LOOK_BACK_KERNEL(name, __VA_ARGS__)                  \
   UPSWEEP_PASS_KERNELS(name, __VA_ARGS__)
 
 #include "kernels.def"

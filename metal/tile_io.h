@@ -91,6 +91,17 @@ struct Vector {
                  vector.z | (w == 2 ? bits : 0),
                  vector.w | (w == 3 ? bits : 0));
   }
+  // In the opposite order.
+  static METAL_FUNC uint4 reversed(uint4 vector) {
+    return uint4(reversed_word(vector.w), reversed_word(vector.z),
+                 reversed_word(vector.y), reversed_word(vector.x));
+  }
+  static METAL_FUNC uint reversed_word(uint word) {
+    if (sizeof(V) == 4) return word;
+    if (sizeof(V) == 2) return word << 16 | word >> 16;
+    return word << 24 | (word & 0xff00) << 8 | (word >> 8 & 0xff00) |
+           word >> 24;
+  }
 };
 
 template <>
@@ -102,6 +113,9 @@ struct Vector<uint2> {
     return i == 0 ? uint4(value.x, value.y, vector.z, vector.w)
                   : uint4(vector.x, vector.y, value.x, value.y);
   }
+  static METAL_FUNC uint4 reversed(uint4 vector) {
+    return uint4(vector.z, vector.w, vector.x, vector.y);
+  }
 };
 
 template <>
@@ -111,6 +125,9 @@ struct Vector<ulong> {
   }
   static METAL_FUNC uint4 with(uint4 vector, uint i, ulong value) {
     return Vector<uint2>::with(vector, i, as_type<uint2>(value));
+  }
+  static METAL_FUNC uint4 reversed(uint4 vector) {
+    return Vector<uint2>::reversed(vector);
   }
 };
 
@@ -329,6 +346,10 @@ struct TileIO {
   // As load, but puts elements where the layout of the result has them.
   static METAL_FUNC void load_to(device const V* from, threadgroup uint* tile,
                                  At at, At places, uint thread_index) {
+    if (sizeof(V) < kLeastCopy && can_place_vectors(at, places)) {
+      place_vectors(from, tile, at, places, thread_index);
+      return;
+    }
     Elements::load(from, tile, at,
                    PositionsOfPlaces<V>::of(places, thread_index),
                    thread_index);
@@ -427,6 +448,65 @@ struct TileIO {
         ((device uint4*)cursor)[0] = Tile::get_slot(tile, slot + r * kSlots);
       }
       cursor = cursor + round;
+    }
+  }
+
+  // Whether the elements of each vector lie at equal distances where they go.
+  static METAL_FUNC bool can_place_vectors(At at, At places) {
+    bool is_one_run = places.tile.n0 == at.tile.count;
+    bool are_whole = at.shift == 0 && places.tile.n0 % kPerVector == 0;
+    return at.vectors && (is_one_run || are_whole);
+  }
+  // Elements that are too small to be loaded one by one.
+  static METAL_FUNC void place_vectors(device const V* from,
+                                       threadgroup uint* tile, At at, At places,
+                                       uint thread_index) {
+    Middle m = middle_of(at);
+    uint step = uint(places.tile.m0);
+    Walk walk = vector_walk(at, m, thread_index);
+    Walk place = vector_walk(places, m, thread_index);
+    UPSWEEP_ROLL
+    for (uint first = thread_index; first < m.vectors;
+         first += kBatch * kThreads) {
+      uint4 loaded[kBatch];
+      uint position[kBatch];
+      UPSWEEP_UNROLL
+      for (uint r = 0; r < kBatch; ++r) {
+        uint v = first + r * kThreads;
+        if (v < m.vectors) {
+          loaded[r] = ((device const uint4*)(from + walk.address))[0];
+        }
+        position[r] = uint(place.address);
+        Walk::advance(walk, at.tile);
+        Walk::advance(place, places.tile);
+      }
+      UPSWEEP_UNROLL
+      for (uint r = 0; r < kBatch; ++r) {
+        if (first + r * kThreads >= m.vectors) continue;
+        place_vector(tile, loaded[r], position[r], step);
+      }
+    }
+    uint tail = m.head + m.vectors * kPerVector + thread_index;
+    if (thread_index < m.head) {
+      Tile::put(tile, uint(At::address(places, thread_index)),
+                from[At::address(at, thread_index)]);
+    }
+    if (tail < at.tile.count) {
+      Tile::put(tile, uint(At::address(places, tail)),
+                from[At::address(at, tail)]);
+    }
+  }
+  static METAL_FUNC void place_vector(threadgroup uint* tile, uint4 vector,
+                                      uint position, uint step) {
+    uint last = position - Tile::kPerVector + 1;
+    if (step == uint(-1) && last % Tile::kPerVector == 0) {
+      Tile::put_slot(tile, Tile::slot(last / Tile::kPerVector),
+                     Vector<V>::reversed(vector));
+      return;
+    }
+    UPSWEEP_UNROLL
+    for (uint j = 0; j < Tile::kPerVector; ++j) {
+      Tile::put(tile, position + j * step, Vector<V>::get(vector, j));
     }
   }
 

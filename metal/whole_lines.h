@@ -12,11 +12,6 @@ struct WholeLines {
   // Items for which no fast path is worth its preparations.
   static constant constexpr uint kFew = 3;
 
-  static METAL_FUNC bool are_in(constant ScanParams& params) {
-    return params.line_threads == 1 && params.span == params.length.extent &&
-           params.gives == kGivesResults;
-  }
-
   static METAL_FUNC void scan(Task<M> task, constant ScanParams& params) {
     uint span = params.span;
     Layout<Value> out = layout_out<Value>(params, task.panel, 0, span);

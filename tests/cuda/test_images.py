@@ -38,7 +38,7 @@ def test_the_embedded_kernels_are_those_of_the_list():
         (METAL / "kernels.def").read_text(),
         re.M,
     )
-    stages = {"KERNEL": ["lookback"], "COPY": ["copy"]}
+    stages = {"KERNEL": ["lookback", "wholelines"], "COPY": ["copy"]}
     stages["VJP"] = ["reduce", "sumspine", "sumgroups", "finish"]
     stages["JVP"] = ["products", "productspine", "productgroups", *stages["VJP"]]
     wanted = sorted(f"{s}_{name}" for kind, name in sets for s in stages[kind])

@@ -145,12 +145,10 @@ struct LinesPerThread {
 
 // As many as a thread's items have room for, as long as there are tiles enough
 // to keep a device busy.
-LinesPerThread lines_per_thread(const ScanParams& p, uint32_t items,
-                                const Tuning& tuning, bool may_have_several) {
-  if (!may_have_several || p.line_threads != 1 ||
-      p.length.extent != int64_t{p.span}) {
-    return {1, 1};
-  }
+LinesPerThread lines_per_thread(const Passes& passes, uint32_t items,
+                                const Tuning& tuning) {
+  const ScanParams& p = passes.params;
+  if (!passes.has_whole_lines()) return {1, 1};
   int64_t lines = p.column.extent * p.batch.extent;
   for (uint32_t i = 0; i < p.outer_axes; ++i) lines *= p.outer[i].extent;
   int64_t most = std::clamp<int64_t>(lines / tuning.threads / tuning.full, 1,
@@ -171,8 +169,9 @@ uint32_t panel_width(int64_t columns, uint32_t most, bool has_vectors) {
 }
 
 // The shape of a tile.
-void choose_tile(ScanParams& p, const KernelSet& kernels, const Tuning& tuning,
-                 bool may_have_several) {
+void choose_tile(Passes& passes, const KernelSet& kernels,
+                 const Tuning& tuning) {
+  ScanParams& p = passes.params;
   int64_t n = p.length.extent;
   bool is_pair = kernels.inputs == 2;
   uint32_t items =
@@ -188,7 +187,7 @@ void choose_tile(ScanParams& p, const KernelSet& kernels, const Tuning& tuning,
   p.span = static_cast<uint32_t>(
       std::min<int64_t>(n, int64_t{p.line_threads} * items));
   p.items_per_thread = (p.span + p.line_threads - 1) / p.line_threads;
-  LinesPerThread lines = lines_per_thread(p, items, tuning, may_have_several);
+  LinesPerThread lines = lines_per_thread(passes, items, tuning);
   p.width = panel_width(p.column.extent, p.column_threads * lines.along_column,
                         p.length.out_step % int64_t{per_vector} == 0);
   p.batches = 1;
@@ -276,8 +275,7 @@ std::vector<Passes> make_passes(Passes passes, std::vector<ScanAxis> lines,
   passes.itemsize = kernels.itemsize;
   passes.has_resets = kernels.has_resets;
   place_axes(std::move(lines), p, tuning.threads);
-  choose_tile(p, kernels, tuning,
-              !passes.derivative && p.gives == kGivesResults);
+  choose_tile(passes, kernels, tuning);
   passes.panels = count_panels(p);
   choose_chunks(passes, tuning);
   std::vector<Passes> all;
@@ -395,7 +393,9 @@ Launch to_launch(const Passes& passes, const KernelSet& kernels,
   if (passes.derivative) return derivative_launch(passes, kernels.name, tuning);
   std::vector<Kernel> stages;
   bool has_chunks = passes.params.chunks != 1;
-  if (passes.look_back) {
+  if (passes.has_whole_lines()) {
+    stages = {stage("wholelines", passes.groups())};
+  } else if (passes.look_back) {
     stages = {stage("lookback", passes.groups())};
   } else {
     stages = {stage("downsweep", passes.groups())};
