@@ -172,7 +172,8 @@ struct ComplexProduct {
             upsweep::shuffle_up(e.re, delta), upsweep::shuffle_up(e.im, delta)};
   }
 
-  static METAL_FUNC Prefix resume(Prefix s, RangeExit e, Line<Value> line,
+  template <class Line>
+  static METAL_FUNC Prefix resume(Prefix s, RangeExit e, Line line,
                                   uint position) {
     // A zero stays zero unless an element is not finite.
     bool finite = (s.special & ~kZero) == 0;

@@ -13,7 +13,7 @@ struct ItemBlock {
 
 template <class V>
 struct ItemBlocks {
-  using Tile = TileAccess<V>;
+  using Tile = TileAccess<V, ItemBlock<V>::kOfPair>;
   static constant constexpr uint kItems = ItemBlock<V>::kItems;
   static constant constexpr uint kVectors = kItems / Tile::kPerVector;
   static_assert(kItems % Tile::kPerVector == 0, "whole vectors");
@@ -24,7 +24,8 @@ struct ItemBlocks {
   int step;  // to the next one
   bool has_vectors;
 
-  static METAL_FUNC ItemBlocks of(Line<V> line, uint position, uint count) {
+  static METAL_FUNC ItemBlocks of(Line<V, ItemBlock<V>::kOfPair> line,
+                                  uint position, uint count) {
     int at = line.first + line.step * int(position);
     int low = line.step < 0 ? at + 1 - int(count) : at;
     bool has_vectors = (line.step == 1 || line.step == -1) &&

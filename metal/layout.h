@@ -98,8 +98,9 @@ struct MemoryOrder {
   }
 };
 
-// Sets the runs of the elements of axes: those that one step can walk are one.
-constexpr void set_runs(TileLayout& to, MemoryOrder axes) {
+// The runs of the elements of axes: those that one step can walk are one.
+constexpr TileLayout runs_of(MemoryOrder axes) {
+  TileLayout to = {};
   to.n0 = axes.a.extent;
   to.n1 = axes.b.extent;
   uint32_t n2 = axes.c.extent;
@@ -117,6 +118,7 @@ constexpr void set_runs(TileLayout& to, MemoryOrder axes) {
   to.count = axes.a.extent * axes.b.extent * axes.c.extent;
   to.inverse0 = 1.0f / static_cast<float>(to.n0);
   to.inverse1 = 1.0f / static_cast<float>(to.n1);
+  return to;
 }
 
 // A round is the elements that all threads move at once, `per_vector` each.
@@ -124,7 +126,7 @@ constexpr TileLayout tile_layout(TileAxis column, TileAxis length,
                                  TileAxis batch, uint32_t per_vector,
                                  uint32_t round) {
   MemoryOrder order = MemoryOrder::of(column, length, batch);
-  TileLayout to = {};
+  TileLayout to = runs_of(order);
   to.column = tile_step(column, order.a, order.b);
   to.length = tile_step(length, order.a, order.b);
   to.batch = tile_step(batch, order.a, order.b);
@@ -136,10 +138,8 @@ constexpr TileLayout tile_layout(TileAxis column, TileAxis length,
                      (length.reversed ? length.step * last(length) : 0) +
                      (batch.reversed ? batch.step * last(batch) : 0);
 
-  set_runs(to, order);
-  uint32_t n2 = to.count / to.n0 / to.n1;
-
   // A single run may start anywhere; several must each start at a vector.
+  uint32_t n2 = to.count / to.n0 / to.n1;
   bool dense = to.n0 == to.count;
   uint32_t rest = static_cast<uint32_t>(to.m1 | (n2 > 1 ? to.m2 : 0)) | to.n0;
   bool aligned = rest % per_vector == 0;
@@ -170,8 +170,7 @@ constexpr TileLayout tile_places(TileAxis column, TileAxis length,
   MemoryOrder order = MemoryOrder::of(placed(column, result.column),
                                       placed(length, result.length),
                                       placed(batch, result.batch));
-  TileLayout to = {};
-  set_runs(to, order);
+  TileLayout to = runs_of(order);
   to.first =
       result.first +
       static_cast<int>((column.reversed ? result.column * last(column) : 0) +

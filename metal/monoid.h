@@ -80,24 +80,24 @@
 
 namespace upsweep {
 
-// A line of a tile in threadgroup memory.
-template <class V>
+// A line of a tile in threadgroup memory. Threads have so many items of it.
+template <class V, uint items>
 struct Line {
   threadgroup uint* tile;
   int first;  // of position 0
   int step;   // from position to position
 };
 
-template <class V>
-METAL_FUNC V get(Line<V> line, uint position) {
-  return TileAccess<V>::get(line.tile,
-                            uint(line.first + line.step * int(position)));
+template <class V, uint items>
+METAL_FUNC V get(Line<V, items> line, uint position) {
+  return TileAccess<V, items>::get(
+      line.tile, uint(line.first + line.step * int(position)));
 }
 
-template <class V>
-METAL_FUNC void put(Line<V> line, uint position, V value) {
-  TileAccess<V>::put(line.tile, uint(line.first + line.step * int(position)),
-                     value);
+template <class V, uint items>
+METAL_FUNC void put(Line<V, items> line, uint position, V value) {
+  TileAccess<V, items>::put(
+      line.tile, uint(line.first + line.step * int(position)), value);
 }
 
 // The earlier of two exits, as a monoid for group_scan.

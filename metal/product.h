@@ -174,7 +174,8 @@ struct Product {
 
   // A product that leaves the range continues like one that has met a zero or
   // an infinity.
-  static METAL_FUNC Prefix resume(Prefix s, RangeExit e, Line<Value>, int) {
+  template <class Line>
+  static METAL_FUNC Prefix resume(Prefix s, RangeExit e, Line, int) {
     s.special |= e;
     s.exponent = 0;
     return s;

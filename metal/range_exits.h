@@ -27,7 +27,7 @@ METAL_FUNC typename M::Prefix scan_stepwise(ThreadItems<M> items,
 
 // The prefix of the first items of a line, from the carry before it.
 template <class M>
-METAL_FUNC typename M::Prefix enter_line(Line<typename M::Value> line,
+METAL_FUNC typename M::Prefix enter_line(decltype(ThreadItems<M>::line) line,
                                          typename M::Prefix carry) {
   typename M::RangeExit exit = M::exit_of_carry(carry);
   return M::has_exited(exit) ? M::resume(carry, exit, line, 0) : carry;

@@ -13,11 +13,11 @@ struct ThreadItems<Recurrence<F>> {
   static constant constexpr uint kItems =
       pair_items(items(2 * sizeof(Value)), sizeof(Value));
   static_assert(kItems <= 64, "room in the low half of a mask");
-  Line<Value> line;
+  Line<Value, kItems> line;
   uint position;  // of the first element in the line
   uint count;
   ResetMask resets = {0, 0};
-  Line<Value> terms = {};
+  Line<Value, kItems> terms = {};
 
   // As items of the other array.
   static METAL_FUNC ThreadItems of_terms(ThreadItems here) {
@@ -40,7 +40,7 @@ struct Resets<Recurrence<F>> {
   using Flags = ResetFlags<M>;
   using TileOut = Layout<Value>;
   static constant constexpr uint kTileVectors =
-      tile_vectors(uint(kThreads) * Items::kItems, sizeof(Value));
+      tile_vectors(Items::kItems, sizeof(Value));
   static constant constexpr uint kBytes = kResetBytes;
   static constant constexpr uint kVectors = Flags::kVectors + kTileVectors;
   static constant constexpr bool kHasSecond = true;

@@ -8,7 +8,7 @@ template <class M>
 struct ThreadItems {
   using Value = typename M::Value;
   static constant constexpr uint kItems = items(sizeof(Value));
-  Line<Value> line;
+  Line<Value, kItems> line;
   uint position;  // of the first element in the line
   uint count;
 };
@@ -39,7 +39,7 @@ struct RegisterTile {
 template <class M>
 struct SharedView {
   using Value = typename M::Value;
-  using Tile = TileAccess<Value>;
+  using Tile = TileAccess<Value, ThreadItems<M>::kItems>;
 
   threadgroup uint* tile;
   uint count;
@@ -74,7 +74,7 @@ struct SharedView {
 template <class M, uint pattern>
 struct AccessPattern {
   using Value = typename M::Value;
-  using Tile = TileAccess<Value>;
+  using Tile = TileAccess<Value, ThreadItems<M>::kItems>;
   using Here = SharedView<M>;
   static constant constexpr uint kVectors =
       RegisterTile<M, pattern>::kItems / Tile::kPerVector;
@@ -121,7 +121,7 @@ struct AccessPattern {
 
 template <class M>
 struct AccessPattern<M, kPeriodic> {
-  using Tile = TileAccess<typename M::Value>;
+  using Tile = TileAccess<typename M::Value, ThreadItems<M>::kItems>;
   using Here = SharedView<M>;
   static constant constexpr uint kItems = RegisterTile<M, kPeriodic>::kItems;
   static constant constexpr uint kPeriod = RegisterTile<M, kPeriodic>::kPeriod;
@@ -170,7 +170,7 @@ struct AccessPattern<M, kPeriodic> {
 
 template <class M>
 struct AccessPattern<M, kStrided> {
-  using Tile = TileAccess<typename M::Value>;
+  using Tile = TileAccess<typename M::Value, ThreadItems<M>::kItems>;
   using Here = SharedView<M>;
   static constant constexpr uint kItems = RegisterTile<M, kStrided>::kItems;
 

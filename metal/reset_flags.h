@@ -28,7 +28,7 @@ struct ThreadItems<WithResets<M>> {
   using Value = typename M::Value;
   static constant constexpr uint kItems = items(sizeof(Value));
   static_assert(kItems <= 128, "room in a mask");
-  Line<Value> line;
+  Line<Value, kItems> line;
   uint position;  // of the first element in the line
   uint count;
   ResetMask resets = {0, 0};
@@ -108,9 +108,10 @@ struct FlagLayout {
 };
 
 // Bits in the padding of a tile's first rows, four words in each.
+template <class Tile>
 struct FlagBits {
   static METAL_FUNC uint place(uint word) {
-    return word / 4 * (kRowBytes / 4 + 4) + kRowBytes / 4 + word % 4;
+    return word / 4 * (4 * Tile::kRow + 4) + 4 * Tile::kRow + word % 4;
   }
   static METAL_FUNC uint get(threadgroup const uint* tile, uint word) {
     return tile[place(word)];
@@ -127,11 +128,13 @@ struct ResetFlags {
   using Items = ThreadItems<M>;
   using Flags = FlagLayout<Value>;
   static constant constexpr uint kBits = kThreads * Items::kItems;
-  static_assert(kBits / 128 <= kBits * sizeof(Value) / kRowBytes,
-                "room in the padding");
+  using Tile = TileAccess<Value, Items::kItems>;
+  using Bits = FlagBits<Tile>;
+  static constant constexpr uint kRows = kBits / Tile::kPerRow;
+  static_assert(kBits / 128 <= kRows, "room in the padding");
   // A row more if the last bits need it.
   static constant constexpr uint kVectors =
-      kBits / 128 < kBits * sizeof(Value) / kRowBytes ? 0 : kRowBytes / 16;
+      kBits / 128 < kRows ? 0 : Tile::kRow;
 
   // Puts the bits of a tile into threadgroup memory.
   static METAL_FUNC void load(Task<M> task, constant ScanParams& params,
@@ -156,14 +159,14 @@ struct ResetFlags {
       for (uint r = 0; r < kBatch; ++r) {
         uint set = first + r * kThreads;
         if (Flags::is_whole(here, set)) {
-          FlagBits::put_set(tile, set, flag_bits(loaded[r]));
+          Bits::put_set(tile, set, flag_bits(loaded[r]));
         }
       }
     }
     UPSWEEP_ROLL
     for (uint set = thread_index; set < count; set += kThreads) {
       if (Flags::is_whole(here, set)) continue;
-      FlagBits::put_set(tile, set, Flags::load_parts(here, task.resets, set));
+      Bits::put_set(tile, set, Flags::load_parts(here, task.resets, set));
     }
   }
 
@@ -196,8 +199,7 @@ struct ResetFlags {
     UPSWEEP_UNROLL
     for (uint w = 0; w <= (Items::kItems + 31) / 32; ++w) {
       uint at = first / 32 + w;
-      if (at < end)
-        part[w / 2] |= ulong(FlagBits::get(tile, at)) << (w % 2 * 32);
+      if (at < end) part[w / 2] |= ulong(Bits::get(tile, at)) << (w % 2 * 32);
     }
     uint shift = first % 32;
     ResetMask mask = ResetMask::after({part[0], part[1]}, shift);
@@ -228,7 +230,7 @@ struct ResetFlags {
       for (uint j = 0; j < 8; ++j) {
         uint at = uint(first + step * int(begin + j));
         if (begin + j < count) {
-          some |= (FlagBits::get(tile, at / 32) >> (at % 32) & 1) << j;
+          some |= (Bits::get(tile, at / 32) >> (at % 32) & 1) << j;
         }
       }
       ulong word = ulong(some) << (begin & 63);

@@ -18,6 +18,9 @@
 #include "wide.h"
 #include "shuffle.h"
 
+#include "tile_access.h"
+#include "tile_walk.h"
+#include "element_loads.h"
 #include "tile_io.h"
 #include "group.h"
 #include "monoid.h"

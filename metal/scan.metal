@@ -207,7 +207,9 @@ template <class M>
     uint simdgroup [[simdgroup_index_in_threadgroup]]) {
   threadgroup uint4 tile[tile_vectors<M>()];
   threadgroup atomic_uint any_flag;
-  Shared<M> shared = {(threadgroup uint*)tile, nullptr, &any_flag};
+  // Threads have nothing for each other.
+  Shared<M> shared = {(threadgroup uint*)tile,
+                      (threadgroup typename M::Aggregate*)tile, &any_flag};
   Task<M> task = make_task<M>(in, out, resets, initials, second, params, group,
                               {lane, simdgroup}, shared);
   WholeLines<M>::scan(task, params);

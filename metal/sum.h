@@ -146,7 +146,8 @@ struct Sum {
   }
 
   // A sum that leaves the range continues like one that has met an infinity.
-  static METAL_FUNC Prefix resume(Prefix s, RangeExit e, Line<Value>, int) {
+  template <class Line>
+  static METAL_FUNC Prefix resume(Prefix s, RangeExit e, Line, int) {
     s.kinds |= e;
     return s;
   }

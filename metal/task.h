@@ -62,8 +62,7 @@ struct Resets {
 
 template <class M>
 constexpr uint32_t tile_vectors() {
-  return tile_vectors(uint(kThreads) * ThreadItems<M>::kItems,
-                      sizeof(typename M::Value)) +
+  return tile_vectors(ThreadItems<M>::kItems, sizeof(typename M::Value)) +
          Resets<M>::kVectors;
 }
 

@@ -14,7 +14,6 @@ enum : uint32_t {
   kThreads = 256,   // of a threadgroup; a power of two
   kItemBytes = 64,  // of a thread's items of a tile, at most
   kMaxItems = 16,   // of a thread in a tile, at most
-  kRowBytes = 128,  // of threadgroup memory between padding
 };
 
 // A thread's items of a tile.

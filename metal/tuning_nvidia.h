@@ -14,7 +14,6 @@ enum : uint32_t {
   kThreads = 128,    // of a threadgroup; a power of two
   kItemBytes = 256,  // of a thread's items of a tile, at most
   kMaxItems = 128,   // of a thread in a tile, at most
-  kRowBytes = 256,   // of threadgroup memory between padding
   kResident =
       5,  // threadgroups that a core must have room for: bounds registers
 };

@@ -10,7 +10,6 @@ enum : uint32_t {
   kThreads = 64,
   kItemBytes = 16,
   kMaxItems = 16,
-  kRowBytes = 128,
   kResident = 1
 };
 
