@@ -17,6 +17,7 @@ from scans import (
     DERIVATIVES,
     LOOK_BACK,
     LOOK_BACKS,
+    WHOLE_LINES,
     Axis,
     Geometry,
     Refused,
@@ -177,7 +178,8 @@ def test_every_kernel_of_the_list_exists(engine):
     for (op, _), computed in reset_dtypes().items():
         kernels.add(f"resets_{table()[op, computed][0]}")
     kernels.update(frexp_kernels().values(), recurrence_kernels().values())
-    scans = [f"{each}_{kernel}" for each in engine.tuning.passes for kernel in kernels]
+    stages = (*engine.tuning.passes, *WHOLE_LINES)
+    scans = [f"{each}_{kernel}" for each in stages for kernel in kernels]
     derivatives = [
         f"{each}_{kernel}"
         for (kind, _), kernel in derivative_kernels().items()

@@ -169,7 +169,7 @@ def test_address_spaces():
     ("file", "right", "wrong"),
     [
         ("monoid.h", "threadgroup uint* tile;", "device uint* tile;"),
-        ("tile_io.h", "put_slot(threadgroup uint* tile",
+        ("tile_access.h", "put_slot(threadgroup uint* tile",
          "put_slot(device uint* tile"),
         ("spine.h", "device typename M::Prefix* carries;",
          "threadgroup typename M::Prefix* carries;"),
