@@ -66,8 +66,8 @@ struct ComplexLogAddExp {
     if (is_identity(a)) return {b.exponent, b.re, b.im, special};
     if (is_identity(b)) return {a.exponent, a.re, a.im, special};
     float exponent = max(a.exponent, b.exponent);
-    float left = to_exponent(a.exponent, exponent);
-    float right = to_exponent(b.exponent, exponent);
+    float left = to_exponent(a.exponent - exponent);
+    float right = to_exponent(b.exponent - exponent);
     return {exponent, add(scale(a.re, left), scale(b.re, right)),
             add(scale(a.im, left), scale(b.im, right)), special};
   }
@@ -115,7 +115,7 @@ struct ComplexLogAddExp {
     // The logarithm of the square of the norm, which is between 1 and 8.
     float square = fma(re, re, im * im);
     int square_shift = exponent_of(square);
-    float rest = logarithm(scaled(square, -square_shift)) / 2 +
+    float rest = logarithm({scaled(square, -square_shift), 0}) / 2 +
                  float(square_shift) * (log_2().hi / 2);
     return uint2(as_type<uint>(log_of_powers(s.exponent, shift, rest)),
                  as_type<uint>(angle(re, im)));

@@ -35,8 +35,8 @@ METAL_FUNC Exponential exponential(float x) {
 }
 
 // log(x) for x in [1/2, 2], to within 2^-24.
-METAL_FUNC float logarithm(float x) {
-  float u = (x - 1) / (x + 1);
+METAL_FUNC float logarithm(Wide x) {
+  float u = (x.hi - 1 + x.lo) / (x.hi + 1);
   float z = u * u;
   float series = fma(z, 1.0f / 15, 1.0f / 13);
   series = fma(series, z, 1.0f / 11);
@@ -47,22 +47,20 @@ METAL_FUNC float logarithm(float x) {
   return 2 * fma(series * z, u, u);
 }
 
-// The factor that brings a term from one exponent to a larger one.
-METAL_FUNC float to_exponent(float from, float to) {
-  return from - to < -50 ? 0.0f : power_of_two(2 * int(from - to));
+// The factor that brings a term to an exponent that is larger by -difference.
+METAL_FUNC float to_exponent(float difference) {
+  return difference < -50 ? 0.0f : power_of_two(2 * int(difference));
 }
 
 // log(4^exponent · 2^shift) + rest, without cancellation between the parts.
 METAL_FUNC float log_of_powers(float exponent, int shift, float rest) {
-  if (abs(exponent) > power_of_two(30)) {
-    // Beside such an exponent all else is lost. The logarithm of a finite
-    // number is finite.
-    float most = as_type<float>(kInfinityBits - 1);
-    float y = fma(exponent, log_4().lo, exponent * log_4().hi);
-    return clamp(y, -most, most);
-  }
-  Wide sum = add(multiply(log_4(), exponent), multiply(log_2(), float(shift)));
-  return sum.hi + (sum.lo + rest);
+  Wide sum = multiply(log_2(), fma(exponent, 2.0f, float(shift)));
+  // Beside a large exponent all else is lost. The logarithm of a finite number
+  // is finite.
+  float most = as_type<float>(kInfinityBits - 1);
+  float far = fma(exponent, log_4().lo, exponent * log_4().hi);
+  return abs(exponent) > power_of_two(30) ? clamp(far, -most, most)
+                                          : sum.hi + (sum.lo + rest);
 }
 
 constant constexpr uint kOverflown = 1;  // in addition to kNaN
@@ -83,15 +81,19 @@ struct LogAddExp {
 
   static METAL_FUNC Aggregate identity() { return {0, {0, 0}, 0}; }
 
+  // Without branches, so that several elements are on their way at once.
   static METAL_FUNC Aggregate accumulate(Aggregate t, Value x) {
     uint bits = F::widen(x);
-    if ((bits & kInfinityBits) == kInfinityBits) {
-      if ((bits & kFractionBits) != 0) t.special |= kNaN;
-      if (bits == kInfinityBits) t.special |= kOverflown;
-      return t;
-    }
-    Exponential e = exponential(as_type<float>(bits));
-    return combine(t, {e.exponent, {e.mantissa, 0}, 0});
+    bool is_finite = (bits & kInfinityBits) != kInfinityBits;
+    bool is_nan = !is_finite && (bits & kFractionBits) != 0;
+    t.special |= (is_nan ? kNaN : 0) | (bits == kInfinityBits ? kOverflown : 0);
+    Exponential e = exponential(is_finite ? as_type<float>(bits) : 0.0f);
+    float behind = t.sum.hi == 0 ? 0.0f : t.exponent - e.exponent;
+    float factor = to_exponent(-abs(behind));
+    float term = e.mantissa * (behind > 0 ? factor : 1.0f);
+    Wide sum = add(scale(t.sum, behind < 0 ? factor : 1.0f), term);
+    if (!is_finite) return t;
+    return {behind > 0 ? t.exponent : e.exponent, sum, t.special};
   }
 
   static METAL_FUNC Aggregate combine(Aggregate a, Aggregate b) {
@@ -99,8 +101,8 @@ struct LogAddExp {
     if (a.sum.hi == 0) return {b.exponent, b.sum, special};
     if (b.sum.hi == 0) return {a.exponent, a.sum, special};
     float exponent = max(a.exponent, b.exponent);
-    Wide left = scale(a.sum, to_exponent(a.exponent, exponent));
-    Wide right = scale(b.sum, to_exponent(b.exponent, exponent));
+    Wide left = scale(a.sum, to_exponent(a.exponent - exponent));
+    Wide right = scale(b.sum, to_exponent(b.exponent - exponent));
     return {exponent, add(left, right), special};
   }
 
@@ -136,13 +138,12 @@ struct LogAddExp {
   }
 
   static METAL_FUNC Value value(Prefix s) {
-    if ((s.special & kNaN) != 0) return F::narrow(kNaNBits);
-    if (s.special != 0) return F::narrow(kInfinityBits);
-    if (s.sum.hi == 0) return F::narrow(kSignBit | kInfinityBits);
     int shift = exponent_of(s.sum.hi);
     Wide sum = scale(s.sum, power_of_two(-shift));
-    float rest = logarithm(sum.hi) + sum.lo / sum.hi;
-    return F::narrow(as_type<uint>(log_of_powers(s.exponent, shift, rest)));
+    float y = log_of_powers(s.exponent, shift, logarithm(sum));
+    uint special = (s.special & kNaN) != 0 ? kNaNBits : kInfinityBits;
+    uint bits = s.sum.hi == 0 ? kSignBit | kInfinityBits : as_type<uint>(y);
+    return F::narrow(s.special != 0 ? special : bits);
   }
 };
 
