@@ -72,8 +72,11 @@ def _extremum_vjp(op: str) -> Callable[[Tensor, Tensor, Way], Tensor]:
         stays = _stays(x.detach(), op, way)
         c = way.of_inclusive(c)
         back = not way.reverse
-        sums = scan(c, "sum", way.dim, back, True, None, way.next(~stays))
-        return torch.where(stays, 0, sums)
+        # Each is one step ahead of where another element takes over. A segment may
+        # start at the first element, which the last step brings there.
+        ends = (~stays).roll(1 if way.reverse else -1, way.dim)
+        sums = scan(c, "sum", way.dim, back, True, None, ends)
+        return sums.masked_fill(stays, 0)
 
     return vjp
 

@@ -24,7 +24,8 @@ AGREEMENT = [
     ((1, 0), (3, 0), Gives(or_else=malformed("device"))),
     *[((t, 0), (1, 0), malformed("device")) for t in (0, 2, 8, 13, 99)],
     *[((1, 0), (t, 0), malformed("device")) for t in (0, 2, 8, 13, 99, 2**40)],
-    *[((t, 0), (t, 0), malformed("device")) for t in (0, 2, 8, 13, 99)],
+    # An NVIDIA GPU that no machine has.
+    *[((t, 999), (t, 999), malformed("device")) for t in (0, 2, 8, 13, 99)],
     ((2, 0), (2, 2**40), malformed("device")),
     ((2, 0), (2, -1), malformed("device")),
     *[
