@@ -55,6 +55,7 @@ int attribute(int which, int device) {
 CudaDevice::CudaDevice(int index) : index_(index) {
   check(driver().device_get(&handle_, index), "finding a device");
   check(driver().retain_context(&context_, handle_), "starting a device");
+  has_pools_ = attribute(cuda::kMemoryPools, handle_) != 0;
   source_ = {[this](size_t nbytes) -> void* {
                cuda::Current current(context_);
                cuda::Address address;

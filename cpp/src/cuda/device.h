@@ -23,6 +23,9 @@ class CudaDevice {
   // The context that CUDA's runtime shares among all libraries.
   cuda::Context context() const { return context_; }
 
+  // Whether memory can be allocated and freed in the order of a stream.
+  bool has_pools() const { return has_pools_; }
+
   cuda::Address allocate(size_t nbytes);
   void free(cuda::Address address, size_t nbytes) noexcept;
   // Of what was allocated in the order of a stream.
@@ -53,6 +56,7 @@ class CudaDevice {
   int index_;
   int handle_;
   cuda::Context context_;
+  bool has_pools_;
   Allocator::Source source_;
 
   std::mutex staging_;  // guards what follows
