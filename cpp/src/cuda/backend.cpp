@@ -120,6 +120,10 @@ class CudaBackend final : public GpuBackend, public DeviceMemory {
     return std::make_shared<CudaStorage>(nbytes, find(device.index).device);
   }
 
+  void check_owns_results(Stream stream) override {
+    find(stream).check_owns_results();
+  }
+
   StoragePtr borrow(Device device, ResultMemory memory) override {
     check_process();
     return std::make_shared<CudaStorage>(

@@ -28,8 +28,9 @@ class CudaDevice {
 
   cuda::Address allocate(size_t nbytes);
   void free(cuda::Address address, size_t nbytes) noexcept;
-  // Of what was allocated in the order of a stream.
-  void free_in_order(cuda::Address address, cuda::Stream stream) noexcept;
+  // Of what was allocated for the graph that captures the stream. After the
+  // capture it stays the graph's, which may still run.
+  void free_in_graph(cuda::Address address, cuda::Stream stream) noexcept;
 
   // Copies between main memory of any kind and the device's. Each returns when
   // the copy is done.

@@ -56,6 +56,13 @@ void CudaStream::check_not_captured() const {
       "host. Call it outside of the graph.");
 }
 
+void CudaStream::check_owns_results() const {
+  if (!is_captured()) return;
+  throw std::runtime_error(
+      "[cuda] While a CUDA graph captures the stream, a result needs memory "
+      "from before: pass it as `into`, or call this outside of the graph.");
+}
+
 void CudaStream::check_graph_memory() const {
   if (device_.has_pools()) return;
   throw std::runtime_error(

@@ -57,6 +57,9 @@ class CudaStream {
 
   // Gives memory to what work on the GPU will write, unless it has some.
   void prepare(CudaStorage& output) const;
+  // Throws while a graph is captured: the result would be memory of the graph,
+  // which may be launched, or destroyed, as long as the result lives.
+  void check_owns_results() const;
   void run_on_gpu(CudaWork work);
   // Takes memory that another library owns. Work given to the stream from now
   // on may read it.
