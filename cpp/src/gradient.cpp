@@ -62,7 +62,7 @@ array differentiate(Derivative kind, const array& a, const array& other,
   direction.reverse = reverse;
   StoragePtr flags =
       make_reset(name_of(kind), reset, shape, along, direction, stream);
-  array out = make_result(name_of(kind), shape, a.dtype(), stream, into);
+  array out = make_final_result(name_of(kind), shape, a.dtype(), stream, into);
   // The sums of a gradient run against the product.
   bool backwards = reverse != (kind == Derivative::vjp);
   GradientWork work{

@@ -129,7 +129,7 @@ array linear_recurrence(const array& a, const array& b, int axis,
       same.reverse = options.reverse;
       reset = {make_reset(kName, options.reset, shape, along, same, stream), 0};
     }
-    array out = make_result(kName, shape, dtype, stream, options.into);
+    array out = make_final_result(kName, shape, dtype, stream, options.into);
     backend(stream).recurrence(
         stream, {dtype,
                  make_recurrence_plan(shape, scale.strides(), added.strides(),

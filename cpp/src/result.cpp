@@ -23,6 +23,13 @@ array make_result(const char* op, const Shape& shape, Dtype dtype,
   return make_array(backend(stream).borrow(stream.device, into), shape, dtype);
 }
 
+array make_final_result(const char* op, const Shape& shape, Dtype dtype,
+                        Stream stream, ResultMemory into) {
+  bool is_empty = checked_size(op, shape, dtype) == 0;
+  if (into.empty() && !is_empty) backend(stream).check_owns_results(stream);
+  return make_result(op, shape, dtype, stream, into);
+}
+
 void wait_until_idle(Stream stream) { backend(stream).wait_until_idle(stream); }
 
 std::string renamed(const char* op, const std::string& error) {

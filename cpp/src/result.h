@@ -16,6 +16,10 @@ Stream stream_for(const char* op, StreamOrDevice s);
 // some.
 array make_result(const char* op, const Shape& shape, Dtype dtype,
                   Stream stream, ResultMemory into = {});
+// The same for what the caller gets, not for what is between two steps. Throws
+// std::runtime_error if the stream is captured and there is no memory.
+array make_final_result(const char* op, const Shape& shape, Dtype dtype,
+                        Stream stream, ResultMemory into);
 
 // Waits until the stream has finished its work, successfully or not.
 void wait_until_idle(Stream stream);

@@ -58,7 +58,7 @@ array run(const char* name, Op op, const array& a, const Shape& shape, int axis,
           const Initial& initial = {}, const StoragePtr& reset = nullptr,
           bool include_initial = false) {
   return produce(name, stream, [&] {
-    array out = make_result(name, shape, a.dtype(), stream, into);
+    array out = make_final_result(name, shape, a.dtype(), stream, into);
     backend(stream).scan(
         stream, {op, a.dtype(), plan_of(a, axis, reverse, include_initial),
                  inclusive, a.offset(), storage_of(a), storage_of(out), initial,

@@ -1174,7 +1174,10 @@ def get_cache_memory() -> int:
     """Bytes of freed buffers that are kept for the next array."""
 
 def clear_cache() -> None:
-    """Returns the cached buffers to the system."""
+    """
+    Returns the cached buffers to the system, and what the kernels of an NVIDIA GPU keep
+    between them, for which it waits until the GPU is idle.
+    """
 
 def set_memory_limit(limit: int) -> int:
     """

@@ -48,16 +48,16 @@ def product(x: mx.array, reset: mx.array | None, how: How) -> mx.array:
         return upsweep.scan(x, "prod", **how._asdict(), reset=reset)
 
     def vjp(c: mx.array, x: mx.array, *reset: mx.array) -> list[mx.array]:
-        x = _inexact(x)
-        of_x = product_vjp(x, c.astype(x.dtype), *_one_of(reset), how)
+        x, where = _inexact(x, how)
+        of_x = product_vjp(x, c.astype(x.dtype), *_one_of(reset), where)
         return [of_x, *map(mx.zeros_like, reset)]
 
     def jvp(primals: Arrays, tangents: Tangents) -> mx.array:
         (x, *reset), d = primals, tangents[0]
-        x = _inexact(x)
         if d is None:
             return mx.zeros_like(x)
-        return product_jvp(x, d.astype(x.dtype), *_one_of(reset), how)
+        x, where = _inexact(x, how)
+        return product_jvp(x, d.astype(x.dtype), *_one_of(reset), where)
 
     return call(forward, vjp, jvp, x, *_given(reset))
 
@@ -386,9 +386,11 @@ def _sum(*terms: mx.array | None) -> mx.array:
     return sum(rest, first)
 
 
-def _inexact(x: mx.array) -> mx.array:
-    """Integers as float32, as in MLX's own derivatives."""
-    return x if mx.issubdtype(x.dtype, mx.inexact) else x.astype(mx.float32)
+def _inexact(x: mx.array, how: How) -> tuple[mx.array, How]:
+    """Integers as float64, on the CPU: derivatives up to 2^53 are exact."""
+    if mx.issubdtype(x.dtype, mx.inexact):
+        return x, how
+    return _float64(x), how.on_cpu()
 
 
 def _float32(x: mx.array) -> mx.array:

@@ -137,8 +137,9 @@ class array {
 /// Memory of a stream's device that another library lends for a result: as many
 /// bytes as the result has, aligned to its dtype, on a GPU to 16 bytes. It must
 /// last as long as the result and its work, and must not be that of an input.
-/// An empty one is new memory of upsweep's. std::invalid_argument where the
-/// device can write to its own memory only, as Metal does.
+/// An empty one is new memory of upsweep's; std::runtime_error while a CUDA
+/// graph captures the stream, which could not own it. std::invalid_argument
+/// where the device can write to its own memory only, as Metal does.
 using ResultMemory = std::span<std::byte>;
 
 /// Waits for all the given arrays; throws the first error.

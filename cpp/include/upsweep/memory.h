@@ -12,7 +12,8 @@ size_t get_peak_memory();
 void reset_peak_memory();
 /// Bytes of freed buffers that are kept for the next array.
 size_t get_cache_memory();
-/// Returns the cached buffers to the system.
+/// Returns the cached buffers to the system, and what the kernels of an NVIDIA
+/// GPU keep between them, for which it waits until the GPU is idle.
 void clear_cache();
 
 /// An allocation that would take active memory over the limit throws

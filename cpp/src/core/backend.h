@@ -196,7 +196,9 @@ class Backend {
 
   // Uninitialised memory, for work on a stream of the device to write.
   virtual StoragePtr allocate(Device device, size_t nbytes) = 0;
-  // The same over memory that another library lends. Throws
+  // Throws std::runtime_error if the stream's work cannot own its results now.
+  virtual void check_owns_results(Stream) {}
+  // As allocate, over memory that another library lends. Throws
   // std::invalid_argument unless the backend can write there.
   virtual StoragePtr borrow(Device device, ResultMemory memory);
 

@@ -13,6 +13,7 @@
 
 #include "../../../metal/tuning_nvidia.h"
 #include "../gpu/backend.h"
+#include "../host/memory.h"
 #include "../host/stream_table.h"
 #include "device.h"
 #include "storage.h"
@@ -92,7 +93,9 @@ struct Gpu {
 
 class CudaBackend final : public GpuBackend, public DeviceMemory {
  public:
-  CudaBackend() : GpuBackend(kTuning), gpus_(cuda_device_count()) {}
+  CudaBackend() : GpuBackend(kTuning), gpus_(cuda_device_count()) {
+    global_allocator().when_cleared([this] { free_scratch(); });
+  }
 
   int device_count() const override { return static_cast<int>(gpus_.size()); }
 
@@ -115,6 +118,10 @@ class CudaBackend final : public GpuBackend, public DeviceMemory {
   StoragePtr allocate(Device device, size_t nbytes) override {
     check_process();
     return std::make_shared<CudaStorage>(nbytes, find(device.index).device);
+  }
+
+  void check_owns_results(Stream stream) override {
+    find(stream).check_owns_results();
   }
 
   StoragePtr borrow(Device device, ResultMemory memory) override {
@@ -220,6 +227,15 @@ class CudaBackend final : public GpuBackend, public DeviceMemory {
                      }
                    },
                    std::move(read), out, most});
+  }
+
+  void free_scratch() {
+    check_process();
+    std::lock_guard lock(mutex_);
+    for (const std::unique_ptr<Gpu>& gpu : gpus_) {
+      if (!gpu) continue;
+      gpu->streams.for_each([](CudaStream& stream) { stream.free_scratch(); });
+    }
   }
 
   Gpu& find(int index) const {

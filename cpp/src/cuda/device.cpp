@@ -55,6 +55,7 @@ int attribute(int which, int device) {
 CudaDevice::CudaDevice(int index) : index_(index) {
   check(driver().device_get(&handle_, index), "finding a device");
   check(driver().retain_context(&context_, handle_), "starting a device");
+  has_pools_ = attribute(cuda::kMemoryPools, handle_) != 0;
   source_ = {[this](size_t nbytes) -> void* {
                cuda::Current current(context_);
                cuda::Address address;
@@ -95,12 +96,15 @@ void CudaDevice::free(cuda::Address address, size_t nbytes) noexcept {
 }
 
 // At exit the driver may already be gone.
-void CudaDevice::free_in_order(cuda::Address address,
+void CudaDevice::free_in_graph(cuda::Address address,
                                cuda::Stream stream) noexcept {
   cuda::DuringCaptures allowed;
   cuda::Context popped;
   if (driver().push_context(context_) != cuda::kSuccess) return;
-  driver().free_in_order(address, stream);
+  int status = 0;
+  if (driver().is_capturing(stream, &status) == cuda::kSuccess && status != 0) {
+    driver().free_in_order(address, stream);
+  }
   driver().pop_context(&popped);
 }
 

@@ -23,10 +23,14 @@ class CudaDevice {
   // The context that CUDA's runtime shares among all libraries.
   cuda::Context context() const { return context_; }
 
+  // Whether memory can be allocated and freed in the order of a stream.
+  bool has_pools() const { return has_pools_; }
+
   cuda::Address allocate(size_t nbytes);
   void free(cuda::Address address, size_t nbytes) noexcept;
-  // Of what was allocated in the order of a stream.
-  void free_in_order(cuda::Address address, cuda::Stream stream) noexcept;
+  // Of what was allocated for the graph that captures the stream. After the
+  // capture it stays the graph's, which may still run.
+  void free_in_graph(cuda::Address address, cuda::Stream stream) noexcept;
 
   // Copies between main memory of any kind and the device's. Each returns when
   // the copy is done.
@@ -53,6 +57,7 @@ class CudaDevice {
   int index_;
   int handle_;
   cuda::Context context_;
+  bool has_pools_;
   Allocator::Source source_;
 
   std::mutex staging_;  // guards what follows

@@ -50,6 +50,8 @@ Found load() {
   }
   UPSWEEP_CUDA_FUNCTIONS(UPSWEEP_FIND)
 #undef UPSWEEP_FIND
+  found.functions.stream_id = reinterpret_cast<decltype(Driver::stream_id)>(
+      dlsym(library, "cuStreamGetId"));
   const Driver& functions = found.functions;
   int version = 0, needed = kernels_version() / 1000 * 1000;
   if (int result = functions.init(0); result != kSuccess) {

@@ -28,7 +28,7 @@ enum Result : int {
   kIsPeerAlready = 704,
   kTooManyPeers = 711,
 };
-enum Attribute : int { kMajor = 75, kMinor = 76 };
+enum Attribute : int { kMajor = 75, kMinor = 76, kMemoryPools = 115 };
 enum : unsigned { kNonBlocking = 1 };  // streams
 enum CaptureMode : int { kRelaxed = 2 };
 enum : unsigned { kBlockingSync = 1, kNoTiming = 2 };  // events
@@ -65,6 +65,7 @@ enum : unsigned { kBlockingSync = 1, kNoTiming = 2 };  // events
   F(enable_peer, cuCtxEnablePeerAccess, Context peer, unsigned flags)        \
   F(clear, cuMemsetD8Async, Address, unsigned char value, size_t, Stream)    \
   F(create_stream, cuStreamCreate, Stream*, unsigned flags)                  \
+  F(wait_for_device, cuCtxSynchronize, void)                                 \
   F(is_capturing, cuStreamIsCapturing, Stream, int* status)                  \
   F(exchange_capture_mode, cuThreadExchangeStreamCaptureMode, int*)          \
   F(wait_for, cuStreamWaitEvent, Stream, Event, unsigned flags)              \
@@ -78,6 +79,9 @@ struct Driver {
 #define UPSWEEP_MEMBER(name, symbol, ...) int (*name)(__VA_ARGS__);
   UPSWEEP_CUDA_FUNCTIONS(UPSWEEP_MEMBER)
 #undef UPSWEEP_MEMBER
+  // A number that no other stream gets, before or after; nullptr in drivers of
+  // CUDA 11.
+  int (*stream_id)(Stream, unsigned long long*);
 };
 
 // nullptr if there is no usable driver.

@@ -3,8 +3,6 @@
 
 #include <algorithm>
 
-#include "../host/memory.h"
-
 namespace upsweep {
 
 using cuda::check;
@@ -15,6 +13,9 @@ namespace {
 // Launches between two times that states are cleared: clearing takes about as
 // long as a launch.
 constexpr uint32_t kEpochs = 1024;
+// Buffers of streams that are gone, before all are freed: that waits for the
+// device.
+constexpr size_t kMostLeft = 32;
 // Memory grows twofold up to this size, then by as much.
 constexpr size_t kMostAhead = size_t{64} << 20;
 
@@ -22,14 +23,34 @@ constexpr size_t kMostAhead = size_t{64} << 20;
 
 // At exit the driver may already be gone.
 CudaScratch::~CudaScratch() {
-  for (const Buffer& buffer : {states_, other_}) {
-    if (buffer.address) driver().free_in_order(buffer.address, stream_);
+  for (Buffer* buffer : {&states_, &other_}) {
+    if (buffer->address && device_.has_pools()) {
+      driver().free_in_order(buffer->address, stream_);
+      *buffer = {};
+    }
   }
+  free_all();
 }
 
 void CudaScratch::reserve(const ScratchSizes& sizes) {
+  if (driver().stream_id) {
+    unsigned long long id = 0;
+    check(driver().stream_id(stream_, &id), "asking a stream");
+    if (id != id_) {
+      leave(states_);
+      leave(other_);
+    }
+    id_ = id;
+  }
+  if (left_.size() > kMostLeft) free_left();
   grow(other_, sizes.other);
   if (grow(states_, sizes.states)) epoch_ = 0;
+}
+
+void CudaScratch::free_all() noexcept {
+  leave(states_);
+  leave(other_);
+  free_left();
 }
 
 // By more than is needed: a stream of ever larger scans allocates few times.
@@ -38,20 +59,36 @@ bool CudaScratch::grow(Buffer& buffer, size_t nbytes) {
   size_t ahead = buffer.nbytes + std::min(buffer.nbytes, kMostAhead);
   Buffer larger{0, std::max(nbytes, ahead)};
   auto allocate = [&] {
-    return driver().allocate_in_order(&larger.address, larger.nbytes, stream_);
+    return device_.has_pools()
+               ? driver().allocate_in_order(&larger.address, larger.nbytes,
+                                            stream_)
+               : driver().allocate(&larger.address, larger.nbytes);
   };
   int result = allocate();
-  if (result == cuda::kOutOfMemory) {
+  if (result == cuda::kOutOfMemory && larger.nbytes > nbytes) {
     larger.nbytes = nbytes;
-    global_allocator().clear_cache();
     result = allocate();
   }
   check(result, "allocating memory between kernels");
-  if (buffer.address) {
+  if (!device_.has_pools()) {
+    leave(buffer);
+    free_left();
+  } else if (buffer.address) {
     check(driver().free_in_order(buffer.address, stream_), "freeing memory");
   }
   buffer = larger;
   return true;
+}
+
+void CudaScratch::leave(Buffer& buffer) {
+  if (buffer.address) left_.push_back(buffer.address);
+  buffer = {};
+}
+
+void CudaScratch::free_left() noexcept {
+  if (left_.empty() || driver().wait_for_device() != cuda::kSuccess) return;
+  for (cuda::Address address : left_) driver().free(address);
+  left_.clear();
 }
 
 uint32_t CudaScratch::next_epoch() {

@@ -42,7 +42,7 @@ CudaStorage::~CudaStorage() {
   if (release_) {
     release(std::move(release_));
   } else if (graph_) {
-    gpu_.free_in_order(address_, graph_);
+    gpu_.free_in_graph(address_, graph_);
   } else if (address_ && !borrowed_) {
     gpu_.free(address_, nbytes());
   }

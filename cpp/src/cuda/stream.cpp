@@ -5,6 +5,9 @@
 #include <exception>
 #include <stdexcept>
 
+#include "../host/memory.h"
+#include "upsweep/error.h"
+
 namespace upsweep {
 
 using cuda::check;
@@ -19,10 +22,23 @@ cuda::Stream make_stream(const CudaDevice& device) {
   return stream;
 }
 
+// What is kept for later makes room. Nothing may be locked.
+template <class F>
+void with_room(const F& run) {
+  try {
+    return run();
+  } catch (const OutOfMemory&) {
+  }
+  global_allocator().clear_cache();
+  run();
+}
+
 }  // namespace
 
 CudaStream::CudaStream(CudaDevice& device)
-    : device_(device), stream_(make_stream(device)), scratch_(stream_) {}
+    : device_(device),
+      stream_(make_stream(device)),
+      scratch_(device, stream_) {}
 
 // Only another library captures its stream.
 bool CudaStream::is_captured() const {
@@ -40,6 +56,27 @@ void CudaStream::check_not_captured() const {
       "host. Call it outside of the graph.");
 }
 
+void CudaStream::check_owns_results() const {
+  if (!is_captured()) return;
+  throw std::runtime_error(
+      "[cuda] While a CUDA graph captures the stream, a result needs memory "
+      "from before: pass it as `into`, or call this outside of the graph.");
+}
+
+void CudaStream::check_graph_memory() const {
+  if (device_.has_pools()) return;
+  throw std::runtime_error(
+      "[cuda] A CUDA graph cannot capture this call: it needs memory of the "
+      "graph, and the device has no memory pools. Call it outside of the "
+      "graph.");
+}
+
+// CUDA's stream of each thread is several streams. Without an id, a stream may
+// be another one than before.
+bool CudaStream::keeps_scratch() const {
+  return !is_lent_ || (stream_ != cuda::kStreamOfThread && driver().stream_id);
+}
+
 bool CudaStream::is_in_order(const CudaWork& work) const {
   return is_lent_ && work.output->may_have_order() &&
          std::all_of(work.inputs.begin(), work.inputs.end(),
@@ -50,6 +87,7 @@ bool CudaStream::is_in_order(const CudaWork& work) const {
 
 void CudaStream::prepare(CudaStorage& output) const {
   if (output.nbytes() != 0 && !output.may_have_order() && is_captured()) {
+    check_graph_memory();
     output.prepare_in_graph(stream_);
   } else {
     output.prepare_on_gpu();
@@ -63,10 +101,12 @@ void CudaStream::run_on_gpu(CudaWork work) {
   }
   check_not_captured();
   host_.wait_for_room();
-  if (!work.scratch.is_empty() && stream_ != cuda::kStreamOfThread) {
-    cuda::Current current(device_.context());
-    std::lock_guard lock(mutex_);
-    scratch_.reserve(work.scratch);
+  if (!work.scratch.is_empty() && keeps_scratch()) {
+    with_room([&] {
+      cuda::Current current(device_.context());
+      std::lock_guard lock(mutex_);
+      scratch_.reserve(work.scratch);
+    });
   }
   std::vector<StoragePtr> storages;
   for (const CudaInput& input : work.inputs) storages.push_back(input.storage);
@@ -90,17 +130,21 @@ void CudaStream::run_on_gpu(CudaWork work) {
 }
 
 void CudaStream::launch_in_order(const CudaWork& work) {
-  cuda::Current current(device_.context());
-  std::lock_guard lock(mutex_);
-  launch_with_scratch(work);
+  with_room([&] {
+    cuda::Current current(device_.context());
+    std::lock_guard lock(mutex_);
+    launch_with_scratch(work);
+  });
 }
 
 // A graph runs the same launches again, with the same epochs, so it clears
-// states of its own each time. CUDA's stream of each thread is several streams.
+// states of its own each time.
 void CudaStream::launch_with_scratch(const CudaWork& work) {
-  if (!work.scratch.is_empty() &&
-      (stream_ == cuda::kStreamOfThread || is_captured())) {
-    CudaScratch scratch(stream_);
+  if (work.scratch.is_empty()) return work.launch(stream_, scratch_);
+  bool is_in_graph = is_captured();
+  if (is_in_graph) check_graph_memory();
+  if (is_in_graph || !keeps_scratch()) {
+    CudaScratch scratch(device_, stream_);
     scratch.reserve(work.scratch);
     return work.launch(stream_, scratch);
   }
@@ -144,6 +188,13 @@ void CudaStream::wait_until_idle() {
     mark()->wait();
   } catch (const std::exception&) {
   }
+}
+
+void CudaStream::free_scratch() {
+  std::unique_lock lock(mutex_, std::try_to_lock);
+  if (!lock) return;
+  cuda::Current current(device_.context());
+  scratch_.free_all();
 }
 
 CudaEventPtr CudaStream::launch(const CudaWork& work) {

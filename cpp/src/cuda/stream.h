@@ -13,7 +13,8 @@
 // work, and no other; what it needs in addition is memory of the graph.
 //
 // What kernels need between them is memory of the stream (scratch.h), which
-// stays as large as it once had to be.
+// stays as large as it once had to be until memory runs out or clear_cache()
+// frees it.
 #pragma once
 
 #include <functional>
@@ -49,10 +50,16 @@ class CudaStream {
   explicit CudaStream(CudaDevice& device);
   // Over another library's stream, which runs the work.
   CudaStream(CudaDevice& device, cuda::Stream stream)
-      : device_(device), stream_(stream), is_lent_(true), scratch_(stream) {}
+      : device_(device),
+        stream_(stream),
+        is_lent_(true),
+        scratch_(device, stream) {}
 
   // Gives memory to what work on the GPU will write, unless it has some.
   void prepare(CudaStorage& output) const;
+  // Throws while a graph is captured: the result would be memory of the graph,
+  // which may be launched, or destroyed, as long as the result lives.
+  void check_owns_results() const;
   void run_on_gpu(CudaWork work);
   // Takes memory that another library owns. Work given to the stream from now
   // on may read it.
@@ -60,6 +67,8 @@ class CudaStream {
   void run_on_host(Work work);
   void synchronize();
   void wait_until_idle();
+  // Frees what kernels need between them, unless a thread is launching some.
+  void free_scratch();
 
   cuda::Stream handle() const { return stream_; }
   bool is_lent() const { return is_lent_; }
@@ -68,6 +77,8 @@ class CudaStream {
   bool is_in_order(const CudaWork& work) const;
   bool is_captured() const;
   void check_not_captured() const;
+  void check_graph_memory() const;
+  bool keeps_scratch() const;
   void launch_in_order(const CudaWork& work);
   void launch_with_scratch(const CudaWork& work);
   CudaEventPtr launch(const CudaWork& work);

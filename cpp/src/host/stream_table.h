@@ -34,6 +34,16 @@ class StreamTable {
     return *found;
   }
 
+  // Calls use(stream) for each that was made.
+  template <class Use>
+  void for_each(const Use& use) {
+    Slots& slots = *slots_;
+    std::lock_guard lock(slots.mutex);
+    for (const auto& stream : slots.streams) {
+      if (stream) use(*stream);
+    }
+  }
+
   // In a forked child: the same numbers name new streams. The old ones have
   // lost their threads, and another thread may have held their lock.
   void renew() { slots_ = new Slots; }

@@ -107,8 +107,13 @@ Stream* find_stream(Stream* handle) {
 void give(Stream* handle, std::function<int()> work) {
   Stream* stream = find_stream(handle);
   if (Graph* graph = stream->capture) return graph->nodes.push_back(work);
-  stream->queue([stream, work = std::move(work)] {
-    int before = stream->result();
+  Worker* worker = stream->worker;
+  if (!worker) {
+    std::fputs("Work was given to a destroyed stream.\n", stderr);
+    std::abort();
+  }
+  worker->queue([worker, work = std::move(work)] {
+    int before = worker->result();
     return before != kSuccess ? before : work();
   });
 }
@@ -165,7 +170,9 @@ int cuDeviceGetName(char* name, int size, int) {
 }
 
 int cuDeviceGetAttribute(int* value, int attribute, int) {
-  *value = attribute == 75 ? 9 : 0;
+  *value = 0;
+  if (attribute == 75) *value = 9;
+  if (attribute == 115) *value = static_cast<int>(setting("pools", 1));
   return kSuccess;
 }
 
@@ -309,7 +316,69 @@ int cuMemsetD8Async(unsigned long long at, unsigned char value, size_t size,
 
 int cuStreamCreate(Stream** stream, unsigned) {
   IN_CONTEXT(cuStreamCreate);
-  *stream = new Stream;
+  std::lock_guard lock(state().mutex);
+  static unsigned long long last = 2;
+  if (state().destroyed.empty()) {
+    *stream = new Stream;
+  } else {
+    *stream = state().destroyed.back();
+    state().destroyed.pop_back();
+    (*stream)->worker = new Worker;
+  }
+  state().workers.push_back((*stream)->worker);
+  (*stream)->id = ++last;
+  return kSuccess;
+}
+
+int cuStreamDestroy_v2(Stream* stream) {
+  IN_CONTEXT(cuStreamDestroy_v2);
+  std::lock_guard lock(state().mutex);
+  stream->worker = nullptr;
+  state().destroyed.push_back(stream);
+  return kSuccess;
+}
+
+int cuStreamGetId(Stream* stream, unsigned long long* id) {
+  IN_CONTEXT(cuStreamGetId);
+  *id = reinterpret_cast<uintptr_t>(stream) <= 2
+            ? reinterpret_cast<uintptr_t>(stream)
+            : stream->id;
+  return kSuccess;
+}
+
+int cuLaunchHostFunc(Stream* stream, void (*function)(void*), void* data) {
+  IN_CONTEXT(cuLaunchHostFunc);
+  give(stream, [=] {
+    function(data);
+    return kSuccess;
+  });
+  return kSuccess;
+}
+
+int cuCtxSynchronize() {
+  OUTSIDE_CAPTURES(cuCtxSynchronize);
+  std::vector<std::shared_ptr<TimelinePoint>> ends;
+  {
+    std::lock_guard lock(state().mutex);
+    std::vector<Worker*> workers = state().workers;
+    workers.push_back(find_stream(nullptr)->worker);
+    for (Worker* worker : workers) {
+      ends.push_back(std::make_shared<TimelinePoint>());
+      worker->queue([end = ends.back()] {
+        end->come(kSuccess);
+        return kSuccess;
+      });
+    }
+  }
+  for (const auto& end : ends) end->wait();
+  return kSuccess;
+}
+
+int cuMemGetInfo_v2(size_t* free, size_t* total) {
+  IN_CONTEXT(cuMemGetInfo_v2);
+  std::lock_guard lock(state().mutex);
+  *total = static_cast<size_t>(setting("memory", 64ll << 30));
+  *free = *total - static_cast<size_t>(entered.back()->used);
   return kSuccess;
 }
 
@@ -343,8 +412,10 @@ int cuEventRecord(Event* event, Stream* handle) {
     std::lock_guard lock(event->mutex);
     event->last = moment;
   }
-  stream->queue([stream, moment] {
-    moment->come(stream->result());
+  Worker* worker = stream->worker;
+  if (!worker) return kInvalidHandle;
+  worker->queue([worker, moment] {
+    moment->come(worker->result());
     return kSuccess;
   });
   return kSuccess;

@@ -72,6 +72,7 @@ int cuGraphLaunch(Graph* graph, Stream* stream) {
 
 int cuMemAllocAsync(unsigned long long* address, size_t size, Stream* stream) {
   IN_CONTEXT(cuMemAllocAsync);
+  if (setting("pools", 1) == 0) return kNotSupported;
   int result = allocate(address, size);
   // Each launch of a graph finds anything there.
   if (result == kSuccess && find_stream(stream)->capture) {

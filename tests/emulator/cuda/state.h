@@ -19,10 +19,12 @@ enum : int {
   kOutOfMemory = 2,
   kNoDevice = 100,
   kInvalidContext = 201,
+  kInvalidHandle = 400,
   kNotFound = 500,
   kNotReady = 600,
   kIsPeerAlready = 704,
   kLaunchFailed = 719,
+  kNotSupported = 801,
   kCaptureUnsupported = 900,
   kCaptureInvalidated = 901,
 };
@@ -45,6 +47,8 @@ struct Driver {
   std::mutex mutex;
   std::vector<std::unique_ptr<Context>> contexts;
   std::map<unsigned long long, Memory> memory;  // by address
+  std::vector<Worker*> workers;                 // those of gone streams too
+  std::vector<Stream*> destroyed;
 };
 Driver& state();
 

@@ -24,7 +24,7 @@ bool TimelinePoint::has_come(int& result) {
   return come_;
 }
 
-void Stream::queue(std::function<int()> work) {
+void Worker::queue(std::function<int()> work) {
   std::lock_guard lock(mutex_);
   if (!started_) std::thread([this] { worker_loop(); }).detach();
   started_ = true;
@@ -32,12 +32,12 @@ void Stream::queue(std::function<int()> work) {
   queued_.notify_one();
 }
 
-int Stream::result() {
+int Worker::result() {
   std::lock_guard lock(mutex_);
   return result_;
 }
 
-void Stream::worker_loop() {
+void Worker::worker_loop() {
   std::unique_lock lock(mutex_);
   for (;;) {
     queued_.wait(lock, [this] { return !work_.empty(); });

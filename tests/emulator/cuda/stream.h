@@ -42,11 +42,10 @@ struct Graph {
   std::atomic<bool> is_valid{true};
 };
 
-// An error is sticky: later work does not run.
-class Stream {
+// Runs the work of a stream on a thread. An error is sticky: later work does
+// not run.
+class Worker {
  public:
-  std::atomic<Graph*> capture{nullptr};  // the graph that gets its work, if any
-
   void queue(std::function<int()> work);
   int result();
 
@@ -58,6 +57,14 @@ class Stream {
   std::deque<std::function<int()>> work_;
   bool started_ = false;
   int result_ = 0;
+};
+
+// What a handle names. The handle of a destroyed stream is given again, while
+// its worker may still run what it has.
+struct Stream {
+  std::atomic<Graph*> capture{nullptr};  // the graph that gets its work, if any
+  unsigned long long id = 0;
+  std::atomic<Worker*> worker{new Worker};  // null once it is destroyed
 };
 
 }  // namespace upsweep::software_cuda

@@ -333,3 +333,64 @@ for _ in range(5):
     assert np.array_equal(a, expected)
 """
     run(driver, program)
+
+
+SCRATCH = """
+import ctypes, os
+driver = ctypes.CDLL("libcuda.so.1")
+def used():
+    context, free, total = ctypes.c_void_p(), ctypes.c_size_t(), ctypes.c_size_t()
+    driver.cuDevicePrimaryCtxRetain(ctypes.byref(context), 100)
+    driver.cuCtxPushCurrent_v2(context)
+    assert driver.cuMemGetInfo_v2(ctypes.byref(free), ctypes.byref(total)) == 0
+    driver.cuCtxPopCurrent_v2(ctypes.byref(context))
+    return total.value - free.value
+x = upsweep.array(np.ones(10**6, np.float32))
+def large():
+    upsweep.synchronize(gpu)
+    return upsweep.cumprod_vjp(x, x, stream=gpu)[-1].item()
+y = upsweep.cumsum(x, stream=gpu)  # takes x there
+assert large() == 1
+upsweep.clear_cache()
+arrays = used()
+assert large() == 1
+upsweep.synchronize(gpu)
+"""
+
+
+def test_clear_cache_frees_what_kernels_need_between_them(driver):
+    program = f"""{SCRATCH}
+cached = upsweep.get_cache_memory()
+scratch = used() - arrays - cached
+upsweep.clear_cache()
+assert used() == 2 * 4 * 2**20, used()  # x and y, in buffers of 4 MiB
+assert large() == 1
+"""
+    run(driver, program)
+
+
+def test_arrays_take_the_memory_that_idle_kernels_kept(driver):
+    program = f"""{SCRATCH}
+upsweep.set_cache_limit(0)
+scratch = used() - arrays
+assert scratch > 4096, scratch
+small = np.ones(2**14, np.float32)
+room = used() + 2 * 4 * 2**14 - scratch // 4
+os.environ["UPSWEEP_SOFTWARE_CUDA"] = f"memory={{room}}"
+assert upsweep.cumsum(small, stream=gpu)[-1].item() == 2**14
+"""
+    run(driver, program)
+
+
+def test_a_device_without_memory_pools(driver):
+    program = """
+g = np.random.default_rng(0)
+for n in (5_000, 50_000, 400_000, 9_000):
+    x = g.integers(-1, 2, n).astype(np.float32)
+    for f in (upsweep.cumsum, upsweep.cummax):
+        assert np.array_equal(f(x, stream=gpu), f(x, stream=cpu))
+    ones = np.ones(n, np.float32)
+    assert upsweep.array_equal(upsweep.cumprod_vjp(ones, x, stream=gpu),
+                               upsweep.cumsum(x, reverse=True, stream=cpu))
+"""
+    run(driver, program, pools=0)

@@ -469,6 +469,18 @@ def test_integers_have_gradients_of_their_dtype():
         assert found.tolist() == expected
 
 
+def test_integers_beyond_float32_have_exact_gradients():
+    n = 2**31 + 1
+    a = mx.array([n, 3, 5], mx.int64)
+    found = mx.grad(lambda x: um.cumprod(x).sum())(a)
+    assert found.dtype == mx.int64
+    assert found.tolist() == [1 + 3 + 15, 6 * n, 3 * n]
+    ones = mx.ones_like(a)
+    (found,) = mx.jvp(um.cumprod, [a], [ones])[1]
+    assert found.dtype == mx.int64
+    assert found.tolist() == [1, 3 + n, 15 + 5 * n + 3 * n]
+
+
 def test_masks_in_between_have_no_gradient():
     """Integers that are made of floats, as positions of a mask are."""
     a = array([1.0, -1.0, 2.0])
