@@ -1,11 +1,21 @@
 // How threads share the gradients of a recurrence. Lines are cut into blocks as
-// those of the recurrence. Each lane of a block is first reduced to what it
-// makes of the numbers that enter it from either end, which tells what every
-// lane starts with; then both gradients are computed. Between blocks, numbers
-// have an exponent that cannot overflow; lanes that leave double's range on the
-// way are computed by the exact path.
+// those of the recurrence.
+//
+// Where neighbouring lines are lanes, a thread walks along its lines and keeps
+// the numbers that enter each block; then it walks back and computes both
+// gradients, a block at a time.
+//
+// Otherwise, each lane of a block is first reduced to what it makes of the
+// numbers that enter it from either end, which tells what every lane starts
+// with; then both gradients are computed.
+//
+// Between blocks, numbers that doubles may not hold have an exponent that
+// cannot overflow; lanes that leave double's range on the way are computed by
+// the exact path.
 #include <algorithm>
 #include <atomic>
+#include <cmath>
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -23,6 +33,9 @@ namespace {
 constexpr int64_t kPanelsPerThread = 4;
 // Numbers that a lane starts with in doubles have such exponents.
 constexpr int64_t kNearExponents = 400;
+// Rows of a block of columns: rows of a matrix can be a power of two apart, and
+// then compete for a few places of the caches.
+constexpr int64_t kColumnRows = 8;
 
 class Adjoint {
  public:
@@ -40,6 +53,7 @@ class Adjoint {
     if (elements == 0) return;
     int threads = threads_for(elements);
     int64_t panels = tiling_.panels, tiles = tiling_.tiles;
+    if (!tiling_.reduces) return run_in_order(threads);
     bool whole = threads == 1 || panels >= threads * kPanelsPerThread;
     // Here, because threads of the pool may not throw.
     for (int i = 0; i < threads; ++i) {
@@ -85,6 +99,27 @@ class Adjoint {
   struct Lane {
     Number product, h, g;
   };
+  // The numbers of neighbouring lines. Those that only the exact path takes are
+  // NaN in doubles.
+  struct LineNumbers {
+    LaneNumbers doubles;
+    Number exact[kMaxLanes];
+    bool has_exact;  // else those are not to be read
+
+    Number get(int l) const {
+      double x = doubles.part[l];
+      if (std::isnan(x)) return exact[l];
+      Number number{{x}};
+      if (number.is_finite()) number.normalise();
+      return number;
+    }
+    void set(int l, const Number& x) {
+      has_exact = true;
+      exact[l] = x;
+      doubles.part[l] = is_near(x) ? scaled(x.part[0], x.exponent)
+                                   : std::numeric_limits<double>::quiet_NaN();
+    }
+  };
   // A block on the way down a panel.
   struct Stop {
     AdjointBlock block;
@@ -97,6 +132,9 @@ class Adjoint {
     std::vector<Lane> lanes;      // of a panel
     std::vector<Stop> stops;      // likewise
     std::vector<Number> numbers;  // of its lines
+    // In order: the h before each block, and what lines have come to.
+    std::unique_ptr<LineNumbers[]> before;
+    std::vector<LineNumbers> h, g;
   };
 
   size_t lanes_of_tile() const {
@@ -125,23 +163,109 @@ class Adjoint {
     });
   }
 
-  // Calls fn(block, group, its lanes) for the blocks of a tile.
-  template <class Fn>
-  void each_block(const Panel& panel, int64_t t, Lane* lanes,
-                  const Fn& fn) const {
+  int64_t block_rows() const {
+    return std::abs(plan_.length.step[RecurrencePlan::out]) > 1 ? kColumnRows
+                                                                : kBlockRows;
+  }
+
+  void run_in_order(int threads) {
+    int64_t blocks = ceil_div(plan_.length.extent, block_rows());
+    auto groups = static_cast<size_t>(tiling_.groups);
+    for (int i = 0; i < threads; ++i) {
+      scratch_.push_back(std::make_unique<Scratch>());
+      Scratch& mine = *scratch_.back();
+      mine.before = std::make_unique_for_overwrite<LineNumbers[]>(
+          static_cast<size_t>(blocks) * groups);
+      mine.h.resize(groups);
+      mine.g.resize(groups);
+    }
+    share(tiling_.panels, [&](int64_t p, Scratch& mine) {
+      Panel panel = tiling_.find_panel(p);
+      std::fill(mine.h.begin(), mine.h.end(), LineNumbers{});
+      std::fill(mine.g.begin(), mine.g.end(), LineNumbers{});
+      auto each_group = [&](int64_t i, const auto& fn) {
+        int64_t first = i * block_rows();
+        int64_t rows = std::min(block_rows(), plan_.length.extent - first);
+        tiling_.for_groups(
+            panel, first, rows, 0,
+            [&](const RecurrenceBlock& block, int64_t group) {
+              LineNumbers* before = &mine.before[i * tiling_.groups + group];
+              fn(with_cotangent(block), static_cast<size_t>(group), *before);
+            });
+      };
+      for (int64_t i = 0; i < blocks; ++i) {
+        each_group(i, [&](const AdjointBlock& block, size_t group,
+                          LineNumbers& before) {
+          const LineNumbers& h = mine.h[group];
+          before.doubles = h.doubles;
+          if (h.has_exact) std::copy_n(h.exact, kMaxLanes, before.exact);
+          advance_lines(block, before, mine.h[group], mine);
+        });
+      }
+      for (int64_t i = blocks; i-- > 0;) {
+        each_group(i, [&](const AdjointBlock& block, size_t group,
+                          const LineNumbers& before) {
+          scan_lines(block, before, mine.g[group], mine);
+        });
+      }
+    });
+  }
+
+  // Advances h, which is the one before the block.
+  void advance_lines(const AdjointBlock& block, const LineNumbers& before,
+                     LineNumbers& h, Scratch& mine) const {
+    LaneSet within = kernel_.advance(block, mine.rows, h.doubles);
+    if (is_all(within, block)) return;
+    for (int l = 0; l < block.lanes; ++l) {
+      if (within >> l & 1) continue;
+      h.set(l, exact_.walk_along(block, l, before.get(l)));
+    }
+  }
+
+  // Writes both gradients of a block, and advances g.
+  void scan_lines(const AdjointBlock& block, const LineNumbers& before,
+                  LineNumbers& g, Scratch& mine) const {
+    AdjointStarts numbers{before.doubles, g.doubles};
+    kernel_.load(block, mine.rows);
+    LaneSet within =
+        kernel_.scan(block, mine.rows, numbers, inclusive_, streaming_);
+    if (is_all(within, block)) {
+      g.doubles = numbers.g;
+      return;
+    }
+    for (int l = 0; l < block.lanes; ++l) {
+      if (within >> l & 1) {
+        g.doubles.part[l] = numbers.g.part[l];
+      } else {
+        g.set(l, exact_.scan(block, l, before.get(l), g.get(l)));
+      }
+    }
+  }
+
+  static bool is_all(LaneSet set, const AdjointBlock& block) {
+    LaneSet all = (LaneSet{1} << block.lanes) - 1;
+    return (set & all) == all;
+  }
+
+  AdjointBlock with_cotangent(const RecurrenceBlock& block) const {
     auto itemsize = static_cast<int64_t>(work_.dtype.size());
     auto* out = static_cast<char*>(work_.out->data());
     auto* c = static_cast<const char*>(work_.cotangent.storage->data()) +
               work_.cotangent.offset * itemsize;
+    char* to = static_cast<char*>(block.out);
+    return {block, c + (to - out), to + plan_.elements() * itemsize};
+  }
+
+  // Calls fn(block, group, its lanes) for the blocks of a tile.
+  template <class Fn>
+  void each_block(const Panel& panel, int64_t t, Lane* lanes,
+                  const Fn& fn) const {
     int64_t first = t * tiling_.tile;
     int64_t last = std::min(first + tiling_.tile, plan_.length.extent);
     Lane* here = lanes + static_cast<size_t>(t) * lanes_of_tile();
     tiling_.for_blocks(panel, first, last,
                        [&](const RecurrenceBlock& block, int64_t group) {
-                         char* to = static_cast<char*>(block.out);
-                         fn(AdjointBlock{block, c + (to - out),
-                                         to + plan_.elements() * itemsize},
-                            group, here);
+                         fn(with_cotangent(block), group, here);
                          here += kernel_.lanes;
                        });
   }

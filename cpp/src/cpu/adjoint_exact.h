@@ -49,17 +49,18 @@ class ExactAdjoint {
     return g;
   }
 
-  // Writes the gradients of the lane.
-  void scan(const AdjointBlock& block, int lane, Number h, Number g) const {
+  // Writes the gradients of the lane. Returns the g before it.
+  Number scan(const AdjointBlock& block, int lane, Number h, Number g) const {
     Number before[kBlockRows], gradients[kBlockRows];
     walk_along(block, lane, h, before);
-    walk_back(block, lane, g, gradients);
+    g = walk_back(block, lane, g, gradients);
     for (int64_t s = 0; s < block.rows; ++s) {
       int64_t to = at(lane, s, block.out_lane, block.out_step);
       dtype_.store(static_cast<char*>(block.of_b) + to, gradients[s]);
       dtype_.store(static_cast<char*>(block.out) + to,
                    advance(gradients[s], before[s], Number{}));
     }
+    return g;
   }
 
  private:

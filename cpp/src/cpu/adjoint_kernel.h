@@ -42,12 +42,16 @@ struct AdjointStarts {
 
 struct AdjointKernel {
   int lanes;
+  // Advances h over a block that is not loaded.
+  LaneSet (*advance)(const AdjointBlock& block, AdjointRows& rows,
+                     LaneNumbers& h);
   void (*load)(const AdjointBlock& block, AdjointRows& rows);
-  // Both return the lanes that stay in the range of doubles.
+  // All return the lanes that stay in the range of doubles.
   LaneSet (*reduce)(const AdjointBlock& block, const AdjointRows& rows,
                     bool inclusive, AdjointSummary& summary);
+  // Writes both gradients, and advances the starts.
   LaneSet (*scan)(const AdjointBlock& block, const AdjointRows& rows,
-                  const AdjointStarts& starts, bool inclusive, bool streaming);
+                  AdjointStarts& starts, bool inclusive, bool streaming);
   void (*order_streams)();
 };
 

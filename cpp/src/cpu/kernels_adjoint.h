@@ -32,6 +32,31 @@ struct AdjointBlocks {
         Memory::find_ahead(block, block.c, block.out_step, block.out_lane);
   }
 
+  static LaneSet advance(const AdjointBlock& block, AdjointRows& rows,
+                         LaneNumbers& numbers) {
+    Memory::load(block, rows);
+    LaneSet within = 0;
+    for (int first = 0; first < L::kPacks; first += kAtOnce) {
+      Walk walk(rows, first);
+      Doubles h[kAtOnce];
+      for (int i = 0; i < kAtOnce; ++i) {
+        h[i] = Doubles::load(numbers.part + walk.lane(i));
+      }
+      walk.along(block.rows, h,
+                 [&](int64_t s, int i, const Doubles&, const Doubles&)
+                     UPSWEEP_INLINE {
+                       if (i != 0) return;
+                       Memory::prefetch(rows.a_ahead, s);
+                       Memory::prefetch(rows.b_ahead, s);
+                     });
+      for (int i = 0; i < kAtOnce; ++i) {
+        h[i].store(numbers.part + walk.lane(i));
+      }
+      within |= walk.within({h});
+    }
+    return within;
+  }
+
   static LaneSet reduce(const AdjointBlock& block, const AdjointRows& rows,
                         bool inclusive, AdjointSummary& summary) {
     return inclusive ? reduce<true>(block.rows, rows, summary)
@@ -39,8 +64,7 @@ struct AdjointBlocks {
   }
 
   static LaneSet scan(const AdjointBlock& block, const AdjointRows& rows,
-                      const AdjointStarts& starts, bool inclusive,
-                      bool streaming) {
+                      AdjointStarts& starts, bool inclusive, bool streaming) {
     alignas(64) char of_a[kBlockRows * kRow], of_b[kBlockRows * kRow];
     LaneSet within = inclusive
                          ? scan<true>(block.rows, rows, starts, of_a, of_b)
@@ -129,16 +153,20 @@ struct AdjointBlocks {
     LaneSet within(std::initializer_list<const Doubles*> numbers) const {
       LaneSet set = 0;
       for (int i = 0; i < kAtOnce; ++i) {
-        Mask in = bad[i] ^ Mask::all(-1);
+        Mask out = bad[i];
         for (const Doubles* each : numbers) {
           auto m = abs(each[i]);
-          in = in & (Doubles::all(Range::kHigh) >= m) &
-               ((m >= Doubles::all(Range::kLow)) | (m == Doubles::all(0)));
+          out = out | ((Doubles::all(Range::kHigh) >= m) ^ Mask::all(-1)) |
+                L::is_low(m, Range::kLow);
         }
-        int64_t is_in[L::kSize];
-        in.store(is_in);
+        if (!any(out)) {
+          set |= ((LaneSet{1} << L::kSize) - 1) << lane(i);
+          continue;
+        }
+        int64_t is_out[L::kSize];
+        out.store(is_out);
         for (int k = 0; k < L::kSize; ++k) {
-          if (is_in[k]) set |= LaneSet{1} << (lane(i) + k);
+          if (!is_out[k]) set |= LaneSet{1} << (lane(i) + k);
         }
       }
       return set;
@@ -203,7 +231,7 @@ struct AdjointBlocks {
 
   template <bool inclusive>
   static LaneSet scan(int64_t count, const AdjointRows& rows,
-                      const AdjointStarts& starts, char* of_a, char* of_b) {
+                      AdjointStarts& starts, char* of_a, char* of_b) {
     // The h before the elements of each row.
     alignas(64) double before[kBlockRows * kAtOnce * L::kSize];
     auto at = [&](int64_t s, int i) UPSWEEP_INLINE {
@@ -234,6 +262,10 @@ struct AdjointBlocks {
             L::store(of_a + to, product);
             L::store(of_b + to, l);
           });
+      for (int i = 0; i < kAtOnce; ++i) {
+        h[i].store(starts.h.part + walk.lane(i));
+        g[i].store(starts.g.part + walk.lane(i));
+      }
       within |= walk.within({h, g});
     }
     return within;
@@ -242,8 +274,8 @@ struct AdjointBlocks {
 
 template <class T>
 inline constexpr AdjointKernel kAdjoint = {
-    RecurrenceLanes<T>::n,  AdjointBlocks<T>::load, AdjointBlocks<T>::reduce,
-    AdjointBlocks<T>::scan, order_streams,
+    RecurrenceLanes<T>::n,    AdjointBlocks<T>::advance, AdjointBlocks<T>::load,
+    AdjointBlocks<T>::reduce, AdjointBlocks<T>::scan,    order_streams,
 };
 
 const AdjointKernel& find_adjoint_kernel(Dtype dtype) {
