@@ -35,7 +35,7 @@ constexpr int64_t kPanelsPerThread = 4;
 constexpr int64_t kNearExponents = 400;
 // Rows of a block of columns: rows of a matrix can be a power of two apart, and
 // then compete for a few places of the caches.
-constexpr int64_t kColumnRows = 8;
+constexpr int64_t kColumnRows = 16;
 
 class Adjoint {
  public:
@@ -100,11 +100,10 @@ class Adjoint {
     Number product, h, g;
   };
   // The numbers of neighbouring lines. Those that only the exact path takes are
-  // NaN in doubles.
+  // NaN in doubles. They are apart, and most of their memory is never touched.
   struct LineNumbers {
-    LaneNumbers doubles;
-    Number exact[kMaxLanes];
-    bool has_exact;  // else those are not to be read
+    LaneNumbers& doubles;
+    Number* exact;
 
     Number get(int l) const {
       double x = doubles.part[l];
@@ -113,12 +112,33 @@ class Adjoint {
       if (number.is_finite()) number.normalise();
       return number;
     }
-    void set(int l, const Number& x) {
-      has_exact = true;
+    void set(int l, const Number& x) const {
       exact[l] = x;
       doubles.part[l] = is_near(x) ? scaled(x.part[0], x.exponent)
                                    : std::numeric_limits<double>::quiet_NaN();
     }
+  };
+  struct LinesNumbers {
+    explicit LinesNumbers(int64_t groups)
+        : doubles(std::make_unique_for_overwrite<LaneNumbers[]>(
+              static_cast<size_t>(groups))),
+          exact(std::make_unique_for_overwrite<Exacts[]>(
+              static_cast<size_t>(groups))) {}
+    LineNumbers of(int64_t group) const {
+      return {doubles[static_cast<size_t>(group)],
+              exact[static_cast<size_t>(group)].numbers};
+    }
+
+   private:
+    struct Exacts {
+      // Without an initialiser, which would write them all.
+      Exacts() {}
+      union {
+        Number numbers[kMaxLanes];
+      };
+    };
+    std::unique_ptr<LaneNumbers[]> doubles;
+    std::unique_ptr<Exacts[]> exact;
   };
   // A block on the way down a panel.
   struct Stop {
@@ -133,8 +153,7 @@ class Adjoint {
     std::vector<Stop> stops;      // likewise
     std::vector<Number> numbers;  // of its lines
     // In order: the h before each block, and what lines have come to.
-    std::unique_ptr<LineNumbers[]> before;
-    std::vector<LineNumbers> h, g;
+    std::unique_ptr<LinesNumbers> before, h, g;
   };
 
   size_t lanes_of_tile() const {
@@ -170,42 +189,42 @@ class Adjoint {
 
   void run_in_order(int threads) {
     int64_t blocks = ceil_div(plan_.length.extent, block_rows());
-    auto groups = static_cast<size_t>(tiling_.groups);
+    int64_t groups = tiling_.groups;
     for (int i = 0; i < threads; ++i) {
       scratch_.push_back(std::make_unique<Scratch>());
       Scratch& mine = *scratch_.back();
-      mine.before = std::make_unique_for_overwrite<LineNumbers[]>(
-          static_cast<size_t>(blocks) * groups);
-      mine.h.resize(groups);
-      mine.g.resize(groups);
+      mine.before = std::make_unique<LinesNumbers>(blocks * groups);
+      mine.h = std::make_unique<LinesNumbers>(groups);
+      mine.g = std::make_unique<LinesNumbers>(groups);
     }
     share(tiling_.panels, [&](int64_t p, Scratch& mine) {
       Panel panel = tiling_.find_panel(p);
-      std::fill(mine.h.begin(), mine.h.end(), LineNumbers{});
-      std::fill(mine.g.begin(), mine.g.end(), LineNumbers{});
+      for (int64_t group = 0; group < groups; ++group) {
+        mine.h->of(group).doubles = mine.g->of(group).doubles = LaneNumbers{};
+      }
+      // Calls fn(block, its group, the h before it) for the blocks of some
+      // rows.
       auto each_group = [&](int64_t i, const auto& fn) {
         int64_t first = i * block_rows();
         int64_t rows = std::min(block_rows(), plan_.length.extent - first);
-        tiling_.for_groups(
-            panel, first, rows, 0,
-            [&](const RecurrenceBlock& block, int64_t group) {
-              LineNumbers* before = &mine.before[i * tiling_.groups + group];
-              fn(with_cotangent(block), static_cast<size_t>(group), *before);
-            });
+        tiling_.for_groups(panel, first, rows, 0,
+                           [&](const RecurrenceBlock& block, int64_t group) {
+                             fn(with_cotangent(block), group,
+                                mine.before->of(i * groups + group));
+                           });
       };
       for (int64_t i = 0; i < blocks; ++i) {
-        each_group(i, [&](const AdjointBlock& block, size_t group,
-                          LineNumbers& before) {
-          const LineNumbers& h = mine.h[group];
+        each_group(i, [&](const AdjointBlock& block, int64_t group,
+                          const LineNumbers& before) {
+          const LineNumbers h = mine.h->of(group);
           before.doubles = h.doubles;
-          if (h.has_exact) std::copy_n(h.exact, kMaxLanes, before.exact);
-          advance_lines(block, before, mine.h[group], mine);
+          advance_lines(block, before, h, mine);
         });
       }
       for (int64_t i = blocks; i-- > 0;) {
-        each_group(i, [&](const AdjointBlock& block, size_t group,
+        each_group(i, [&](const AdjointBlock& block, int64_t group,
                           const LineNumbers& before) {
-          scan_lines(block, before, mine.g[group], mine);
+          scan_lines(block, before, mine.g->of(group), mine);
         });
       }
     });
@@ -213,18 +232,19 @@ class Adjoint {
 
   // Advances h, which is the one before the block.
   void advance_lines(const AdjointBlock& block, const LineNumbers& before,
-                     LineNumbers& h, Scratch& mine) const {
+                     const LineNumbers& h, Scratch& mine) const {
     LaneSet within = kernel_.advance(block, mine.rows, h.doubles);
     if (is_all(within, block)) return;
     for (int l = 0; l < block.lanes; ++l) {
       if (within >> l & 1) continue;
+      if (std::isnan(before.doubles.part[l])) before.exact[l] = h.exact[l];
       h.set(l, exact_.walk_along(block, l, before.get(l)));
     }
   }
 
   // Writes both gradients of a block, and advances g.
   void scan_lines(const AdjointBlock& block, const LineNumbers& before,
-                  LineNumbers& g, Scratch& mine) const {
+                  const LineNumbers& g, Scratch& mine) const {
     AdjointStarts numbers{before.doubles, g.doubles};
     kernel_.load(block, mine.rows);
     LaneSet within =

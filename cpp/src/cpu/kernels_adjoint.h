@@ -30,11 +30,16 @@ struct AdjointBlocks {
                       rows.c_copy, rows.c, rows.c_step);
     rows.c_ahead =
         Memory::find_ahead(block, block.c, block.out_step, block.out_lane);
+    prefetch_columns(block.c, block.out_step, block.out_lane, block.rows);
+    prefetch_inputs(block);
+    prefetch_columns(block.out, block.out_step, block.out_lane, block.rows);
+    prefetch_columns(block.of_b, block.out_step, block.out_lane, block.rows);
   }
 
   static LaneSet advance(const AdjointBlock& block, AdjointRows& rows,
                          LaneNumbers& numbers) {
     Memory::load(block, rows);
+    prefetch_inputs(block);
     LaneSet within = 0;
     for (int first = 0; first < L::kPacks; first += kAtOnce) {
       Walk walk(rows, first);
@@ -77,6 +82,21 @@ struct AdjointBlocks {
   }
 
  private:
+  // Rows of columns are more places in memory than the processor foresees.
+  static constexpr int64_t kGroupsAhead = 4;
+  static void prefetch_columns(const void* first, int64_t step, int64_t lane,
+                               int64_t rows) {
+    if (lane != 1) return;
+    auto* at = static_cast<const char*>(first) + kGroupsAhead * kRow;
+    for (int64_t s = 0; s < rows; ++s) {
+      Memory::prefetch(at + s * step * int64_t{sizeof(Unit)});
+    }
+  }
+  static void prefetch_inputs(const AdjointBlock& block) {
+    prefetch_columns(block.a, block.a_step, block.a_lane, block.rows);
+    prefetch_columns(block.b, block.b_step, block.b_lane, block.rows);
+  }
+
   // kAtOnce packs on their way through the rows of a block.
   struct Walk {
     Walk(const AdjointRows& rows, int first) : rows(rows), first(first) {
