@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "array_access.h"
 #include "axis.h"
@@ -136,6 +137,58 @@ array linear_recurrence(const array& a, const array& b, int axis,
                                       initial_steps, along, options.reverse),
                  options.inclusive, input(scale), input(added), input(initial),
                  reset, storage_of(out)});
+    return out;
+  });
+}
+
+array linear_recurrence_vjp(const array& a, const array& b,
+                            const array& cotangent, int axis, bool reverse,
+                            bool inclusive, StreamOrDevice s) {
+  constexpr const char* kVjpName = "linear_recurrence_vjp";
+  Dtype dtype = a.dtype();
+  if (dtype == complex64 || !is_computed(dtype)) {
+    throw TypeError(std::string("[") + kVjpName + "] a is " + dtype.name() +
+                    "; convert it to float16, bfloat16, float32 or float64.");
+  }
+  auto check = [&](const array& other, const char* name) {
+    if (other.dtype() != dtype) {
+      throw TypeError(std::string("[") + kVjpName + "] " + name + " is " +
+                      other.dtype().name() + ", but a is " + dtype.name() +
+                      "; convert it with astype.");
+    }
+    if (other.shape() != a.shape()) {
+      throw std::invalid_argument(std::string("[") + kVjpName + "] " + name +
+                                  " has shape " + to_string(other.shape()) +
+                                  "; give it that of a, " +
+                                  to_string(a.shape()) + ".");
+    }
+  };
+  check(b, "b");
+  check(cotangent, "cotangent");
+  const Shape& shape = a.shape();
+  int along = normalize_axis(kVjpName, axis, a.ndim());
+  Stream stream = stream_for(kVjpName, s);
+  return produce(kVjpName, stream, [&] {
+    array terms = contiguous(cotangent, stream);
+    Shape both = shape;
+    both.insert(both.begin(), 2);
+    array out = make_result(kVjpName, both, dtype, stream);
+    AdjointWork work{
+        {dtype,
+         make_recurrence_plan(shape, a.strides(), b.strides(),
+                              Strides(shape.size(), 0), along, reverse),
+         inclusive,
+         input(a),
+         input(b),
+         {},
+         {},
+         storage_of(out)},
+        input(terms)};
+    std::vector<StoragePtr> inputs = work.inputs();
+    int64_t elements = work.plan.elements();
+    auto run = [work = std::move(work)] { run_adjoint(work); };
+    backend(stream).run_on_host(
+        stream, {std::move(run), std::move(inputs), storage_of(out), elements});
     return out;
   });
 }

@@ -46,6 +46,17 @@ nb::object recurrence_tensors(nb::handle a, nb::handle b, int axis,
   });
 }
 
+nb::object recurrence_vjp_tensors(nb::handle a, nb::handle b,
+                                  nb::handle cotangent, int axis, bool reverse,
+                                  bool inclusive) {
+  TensorCall tensors(a, "linear_recurrence_vjp");
+  array terms = tensors.operand(b), c = tensors.operand(cotangent);
+  return tensors.run([&](ResultMemory) {
+    return linear_recurrence_vjp(tensors.first(), terms, c, axis, reverse,
+                                 inclusive, tensors.stream());
+  });
+}
+
 using Derivative = array (*)(const array&, const array&, int, bool, bool,
                              StreamOrDevice, ResultMemory,
                              const std::optional<array>&);
@@ -80,6 +91,13 @@ the library's current stream; only what upsweep leaves to the CPU is waited for.
         nb::sig("def recurrence_tensors(a: Any, b: Any, axis: int, reverse: "
                 "bool, inclusive: bool, initial: Any, reset: Any, /) -> Any"),
         "As scan_tensors, of :func:`linear_recurrence`.");
+  m.def("recurrence_vjp_tensors", &recurrence_vjp_tensors,
+        nb::sig("def recurrence_vjp_tensors(a: Any, b: Any, cotangent: Any, "
+                "axis: int, reverse: bool, inclusive: bool, /) -> Any"),
+        R"(
+The gradients of :func:`linear_recurrence` for a cotangent of its results, as
+scan_tensors, of tensors of one shape and real dtype on the CPU. The result has one
+more axis, in front, of extent 2: for a and b.)");
   constexpr char kVjp[] = "cumprod_vjp_tensors", kJvp[] = "cumprod_jvp_tensors";
   m.def(kVjp, &derivative_tensors<cumprod_vjp>, nb::arg(), nb::arg(), nb::arg(),
         nb::arg(), nb::arg(), nb::arg().none(),

@@ -610,6 +610,13 @@ def scan_tensors(x: Any, op: str, axis: int, reverse: bool, inclusive: bool, ini
 def recurrence_tensors(a: Any, b: Any, axis: int, reverse: bool, inclusive: bool, initial: Any, reset: Any, /) -> Any:
     """As scan_tensors, of :func:`linear_recurrence`."""
 
+def recurrence_vjp_tensors(a: Any, b: Any, cotangent: Any, axis: int, reverse: bool, inclusive: bool, /) -> Any:
+    """
+    The gradients of :func:`linear_recurrence` for a cotangent of its results, as
+    scan_tensors, of tensors of one shape and real dtype on the CPU. The result has one
+    more axis, in front, of extent 2: for a and b.
+    """
+
 def cumprod_vjp_tensors(x: Any, cotangent: Any, axis: int, reverse: bool, inclusive: bool, reset: Any, /) -> Any:
     """As scan_tensors, of :func:`cumprod_vjp`."""
 

@@ -23,6 +23,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from upsweep import _core
+from upsweep._torch_primitive import is_plain
 from upsweep._torch_products import product_jvp, product_vjp
 from upsweep._torch_scans import linear_recurrence, scan
 from upsweep._torch_way import Way, wide
@@ -201,6 +203,14 @@ def _scan_jvp(
 scan.set_derivatives(_scan_vjp, _scan_jvp)
 
 
+def _is_one_pass(*tensors: Tensor) -> bool:
+    """Whether upsweep computes both gradients of a recurrence at once: of real tensors
+    in main memory, if nothing else is to be known of them."""
+    return not torch.is_grad_enabled() and all(
+        each.is_cpu and not each.is_complex() and is_plain(each) for each in tensors
+    )
+
+
 def _recurrence_vjp(
     needs: Any,
     c: Tensor,
@@ -212,6 +222,9 @@ def _recurrence_vjp(
     initial: Tensor | None,
     reset: Tensor | None,
 ) -> tuple[Tensor | None, ...]:
+    if needs[0] and initial is None and reset is None and _is_one_pass(c, a, b):
+        both = _core.recurrence_vjp_tensors(a, b, c, dim, reverse, inclusive)
+        return both[0], both[1], None, None, None, None, None
     dtype = c.dtype
     way = Way(dim, reverse, inclusive, reset)
     c, a, b, initial = wide(c, a, b, initial)

@@ -116,3 +116,21 @@ TEST_CASE("linear_recurrence: errors name the argument") {
     CHECK(linear_recurrence(ones({0, 3}), ones({1, 3})).shape() == Shape{0, 3});
   });
 }
+
+TEST_CASE("both gradients of a recurrence") {
+  array a{2.f, 3.f, 5.f}, b{1.f, 1.f, 1.f}, c{1.f, 10.f, 100.f};
+  // h is 1, 4, 21; l is 1531, 510, 100.
+  array both = linear_recurrence_vjp(a, b, c);
+  CHECK(both.shape() == Shape{2, 3});
+  CHECK(array_equal(reshape(both, {6}),
+                    array{0.f, 510.f, 400.f, 1531.f, 510.f, 100.f})
+            .item<bool>());
+  // h before the elements is 4, 1, 0; l is 0, 1, 13.
+  both = linear_recurrence_vjp(a, b, c, 0, true, false);
+  CHECK(array_equal(reshape(both, {6}), array{0.f, 1.f, 0.f, 0.f, 1.f, 13.f})
+            .item<bool>());
+  CHECK_THROWS_AS(linear_recurrence_vjp(a, array{1.f}, c),
+                  std::invalid_argument);
+  CHECK_THROWS_AS(linear_recurrence_vjp(a, b, array{1.0, 1.0, 1.0}), TypeError);
+  CHECK_THROWS_AS(linear_recurrence_vjp(a, b, c, 1), std::out_of_range);
+}

@@ -36,4 +36,17 @@ array linear_recurrence(const array& a, const array& b, int axis = -1,
                         const RecurrenceOptions& options = {},
                         StreamOrDevice s = {});
 
+/// The gradients of a linear recurrence, of options `reverse` and `inclusive`,
+/// for a cotangent of its results. a, b and the cotangent have one shape and
+/// one dtype, float16, bfloat16, float32 or float64. The result has one more
+/// axis, in front: of extent 2, for a and b. With h and the adjoint l as wide
+/// as in linear_recurrence, that of b is l[i] and that of a is l[i] · h[i - 1],
+/// each rounded once. Computed on the CPU.
+///
+/// Errors: as linear_recurrence.
+array linear_recurrence_vjp(const array& a, const array& b,
+                            const array& cotangent, int axis = -1,
+                            bool reverse = false, bool inclusive = true,
+                            StreamOrDevice s = {});
+
 }  // namespace upsweep

@@ -155,6 +155,17 @@ struct GradientWork : RecurrenceWork {
   Derivative kind;
 };
 
+// The gradients of a recurrence without initial and reset: out gets those of a,
+// then, after as many elements, those of b. Both, and the cotangents, lie as
+// the results do.
+struct AdjointWork : RecurrenceWork {
+  Input cotangent;
+
+  std::vector<StoragePtr> inputs() const {
+    return {a.storage, b.storage, cotangent.storage};
+  }
+};
+
 // Device memory that the CPU cannot address, and its exchange with other
 // libraries.
 class DeviceMemory {
@@ -230,6 +241,7 @@ void run_carry(const CarryWork& work);
 void run_frexp(const FrexpWork& work, const FrexpResult& result);
 void run_recurrence(const RecurrenceWork& work);
 void run_gradient(const GradientWork& work);
+void run_adjoint(const AdjointWork& work);
 // Throws std::invalid_argument if devices of the type have no memory of their
 // own.
 DeviceMemory& device_memory(DeviceType type);

@@ -8,14 +8,15 @@
 
 namespace upsweep {
 
-#define UPSWEEP_ISA(isa)                                \
-  const Kernel* find_prod_##isa(Op, Dtype);             \
-  const Kernel* find_sum_##isa(Op, Dtype);              \
-  const Kernel* find_max_##isa(Op, Dtype);              \
-  const Kernel* find_logaddexp_##isa(Op, Dtype);        \
-  const RecurrenceKernel& find_recurrence_##isa(Dtype); \
-  const FrexpKernel& find_frexp_##isa(Dtype);           \
-  const GradientKernel& find_gradient_##isa(Dtype, Derivative);
+#define UPSWEEP_ISA(isa)                                        \
+  const Kernel* find_prod_##isa(Op, Dtype);                     \
+  const Kernel* find_sum_##isa(Op, Dtype);                      \
+  const Kernel* find_max_##isa(Op, Dtype);                      \
+  const Kernel* find_logaddexp_##isa(Op, Dtype);                \
+  const RecurrenceKernel& find_recurrence_##isa(Dtype);         \
+  const FrexpKernel& find_frexp_##isa(Dtype);                   \
+  const GradientKernel& find_gradient_##isa(Dtype, Derivative); \
+  const AdjointKernel& find_adjoint_##isa(Dtype);
 UPSWEEP_ISA(baseline)
 UPSWEEP_ISA(avx2)
 UPSWEEP_ISA(avx512)
@@ -47,7 +48,8 @@ constexpr const char* kBaseline = "baseline";
 
 #define UPSWEEP_KERNELS(isa)                                             \
   find_prod_##isa, find_sum_##isa, find_max_##isa, find_logaddexp_##isa, \
-      find_recurrence_##isa, find_frexp_##isa, find_gradient_##isa
+      find_recurrence_##isa, find_frexp_##isa, find_gradient_##isa,      \
+      find_adjoint_##isa
 constexpr Isa kIsas[] = {
 #if defined(__x86_64__) && defined(UPSWEEP_HAS_avx512)
     {"avx512", has_avx512, UPSWEEP_KERNELS(avx512)},

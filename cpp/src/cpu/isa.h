@@ -3,6 +3,7 @@
 
 #include <span>
 
+#include "adjoint_kernel.h"
 #include "frexp_kernel.h"
 #include "gradient_kernel.h"
 #include "kernels.h"
@@ -22,6 +23,7 @@ struct Isa {
   const RecurrenceKernel& (*recurrence)(Dtype dtype);
   const FrexpKernel& (*frexp)(Dtype dtype);
   const GradientKernel& (*gradient)(Dtype dtype, Derivative kind);
+  const AdjointKernel& (*adjoint)(Dtype dtype);
 
   // There is one for every (op, dtype) but these: sums of bool_ are sums of
   // int32, and logaddexp of integers is one of float32.

@@ -36,6 +36,37 @@ struct RecurrenceMemory {
     clear_where_reset(block, rows.a_copy);
   }
 
+  // Rows of one input: where they lie, or copied.
+  static void load_rows(const RecurrenceBlock& block, const void* from,
+                        int64_t step, int64_t lane, char* copy,
+                        const char*& rows, int64_t& rows_step) {
+    auto* first = static_cast<const Unit*>(from);
+    auto* to = reinterpret_cast<Unit*>(copy);
+    if (lane == 1 && block.lanes == n) {
+      rows = static_cast<const char*>(from);
+      rows_step = step * int64_t{sizeof(Unit)};
+      return;
+    }
+    rows = copy;
+    rows_step = step == 0 ? 0 : kRow;
+    int64_t count = step == 0 ? 1 : block.rows;
+    if (lane == 0) {
+      for (int64_t s = 0; s < count; ++s)
+        spread(first + s * step, copy + s * kRow);
+    } else {
+      gather(first, step, lane, block.lanes, static_cast<int>(count), to);
+    }
+  }
+
+  static RecurrenceAhead find_ahead(const RecurrenceBlock& block,
+                                    const void* from, int64_t step,
+                                    int64_t lane) {
+    auto* first = static_cast<const char*>(from);
+    constexpr int64_t size = sizeof(Unit);
+    if (std::abs(step) != 1 || block.lanes != n) return {first, 0, 0};
+    return {first + n * lane * size, lane * size, step * kRow};
+  }
+
   // Writes the rows of a block to its place, lines along memory one by one.
   static void write(const RecurrenceBlock& block, const Unit* rows,
                     bool streaming) {
@@ -107,37 +138,6 @@ struct RecurrenceMemory {
   // Into the second-level cache.
   UPSWEEP_INLINE static void prefetch(const char* at) {
     __builtin_prefetch(at, 0, 2);
-  }
-
- private:
-  static void load_rows(const RecurrenceBlock& block, const void* from,
-                        int64_t step, int64_t lane, char* copy,
-                        const char*& rows, int64_t& rows_step) {
-    auto* first = static_cast<const Unit*>(from);
-    auto* to = reinterpret_cast<Unit*>(copy);
-    if (lane == 1 && block.lanes == n) {
-      rows = static_cast<const char*>(from);
-      rows_step = step * int64_t{sizeof(Unit)};
-      return;
-    }
-    rows = copy;
-    rows_step = step == 0 ? 0 : kRow;
-    int64_t count = step == 0 ? 1 : block.rows;
-    if (lane == 0) {
-      for (int64_t s = 0; s < count; ++s)
-        spread(first + s * step, copy + s * kRow);
-    } else {
-      gather(first, step, lane, block.lanes, static_cast<int>(count), to);
-    }
-  }
-
-  static RecurrenceAhead find_ahead(const RecurrenceBlock& block,
-                                    const void* from, int64_t step,
-                                    int64_t lane) {
-    auto* first = static_cast<const char*>(from);
-    constexpr int64_t size = sizeof(Unit);
-    if (std::abs(step) != 1 || block.lanes != n) return {first, 0, 0};
-    return {first + n * lane * size, lane * size, step * kRow};
   }
 };
 
