@@ -32,16 +32,14 @@ CudaScratch::~CudaScratch() {
   free_all();
 }
 
+void CudaScratch::follow(unsigned long long id) {
+  if (id == id_) return;
+  leave(states_);
+  leave(other_);
+  id_ = id;
+}
+
 void CudaScratch::reserve(const ScratchSizes& sizes) {
-  if (driver().stream_id) {
-    unsigned long long id = 0;
-    check(driver().stream_id(stream_, &id), "asking a stream");
-    if (id != id_) {
-      leave(states_);
-      leave(other_);
-    }
-    id_ = id;
-  }
   if (left_.size() > kMostLeft) free_left();
   grow(other_, sizes.other);
   if (grow(states_, sizes.states)) epoch_ = 0;

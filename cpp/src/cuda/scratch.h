@@ -37,6 +37,8 @@ class CudaScratch {
   CudaScratch(const CudaScratch&) = delete;
   CudaScratch& operator=(const CudaScratch&) = delete;
 
+  // Leaves what another stream with the same handle has used. The id is CUDA's.
+  void follow(unsigned long long id);
   // Makes room for what is launched from now on; throws OutOfMemory.
   void reserve(const ScratchSizes& sizes);
   // Waits for the device and frees everything; if the device cannot be waited

@@ -105,7 +105,7 @@ void CudaStream::run_on_gpu(CudaWork work) {
     with_room([&] {
       cuda::Current current(device_.context());
       std::lock_guard lock(mutex_);
-      scratch_.reserve(work.scratch);
+      reserve(work.scratch);
     });
   }
   std::vector<StoragePtr> storages;
@@ -148,8 +148,18 @@ void CudaStream::launch_with_scratch(const CudaWork& work) {
     scratch.reserve(work.scratch);
     return work.launch(stream_, scratch);
   }
-  scratch_.reserve(work.scratch);
+  reserve(work.scratch);
   work.launch(stream_, scratch_);
+}
+
+// CUDA does not tell the id of a stream while a graph captures it.
+void CudaStream::reserve(const ScratchSizes& sizes) {
+  if (is_lent_) {
+    unsigned long long id = 0;
+    check(driver().stream_id(stream_, &id), "asking a stream");
+    scratch_.follow(id);
+  }
+  scratch_.reserve(sizes);
 }
 
 void CudaStream::adopt(const CudaStoragePtr& storage) {

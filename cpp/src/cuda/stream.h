@@ -79,6 +79,7 @@ class CudaStream {
   void check_not_captured() const;
   void check_graph_memory() const;
   bool keeps_scratch() const;
+  void reserve(const ScratchSizes& sizes);
   void launch_in_order(const CudaWork& work);
   void launch_with_scratch(const CudaWork& work);
   CudaEventPtr launch(const CudaWork& work);

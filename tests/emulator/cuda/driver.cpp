@@ -340,6 +340,7 @@ int cuStreamDestroy_v2(Stream* stream) {
 
 int cuStreamGetId(Stream* stream, unsigned long long* id) {
   IN_CONTEXT(cuStreamGetId);
+  if (find_stream(stream)->capture) return kCaptureUnsupported;
   *id = reinterpret_cast<uintptr_t>(stream) <= 2
             ? reinterpret_cast<uintptr_t>(stream)
             : stream->id;
