@@ -134,17 +134,17 @@ def test_memory_that_cannot_be_shared_is_copied(fault):
         ),
         (
             "pipeline",
-            r"\[cumsum\] Unable to load kernel downsweep_sum_uint16: Compiler "
+            r"\[cumsum\] Unable to load kernel wholelines_sum_uint16: Compiler "
             "encountered an error",
         ),
         (
             "threads=32",
-            r"\[cumsum\] Unable to load kernel downsweep_sum_uint16: it needs "
+            r"\[cumsum\] Unable to load kernel wholelines_sum_uint16: it needs "
             r"\d+ threads in a threadgroup, and this GPU has 32",
         ),
         (
             "simd_width=64",
-            r"\[cumsum\] Unable to load kernel downsweep_sum_uint16: it needs "
+            r"\[cumsum\] Unable to load kernel wholelines_sum_uint16: it needs "
             r"simdgroups of 32 threads, and those of this GPU have 64\.",
         ),
     ],

@@ -104,7 +104,7 @@ def test_no_kernel_image_for_the_chip(driver):
     program = """
 before = upsweep.get_active_memory()
 text = failure(lambda: upsweep.cumprod([1.0, 2.0], stream=gpu), RuntimeError)
-assert text == ("[cumprod] Unable to load kernel lookback_prod_float32: no kernel "
+assert text == ("[cumprod] Unable to load kernel wholelines_prod_float32: no kernel "
                 "image is available for execution on the device."), text
 assert upsweep.get_active_memory() == before
 """
