@@ -9,7 +9,10 @@ size_t get_active_memory() { return global_allocator().active(); }
 size_t get_peak_memory() { return global_allocator().peak(); }
 void reset_peak_memory() { global_allocator().reset_peak(); }
 size_t get_cache_memory() { return global_allocator().cached(); }
-void clear_cache() { global_allocator().clear_cache(); }
+void clear_cache() {
+  free_kept();
+  global_allocator().clear_cache();
+}
 size_t set_memory_limit(size_t bytes) {
   return global_allocator().set_memory_limit(bytes);
 }

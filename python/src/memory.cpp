@@ -33,10 +33,16 @@ void init_memory(nb::module_& m) {
   m.def("get_cache_memory", &get_cache_memory,
         nb::sig("def get_cache_memory() -> int"),
         "Bytes of freed buffers that are kept for the next array.");
-  m.def("clear_cache", &clear_cache, nb::sig("def clear_cache() -> None"),
-        "Returns the cached buffers to the system, and what the kernels of an "
-        "NVIDIA GPU keep\nbetween them, for which it waits until the GPU is "
-        "idle.");
+  m.def(
+      "clear_cache",
+      [] {
+        WithoutGil released;
+        clear_cache();
+      },
+      nb::sig("def clear_cache() -> None"),
+      "Returns the cached buffers to the system, and what the kernels of an "
+      "NVIDIA GPU keep\nbetween them, for which it waits until the GPU is "
+      "idle.");
   m.def(
       "set_memory_limit",
       [](nb::handle limit) {

@@ -74,8 +74,8 @@ def _extremum_vjp(op: str) -> Callable[[Tensor, Tensor, Way], Tensor]:
         stays = _stays(x.detach(), op, way)
         c = way.of_inclusive(c)
         back = not way.reverse
-        # Each is one step ahead of where another element takes over. A segment may
-        # start at the first element, which the last step brings there.
+        # At k, whether another element takes over at k + 1. The last one gets what is
+        # at the first, True: the scan back starts there.
         ends = (~stays).roll(1 if way.reverse else -1, way.dim)
         sums = scan(c, "sum", way.dim, back, True, None, ends)
         return sums.masked_fill(stays, 0)
@@ -222,9 +222,12 @@ def _recurrence_vjp(
     initial: Tensor | None,
     reset: Tensor | None,
 ) -> tuple[Tensor | None, ...]:
-    if needs[0] and initial is None and reset is None and _is_one_pass(c, a, b):
-        both = _core.recurrence_vjp_tensors(a, b, c, dim, reverse, inclusive)
-        return both[0], both[1], None, None, None, None, None
+    if needs[0] and initial is None and reset is None:
+        tensors = a.detach(), b.detach(), c.detach()  # of parameters too
+        if _is_one_pass(*tensors):
+            both = _core.recurrence_vjp_tensors(*tensors, dim, reverse, inclusive)
+            # Each has memory of its own: a program may write to one and keep the other.
+            return both[0].clone(), both[1].clone(), None, None, None, None, None
     dtype = c.dtype
     way = Way(dim, reverse, inclusive, reset)
     c, a, b, initial = wide(c, a, b, initial)

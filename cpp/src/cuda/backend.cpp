@@ -94,7 +94,7 @@ struct Gpu {
 class CudaBackend final : public GpuBackend, public DeviceMemory {
  public:
   CudaBackend() : GpuBackend(kTuning), gpus_(cuda_device_count()) {
-    global_allocator().when_cleared([this] { free_scratch(); });
+    when_cleared([this] { free_scratch(); });
   }
 
   int device_count() const override { return static_cast<int>(gpus_.size()); }
@@ -229,13 +229,20 @@ class CudaBackend final : public GpuBackend, public DeviceMemory {
                    std::move(read), out, most});
   }
 
+  // Nothing is locked meanwhile: what a stream is waited for may need other
+  // streams. They stay where they are.
   void free_scratch() {
     check_process();
-    std::lock_guard lock(mutex_);
-    for (const std::unique_ptr<Gpu>& gpu : gpus_) {
-      if (!gpu) continue;
-      gpu->streams.for_each([](CudaStream& stream) { stream.free_scratch(); });
+    std::vector<CudaStream*> streams;
+    {
+      std::lock_guard lock(mutex_);
+      for (const std::unique_ptr<Gpu>& gpu : gpus_) {
+        if (!gpu) continue;
+        gpu->streams.for_each(
+            [&](CudaStream& stream) { streams.push_back(&stream); });
+      }
     }
+    for (CudaStream* stream : streams) stream->free_scratch();
   }
 
   Gpu& find(int index) const {

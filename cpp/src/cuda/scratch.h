@@ -41,8 +41,8 @@ class CudaScratch {
   void follow(unsigned long long id);
   // Makes room for what is launched from now on; throws OutOfMemory.
   void reserve(const ScratchSizes& sizes);
-  // Waits for the device and frees everything; if the device cannot be waited
-  // for, as while a graph is captured, the next call does.
+  // Waits for the device, which ends a capture, and frees everything; if the
+  // device cannot be waited for, the next call does.
   void free_all() noexcept;
 
   cuda::Address states() const { return states_.address; }

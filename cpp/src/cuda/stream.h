@@ -13,8 +13,7 @@
 // work, and no other; what it needs in addition is memory of the graph.
 //
 // What kernels need between them is memory of the stream (scratch.h), which
-// stays as large as it once had to be until memory runs out or clear_cache()
-// frees it.
+// stays as large as it once had to be until clear_cache() frees it.
 #pragma once
 
 #include <functional>
@@ -38,7 +37,8 @@ struct CudaInput {
 };
 
 struct CudaWork {
-  // Called once. Its captures stay alive until the GPU is done.
+  // Called once, or again if memory ran out. Its captures stay alive until the
+  // GPU is done.
   std::function<void(cuda::Stream, CudaScratch&)> launch;
   std::vector<CudaInput> inputs;
   CudaStoragePtr output;

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <exception>
 #include <string>
 #include <utility>
 
@@ -60,8 +59,8 @@ void* Allocator::allocate(size_t nbytes, const Source& source) {
     }
     data = source.allocate(size);
   }
-  if (!data && (cached_ > 0 || !others_.empty())) {
-    free_all_kept();
+  if (!data && cached_ > 0) {
+    shrink_cache(0);
     data = source.allocate(size);
   }
   if (!data) throw no_memory("the system has no more.");
@@ -109,17 +108,6 @@ void Allocator::shrink_cache(size_t limit) noexcept {
   }
 }
 
-// Memory that cannot be freed now is only kept for longer.
-void Allocator::free_all_kept() noexcept {
-  shrink_cache(0);
-  for (const auto& free : others_) {
-    try {
-      free();
-    } catch (const std::exception&) {
-    }
-  }
-}
-
 size_t Allocator::locked(const size_t& counter) const {
   std::lock_guard lock(mutex_);
   return counter;
@@ -132,12 +120,7 @@ void Allocator::reset_peak() {
 
 void Allocator::clear_cache() {
   std::lock_guard lock(mutex_);
-  free_all_kept();
-}
-
-void Allocator::when_cleared(std::function<void()> free) {
-  std::lock_guard lock(mutex_);
-  others_.push_back(std::move(free));
+  shrink_cache(0);
 }
 
 size_t Allocator::set_memory_limit(size_t nbytes) {

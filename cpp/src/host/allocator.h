@@ -40,10 +40,6 @@ class Allocator {
   size_t memory_limit() const { return locked(memory_limit_); }
   void reset_peak();
   void clear_cache();
-  // What else keeps memory for later frees it in `free`, which clear_cache
-  // calls, and allocate where a source has no more. It must not use the
-  // allocator.
-  void when_cleared(std::function<void()> free);
   size_t set_memory_limit(size_t nbytes);
   size_t set_cache_limit(size_t nbytes);
 
@@ -55,13 +51,11 @@ class Allocator {
   size_t locked(const size_t& counter) const;
   void* take_cached(size_t size, const Source& source);
   void shrink_cache(size_t limit) noexcept;
-  void free_all_kept() noexcept;
 
   Source source_;
   mutable std::mutex mutex_;
   // By buffer size, and then by source.
   std::map<std::pair<size_t, const Source*>, std::vector<void*>> cache_;
-  std::vector<std::function<void()>> others_;
   size_t active_ = 0;
   size_t peak_ = 0;
   size_t cached_ = 0;

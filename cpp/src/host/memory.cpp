@@ -7,7 +7,11 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <exception>
 #include <fstream>
+#include <mutex>
+#include <utility>
+#include <vector>
 
 namespace upsweep {
 
@@ -41,7 +45,35 @@ size_t cache_size() {
   return size;
 }
 
+// Never destroyed: threads may outlive the end of main.
+struct Kept {
+  std::mutex mutex;
+  std::vector<std::function<void()>> frees;
+};
+Kept& kept() {
+  static Kept& instance = *new Kept;
+  return instance;
+}
+
 }  // namespace
+
+void when_cleared(std::function<void()> free) {
+  std::lock_guard lock(kept().mutex);
+  kept().frees.push_back(std::move(free));
+}
+
+void free_kept() {
+  std::unique_lock lock(kept().mutex);
+  std::vector<std::function<void()>> frees = kept().frees;
+  lock.unlock();
+  for (const auto& free : frees) {
+    try {
+      free();
+    } catch (const std::exception&) {
+      // What cannot be freed now is only kept for longer.
+    }
+  }
+}
 
 size_t physical_memory() {
   size_t bytes = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) *

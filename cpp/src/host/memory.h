@@ -2,6 +2,8 @@
 // machine has.
 #pragma once
 
+#include <functional>
+
 #include "allocator.h"
 
 namespace upsweep {
@@ -15,5 +17,10 @@ bool is_streamed(size_t nbytes);
 // Counts the memory of all devices and holds their freed buffers. Main memory
 // is its default source; devices bring sources of their own.
 Allocator& global_allocator();
+
+// What else keeps memory for later frees it in `free`, which free_kept calls.
+void when_cleared(std::function<void()> free);
+// It may wait for a device, so nothing may be locked.
+void free_kept();
 
 }  // namespace upsweep

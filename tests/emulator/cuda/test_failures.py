@@ -369,19 +369,6 @@ assert large() == 1
     run(driver, program)
 
 
-def test_arrays_take_the_memory_that_idle_kernels_kept(driver):
-    program = f"""{SCRATCH}
-upsweep.set_cache_limit(0)
-scratch = used() - arrays
-assert scratch > 4096, scratch
-small = np.ones(2**14, np.float32)
-room = used() + 2 * 4 * 2**14 - scratch // 4
-os.environ["UPSWEEP_SOFTWARE_CUDA"] = f"memory={{room}}"
-assert upsweep.cumsum(small, stream=gpu)[-1].item() == 2**14
-"""
-    run(driver, program)
-
-
 def test_a_device_without_memory_pools(driver):
     program = """
 g = np.random.default_rng(0)

@@ -476,6 +476,21 @@ def test_second_derivatives_take_linear_time():
 # PyTorch's checks.
 
 
+def test_gradients_of_recurrences_are_tensors_of_their_own():
+    a = torch.nn.Parameter(torch.tensor([2.0, 3.0, 5.0]))
+    b = torch.ones(3, requires_grad=True)
+    ut.linear_recurrence(a, b, 0).sum().backward()
+    weight = torch.ones(3, requires_grad=True)
+    loss = (weight * b.grad).sum()
+    a.grad.mul_(2)
+    loss.backward()
+    assert weight.grad.tolist() == b.grad.tolist() == [19, 6, 1]
+    assert a.grad.tolist() == [0, 12, 8]
+    for each in (a.grad, b.grad):
+        assert not each._is_view()
+        assert each.untyped_storage().nbytes() == 12
+
+
 # Both gradients of a recurrence in one pass: lines that are lanes, in columns or along
 # memory, and stripes; more than a block, and more than a tile.
 SHAPES = [
