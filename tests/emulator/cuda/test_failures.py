@@ -369,6 +369,22 @@ assert large() == 1
     run(driver, program)
 
 
+def test_clear_cache_waits_without_the_interpreters_lock(driver):
+    """Work of the GPU may call Python."""
+    program = f"""{SCRATCH}
+context, stream = ctypes.c_void_p(), ctypes.c_void_p()
+driver.cuDevicePrimaryCtxRetain(ctypes.byref(context), 100)
+driver.cuCtxPushCurrent_v2(context)
+assert driver.cuStreamCreate(ctypes.byref(stream), 1) == 0
+called = []
+call = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(called.append)
+assert driver.cuLaunchHostFunc(stream, call, None) == 0
+upsweep.clear_cache()
+assert called == [None]
+"""
+    run(driver, program)
+
+
 def test_a_device_without_memory_pools(driver):
     program = """
 g = np.random.default_rng(0)
