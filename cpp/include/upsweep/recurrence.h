@@ -43,7 +43,8 @@ array linear_recurrence(const array& a, const array& b, int axis = -1,
 /// as in linear_recurrence, that of b is l[i] and that of a is l[i] · h[i - 1],
 /// each rounded once. Computed on the CPU.
 ///
-/// Errors: as linear_recurrence.
+/// Errors: TypeError for another dtype, or unlike ones; std::invalid_argument
+/// for unlike shapes; std::out_of_range for an axis that a does not have.
 array linear_recurrence_vjp(const array& a, const array& b,
                             const array& cotangent, int axis = -1,
                             bool reverse = false, bool inclusive = true,

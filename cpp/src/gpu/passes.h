@@ -25,8 +25,8 @@ struct Tuning {
 // Launches for all lines of a scan, or for some of them if one grid cannot hold
 // all: up-sweep over panels · chunks threadgroups, spine over panels,
 // down-sweep over panels · chunks (a single chunk needs only the down-sweep);
-// or look-back over panels · chunks, where a chunk is one tile. Lines of one
-// thread have a kernel of their own. Those of a derivative are in
+// or look-back over panels · chunks, where a chunk is one tile. Whole lines
+// of one thread have a kernel of their own. Those of a derivative are in
 // metal/scan.metal.
 struct Passes {
   ScanParams params;
@@ -36,7 +36,7 @@ struct Passes {
   bool look_back;
   std::optional<Derivative> derivative;
 
-  // Whether each thread scans lines of its own.
+  // Whether each thread scans whole lines.
   bool has_whole_lines() const {
     return !derivative && params.gives == kGivesResults &&
            params.line_threads == 1 && params.length.extent == params.span;
