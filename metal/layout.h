@@ -164,7 +164,8 @@ constexpr TileAxis placed(TileAxis axis, int step) {
 
 // Where the elements of an input, in the order of its memory, lie in a tile
 // with the layout of the result: as if threadgroup memory were that of the
-// input. `first` is the first one's place.
+// input. `first` is the first one's place. Threads compute it, because few
+// inputs need it.
 constexpr TileLayout tile_places(TileAxis column, TileAxis length,
                                  TileAxis batch, TileLayout result) {
   MemoryOrder order = MemoryOrder::of(placed(column, result.column),

@@ -1,7 +1,7 @@
 // Flags of resets: one byte for each element, at the index of its result, which
 // is not 0 if the element is a reset. They become bits in threadgroup memory,
 // in the order of the result's device memory, and then a mask for each thread.
-// The padding of the tile has room for the bits (tile_io.h).
+// The padding of the tile has room for the bits (tile_access.h).
 #pragma once
 
 namespace upsweep {

@@ -3,9 +3,9 @@
 // Strategy
 //
 // A tile is a piece of width × batches lines, `span` elements of each
-// (params.h). A threadgroup loads it into threadgroup memory in the order of
-// device memory, so that loads are whole vectors whichever axis is scanned
-// (tile_io.h). Each thread reduces its consecutive items of one line in
+// (params.h). A threadgroup loads it into threadgroup memory in the order that
+// results have in device memory, so that whole vectors are moved whichever axis
+// is scanned (tile_io.h). Each thread reduces its consecutive items of one line in
 // registers (register_tile.h, thread_scan.h). Shuffles and threadgroup memory
 // give it the aggregate of all threads before it (group.h). It then scans its
 // items from there; results replace the elements (tile.h). Monoids compute in
@@ -76,7 +76,7 @@
 // Arguments, the same for all
 //
 //   buffer(0)  in: elements, as integers of their size
-//   buffer(1)  out: likewise, or ChunkCarries; only downsweep writes it
+//   buffer(1)  out: likewise, or ChunkCarries; only kernels that give them write it
 //   buffer(2)  ScanParams, by setBytes
 //   buffer(3)  aggregates: kAggregateBytes each, and kResetBytes with resets
 //              and for recurrences; kGradientBytes each for derivatives
@@ -96,8 +96,8 @@
 // epoch of its own (params.h): a kernel ignores states of other epochs. Nothing
 // else may write there.
 //
-// Unused buffers are bound too, to any buffer. Buffers 0, 1 and 5 start at
-// multiples of 16 bytes; in_start gives the offset of an array within.
+// Unused buffers are bound too, to any buffer. Buffers 0, 1, 5 and 7 start
+// at multiples of 16 bytes; in_start gives the offset of an array within.
 
 #include <metal_stdlib>
 

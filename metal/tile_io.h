@@ -57,7 +57,9 @@ struct TileIO {
     }
   }
 
-  // As load, but puts elements where the layout of the result has them.
+  // Puts elements where the layout of the result has them: by elements if the
+  // device copies these without waiting, or if those of a vector go to unequal
+  // distances.
   static METAL_FUNC void load_to(device const V* from, threadgroup uint* tile,
                                  At at, At places, uint thread_index) {
     if (sizeof(V) < kLeastCopy && can_place_vectors(at, places)) {

@@ -1,4 +1,5 @@
-// The elements of a tile in device memory, in their order there.
+// The elements of a tile in the order of device memory: where they are there
+// or, by a layout of places (layout.h), in threadgroup memory.
 #pragma once
 
 namespace upsweep {
