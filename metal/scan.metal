@@ -5,12 +5,12 @@
 // A tile is a piece of width × batches lines, `span` elements of each
 // (params.h). A threadgroup loads it into threadgroup memory in the order that
 // results have in device memory, so that whole vectors are moved whichever axis
-// is scanned (tile_io.h). Each thread reduces its consecutive items of one line in
-// registers (register_tile.h, thread_scan.h). Shuffles and threadgroup memory
-// give it the aggregate of all threads before it (group.h). It then scans its
-// items from there; results replace the elements (tile.h). Monoids compute in
-// arithmetic wide enough for the contract of docs/guides/numerics.rst
-// (product.h and its neighbours).
+// is scanned (tile_io.h). Each thread reduces its consecutive items of one line
+// in registers (register_tile.h, thread_scan.h). Shuffles and threadgroup
+// memory give it the aggregate of all threads before it (group.h). It then
+// scans its items from there; results replace the elements (tile.h). Monoids
+// compute in arithmetic wide enough for the contract of
+// docs/guides/numerics.rst (product.h and its neighbours).
 //
 // Lines that a thread has room for: it scans several, one after the other,
 // without a word to other threads (whole_lines.h). They have a kernel of their
@@ -76,7 +76,8 @@
 // Arguments, the same for all
 //
 //   buffer(0)  in: elements, as integers of their size
-//   buffer(1)  out: likewise, or ChunkCarries; only kernels that give them write it
+//   buffer(1)  out: likewise, or ChunkCarries; only kernels that give these
+//              write it
 //   buffer(2)  ScanParams, by setBytes
 //   buffer(3)  aggregates: kAggregateBytes each, and kResetBytes with resets
 //              and for recurrences; kGradientBytes each for derivatives
