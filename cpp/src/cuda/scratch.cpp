@@ -32,7 +32,7 @@ CudaScratch::~CudaScratch() {
   free_all();
 }
 
-void CudaScratch::follow(unsigned long long id) {
+void CudaScratch::switch_to(unsigned long long id) {
   if (id == id_) return;
   leave(states_);
   leave(other_);

@@ -38,7 +38,7 @@ class CudaScratch {
   CudaScratch& operator=(const CudaScratch&) = delete;
 
   // Leaves what another stream with the same handle has used. The id is CUDA's.
-  void follow(unsigned long long id);
+  void switch_to(unsigned long long id);
   // Makes room for what is launched from now on; throws OutOfMemory.
   void reserve(const ScratchSizes& sizes);
   // Waits for the device, which ends a capture, and frees everything; if the

@@ -157,7 +157,7 @@ void CudaStream::reserve(const ScratchSizes& sizes) {
   if (is_lent_) {
     unsigned long long id = 0;
     check(driver().stream_id(stream_, &id), "asking a stream");
-    scratch_.follow(id);
+    scratch_.switch_to(id);
   }
   scratch_.reserve(sizes);
 }
