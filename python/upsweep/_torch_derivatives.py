@@ -222,12 +222,10 @@ def _recurrence_vjp(
     initial: Tensor | None,
     reset: Tensor | None,
 ) -> tuple[Tensor | None, ...]:
-    if needs[0] and initial is None and reset is None:
-        tensors = a.detach(), b.detach(), c.detach()  # of parameters too
-        if _is_one_pass(*tensors):
-            both = _core.recurrence_vjp_tensors(*tensors, dim, reverse, inclusive)
-            # Each has memory of its own: a program may write to one and keep the other.
-            return both[0].clone(), both[1].clone(), None, None, None, None, None
+    if needs[0] and initial is None and reset is None and _is_one_pass(c, a, b):
+        both = _core.recurrence_vjp_tensors(a, b, c, dim, reverse, inclusive)
+        # Each has memory of its own: a program may write to one and keep the other.
+        return both[0].clone(), both[1].clone(), None, None, None, None, None
     dtype = c.dtype
     way = Way(dim, reverse, inclusive, reset)
     c, a, b, initial = wide(c, a, b, initial)

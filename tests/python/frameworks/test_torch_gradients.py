@@ -477,7 +477,7 @@ def test_second_derivatives_take_linear_time():
 
 
 def test_gradients_of_recurrences_are_tensors_of_their_own():
-    a = torch.nn.Parameter(torch.tensor([2.0, 3.0, 5.0]))
+    a = torch.tensor([2.0, 3.0, 5.0], requires_grad=True)
     b = torch.ones(3, requires_grad=True)
     ut.linear_recurrence(a, b, 0).sum().backward()
     weight = torch.ones(3, requires_grad=True)
