@@ -204,8 +204,8 @@ scan.set_derivatives(_scan_vjp, _scan_jvp)
 
 
 def _is_one_pass(*tensors: Tensor) -> bool:
-    """Whether upsweep computes both gradients of a recurrence at once: of real tensors
-    in main memory, if nothing else is to be known of them."""
+    """Whether upsweep computes both gradients of a recurrence at once: of plain, real
+    tensors in main memory, without a graph of the gradients."""
     return not torch.is_grad_enabled() and all(
         each.is_cpu and not each.is_complex() and is_plain(each) for each in tensors
     )

@@ -13,17 +13,16 @@
 // cannot overflow; lanes that leave double's range on the way are computed by
 // the exact path.
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <limits>
 #include <memory>
 #include <vector>
 
 #include "../host/memory.h"
-#include "../host/pool.h"
 #include "adjoint_exact.h"
 #include "isa.h"
 #include "recurrence_tiling.h"
+#include "share_pieces.h"
 
 namespace upsweep {
 
@@ -163,21 +162,9 @@ class Adjoint {
     return static_cast<size_t>(tiling_.tiles) * lanes_of_tile();
   }
 
-  // Calls fn(i, scratch) for all i below count, on as many threads as have
-  // memory.
   template <class Fn>
   void share(int64_t count, const Fn& fn) {
-    int threads = static_cast<int>(scratch_.size());
-    std::atomic<int64_t> taken{0};
-    std::atomic<size_t> started{0};
-    // Small pieces are taken several at once.
-    int64_t grain = std::clamp<int64_t>(count / (threads * 16), 1, 64);
-    pool().run(threads, [&] {
-      Scratch& mine = *scratch_[started.fetch_add(1)];
-      for (int64_t first; (first = taken.fetch_add(grain)) < count;) {
-        int64_t last = std::min(first + grain, count);
-        for (int64_t i = first; i < last; ++i) fn(i, mine);
-      }
+    share_pieces(count, scratch_, fn, [this] {
       if (streaming_) kernel_.order_streams();
     });
   }
