@@ -103,33 +103,37 @@ METAL_FUNC Layout<V> layout_in(constant ScanParams& params, Panel panel,
   return Layout<V>::of(tile, panel.in + first * params.length.in_step);
 }
 
-// Where the elements of that input lie in a tile with the layout `out`.
+// Where the elements of an input with these axes lie in a tile with the layout
+// `out`.
+template <class V>
+METAL_FUNC Layout<V> places(TileAxis column, TileAxis length, TileAxis batch,
+                            Layout<V> out) {
+  TileLayout tile = tile_places(column, length, batch, out.tile);
+  return {tile, int64_t(out.shift) + tile.first, 0, false};
+}
 template <class V, bool is_one_of_two>
 METAL_FUNC Layout<V> places_in(constant ScanParams& params, Panel panel,
                                uint span, Layout<V> out) {
-  TileLayout places = tile_places(
+  return places(
       input_axis<is_one_of_two>(0, panel.width, params.column.in_step,
                                 params.column.out_step),
       input_axis<is_one_of_two>(1, span, params.length.in_step,
                                 params.length.out_step),
       input_axis<is_one_of_two>(2, panel.batches, params.batch.in_step,
                                 params.batch.out_step),
-      out.tile);
-  return {places, int64_t(out.shift) + places.first, 0, false};
+      out);
 }
 template <class V>
 METAL_FUNC Layout<V> places_second(constant ScanParams& params, Panel panel,
                                    uint span, Layout<V> out) {
-  TileLayout places = tile_places(
+  return places(
       tile_axis(0, panel.width, params.column.second_step,
                 params.column.out_step),
       tile_axis(1, span, params.length.second_step, params.length.out_step),
       tile_axis(2, panel.batches, params.batch.second_step,
                 params.batch.out_step),
-      out.tile);
-  return {places, int64_t(out.shift) + places.first, 0, false};
+      out);
 }
-
 template <class V>
 METAL_FUNC Layout<V> layout_second(constant ScanParams& params, Panel panel,
                                    int64_t first, uint span) {

@@ -189,7 +189,7 @@ struct ThreadScan<Recurrence<F>> {
     SharedView<M> factors = SharedView<M>::of(items);
     SharedView<M> terms = SharedView<M>::of(Items::of_terms(items));
     typename M::FastAggregate q;
-    uint pattern = pattern_of(factors, terms);
+    uint pattern = factors.pattern;  // of the terms too
     if (pattern == kForward) {
       q = PatternScan<M, kForward>::reduce(factors, terms);
     } else if (pattern == kBackward) {
@@ -210,7 +210,7 @@ struct ThreadScan<Recurrence<F>> {
     uint done = 0;
     if (own.is_fast && M::fast_applies(state)) {
       typename M::FastPrefix q = M::fast_prefix(state);
-      uint pattern = pattern_of(factors, terms);
+      uint pattern = factors.pattern;
       if (pattern == kForward) {
         done = PatternScan<M, kForward>::scan(factors, terms, q, inclusive);
       } else if (pattern == kBackward) {
@@ -235,10 +235,6 @@ struct ThreadScan<Recurrence<F>> {
       if (!Items::is_reset(items, i)) continue;
       put(items.line, items.position + i, typename F::Value(0));
     }
-  }
-  static METAL_FUNC uint pattern_of(SharedView<M> factors,
-                                    SharedView<M> terms) {
-    return factors.pattern == terms.pattern ? factors.pattern : kStrided;
   }
 };
 
